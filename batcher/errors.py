@@ -1,0 +1,326 @@
+"""What can go wrong, and what is done about it.
+
+Two trees. The first ends a command; each leaf knows its exit code (docs/errors.md)::
+
+    BatcherError                70  internal
+    ├── UsageError               2  the command line cannot mean what it says
+    ├── InputError               2  an input file is missing, unreadable or of no known format
+    ├── ConfigurationError      78  the job, a template or a setting is wrong
+    ├── CredentialsError        77  no key, a malformed key, or one the provider refuses
+    ├── OutputError             73  the run directory or an output cannot be created
+    ├── StorageError            74  writing or reading the checkpoint or an output failed
+    ├── RowsPendingError        75  rows are left; the same command goes on with them
+    │   └── LockedError         75  another process works in this run directory
+    └── TooManyRowErrorsError   65  every row has an outcome, more of them errors than allowed
+
+The second concerns one call or one row and is a value before it is an exception:
+a `Problem` says what happened, its `ErrorClass` decides what follows (`Action`), and
+`ProviderError` carries it from the one place that sees the answer to the one that retries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, StrEnum
+from typing import Self
+
+
+class BatcherError(Exception):
+    """An error whose message is written for the user: what is wrong, where, and the way out."""
+
+    exit_code = 70
+
+
+class UsageError(BatcherError):
+    """The command line cannot mean what it says."""
+
+    exit_code = 2
+
+
+class InputError(BatcherError):
+    """An input file is missing, unreadable or of no known format."""
+
+    exit_code = 2
+
+
+class ConfigurationError(BatcherError):
+    """The job, a template or a setting is wrong."""
+
+    exit_code = 78
+
+
+class CredentialsError(BatcherError):
+    """No key, a malformed key, or an account that the provider refuses."""
+
+    exit_code = 77
+
+
+class OutputError(BatcherError):
+    """The run directory or an output file cannot be created."""
+
+    exit_code = 73
+
+
+class StorageError(BatcherError):
+    """Reading or writing the checkpoint or an output failed."""
+
+    exit_code = 74
+
+
+class RowsPendingError(BatcherError):
+    """The run stopped with rows pending; the same command goes on with them."""
+
+    exit_code = 75
+
+
+class LockedError(RowsPendingError):
+    """Another process works in this run directory."""
+
+
+class TooManyRowErrorsError(BatcherError):
+    """Every row has an outcome, but more of them are errors than the job allows."""
+
+    exit_code = 65
+
+
+class Action(Enum):
+    """What follows from a problem (the classes of protocol.md section 3)."""
+
+    RETRY = "retry with backoff"
+    WAIT = "wait until the limit resets"
+    FAIL_ROW = "record the row as an error and go on"
+    STOP_RUN = "stop the run and leave the rows pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What an `ErrorClass` means for its row and its run.
+
+    `hint` is one sentence for the summary. A failure that does not `count` uses up none of its
+    row's attempts (a throttle says nothing about the row). `exit_code` ends a run it stops.
+    """
+
+    action: Action
+    hint: str
+    counts: bool = True
+    exit_code: int = 75
+
+
+class ErrorClass(StrEnum):
+    """The kinds of problem, as users see them in `errors.parquet`, each with its `rule`."""
+
+    rule: Rule
+
+    def __new__(cls, value: str, rule: Rule) -> Self:
+        """Make the member that is the string `value` and carries `rule`."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.rule = rule
+        return member
+
+    # The row itself, before any call.
+    INVALID_ROW = (
+        "invalid_row",
+        Rule(
+            Action.FAIL_ROW,
+            "Correct the named lines; `batcher check` lists them without a call.",
+        ),
+    )
+    DUPLICATE_ID = (
+        "duplicate_id",
+        Rule(
+            Action.FAIL_ROW,
+            "Give each row its own id, or name another column with --id-column.",
+        ),
+    )
+    TEMPLATE_ERROR = (
+        "template_error",
+        Rule(
+            Action.FAIL_ROW,
+            "Correct the template or the rows; `batcher preview` shows what it makes.",
+        ),
+    )
+
+    # The request, refused for good.
+    BAD_REQUEST = (
+        "bad_request",
+        Rule(
+            Action.FAIL_ROW,
+            "The provider refuses these parameters or messages; see the message column.",
+        ),
+    )
+    PROMPT_TOO_LONG = (
+        "prompt_too_long",
+        Rule(
+            Action.FAIL_ROW,
+            "Shorten these prompts or choose a model with a longer context.",
+        ),
+    )
+    CONTENT_FILTERED = (
+        "content_filtered",
+        Rule(
+            Action.FAIL_ROW,
+            "The provider's content policy blocked prompt or answer.",
+        ),
+    )
+
+    # The call, worth another try.
+    THROTTLED = (
+        "throttled",
+        Rule(
+            Action.RETRY,
+            "The account's rate or concurrency limit was reached; lower --concurrency.",
+            counts=False,
+        ),
+    )
+    OVERLOADED = (
+        "overloaded",
+        Rule(
+            Action.RETRY,
+            "The provider was overloaded; run again later with --retry-errors.",
+        ),
+    )
+    SERVER_ERROR = (
+        "server_error",
+        Rule(
+            Action.RETRY,
+            "The provider failed on its side; run again with --retry-errors.",
+        ),
+    )
+    NOT_SENT = (
+        "not_sent",
+        Rule(
+            Action.RETRY,
+            "No connection to the endpoint; check the network and --base-url.",
+        ),
+    )
+    AMBIGUOUS = (
+        "ambiguous",
+        Rule(
+            Action.RETRY,
+            "Sent, but no whole answer came back in time: possibly billed; a longer --timeout may help.",
+        ),
+    )
+    INFERENCE_FAILED = (
+        "inference_failed",
+        Rule(
+            Action.RETRY,
+            "The provider answered 200 but its inference failed; run again with --retry-errors.",
+        ),
+    )
+    MALFORMED_ANSWER = (
+        "malformed_answer",
+        Rule(
+            Action.RETRY,
+            "The endpoint answered something that is no chat completion; check --base-url.",
+        ),
+    )
+    EMPTY_COMPLETION = (
+        "empty_completion",
+        Rule(
+            Action.RETRY,
+            "The model answered with no text; allow it with --allow-empty if that is expected.",
+        ),
+    )
+    TOKEN_EXPIRED = (
+        "token_expired",
+        Rule(
+            Action.RETRY,
+            "The signed token was refused; check this machine's clock.",
+        ),
+    )
+
+    # The account, until a moment the provider names.
+    QUOTA_EXHAUSTED = (
+        "quota_exhausted",
+        Rule(
+            Action.WAIT,
+            "The account's quota is used up until it resets; run the same command then.",
+            counts=False,
+        ),
+    )
+
+    # Every further call would end the same way.
+    AUTHENTICATION = (
+        "authentication",
+        Rule(
+            Action.STOP_RUN,
+            "The provider refuses the key; check the environment variable or --api-key-file.",
+            exit_code=77,
+        ),
+    )
+    BALANCE = (
+        "balance",
+        Rule(
+            Action.STOP_RUN,
+            "The account is out of balance or its plan has ended; recharge, then run again.",
+            exit_code=77,
+        ),
+    )
+    PERMISSION = (
+        "permission",
+        Rule(
+            Action.STOP_RUN,
+            "The account may not use this API; see the provider's console.",
+            exit_code=77,
+        ),
+    )
+    MODEL_UNAVAILABLE = (
+        "model_unavailable",
+        Rule(
+            Action.STOP_RUN,
+            "The provider does not know this model, or this account may not use it; check --model.",
+            exit_code=78,
+        ),
+    )
+    ENDPOINT_UNKNOWN = (
+        "endpoint_unknown",
+        Rule(
+            Action.STOP_RUN,
+            "No chat-completion API answers at this address; check --provider and --base-url.",
+            exit_code=78,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What happened to a row or a call.
+
+    `code` is the provider's own code as a string, `http_status` the status of the answer; both
+    are None where there was none. `message` never holds a key or a header.
+    """
+
+    error_class: ErrorClass
+    message: str
+    code: str | None = None
+    http_status: int | None = None
+
+
+class ProviderError(Exception):
+    """A call that did not end in a completion.
+
+    `retry_after` is the provider's wish in seconds, `resets_at` the (aware) moment a used-up
+    limit is renewed; both are None where the answer names none.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        retry_after: float | None = None,
+        resets_at: datetime | None = None,
+    ) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+        self.retry_after = retry_after
+        self.resets_at = resets_at
+
+
+class RowError(Exception):
+    """A row that cannot become a request; `problem` says why."""
+
+    def __init__(self, error_class: ErrorClass, message: str) -> None:
+        super().__init__(message)
+        self.problem = Problem(error_class, message)

@@ -1,0 +1,182 @@
+"""The values that flow from an input line to a row of output, each frozen once made.
+
+    Prompt -> Request -> Completion -> Success | Failure -> Recorded
+
+Rows are numbered from 0 through all input files in order; lines from 1 within their file.
+Moments are Unix seconds (UTC), durations seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, assert_never
+
+from batcher.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a row came from: `line` is the 1-based line (JSONL) or row (Parquet) in `file`.
+
+    `text` is the start of the line, kept only for rows that could not be read.
+    """
+
+    file: str
+    line: int
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One input row: its columns as plain Python values, and the id that names it."""
+
+    row: int
+    id: str
+    columns: Mapping[str, object]
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for a row. `body` holds model, messages and parameters; never stream or ids.
+
+    `key` is the idempotency key of the checkpoint: a hash of id, messages, model and parameters.
+    """
+
+    row: int
+    id: str
+    key: str
+    body: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them; None where its answer did not say."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The model's answer.
+
+    `tool_calls` is JSON text; `request_id` is the provider's own, where it sent one.
+    """
+
+    text: str | None
+    reasoning: str | None
+    tool_calls: str | None
+    finish_reason: str
+    model: str
+    usage: Usage
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call: numbered from 1 within its row, with the problem it ended in, if any."""
+
+    number: int
+    request_id: str
+    started_at: float
+    latency: float
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """A row that has its completion."""
+
+    row: int
+    id: str
+    key: str
+    completion: Completion
+    attempts: tuple[Attempt, ...]
+    finished_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A row that ended in an error; `key` is None where no request could be made of it."""
+
+    row: int
+    id: str
+    key: str | None
+    problem: Problem
+    attempts: tuple[Attempt, ...]
+    finished_at: float
+    source: Source | None = None
+
+
+Outcome = Success | Failure
+
+
+class Recorded(NamedTuple):
+    """A row's outcome as the checkpoint keeps it: the one list of its columns.
+
+    Exactly the rows with an `error_class` are errors. `finished_at` is in microseconds since
+    1970 UTC, `latency_s` the seconds of the last attempt, `request_id` that attempt's.
+    """
+
+    row: int
+    id: str
+    key: str | None
+    attempts: int
+    latency_s: float | None
+    finished_at: int
+    request_id: str | None
+    response: str | None = None
+    reasoning: str | None = None
+    tool_calls: str | None = None
+    finish_reason: str | None = None
+    model: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    error_class: str | None = None
+    code: str | None = None
+    http_status: int | None = None
+    message: str | None = None
+
+
+def record(outcome: Outcome) -> Recorded:
+    """Flatten an outcome into what the checkpoint keeps of it."""
+    last = outcome.attempts[-1] if outcome.attempts else None
+    shared = (
+        outcome.row,
+        outcome.id,
+        outcome.key,
+        len(outcome.attempts),
+        last.latency if last else None,
+        round(outcome.finished_at * 1_000_000),
+        last.request_id if last else None,
+    )
+    match outcome:
+        case Success(completion=completion):
+            return Recorded(
+                *shared,
+                response=completion.text,
+                reasoning=completion.reasoning,
+                tool_calls=completion.tool_calls,
+                finish_reason=completion.finish_reason,
+                model=completion.model,
+                prompt_tokens=completion.usage.prompt_tokens,
+                completion_tokens=completion.usage.completion_tokens,
+                cached_tokens=completion.usage.cached_tokens,
+                reasoning_tokens=completion.usage.reasoning_tokens,
+            )
+        case Failure(problem=problem):
+            return Recorded(
+                *shared,
+                error_class=problem.error_class.value,
+                code=problem.code,
+                http_status=problem.http_status,
+                message=problem.message,
+            )
+        case _:
+            assert_never(outcome)
