@@ -199,7 +199,7 @@ class ErrorClass(StrEnum):
         "ambiguous",
         Rule(
             Action.RETRY,
-            "Sent, but no whole answer came back in time: possibly billed; a longer --timeout may help.",
+            "Sent, but no whole answer came back: possibly billed; a longer --timeout may help.",
         ),
     )
     INFERENCE_FAILED = (

@@ -1,0 +1,214 @@
+"""What a run is to do: a TOML file and flags become one frozen, validated `JobSpec`.
+
+The file has the tables `[provider]`, `[parameters]`, `[prompt]`, `[limits]` and `[output]`
+(docs/job-file.md lists every key). A flag given on the command line wins over the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from batcher.errors import ConfigurationError
+
+Natural = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Share = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)?%$")]
+
+# What the run itself decides; a job that set them would contradict it.
+RESERVED_PARAMETERS = {
+    "model": "set [provider] model or --model",
+    "messages": "messages come from the rows",
+    "stream": "use --stream, or stream = true under [provider]",
+    "stream_options": "usage is read from the stream as it comes",
+    "n": "one answer a row is kept; more would be paid and lost",
+    "request_id": "each attempt gets a fresh one",
+}
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One table of a job file: unknown keys and wrong types are errors."""
+
+
+class ProviderSpec(_Table, frozen=True):
+    """Whom to call, and how to sign in. The key itself never stands in a job."""
+
+    name: Literal["glm", "zai", "openai", "deepseek"] = "glm"
+    base_url: str | None = None
+    model: str | None = None
+    auth: Literal["bearer", "jwt"] = "bearer"
+    api_key_file: str | None = None
+    stream: bool = False
+    allow_empty: bool = False
+
+
+class PromptSpec(_Table, frozen=True):
+    """How a row becomes messages. Templates are Jinja2 text."""
+
+    template: str | None = None
+    system_template: str | None = None
+    prompt_column: str = "prompt"
+    messages_column: str = "messages"
+    id_column: str | None = None
+
+
+class LimitSpec(_Table, frozen=True):
+    """How hard, how long and how often to try; times in seconds."""
+
+    concurrency: Natural = 8
+    timeout: Seconds = 300.0
+    connect_timeout: Seconds = 10.0
+    idle_timeout: Seconds = 120.0
+    max_attempts: Natural = 8
+    max_wait: Seconds = 6 * 3600.0
+
+
+class OutputSpec(_Table, frozen=True):
+    """Where results go, and how many error rows still count as done.
+
+    `allow_errors` is a number of rows (100) or a share of all rows ("1%").
+    """
+
+    directory: str | None = None
+    allow_errors: Annotated[int, msgspec.Meta(ge=0)] | Share = 0
+
+    def allows(self, errors: int, rows: int) -> bool:
+        """Whether `errors` of `rows` are within what the user allows."""
+        if isinstance(self.allow_errors, str):
+            return errors * 100 <= float(self.allow_errors[:-1]) * rows
+        return errors <= self.allow_errors
+
+
+class JobSpec(_Table, frozen=True):
+    """Everything a run is told, validated once."""
+
+    input: tuple[str, ...] = ()
+    provider: ProviderSpec = ProviderSpec()
+    parameters: dict[str, Any] = {}
+    prompt: PromptSpec = PromptSpec()
+    limits: LimitSpec = LimitSpec()
+    output: OutputSpec = OutputSpec()
+
+    def request_settings(self) -> dict[str, object]:
+        """The part of the job that shapes requests: what a changed job is compared by."""
+        settings: dict[str, object] = {"model": self.provider.model}
+        settings |= {f"parameters.{name}": value for name, value in self.parameters.items()}
+        prompt: dict[str, object] = msgspec.structs.asdict(self.prompt)
+        settings |= {f"prompt.{name}": value for name, value in prompt.items()}
+        return {name: value for name, value in settings.items() if value is not None}
+
+
+def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
+    """Read the job file, if any, lay the flags over it, and validate the whole.
+
+    `flags` has the shape of the file (nested tables); relative paths of the file, and templates
+    named `@file`, are read from the file's own folder, those of flags from the working directory.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or a key or value is wrong; the message
+            names the file and, for an unknown key, the nearest known one.
+    """
+    tables: dict[str, Any] = {}
+    if path is not None:
+        tables = _anchored(_read_toml(path), path.parent)
+    merged = _merge(tables, _anchored(flags, Path()))
+    where = str(path) if path is not None else "the command line"
+    try:
+        job = msgspec.convert(merged, JobSpec)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{where}: {_explain(str(error), merged)}") from None
+    for name in job.parameters:
+        if name in RESERVED_PARAMETERS:
+            raise ConfigurationError(
+                f"{where}: the parameter `{name}` cannot be set: {RESERVED_PARAMETERS[name]}"
+            )
+    return job
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        tables: dict[str, Any] = msgspec.toml.decode(path.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the job file {path}: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the job file {path} is not TOML: {error}") from None
+    return tables
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        if isinstance(under, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merge(under, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Resolve the paths in `tables` against `folder`, and replace `@file` by the file's text."""
+    anchored = dict(tables)
+    prompt = anchored.get("prompt")
+    if isinstance(prompt, Mapping):
+        anchored["prompt"] = {
+            key: _template(value, folder) if key.endswith("template") else value
+            for key, value in prompt.items()
+        }
+    inputs = anchored.get("input")
+    if isinstance(inputs, list):
+        anchored["input"] = [
+            str(folder / name) if isinstance(name, str) and name != "-" else name for name in inputs
+        ]
+    for table, key in (("provider", "api_key_file"), ("output", "directory")):
+        content = anchored.get(table)
+        if isinstance(content, Mapping) and isinstance(content.get(key), str):
+            anchored[table] = {**content, key: str(folder / content[key])}
+    return anchored
+
+
+def _template(value: object, folder: Path) -> object:
+    if not isinstance(value, str) or not value.startswith("@"):
+        return value
+    path = folder / value[1:]
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read the template {path}: {error}") from None
+
+
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`(?: - at `\$\.?(?P<at>.*)`)?")
+_AT = re.compile(r"(?P<what>.*) - at `\$\.(?P<at>.*)`$")
+
+
+def _explain(message: str, tables: Mapping[str, Any]) -> str:
+    """Turn msgspec's words into the user's: `[table] key`, what is wrong, and a suggestion."""
+    if unknown := _UNKNOWN.match(message):
+        key, at = unknown["key"], unknown["at"] or ""
+        table: Any = _TABLES.get(at, JobSpec)
+        known = table.__struct_fields__
+        place = f" in [{at}]" if at else ""
+        near = difflib.get_close_matches(key, known, 1, 0.5)
+        hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
+        return f"unknown key `{key}`{place}; {hint}"
+    if wrong := _AT.match(message):
+        table_name, _, key = wrong["at"].partition(".")
+        value = tables.get(table_name)
+        if key and isinstance(value, Mapping):
+            value = value.get(key)
+            return f"[{table_name}] {key} = {value!r}: {wrong['what']}"
+        return f"{wrong['at']}: {wrong['what']}"
+    return message
+
+
+_TABLES: dict[str, type[_Table]] = {
+    "provider": ProviderSpec,
+    "prompt": PromptSpec,
+    "limits": LimitSpec,
+    "output": OutputSpec,
+}
