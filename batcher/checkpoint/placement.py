@@ -1,0 +1,107 @@
+"""Which recorded outcomes still belong to an input or a job that has changed.
+
+The keys of the present input are spooled into a temporary table of SQLite, which spills to disk,
+so that an input of any size is compared in flat memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from batcher.checkpoint.schema import COLUMNS
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The present input against the checkpoint, in rows.
+
+    `kept` have their outcome already, `new` must be called, and `gone` outcomes belong to no
+    row any more (they are set aside, not deleted).
+    """
+
+    kept: int
+    new: int
+    gone: int
+
+
+class Placement:
+    """The ids and keys of the present input, row by row."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Start an empty placement in a temporary table of `connection`."""
+        self._connection = connection
+        connection.execute("DROP TABLE IF EXISTS temp.placed")
+        connection.execute(
+            "CREATE TEMP TABLE placed (row INTEGER PRIMARY KEY, id TEXT UNIQUE, key TEXT)"
+        )
+
+    @staticmethod
+    @contextlib.contextmanager
+    def alone() -> Iterator[Placement]:
+        """Yield a placement beside no checkpoint, for finding duplicate ids only."""
+        # An empty name is SQLite's own for a temporary database on disk.
+        with contextlib.closing(sqlite3.connect("", isolation_level=None)) as connection:
+            yield Placement(connection)
+
+    def place(self, row: int, row_id: str, key: str) -> int | None:
+        """Note that `row` has this id and key; return the earlier row of the same id, if any."""
+        added = self._connection.execute(
+            "INSERT OR IGNORE INTO temp.placed VALUES (?, ?, ?)", (row, row_id, key)
+        )
+        if added.rowcount:
+            return None
+        (earlier,) = self._connection.execute(
+            "SELECT row FROM temp.placed WHERE id = ?", (row_id,)
+        ).fetchone()
+        return int(earlier)
+
+    def compare(self) -> Comparison:
+        """Count what the placed rows find in the checkpoint."""
+        execute = self._connection.execute
+        (placed,) = execute("SELECT count(*) FROM temp.placed").fetchone()
+        (kept,) = execute(
+            f"SELECT count(*) FROM temp.placed p WHERE {_RECORDED} OR {_SHELVED}"
+        ).fetchone()
+        (gone,) = execute(
+            "SELECT count(*) FROM outcomes o WHERE key IS NOT NULL AND NOT EXISTS "
+            "(SELECT 1 FROM temp.placed p WHERE p.id = o.id AND p.key = o.key)"
+        ).fetchone()
+        return Comparison(kept=kept, new=placed - kept, gone=gone)
+
+    def apply(self) -> None:
+        """Give each placed row the outcome of its key; set aside the outcomes of no row.
+
+        Marks are dropped, since they describe the input that was.
+        """
+        execute = self._connection.execute
+        rest = COLUMNS.removeprefix("row, ")
+        execute("BEGIN IMMEDIATE")
+        try:
+            execute(
+                f"INSERT OR REPLACE INTO shelved ({COLUMNS}) SELECT {COLUMNS} FROM outcomes o "
+                f"WHERE key IS NOT NULL AND NOT {_IN_PLACE}"
+            )
+            execute(f"DELETE FROM outcomes AS o WHERE NOT {_IN_PLACE}")
+            execute(
+                f"INSERT INTO outcomes ({COLUMNS}) SELECT p.row, {_prefixed(rest)} "
+                "FROM shelved s JOIN temp.placed p ON p.key = s.key "
+                "WHERE p.row NOT IN (SELECT row FROM outcomes)"
+            )
+            execute("DELETE FROM shelved WHERE key IN (SELECT key FROM outcomes)")
+            execute("DELETE FROM marks")
+            execute("COMMIT")
+        except BaseException:
+            execute("ROLLBACK")
+            raise
+
+
+_RECORDED = "EXISTS (SELECT 1 FROM outcomes o WHERE o.id = p.id AND o.key = p.key)"
+_SHELVED = "EXISTS (SELECT 1 FROM shelved s WHERE s.key = p.key)"
+_IN_PLACE = "EXISTS (SELECT 1 FROM temp.placed p WHERE p.row = o.row AND p.key = o.key)"
+
+
+def _prefixed(columns: str) -> str:
+    return ", ".join(f"s.{name}" for name in columns.split(", "))

@@ -1,0 +1,41 @@
+"""A set of row numbers at one bit a row: 100 million rows in 12.5 MB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_FULL = 0xFF
+
+
+class RowSet:
+    """Row numbers from 0; grows as needed."""
+
+    def __init__(self, rows: Iterable[int] = ()) -> None:
+        """Hold `rows`."""
+        self._bits = bytearray()
+        self._size = 0
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: int) -> None:
+        """Put `row` into the set."""
+        index, bit = row >> 3, 1 << (row & 7)
+        if index >= len(self._bits):
+            self._bits.extend(bytes(max(index + 1 - len(self._bits), len(self._bits) or 1024)))
+        if not self._bits[index] & bit:
+            self._bits[index] |= bit
+            self._size += 1
+
+    def __contains__(self, row: int) -> bool:
+        index = row >> 3
+        return index < len(self._bits) and bool(self._bits[index] & 1 << (row & 7))
+
+    def __len__(self) -> int:
+        return self._size
+
+    def first_missing(self) -> int:
+        """Return the lowest row number that is not in the set."""
+        for index, byte in enumerate(self._bits):
+            if byte != _FULL:
+                return index * 8 + next(bit for bit in range(8) if not byte >> bit & 1)
+        return len(self._bits) * 8

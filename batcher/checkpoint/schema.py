@@ -1,0 +1,72 @@
+"""The tables of `checkpoint.db`.
+
+- `outcomes`: one row for each input row that has an outcome; its columns are `Recorded`'s.
+- `shelved`: paid outcomes whose row was edited or removed since. They are kept by key: undo the
+  edit, and the answer is back without a call.
+- `failed_attempts`: every attempt of a recorded row that ended in a problem.
+- `totals`: sums over `outcomes`, kept by triggers, so that they cannot drift from it.
+- `marks`: places in the input where reading may start.
+- `facts`: what the run was made from (fingerprint, request settings, ...), as JSON text.
+"""
+
+from __future__ import annotations
+
+from batcher.records import Recorded
+
+VERSION = 1
+APPLICATION_ID = 0x62746368  # "btch": lets `file` and a careful reader recognise the database
+
+COLUMNS = ", ".join(Recorded._fields)
+_TYPES = (
+    {"attempts": "INTEGER NOT NULL", "latency_s": "REAL", "http_status": "INTEGER"}
+    | dict.fromkeys(
+        ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"), "INTEGER"
+    )
+    | {"finished_at": "INTEGER NOT NULL", "id": "TEXT NOT NULL"}
+)
+_REST = ", ".join(
+    f"{name} {_TYPES.get(name, 'TEXT')}" for name in Recorded._fields if name not in ("row", "key")
+)
+
+SUMMED = ("attempts", "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
+_SUMS = ", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in SUMMED)
+
+
+def _adjust(sign: str, row: str) -> str:
+    """SQL that adds `row` (NEW or OLD) to its totals, or takes it from them."""
+    sums = ", ".join(f"{name} = {name} {sign} coalesce({row}.{name}, 0)" for name in SUMMED)
+    group = f"coalesce({row}.error_class, ''), coalesce({row}.finish_reason, '')"
+    return f"""
+        INSERT OR IGNORE INTO totals (error_class, finish_reason) VALUES ({group});
+        UPDATE totals SET rows = rows {sign} 1, {sums}
+            WHERE (error_class, finish_reason) = ({group});
+    """
+
+
+CREATE = f"""
+    CREATE TABLE outcomes (row INTEGER PRIMARY KEY, key TEXT, {_REST});
+    -- Holds row numbers only beside the class, so that which rows are done is read without
+    -- touching a single answer.
+    CREATE INDEX outcomes_class ON outcomes (error_class);
+    -- Finds the earlier row of a duplicate id; rows that never became a request claim no id.
+    CREATE INDEX outcomes_id ON outcomes (id) WHERE key IS NOT NULL;
+    CREATE TABLE shelved (key TEXT PRIMARY KEY, row INTEGER, {_REST}) WITHOUT ROWID;
+    CREATE TABLE failed_attempts (
+        row INTEGER NOT NULL, number INTEGER NOT NULL, request_id TEXT NOT NULL,
+        started_at INTEGER NOT NULL, latency_s REAL NOT NULL,
+        error_class TEXT NOT NULL, code TEXT, http_status INTEGER
+    );
+    CREATE TABLE totals (
+        error_class TEXT NOT NULL, finish_reason TEXT NOT NULL, rows INTEGER NOT NULL DEFAULT 0,
+        {_SUMS}, PRIMARY KEY (error_class, finish_reason)
+    ) WITHOUT ROWID;
+    CREATE TRIGGER outcomes_added AFTER INSERT ON outcomes BEGIN {_adjust("+", "NEW")} END;
+    CREATE TRIGGER outcomes_removed AFTER DELETE ON outcomes BEGIN {_adjust("-", "OLD")} END;
+    CREATE TABLE marks (
+        row INTEGER PRIMARY KEY, file INTEGER NOT NULL, line INTEGER NOT NULL,
+        offset INTEGER NOT NULL
+    );
+    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    PRAGMA application_id = {APPLICATION_ID};
+    PRAGMA user_version = {VERSION};
+"""

@@ -1,0 +1,1 @@
+"""The heart: a bounded pool of calls, their limits and their retries. Knows no files, no screen."""

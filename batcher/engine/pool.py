@@ -1,0 +1,49 @@
+"""A bounded pool: the next request is pulled only when there is room for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from batcher.engine.retry import RowPendingError
+from batcher.records import Outcome, Request
+
+# Rows that back off hold no permit, so others may be called meanwhile; but what is pulled and
+# not finished stays bounded, and with it the memory and the work that a crash repeats.
+ROWS_PER_PERMIT = 2
+
+
+async def run_pool(
+    requests: AsyncIterator[Request],
+    outcome_of: Callable[[Request], Awaitable[Outcome]],
+    put: Callable[[Outcome], Awaitable[None]],
+    *,
+    width: int,
+    stopping: asyncio.Event,
+) -> None:
+    """Make an outcome of each request, at most `width` of them unfinished at any moment.
+
+    A row whose outcome raises RowPendingError stays pending. When `stopping` is set no further
+    request is pulled, and the unfinished ones are waited for. Any other exception cancels the rest and is
+    raised as it is.
+    """
+    room = asyncio.Semaphore(width)
+
+    async def work(request: Request) -> None:
+        try:
+            with contextlib.suppress(RowPendingError):
+                await put(await outcome_of(request))
+        finally:
+            room.release()
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await room.acquire()
+                request = None if stopping.is_set() else await anext(requests, None)
+                if request is None or stopping.is_set():
+                    break
+                tasks.create_task(work(request))
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None

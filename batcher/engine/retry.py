@@ -1,0 +1,167 @@
+"""From single attempts to the outcome of a row, by tenacity.
+
+One decision for each failed attempt: the class of its problem says whether and when to try again
+(reliability.md section C).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import tenacity
+
+from batcher.engine.limiter import Limiter
+from batcher.errors import Action, ErrorClass, Problem, ProviderError
+from batcher.records import Attempt, Completion, Failure, Outcome, Request, Success
+
+MAX_BACKOFF_S = 60.0
+MAX_AMBIGUOUS = 3
+# Where the provider names a moment, a little later is safer: its clock is not ours.
+RESET_MARGIN_S = 2.0
+
+
+class RowPendingError(Exception):
+    """The row has no outcome for now and stays pending."""
+
+
+class RunStoppedError(RowPendingError):
+    """No further call can succeed; `error` says why."""
+
+    def __init__(self, error: ProviderError) -> None:
+        """Stop because of `error`."""
+        super().__init__(str(error))
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When to try again. Times in seconds.
+
+    A row ends after `max_attempts` counted failures, or after `max_ambiguous` calls that may have
+    been billed. A wait longer than `max_wait` stops the run instead.
+    """
+
+    max_attempts: int = 8
+    max_ambiguous: int = MAX_AMBIGUOUS
+    max_wait: float = 6 * 3600.0
+
+    def gives_up(self, attempts: Sequence[Attempt]) -> bool:
+        """Whether the row of these failed attempts is not worth another."""
+        classes = _classes(attempts)
+        counted = sum(error_class.rule.counts for error_class in classes)
+        return (
+            classes[-1].rule.action is Action.FAIL_ROW
+            or counted >= self.max_attempts
+            or classes.count(ErrorClass.AMBIGUOUS) >= self.max_ambiguous
+        )
+
+    def stops_run(self, attempts: Sequence[Attempt], error: ProviderError, now: float) -> bool:
+        """Whether every further call would end like the last one."""
+        error_class = error.problem.error_class
+        if error_class is ErrorClass.TOKEN_EXPIRED:
+            # A token signed anew and refused again: the clock or the secret is wrong.
+            return _classes(attempts)[-2:] == [ErrorClass.TOKEN_EXPIRED] * 2
+        if error_class.rule.action is Action.WAIT:
+            wait = self._named_wait(error, now)
+            return wait is None or wait > self.max_wait
+        return error_class.rule.action is Action.STOP_RUN
+
+    def delay(self, failures: int, error: ProviderError, now: float, uniform: Uniform) -> float:
+        """Return the seconds until the next attempt: full jitter, never before the provider's wish.
+
+        `failures` is the number of failed attempts so far, at least 1.
+        """
+        backoff = uniform(0, min(MAX_BACKOFF_S, 2.0 ** min(failures, 10)))
+        wait = self._named_wait(error, now)
+        return backoff if wait is None else max(backoff, wait) + uniform(0, wait / 10)
+
+    def _named_wait(self, error: ProviderError, now: float) -> float | None:
+        if error.resets_at is not None:
+            return max(0.0, error.resets_at.timestamp() - now) + RESET_MARGIN_S
+        return error.retry_after
+
+
+Uniform = Callable[[float, float], float]
+Call = Callable[[Request, str], Awaitable[Completion]]
+OnAttempt = Callable[[Request, Attempt], None]
+
+
+def _classes(attempts: Sequence[Attempt]) -> list[ErrorClass]:
+    return [attempt.problem.error_class for attempt in attempts if attempt.problem]
+
+
+def _new_request_id() -> str:
+    # A fresh one for every attempt: request_id is no idempotency key (protocol.md section 1).
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class Retrier:
+    """Calls until a row has its outcome; the collaborators come in as arguments."""
+
+    call: Call
+    limiter: Limiter
+    policy: RetryPolicy
+    renew: Callable[[], None]
+    on_attempt: OnAttempt
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    uniform: Uniform = random.uniform
+    request_id: Callable[[], str] = _new_request_id
+
+    async def outcome(self, request: Request) -> Outcome:
+        """Return the outcome of `request`; no permit is held between two attempts.
+
+        Raises:
+            RunStoppedError: the run cannot go on; the row stays pending.
+        """
+        attempts: list[Attempt] = []
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(ProviderError),
+            stop=lambda _: self.policy.gives_up(attempts),
+            wait=lambda state: self._delay(len(attempts), state),
+            sleep=self.sleep,
+            reraise=True,
+        )
+        try:
+            completion: Completion = await retrying(self._attempt, request, attempts)
+        except ProviderError as error:
+            return Failure(
+                request.row, request.id, request.key, error.problem, tuple(attempts), self.clock()
+            )
+        return Success(
+            request.row, request.id, request.key, completion, tuple(attempts), self.clock()
+        )
+
+    async def _attempt(self, request: Request, attempts: list[Attempt]) -> Completion:
+        async with self.limiter.permit():
+            request_id, started_at, started = self.request_id(), self.clock(), self.monotonic()
+
+            def finish(problem: Problem | None) -> None:
+                latency = self.monotonic() - started
+                attempt = Attempt(len(attempts) + 1, request_id, started_at, latency, problem)
+                attempts.append(attempt)
+                self.on_attempt(request, attempt)
+
+            try:
+                completion = await self.call(request, request_id)
+            except ProviderError as error:
+                finish(error.problem)
+                if self.policy.stops_run(attempts, error, self.clock()):
+                    raise RunStoppedError(error) from error
+                if error.problem.error_class is ErrorClass.TOKEN_EXPIRED:
+                    self.renew()
+                raise
+            finish(None)
+            return completion
+
+    def _delay(self, failures: int, state: tenacity.RetryCallState) -> float:
+        error = cast("ProviderError", state.outcome and state.outcome.exception())
+        return self.policy.delay(failures, error, self.clock(), self.uniform)

@@ -1,0 +1,63 @@
+"""Calls made by the engine in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from batcher.engine.pool import ROWS_PER_PERMIT, run_pool
+from batcher.engine.retry import Retrier, RowPendingError, RunStoppedError
+from batcher.errors import ProviderError
+from batcher.records import Outcome, Request
+
+
+class _StoppingError(RowPendingError):
+    """The run stops while the row waits for its next attempt."""
+
+
+@dataclass(slots=True)
+class LocalExecutor:
+    """Runs requests through one retrier until they are used up or the run stops."""
+
+    retrier: Retrier
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    stopped_by: ProviderError | None = None
+
+    async def run(
+        self, requests: AsyncIterator[Request], put: Callable[[Outcome], Awaitable[None]]
+    ) -> None:
+        """Hand the outcome of each request to `put`.
+
+        A run-fatal error stops the dispatch (`stopped_by` holds it); calls that are in flight
+        then still end, for they may be paid, and rows between two attempts stay pending.
+        """
+        retrier = replace(self.retrier, sleep=self._sleep)
+
+        async def outcome_of(request: Request) -> Outcome:
+            try:
+                return await retrier.outcome(request)
+            except RunStoppedError as stop:
+                self.stopped_by = self.stopped_by or stop.error
+                self.stopping.set()
+                raise
+
+        await run_pool(
+            requests,
+            outcome_of,
+            put,
+            width=ROWS_PER_PERMIT * retrier.limiter.limit,
+            stopping=self.stopping,
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        """Back off, unless the run stops meanwhile."""
+        stop = asyncio.ensure_future(self.stopping.wait())
+        backoff = asyncio.ensure_future(self.retrier.sleep(seconds))
+        try:
+            await asyncio.wait({stop, backoff}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            backoff.cancel()
+        if self.stopping.is_set():
+            raise _StoppingError
