@@ -1,0 +1,144 @@
+"""The input and the recorded outcomes, merged by row number in one pass and flat memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from operator import lt
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from batcher.errors import StorageError
+from batcher.outputs.columns import array, by_column
+from batcher.outputs.layout import ANSWER, ERROR, HEAD, SOURCE, Layout
+from batcher.records import Recorded
+
+# Rows joined at a time, however large the batches of the input: with answers of 100 kB each,
+# the texts of one piece stay near 200 MB.
+PIECE_ROWS = 2048
+
+_WAY_OUT = "the input or the checkpoint changed since they were compared: run the job again"
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A piece of the input, divided: a batch of each schema (None where it would have no rows).
+
+    `pending` counts the rows that have no outcome.
+    """
+
+    results: pa.RecordBatch | None
+    errors: pa.RecordBatch | None
+    pending: int
+
+
+def join(
+    batches: Iterator[pa.RecordBatch], outcomes: Iterator[Recorded], layout: Layout
+) -> Iterator[Joined]:
+    """Give each input row its outcome; both inputs are in ascending order of rows.
+
+    Raises:
+        StorageError: an outcome belongs to no row of the input, or to a row with another id.
+    """
+    recorded = _UpTo(outcomes)
+    for batch in batches:
+        for start in range(0, batch.num_rows, PIECE_ROWS):
+            piece = batch.slice(start, PIECE_ROWS)
+            last = piece.column("row")[-1].as_py()
+            yield _divide(piece, recorded.take(last), layout)
+    stray = recorded.next
+    if stray is not None:
+        raise StorageError(f"the outcome of row {stray.row} has no row in the input; {_WAY_OUT}")
+
+
+class _UpTo:
+    """Outcomes, taken up to and including a row."""
+
+    def __init__(self, outcomes: Iterator[Recorded]) -> None:
+        self._outcomes = outcomes
+        self.next = next(outcomes, None)
+
+    def take(self, last: int) -> list[Recorded]:
+        """Return the outcomes not yet taken with rows up to `last`."""
+        if self.next is None or self.next.row > last:
+            return []
+        taken = [self.next]
+        for outcome in self._outcomes:
+            if outcome.row > last:
+                self.next = outcome
+                return taken
+            taken.append(outcome)
+        self.next = None
+        return taken
+
+
+def _divide(piece: pa.RecordBatch, recorded: Sequence[Recorded], layout: Layout) -> Joined:
+    """Divide the rows of `piece` by their outcomes."""
+    _check_order(recorded)
+    answered = [outcome for outcome in recorded if outcome.error_class is None]
+    failed = [outcome for outcome in recorded if outcome.error_class is not None]
+    return Joined(
+        results=_results(piece, answered, layout.results) if answered else None,
+        errors=_errors(piece, failed, layout.errors) if failed else None,
+        pending=piece.num_rows - len(recorded),
+    )
+
+
+def _results(
+    piece: pa.RecordBatch, answered: Sequence[Recorded], schema: pa.Schema
+) -> pa.RecordBatch:
+    columns = by_column(answered)
+    rows = _take(piece, columns["row"])
+    _check_ids(rows, columns["id"])
+    ours = [array(columns[field.name], field.type) for field in ANSWER]
+    return pa.RecordBatch.from_arrays([*_input(rows), *ours], schema=schema)
+
+
+def _errors(piece: pa.RecordBatch, failed: Sequence[Recorded], schema: pa.Schema) -> pa.RecordBatch:
+    columns = by_column(failed)
+    columns["failed_at"] = columns["finished_at"]
+    rows = _take(piece, columns["row"])
+    ours = [array(columns[field.name], field.type) for field in ERROR]
+    source = [rows.column(name) for name in SOURCE.names]
+    return pa.RecordBatch.from_arrays([*_input(rows), *ours, *source], schema=schema)
+
+
+def _take(piece: pa.RecordBatch, rows: Sequence[object]) -> pa.RecordBatch:
+    """Return the input rows with these row numbers, in their order."""
+    wanted: pa.Array[Any] = pa.array(rows, pa.int64())
+    present: pa.Array[Any] = piece.column("row")
+    if wanted.equals(present):
+        return piece
+    places = pc.index_in(wanted, value_set=present)
+    if places.null_count:
+        stray = wanted.filter(places.is_null())[0].as_py()
+        raise StorageError(f"the outcome of row {stray} has no row in the input; {_WAY_OUT}")
+    return piece.take(places)
+
+
+def _input(rows: pa.RecordBatch) -> list[pa.Array[Any]]:
+    """Return row, id and the user's columns; `flatten` carries the nulls of bad rows down."""
+    user: Any = rows.column("input")
+    return [*(rows.column(name) for name in HEAD.names), *user.flatten()]
+
+
+def _check_order(recorded: Sequence[Recorded]) -> None:
+    """Refuse outcomes out of order: they would be lost, or break the order of the outputs."""
+    rows = [outcome.row for outcome in recorded]
+    if not all(map(lt, rows, rows[1:])):
+        late = next(late for early, late in pairwise(rows) if late <= early)
+        raise StorageError(f"the outcome of row {late} came out of order; {_WAY_OUT}")
+
+
+def _check_ids(rows: pa.RecordBatch, recorded: Sequence[object]) -> None:
+    """Refuse an answer recorded for another id: it would stand beside a prompt not its own."""
+    expected, found = rows.column("id"), array(recorded, pa.string())
+    if not expected.equals(found):
+        place = pc.index(pc.equal(expected, found), value=False).as_py()
+        raise StorageError(
+            f"row {rows.column('row')[place]} has the id {expected[place].as_py()!r}, but its "
+            f"outcome is of {found[place].as_py()!r}; {_WAY_OUT}"
+        )

@@ -1,0 +1,60 @@
+"""Parquet: the exact types of the input, zstd, a checksum on every page."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+# A row group is what a writer holds in memory and a reader can skip; whichever comes first.
+GROUP_ROWS = 64 * 1024
+GROUP_BYTES = 64 * 1024 * 1024
+
+
+class ParquetSink:
+    """Gathers batches into row groups of bounded size."""
+
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self._writer = writer
+        self._batches: list[pa.RecordBatch] = []
+        self._rows = 0
+        self._bytes = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add rows; writes a row group when enough have gathered."""
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        self._bytes += batch.nbytes
+        if self._rows >= GROUP_ROWS or self._bytes >= GROUP_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has gathered as one row group."""
+        if self._batches:
+            self._writer.write_table(pa.Table.from_batches(self._batches), self._rows)
+            self._batches, self._rows, self._bytes = [], 0, 0
+
+
+@contextlib.contextmanager
+def open_parquet(
+    file: BinaryIO, schema: pa.Schema, metadata: Mapping[str, str]
+) -> Iterator[ParquetSink]:
+    """Open a Parquet sink; see `interface.OpenSink`."""
+    writer = pq.ParquetWriter(
+        file,
+        schema.with_metadata({**metadata}),
+        compression="zstd",
+        write_page_checksum=True,
+    )
+    sink = ParquetSink(writer)
+    try:
+        yield sink
+        sink.flush()
+        writer.close()
+    finally:
+        # Else a writer that failed would write its footer when it is collected, into a file
+        # that is closed by then.
+        writer.is_open = False
