@@ -13,6 +13,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from batcher.errors import StorageError
+from batcher.outputs.json_values import json_values
 
 Row = dict[str, Any]
 
@@ -21,7 +22,9 @@ _CSV_BLOCK_BYTES = 64 * 1024 * 1024
 
 
 def read_head(path: Path, n: int) -> list[Row]:
-    """Return up to `n` first rows of a file that `export` wrote; those of CSV hold only text.
+    """Return up to `n` first rows of a file that `export` wrote, for showing them.
+
+    Values are those of JSON, see `json_values`; rows of CSV hold only text and None.
 
     Raises:
         StorageError: there is no such file, or it is damaged.
@@ -36,7 +39,12 @@ def read_head(path: Path, n: int) -> list[Row]:
 
 def _parquet(path: Path, n: int) -> list[Row]:
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        return next((batch.to_pylist() for batch in file.iter_batches(n)), [])
+        first = next(file.iter_batches(n), None)
+    if first is None:
+        return []
+    # Not `to_pylist`, which fails on moments finer than Python's.
+    rows = zip(*map(json_values, first.columns), strict=True)
+    return [dict(zip(first.schema.names, row, strict=True)) for row in rows]
 
 
 def _jsonl(path: Path, n: int) -> list[Row]:

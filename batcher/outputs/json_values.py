@@ -93,7 +93,8 @@ def _moments(array: pa.TimestampArray[Any, Any]) -> Sequence[object]:
 
 def _finite(array: pa.Array[Any]) -> Sequence[object]:
     wide = array.cast(pa.float32()) if types.is_float16(array.type) else array
-    return pc.if_else(pc.is_finite(wide), wide, None).to_pylist()
+    finite: list[float | None] = pc.if_else(pc.is_finite(wide), wide, None).to_pylist()
+    return finite
 
 
 def _base64(array: pa.Array[Any]) -> Sequence[object]:

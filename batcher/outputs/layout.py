@@ -10,46 +10,51 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+# Declared as plain types, since a list of pairs of different classes would be one of objects.
+_TEXT: pa.DataType = pa.string()
+_INT32: pa.DataType = pa.int32()
+_INT64: pa.DataType = pa.int64()
+_FLOAT64: pa.DataType = pa.float64()
 _MOMENT: pa.DataType = pa.timestamp("us", "UTC")
 
-HEAD = pa.schema([("row", pa.int64()), ("id", pa.string())])
+HEAD = pa.schema([("row", _INT64), ("id", _TEXT)])
 
 ANSWER = pa.schema(
     [
-        ("response", pa.string()),
-        ("reasoning", pa.string()),
-        ("tool_calls", pa.string()),
-        ("finish_reason", pa.string()),
-        ("model", pa.string()),
-        ("prompt_tokens", pa.int64()),
-        ("completion_tokens", pa.int64()),
-        ("cached_tokens", pa.int64()),
-        ("reasoning_tokens", pa.int64()),
-        ("attempts", pa.int32()),
-        ("latency_s", pa.float64()),
+        ("response", _TEXT),
+        ("reasoning", _TEXT),
+        ("tool_calls", _TEXT),
+        ("finish_reason", _TEXT),
+        ("model", _TEXT),
+        ("prompt_tokens", _INT64),
+        ("completion_tokens", _INT64),
+        ("cached_tokens", _INT64),
+        ("reasoning_tokens", _INT64),
+        ("attempts", _INT32),
+        ("latency_s", _FLOAT64),
         ("finished_at", _MOMENT),
-        ("request_id", pa.string()),
-        ("key", pa.string()),
+        ("request_id", _TEXT),
+        ("key", _TEXT),
     ]
 )
 
 ERROR = pa.schema(
     [
-        ("error_class", pa.string()),
-        ("code", pa.string()),
-        ("http_status", pa.int32()),
-        ("message", pa.string()),
-        ("attempts", pa.int32()),
+        ("error_class", _TEXT),
+        ("code", _TEXT),
+        ("http_status", _INT32),
+        ("message", _TEXT),
+        ("attempts", _INT32),
         ("failed_at", _MOMENT),
-        ("request_id", pa.string()),
+        ("request_id", _TEXT),
     ]
 )
 
 SOURCE = pa.schema(
     [
-        ("source_file", pa.string()),
-        ("source_line", pa.int64()),
-        ("source_text", pa.string()),
+        ("source_file", _TEXT),
+        ("source_line", _INT64),
+        ("source_text", _TEXT),
     ]
 )
 

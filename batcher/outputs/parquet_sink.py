@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 # A row group is what a writer holds in memory and a reader can skip; whichever comes first.
 GROUP_ROWS = 64 * 1024
 GROUP_BYTES = 64 * 1024 * 1024
+COMPRESSION: Literal["zstd", "none"] = "zstd"
 
 
 class ParquetSink:
@@ -46,7 +47,7 @@ def open_parquet(
     writer = pq.ParquetWriter(
         file,
         schema.with_metadata({**metadata}),
-        compression="zstd",
+        compression=COMPRESSION,
         write_page_checksum=True,
     )
     sink = ParquetSink(writer)

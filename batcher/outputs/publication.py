@@ -73,7 +73,7 @@ def _draft(target: Path) -> Iterator[Draft]:
         # Found only by the rename otherwise, when another file may already have been replaced.
         raise OutputError(f"cannot create {target}: a directory has this name; move it away")
     try:
-        number, name = tempfile.mkstemp(f".{target.name}.", ".tmp", target.parent)
+        number, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
     except OSError as error:
         raise OutputError(
             f"cannot create {target}: {error.strerror}; choose another directory"

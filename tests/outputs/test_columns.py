@@ -1,0 +1,34 @@
+"""Recorded outcomes as Arrow columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batcher.outputs.columns import array, by_column
+from batcher.records import Recorded
+
+
+def test_each_field_becomes_a_column(answered: Callable[..., Recorded]) -> None:
+    columns = by_column([answered(0), answered(4)])
+    assert list(columns) == list(Recorded._fields)
+    assert columns["row"] == (0, 4)
+    assert columns["response"] == ("answer 0", "answer 4")
+
+
+def test_lone_surrogates_are_escaped_and_their_neighbours_kept() -> None:
+    made = array(["你好\ud83d", "whole 😀", None], pa.string())
+    assert made.to_pylist() == ["你好\\ud83d", "whole 😀", None]
+
+
+@given(st.lists(st.none() | st.text(st.characters(codec="utf-8"))))
+def test_text_that_utf_8_can_hold_is_kept_as_it_is(values: list[str | None]) -> None:
+    assert array(values, pa.string()).to_pylist() == values
+
+
+@given(st.text(st.characters(), min_size=1))
+def test_any_string_at_all_can_be_written(value: str) -> None:
+    array([value], pa.string()).validate(full=True)

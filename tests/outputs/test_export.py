@@ -1,0 +1,244 @@
+"""Input and outcomes in, published files out."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any, get_args
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batcher.errors import OutputError, StorageError
+from batcher.outputs import Exported, Format, export, read_head
+from batcher.outputs.json_values import json_values
+from batcher.records import Recorded
+
+MakeSchema = Callable[..., pa.Schema]
+MakeBatches = Callable[..., Iterator[pa.RecordBatch]]
+MakeRecorded = Callable[..., Recorded]
+
+RICH = pa.struct(
+    [
+        pa.field("id", pa.dictionary(pa.int32(), pa.string())),
+        pa.field("price", pa.decimal128(9, 2)),
+        pa.field("at", pa.timestamp("ns", "Asia/Shanghai")),
+        pa.field("messages", pa.list_(pa.struct([pa.field("role", pa.string())]))),
+        pa.field("raw", pa.binary()),
+    ]
+)
+
+every_format = pytest.mark.parametrize("file_format", get_args(Format))
+
+
+def _files(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+@pytest.fixture(scope="session")
+def publish(
+    make_schema: MakeSchema,
+    make_batches: MakeBatches,
+    answered: MakeRecorded,
+    failed: MakeRecorded,
+) -> Callable[..., Exported]:
+    """Export ten rows: row 3 an error, rows 8 and 9 pending."""
+
+    def published(directory: Path, file_format: Format, text: str = "say") -> Exported:
+        return export(
+            make_schema(),
+            make_batches([{"prompt": f"{text} {row}"} for row in range(10)]),
+            (failed(row) if row == 3 else answered(row) for row in range(8)),
+            directory,
+            format=file_format,
+            metadata={"batcher.version": "1"},
+        )
+
+    return published
+
+
+@every_format
+def test_both_files_are_published_and_counted(
+    tmp_path: Path, publish: Callable[..., Exported], file_format: Format
+) -> None:
+    done = publish(tmp_path, file_format)
+    results, errors = tmp_path / f"results.{file_format}", tmp_path / f"errors.{file_format}"
+    assert astuple(done) == (7, 1, 2, results, errors)
+    assert [str(row["row"]) for row in read_head(results, 99)] == list("0124567")
+    assert [str(row["row"]) for row in read_head(errors, 99)] == ["3"]
+    assert sorted(_files(tmp_path)) == sorted([results.name, errors.name])
+
+
+@every_format
+def test_an_input_without_rows_makes_two_files_without_rows(
+    tmp_path: Path, make_schema: MakeSchema, file_format: Format
+) -> None:
+    done = export(make_schema(), iter([]), iter([]), tmp_path, format=file_format, metadata={})
+    assert (done.results, done.errors, done.pending) == (0, 0, 0)
+    assert read_head(done.results_path, 1) == read_head(done.errors_path, 1) == []
+
+
+@every_format
+def test_the_same_input_and_outcomes_make_the_same_bytes(
+    tmp_path: Path, publish: Callable[..., Exported], file_format: Format
+) -> None:
+    publish(tmp_path, file_format)
+    first = _files(tmp_path)
+    publish(tmp_path, file_format)
+    assert _files(tmp_path) == first
+
+
+def _input_values(batch: pa.RecordBatch, index: int) -> Sequence[object]:
+    """Return the values of one input column as JSON, which needs no pandas for nanoseconds."""
+    struct: Any = batch.column("input")
+    # Not `field`, which leaves out that a null struct makes its fields null.
+    return json_values(struct.flatten()[index])
+
+
+def _cell() -> st.SearchStrategy[dict[str, Any] | None]:
+    return st.none() | st.fixed_dictionaries(
+        {
+            "id": st.none() | st.sampled_from(["a", "b"]),
+            "price": st.none() | st.decimals(-1000, 1000, places=2),
+            "at": st.none() | st.integers(0, 2**60),
+            "messages": st.none() | st.lists(st.fixed_dictionaries({"role": st.just("user")})),
+            "raw": st.none() | st.binary(max_size=4),
+        }
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.lists(st.tuples(_cell(), st.sampled_from(["answered", "failed", "pending"]))),
+    size=st.integers(1, 4),
+)
+def test_results_errors_and_pending_are_the_input_with_its_exact_columns(
+    rows: list[tuple[dict[str, Any] | None, str]],
+    size: int,
+    make_schema: MakeSchema,
+    make_batches: MakeBatches,
+    answered: MakeRecorded,
+    failed: MakeRecorded,
+) -> None:
+    """Through the Parquet files, for any rows and any subset of outcomes."""
+    states = [state for _, state in rows]
+    made = {"answered": answered, "failed": failed}
+    outcomes = [made[state](row) for row, state in enumerate(states) if state != "pending"]
+    batches = list(make_batches([cell for cell, _ in rows], RICH, size))
+    with TemporaryDirectory() as name:
+        done = export(make_schema(RICH), iter(batches), iter(outcomes), Path(name), metadata={})
+        results, errors = pq.read_table(done.results_path), pq.read_table(done.errors_path)
+
+    assert done.results + done.errors + done.pending == len(rows)
+    assert (done.results, done.errors) == (results.num_rows, errors.num_rows)
+    names = ["input_id", "price", "at", "messages", "raw"]
+    for state, output in (("answered", results), ("failed", errors)):
+        places = [row for row, its in enumerate(states) if its == state]
+        assert output.column("row").to_pylist() == places
+        for index, name in enumerate(names):
+            values = [value for batch in batches for value in _input_values(batch, index)]
+            assert output.schema.field(name).type == RICH.field(index).type
+            read = [value for part in output.column(name).chunks for value in json_values(part)]
+            assert read == [values[place] for place in places]
+
+
+@every_format
+def test_a_failure_in_the_middle_leaves_old_files_and_no_temporary_ones(
+    tmp_path: Path,
+    publish: Callable[..., Exported],
+    make_schema: MakeSchema,
+    make_batches: MakeBatches,
+    answered: MakeRecorded,
+    file_format: Format,
+) -> None:
+    """The input breaks off after some rows are written; its error comes out as it is."""
+    publish(tmp_path, file_format)
+    old = _files(tmp_path)
+
+    def broken() -> Iterator[pa.RecordBatch]:
+        yield from make_batches([{"prompt": "new"}] * 6)
+        raise OSError(5, "the input is gone")
+
+    outcomes = iter([answered(0), answered(1)])
+    with pytest.raises(OSError, match="the input is gone"):
+        export(make_schema(), broken(), outcomes, tmp_path, format=file_format, metadata={})
+    assert _files(tmp_path) == old
+
+
+@every_format
+def test_a_full_disk_is_a_storage_error_and_leaves_the_old_files(
+    tmp_path: Path,
+    publish: Callable[..., Exported],
+    make_schema: MakeSchema,
+    make_batches: MakeBatches,
+    answered: MakeRecorded,
+    file_format: Format,
+) -> None:
+    """The system itself refuses to let a file grow further."""
+    publish(tmp_path, file_format)
+    old = _files(tmp_path)
+    text = Random(1).randbytes(100_000).hex()  # noqa: S311 # text that does not compress
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        with pytest.raises(StorageError, match=r"cannot write .*results.*: File too large"):
+            export(
+                make_schema(),
+                make_batches([{"prompt": text}] * 6, size=1),
+                (answered(row, response=text) for row in range(6)),
+                tmp_path,
+                format=file_format,
+                metadata={},
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert _files(tmp_path) == old
+
+
+def test_a_type_that_parquet_lacks_is_an_output_error_that_names_the_way_out(
+    tmp_path: Path, make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+) -> None:
+    columns = pa.struct([pa.field("options", pa.struct([]))])
+
+    def attempt(file_format: Format) -> Exported:
+        return export(
+            make_schema(columns),
+            make_batches([{"options": {}}], columns),
+            iter([answered(0)]),
+            tmp_path,
+            format=file_format,
+            metadata={},
+        )
+
+    with pytest.raises(OutputError, match=r"'options'.*--format jsonl"):
+        attempt("parquet")
+    assert _files(tmp_path) == {}
+    assert read_head(attempt("jsonl").results_path, 1)[0]["options"] == {}
+
+
+def test_the_parquet_files_carry_the_metadata_of_the_run(
+    tmp_path: Path, publish: Callable[..., Exported]
+) -> None:
+    done = publish(tmp_path, "parquet")
+    for path in (done.results_path, done.errors_path):
+        assert pq.read_schema(path).metadata == {b"batcher.version": b"1"}
+
+
+def test_a_lone_surrogate_in_an_answer_does_not_fail_the_export(
+    tmp_path: Path, make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+) -> None:
+    done = export(
+        make_schema(),
+        make_batches([{"prompt": "a"}]),
+        iter([answered(0, response="cut \ud83d")]),
+        tmp_path,
+        metadata={},
+    )
+    assert read_head(done.results_path, 1)[0]["response"] == "cut \\ud83d"

@@ -1,0 +1,152 @@
+"""Input and outcomes, merged by row number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batcher.errors import StorageError
+from batcher.outputs import join as module
+from batcher.outputs.join import join
+from batcher.outputs.layout import layout
+from batcher.records import Recorded
+
+MakeSchema = Callable[..., pa.Schema]
+MakeBatches = Callable[..., Iterator[pa.RecordBatch]]
+MakeRecorded = Callable[..., Recorded]
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def run(
+    make_schema: MakeSchema, make_batches: MakeBatches
+) -> Callable[..., tuple[Rows, Rows, int]]:
+    """Join and return the rows of results and errors, and the number of pending ones."""
+
+    def joined(
+        inputs: list[dict[str, Any] | None], outcomes: list[Recorded], size: int = 3
+    ) -> tuple[Rows, Rows, int]:
+        results: Rows = []
+        errors: Rows = []
+        pending = 0
+        batches = make_batches(inputs, size=size)
+        for part in join(batches, iter(outcomes), layout(make_schema())):
+            results += part.results.to_pylist() if part.results else []
+            errors += part.errors.to_pylist() if part.errors else []
+            pending += part.pending
+        return results, errors, pending
+
+    return joined
+
+
+@given(data=st.data())
+def test_every_input_row_is_in_exactly_one_place_in_order_with_its_columns(
+    data: st.DataObject,
+    run: Callable[..., tuple[Rows, Rows, int]],
+    answered: MakeRecorded,
+    failed: MakeRecorded,
+) -> None:
+    states = data.draw(st.lists(st.sampled_from(["answered", "failed", "bad", "pending"])))
+    inputs = [None if s == "bad" else {"prompt": f"say {n}"} for n, s in enumerate(states)]
+    outcomes = [
+        answered(row) if state == "answered" else failed(row)
+        for row, state in enumerate(states)
+        if state != "pending"
+    ]
+    size = data.draw(st.integers(1, 5))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "PIECE_ROWS", data.draw(st.integers(1, 5)))
+        results, errors, pending = run(inputs, outcomes, size)
+
+    assert [row["row"] for row in results] == [n for n, s in enumerate(states) if s == "answered"]
+    assert [row["row"] for row in errors] == [
+        n for n, s in enumerate(states) if s in {"failed", "bad"}
+    ]
+    assert pending == states.count("pending")
+    for row in results:
+        assert row["prompt"] == f"say {row['row']}"
+        assert row["response"] == f"answer {row['row']}"
+        assert row["id"] == f"id-{row['row']}"
+    for row in errors:
+        bad = states[row["row"]] == "bad"
+        assert row["prompt"] == (None if bad else f"say {row['row']}")
+        assert row["source_text"] == ("{bad" if bad else None)
+        assert row["source_line"] == row["row"] + 1
+
+
+def test_an_outcome_of_a_row_after_the_input_is_an_error_that_names_it(
+    run: Callable[..., object], answered: MakeRecorded
+) -> None:
+    with pytest.raises(StorageError, match="row 2 has no row in the input"):
+        run([{"prompt": "a"}, {"prompt": "b"}], [answered(0), answered(2), answered(3)])
+
+
+def test_an_outcome_without_any_input_is_an_error(
+    run: Callable[..., object], answered: MakeRecorded
+) -> None:
+    with pytest.raises(StorageError, match="row 0 has no row"):
+        run([], [answered(0)])
+
+
+def test_an_outcome_of_a_row_that_the_input_leaves_out_is_an_error_that_names_it(
+    make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+) -> None:
+    batch = next(make_batches([{"prompt": "a"}] * 3)).take([0, 2])
+    with pytest.raises(StorageError, match=r"row 1 has no row"):
+        list(join(iter([batch]), iter([answered(1)]), layout(make_schema())))
+
+
+@pytest.mark.parametrize("rows", [[1, 0], [0, 0]])
+def test_outcomes_out_of_order_are_an_error_that_names_the_row(
+    run: Callable[..., object], answered: MakeRecorded, rows: list[int]
+) -> None:
+    with pytest.raises(StorageError, match="row 0 came out of order"):
+        run([{"prompt": "a"}] * 3, [answered(row) for row in rows])
+
+
+def test_an_answer_of_another_id_is_an_error_that_names_both(
+    run: Callable[..., object], answered: MakeRecorded
+) -> None:
+    with pytest.raises(StorageError, match=r"row 1 has the id 'id-1'.*of 'other'"):
+        run([{"prompt": "a"}] * 2, [answered(0), answered(1, id="other")])
+
+
+def test_the_input_is_not_read_ahead_of_what_is_joined(
+    make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+) -> None:
+    read: list[int] = []
+
+    def counted() -> Iterator[pa.RecordBatch]:
+        for batch in make_batches([{"prompt": "a"}] * 9):
+            read.append(batch.num_rows)
+            yield batch
+
+    parts = join(counted(), iter([answered(0), answered(8)]), layout(make_schema()))
+    next(parts)
+    assert read == [3]
+
+
+def test_the_fields_of_an_outcome_stand_in_their_columns(
+    run: Callable[..., tuple[Rows, Rows, int]], answered: MakeRecorded, failed: MakeRecorded
+) -> None:
+    whole = answered(
+        0,
+        reasoning="because",
+        tool_calls="[]",
+        completion_tokens=2,
+        cached_tokens=3,
+        reasoning_tokens=4,
+    )
+    results, errors, _ = run([{"prompt": "a"}, {"prompt": "b"}], [whole, failed(1)])
+    recorded = whole._asdict()
+    same = results[0].keys() & recorded.keys() - {"finished_at"}
+    assert len(same) == 15
+    assert {name: results[0][name] for name in same} == {name: recorded[name] for name in same}
+    assert results[0]["finished_at"].timestamp() == 1_700_000_000
+    assert errors[0]["failed_at"].timestamp() == 1_700_000_000.000001
+    assert errors[0]["http_status"] == 500

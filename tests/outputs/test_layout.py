@@ -1,0 +1,65 @@
+"""The columns of both outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+import pytest
+
+from batcher.outputs.layout import layout
+
+MakeSchema = Callable[..., pa.Schema]
+
+
+def _input_names(make_schema: MakeSchema, *names: str) -> list[str]:
+    struct = pa.struct([pa.field(name, pa.string()) for name in names])
+    planned = layout(make_schema(struct))
+    in_results = planned.results.names[2 : 2 + len(names)]
+    assert planned.errors.names[2 : 2 + len(names)] == in_results
+    for schema in (planned.results, planned.errors):
+        assert len(set(schema.names)) == len(schema.names)
+    return in_results
+
+
+def test_the_columns_are_ours_then_the_inputs_then_ours(make_schema: MakeSchema) -> None:
+    planned = layout(make_schema())
+    assert planned.results.names == [
+        *("row", "id", "prompt", "response", "reasoning", "tool_calls", "finish_reason", "model"),
+        *("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "attempts"),
+        *("latency_s", "finished_at", "request_id", "key"),
+    ]
+    assert planned.errors.names == [
+        *("row", "id", "prompt", "error_class", "code", "http_status", "message", "attempts"),
+        *("failed_at", "request_id", "source_file", "source_line", "source_text"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "free"),
+    [
+        (["prompt", "text"], ["prompt", "text"]),
+        (["id", "prompt"], ["input_id", "prompt"]),
+        (["response", "message"], ["input_response", "input_message"]),
+        (["id", "input_id"], ["input_input_id", "input_id"]),
+        (["input_id", "id"], ["input_id", "input_input_id"]),
+        (["id", "input_id", "input_input_id"], ["input_input_input_id", "input_id"]),
+        (["twice", "twice"], ["twice", "input_twice"]),
+        (["id", "id"], ["input_id", "input_input_id"]),
+        ([], []),
+    ],
+)
+def test_an_input_column_with_a_name_of_ours_is_prefixed_until_it_is_free(
+    make_schema: MakeSchema, names: list[str], free: list[str]
+) -> None:
+    assert _input_names(make_schema, *names)[: len(free)] == free
+
+
+def test_a_required_input_column_may_be_null_since_a_bad_row_has_none(
+    make_schema: MakeSchema,
+) -> None:
+    struct = pa.struct([pa.field("n", pa.int8(), nullable=False, metadata={"unit": "m"})])
+    field = layout(make_schema(struct)).results.field("n")
+    assert field.nullable
+    assert field.type == pa.int8()
+    assert field.metadata == {b"unit": b"m"}
