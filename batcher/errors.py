@@ -23,7 +23,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import Self
 
 
 class BatcherError(Exception):
@@ -108,180 +107,129 @@ class Rule:
 
 
 class ErrorClass(StrEnum):
-    """The kinds of problem, as users see them in `errors.parquet`, each with its `rule`."""
-
-    rule: Rule
-
-    def __new__(cls, value: str, rule: Rule) -> Self:
-        """Make the member that is the string `value` and carries `rule`."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.rule = rule
-        return member
+    """The kinds of problem, as users see them in `errors.parquet`; each has its `rule`."""
 
     # The row itself, before any call.
-    INVALID_ROW = (
-        "invalid_row",
-        Rule(
-            Action.FAIL_ROW,
-            "Correct the named lines; `batcher check` lists them without a call.",
-        ),
-    )
-    DUPLICATE_ID = (
-        "duplicate_id",
-        Rule(
-            Action.FAIL_ROW,
-            "Give each row its own id, or name another column with --id-column.",
-        ),
-    )
-    TEMPLATE_ERROR = (
-        "template_error",
-        Rule(
-            Action.FAIL_ROW,
-            "Correct the template or the rows; `batcher preview` shows what it makes.",
-        ),
-    )
+    INVALID_ROW = "invalid_row"
+    DUPLICATE_ID = "duplicate_id"
+    TEMPLATE_ERROR = "template_error"
 
     # The request, refused for good.
-    BAD_REQUEST = (
-        "bad_request",
-        Rule(
-            Action.FAIL_ROW,
-            "The provider refuses these parameters or messages; see the message column.",
-        ),
-    )
-    PROMPT_TOO_LONG = (
-        "prompt_too_long",
-        Rule(
-            Action.FAIL_ROW,
-            "Shorten these prompts or choose a model with a longer context.",
-        ),
-    )
-    CONTENT_FILTERED = (
-        "content_filtered",
-        Rule(
-            Action.FAIL_ROW,
-            "The provider's content policy blocked prompt or answer.",
-        ),
-    )
+    BAD_REQUEST = "bad_request"
+    PROMPT_TOO_LONG = "prompt_too_long"
+    CONTENT_FILTERED = "content_filtered"
 
     # The call, worth another try.
-    THROTTLED = (
-        "throttled",
-        Rule(
-            Action.RETRY,
-            "The account's rate or concurrency limit was reached; lower --concurrency.",
-            counts=False,
-        ),
-    )
-    OVERLOADED = (
-        "overloaded",
-        Rule(
-            Action.RETRY,
-            "The provider was overloaded; run again later with --retry-errors.",
-        ),
-    )
-    SERVER_ERROR = (
-        "server_error",
-        Rule(
-            Action.RETRY,
-            "The provider failed on its side; run again with --retry-errors.",
-        ),
-    )
-    NOT_SENT = (
-        "not_sent",
-        Rule(
-            Action.RETRY,
-            "No connection to the endpoint; check the network and --base-url.",
-        ),
-    )
-    AMBIGUOUS = (
-        "ambiguous",
-        Rule(
-            Action.RETRY,
-            "Sent, but no whole answer came back: possibly billed; a longer --timeout may help.",
-        ),
-    )
-    INFERENCE_FAILED = (
-        "inference_failed",
-        Rule(
-            Action.RETRY,
-            "The provider answered 200 but its inference failed; run again with --retry-errors.",
-        ),
-    )
-    MALFORMED_ANSWER = (
-        "malformed_answer",
-        Rule(
-            Action.RETRY,
-            "The endpoint answered something that is no chat completion; check --base-url.",
-        ),
-    )
-    EMPTY_COMPLETION = (
-        "empty_completion",
-        Rule(
-            Action.RETRY,
-            "The model answered with no text; allow it with --allow-empty if that is expected.",
-        ),
-    )
-    TOKEN_EXPIRED = (
-        "token_expired",
-        Rule(
-            Action.RETRY,
-            "The signed token was refused; check this machine's clock.",
-        ),
-    )
+    THROTTLED = "throttled"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server_error"
+    NOT_SENT = "not_sent"
+    AMBIGUOUS = "ambiguous"
+    INFERENCE_FAILED = "inference_failed"
+    MALFORMED_ANSWER = "malformed_answer"
+    EMPTY_COMPLETION = "empty_completion"
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105 -- the name of a class, no password
 
     # The account, until a moment the provider names.
-    QUOTA_EXHAUSTED = (
-        "quota_exhausted",
-        Rule(
-            Action.WAIT,
-            "The account's quota is used up until it resets; run the same command then.",
-            counts=False,
-        ),
-    )
+    QUOTA_EXHAUSTED = "quota_exhausted"
 
     # Every further call would end the same way.
-    AUTHENTICATION = (
-        "authentication",
-        Rule(
-            Action.STOP_RUN,
-            "The provider refuses the key; check the environment variable or --api-key-file.",
-            exit_code=77,
-        ),
-    )
-    BALANCE = (
-        "balance",
-        Rule(
-            Action.STOP_RUN,
-            "The account is out of balance or its plan has ended; recharge, then run again.",
-            exit_code=77,
-        ),
-    )
-    PERMISSION = (
-        "permission",
-        Rule(
-            Action.STOP_RUN,
-            "The account may not use this API; see the provider's console.",
-            exit_code=77,
-        ),
-    )
-    MODEL_UNAVAILABLE = (
-        "model_unavailable",
-        Rule(
-            Action.STOP_RUN,
-            "The provider does not know this model, or this account may not use it; check --model.",
-            exit_code=78,
-        ),
-    )
-    ENDPOINT_UNKNOWN = (
-        "endpoint_unknown",
-        Rule(
-            Action.STOP_RUN,
-            "No chat-completion API answers at this address; check --provider and --base-url.",
-            exit_code=78,
-        ),
-    )
+    AUTHENTICATION = "authentication"
+    BALANCE = "balance"
+    PERMISSION = "permission"
+    MODEL_UNAVAILABLE = "model_unavailable"
+    ENDPOINT_UNKNOWN = "endpoint_unknown"
+
+    @property
+    def rule(self) -> Rule:
+        """What this kind of problem means for its row and its run."""
+        return _RULES[self]
+
+
+_RULES = {
+    ErrorClass.INVALID_ROW: Rule(
+        Action.FAIL_ROW, "Correct the named lines; `batcher check` lists them without a call."
+    ),
+    ErrorClass.DUPLICATE_ID: Rule(
+        Action.FAIL_ROW, "Give each row its own id, or name another column with --id-column."
+    ),
+    ErrorClass.TEMPLATE_ERROR: Rule(
+        Action.FAIL_ROW, "Correct the template or the rows; `batcher preview` shows what it makes."
+    ),
+    ErrorClass.BAD_REQUEST: Rule(
+        Action.FAIL_ROW,
+        "The provider refuses these parameters or messages; see the message column.",
+    ),
+    ErrorClass.PROMPT_TOO_LONG: Rule(
+        Action.FAIL_ROW, "Shorten these prompts or choose a model with a longer context."
+    ),
+    ErrorClass.CONTENT_FILTERED: Rule(
+        Action.FAIL_ROW, "The provider's content policy blocked prompt or answer."
+    ),
+    ErrorClass.THROTTLED: Rule(
+        Action.RETRY,
+        "The account's rate or concurrency limit was reached; lower --concurrency.",
+        counts=False,
+    ),
+    ErrorClass.OVERLOADED: Rule(
+        Action.RETRY, "The provider was overloaded; run again later with --retry-errors."
+    ),
+    ErrorClass.SERVER_ERROR: Rule(
+        Action.RETRY, "The provider failed on its side; run again with --retry-errors."
+    ),
+    ErrorClass.NOT_SENT: Rule(
+        Action.RETRY, "No connection to the endpoint; check the network and --base-url."
+    ),
+    ErrorClass.AMBIGUOUS: Rule(
+        Action.RETRY,
+        "Sent, but no whole answer came back: possibly billed; a longer --timeout may help.",
+    ),
+    ErrorClass.INFERENCE_FAILED: Rule(
+        Action.RETRY,
+        "The provider answered 200 but its inference failed; run again with --retry-errors.",
+    ),
+    ErrorClass.MALFORMED_ANSWER: Rule(
+        Action.RETRY,
+        "The endpoint answered something that is no chat completion; check --base-url.",
+    ),
+    ErrorClass.EMPTY_COMPLETION: Rule(
+        Action.RETRY,
+        "The model answered with no text; allow it with --allow-empty if that is expected.",
+    ),
+    ErrorClass.TOKEN_EXPIRED: Rule(
+        Action.RETRY, "The signed token was refused; check this machine's clock."
+    ),
+    ErrorClass.QUOTA_EXHAUSTED: Rule(
+        Action.WAIT,
+        "The account's quota is used up until it resets; run the same command then.",
+        counts=False,
+    ),
+    ErrorClass.AUTHENTICATION: Rule(
+        Action.STOP_RUN,
+        "The provider refuses the key; check the environment variable or --api-key-file.",
+        exit_code=77,
+    ),
+    ErrorClass.BALANCE: Rule(
+        Action.STOP_RUN,
+        "The account is out of balance or its plan has ended; recharge, then run again.",
+        exit_code=77,
+    ),
+    ErrorClass.PERMISSION: Rule(
+        Action.STOP_RUN,
+        "The account may not use this API; see the provider's console.",
+        exit_code=77,
+    ),
+    ErrorClass.MODEL_UNAVAILABLE: Rule(
+        Action.STOP_RUN,
+        "The provider does not know this model, or this account may not use it; check --model.",
+        exit_code=78,
+    ),
+    ErrorClass.ENDPOINT_UNKNOWN: Rule(
+        Action.STOP_RUN,
+        "No chat-completion API answers at this address; check --provider and --base-url.",
+        exit_code=78,
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, assert_never
 
-from batcher.errors import Problem
+from batcher.errors import ErrorClass, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,22 @@ class Source:
     file: str
     line: int
     text: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place where reading may start: before `row`, which is `line` of the file numbered `file`.
+
+    `offset` counts decompressed bytes (JSONL) or rows (Parquet) from the start of that file.
+    """
+
+    row: int
+    file: int
+    line: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +64,7 @@ class Request:
     id: str
     key: str
     body: Mapping[str, object]
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +114,7 @@ class Success:
     completion: Completion
     attempts: tuple[Attempt, ...]
     finished_at: float
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +127,7 @@ class Failure:
     problem: Problem
     attempts: tuple[Attempt, ...]
     finished_at: float
-    source: Source | None = None
+    source: Source
 
 
 Outcome = Success | Failure
@@ -119,7 +137,8 @@ class Recorded(NamedTuple):
     """A row's outcome as the checkpoint keeps it: the one list of its columns.
 
     Exactly the rows with an `error_class` are errors. `finished_at` is in microseconds since
-    1970 UTC, `latency_s` the seconds of the last attempt, `request_id` that attempt's.
+    1970 UTC, `latency_s` the seconds of the last attempt, `request_id` that attempt's, `source`
+    the row's file and line as text.
     """
 
     row: int
@@ -129,6 +148,7 @@ class Recorded(NamedTuple):
     latency_s: float | None
     finished_at: int
     request_id: str | None
+    source: str | None = None
     response: str | None = None
     reasoning: str | None = None
     tool_calls: str | None = None
@@ -155,6 +175,7 @@ def record(outcome: Outcome) -> Recorded:
         last.latency if last else None,
         round(outcome.finished_at * 1_000_000),
         last.request_id if last else None,
+        str(outcome.source),
     )
     match outcome:
         case Success(completion=completion):
@@ -180,3 +201,27 @@ def record(outcome: Outcome) -> Recorded:
             )
         case _:
             assert_never(outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Sums over all recorded rows of a run, however often it was resumed."""
+
+    results: int
+    truncated: int
+    errors: Mapping[ErrorClass, int]
+    attempts: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+
+    @property
+    def rows(self) -> int:
+        """Rows that have an outcome."""
+        return self.results + self.error_rows
+
+    @property
+    def error_rows(self) -> int:
+        """Rows whose outcome is an error."""
+        return sum(self.errors.values())

@@ -77,7 +77,7 @@ class Renderer:
             raise RowError(
                 ErrorClass.INVALID_ROW, f"the request is no valid JSON: {error}"
             ) from None
-        return Request(prompt.row, prompt.id, key, body)
+        return Request(prompt.row, prompt.id, key, body, prompt.source)
 
     def _batch_body(self, columns: Mapping[str, object]) -> dict[str, object]:
         """Read a batch line: its own body wins over the job's model and parameters."""

@@ -4,15 +4,13 @@ from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lock import RunLock
 from batcher.checkpoint.placement import Comparison, Placement
 from batcher.checkpoint.rowset import RowSet
-from batcher.checkpoint.store import Checkpoint, Mark, Totals
+from batcher.checkpoint.store import Checkpoint
 
 __all__ = [
     "Checkpoint",
     "Comparison",
     "GroupCommit",
-    "Mark",
     "Placement",
     "RowSet",
     "RunLock",
-    "Totals",
 ]

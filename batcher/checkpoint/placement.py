@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from batcher.checkpoint.schema import COLUMNS
+from batcher.records import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Placement:
         self._connection = connection
         connection.execute("DROP TABLE IF EXISTS temp.placed")
         connection.execute(
-            "CREATE TEMP TABLE placed (row INTEGER PRIMARY KEY, id TEXT UNIQUE, key TEXT)"
+            "CREATE TEMP TABLE placed "
+            "(row INTEGER PRIMARY KEY, id TEXT UNIQUE, key TEXT, source TEXT)"
         )
 
     @staticmethod
@@ -46,17 +48,18 @@ class Placement:
         with contextlib.closing(sqlite3.connect("", isolation_level=None)) as connection:
             yield Placement(connection)
 
-    def place(self, row: int, row_id: str, key: str) -> int | None:
-        """Note that `row` has this id and key; return the earlier row of the same id, if any."""
+    def place(self, request: Request) -> str | None:
+        """Note a row's id and key; return where the earlier row of the same id stands, if any."""
         added = self._connection.execute(
-            "INSERT OR IGNORE INTO temp.placed VALUES (?, ?, ?)", (row, row_id, key)
+            "INSERT OR IGNORE INTO temp.placed VALUES (?, ?, ?, ?)",
+            (request.row, request.id, request.key, str(request.source)),
         )
         if added.rowcount:
             return None
-        (earlier,) = self._connection.execute(
-            "SELECT row FROM temp.placed WHERE id = ?", (row_id,)
+        (source,) = self._connection.execute(
+            "SELECT source FROM temp.placed WHERE id = ?", (request.id,)
         ).fetchone()
-        return int(earlier)
+        return str(source)
 
     def compare(self) -> Comparison:
         """Count what the placed rows find in the checkpoint."""

@@ -11,43 +11,18 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from batcher.checkpoint import schema
 from batcher.checkpoint.placement import Placement
 from batcher.checkpoint.rowset import RowSet
-from batcher.errors import OutputError, StorageError
-from batcher.records import Outcome, Recorded, record
+from batcher.errors import ErrorClass, OutputError, StorageError
+from batcher.records import Counts, Mark, Outcome, Recorded, record
 
 _INSERT = (
     f"INSERT OR REPLACE INTO outcomes ({schema.COLUMNS}) "
     f"VALUES ({', '.join('?' * len(Recorded._fields))})"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A place in the input where reading may start again; see `inputs.Mark`."""
-
-    row: int
-    file: int
-    line: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Sums over the recorded rows of one error class and finish reason ("" where none)."""
-
-    error_class: str
-    finish_reason: str
-    rows: int
-    attempts: int
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int
-    reasoning_tokens: int
 
 
 class Checkpoint:
@@ -132,13 +107,15 @@ class Checkpoint:
             )
             return RowSet(row for (row,) in rows)
 
-    def row_of(self, row_id: str) -> int | None:
-        """Return the lowest recorded row that has this id, or None."""
+    def first_with_id(self, row_id: str) -> tuple[int, str] | None:
+        """Return the lowest recorded row that has this id, with its file and line, or None."""
         with _translated(self.path):
-            (row,) = self._reader.execute(
-                "SELECT min(row) FROM outcomes WHERE id = ? AND key IS NOT NULL", (row_id,)
+            found: tuple[int, str] | None = self._reader.execute(
+                "SELECT row, source FROM outcomes WHERE id = ? AND key IS NOT NULL "
+                "ORDER BY row LIMIT 1",
+                (row_id,),
             ).fetchone()
-        return None if row is None else int(row)
+        return found
 
     def outcomes(self) -> Iterator[Recorded]:
         """Yield every recorded outcome in row order, as of the moment of the first one."""
@@ -146,14 +123,25 @@ class Checkpoint:
             cursor = connection.execute(f"SELECT {schema.COLUMNS} FROM outcomes ORDER BY row")
             yield from map(Recorded._make, cursor)
 
-    def totals(self) -> tuple[Totals, ...]:
-        """Return the sums over all recorded rows, by error class and finish reason."""
+    def counts(self) -> Counts:
+        """Return the sums over all recorded rows."""
         with _translated(self.path):
-            rows = self._reader.execute(
-                f"SELECT error_class, finish_reason, rows, {', '.join(schema.SUMMED)} "
-                "FROM totals WHERE rows > 0 ORDER BY error_class, finish_reason"
-            )
-            return tuple(Totals(*row) for row in rows)
+            sums = self._reader.execute(
+                "SELECT total(rows) FILTER (WHERE error_class = ''), "
+                "total(rows) FILTER (WHERE finish_reason = 'length'), "
+                f"{', '.join(f'total({name})' for name in schema.SUMMED)} FROM totals"
+            ).fetchone()
+            errors = self._reader.execute(
+                "SELECT error_class, sum(rows) FROM totals "
+                "WHERE error_class <> '' AND rows > 0 GROUP BY error_class"
+            ).fetchall()
+        results, truncated, *summed = map(int, sums)
+        return Counts(
+            results,
+            truncated,
+            {ErrorClass(name): rows for name, rows in errors},
+            **dict(zip(schema.SUMMED, summed, strict=True)),
+        )
 
     def mark_before(self, row: int) -> Mark | None:
         """Return the last mark at or before `row`, or None."""

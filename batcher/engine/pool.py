@@ -25,8 +25,8 @@ async def run_pool(
     """Make an outcome of each request, at most `width` of them unfinished at any moment.
 
     A row whose outcome raises RowPendingError stays pending. When `stopping` is set no further
-    request is pulled, and the unfinished ones are waited for. Any other exception cancels the rest and is
-    raised as it is.
+    request is pulled, and the unfinished ones are waited for. Any other exception cancels
+    the rest and is raised as it is.
     """
     room = asyncio.Semaphore(width)
 

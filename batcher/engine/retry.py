@@ -130,15 +130,13 @@ class Retrier:
             sleep=self.sleep,
             reraise=True,
         )
+        named = (request.row, request.id, request.key)
         try:
             completion: Completion = await retrying(self._attempt, request, attempts)
         except ProviderError as error:
-            return Failure(
-                request.row, request.id, request.key, error.problem, tuple(attempts), self.clock()
-            )
-        return Success(
-            request.row, request.id, request.key, completion, tuple(attempts), self.clock()
-        )
+            end = (tuple(attempts), self.clock(), request.source)
+            return Failure(*named, error.problem, *end)
+        return Success(*named, completion, tuple(attempts), self.clock(), request.source)
 
     async def _attempt(self, request: Request, attempts: list[Attempt]) -> Completion:
         async with self.limiter.permit():

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from batcher.engine.pool import ROWS_PER_PERMIT, run_pool
 from batcher.engine.retry import Retrier, RowPendingError, RunStoppedError
 from batcher.errors import ProviderError
-from batcher.records import Outcome, Request
+from batcher.records import Completion, Outcome, Request
 
 
 class _StoppingError(RowPendingError):
-    """The run stops while the row waits for its next attempt."""
+    """The run stops before the row's next attempt."""
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class LocalExecutor:
         A run-fatal error stops the dispatch (`stopped_by` holds it); calls that are in flight
         then still end, for they may be paid, and rows between two attempts stay pending.
         """
-        retrier = replace(self.retrier, sleep=self._sleep)
+        retrier = replace(self.retrier, call=self._call, sleep=self._sleep)
 
         async def outcome_of(request: Request) -> Outcome:
             try:
@@ -49,6 +49,12 @@ class LocalExecutor:
             width=ROWS_PER_PERMIT * retrier.limiter.limit,
             stopping=self.stopping,
         )
+
+    async def _call(self, request: Request, request_id: str) -> Completion:
+        """Call, unless the run stopped while the row waited for its permit."""
+        if self.stopping.is_set():
+            raise _StoppingError
+        return await self.retrier.call(request, request_id)
 
     async def _sleep(self, seconds: float) -> None:
         """Back off, unless the run stops meanwhile."""

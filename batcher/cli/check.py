@@ -1,0 +1,25 @@
+"""`batcher check`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from batcher.cli.options import job_of, job_options
+
+
+@click.command("check")
+@job_options
+def command(**options: Any) -> None:
+    """Read all of INPUT and report every bad row, without a call.
+
+    Ends with 65 if there are bad rows, else with 0 and an estimate of the prompt tokens.
+    """
+    from batcher.run import check
+
+    survey = check(job_of(options), sys.stdin.buffer, lambda line: click.echo(line))
+    for line in survey.lines():
+        click.echo(line)
+    sys.exit(65 if survey.bad else 0)

@@ -1,0 +1,30 @@
+"""`batcher export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command("export")
+@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False))
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["parquet", "jsonl", "csv"]),
+    default="parquet",
+    help="Of both files [parquet].",
+)
+@click.option("--to", metavar="PATH", help="Directory to write to [DIR].")
+def command(directory: str, file_format: Any, to: str | None) -> None:
+    """Write results and errors of the run in DIR again, also while it goes on."""
+    from batcher.run import RunDirectory, export_run
+
+    target = Path(to) if to else None
+    exported = export_run(RunDirectory(Path(directory)), target, file_format)
+    click.echo(f"{exported.results:,} results   {exported.results_path}")
+    click.echo(f"{exported.errors:,} errors    {exported.errors_path}")
+    if exported.pending:
+        click.echo(f"{exported.pending:,} rows are pending")

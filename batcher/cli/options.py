@@ -1,0 +1,139 @@
+"""The options that say what a job is, shared by run, check and preview."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from batcher.job import JobSpec
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+# Option name -> its place in the job file. An option that was not given is None and sets nothing.
+_PLACES = {
+    "provider": ("provider", "name"),
+    "base_url": ("provider", "base_url"),
+    "model": ("provider", "model"),
+    "auth": ("provider", "auth"),
+    "api_key_file": ("provider", "api_key_file"),
+    "stream": ("provider", "stream"),
+    "allow_empty": ("provider", "allow_empty"),
+    "template": ("prompt", "template"),
+    "system_template": ("prompt", "system_template"),
+    "prompt_column": ("prompt", "prompt_column"),
+    "messages_column": ("prompt", "messages_column"),
+    "id_column": ("prompt", "id_column"),
+    "concurrency": ("limits", "concurrency"),
+    "timeout": ("limits", "timeout"),
+    "connect_timeout": ("limits", "connect_timeout"),
+    "idle_timeout": ("limits", "idle_timeout"),
+    "max_attempts": ("limits", "max_attempts"),
+    "max_wait": ("limits", "max_wait"),
+    "output": ("output", "directory"),
+    "allow_errors": ("output", "allow_errors"),
+}
+
+
+class Parameter(click.ParamType):
+    """NAME=VALUE; the value is read as JSON where it is JSON, else as text."""
+
+    name = "NAME=VALUE"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, object]:
+        """Split and type one parameter."""
+        name, equals, text = value.partition("=")
+        if not (name and equals):
+            self.fail(f"{value!r} is not NAME=VALUE, such as temperature=0.2", param, ctx)
+        try:
+            return name, json.loads(text)
+        except ValueError:
+            return name, text
+
+
+class Allowance(click.ParamType):
+    """A number of rows, or a share such as 1%."""
+
+    name = "N|P%"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """Tell numbers from shares; the job validates the rest."""
+        return int(value) if value.isdecimal() else value
+
+
+def job_options(command: Command) -> Command:
+    """Add INPUT... and every option that describes a job."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def job_of(options: Mapping[str, Any]) -> JobSpec:
+    """Make the job of a command's options, laid over its --job file.
+
+    Raises:
+        ConfigurationError: an option or the file is wrong.
+        UsageError: there is no input.
+    """
+    from batcher.errors import UsageError
+    from batcher.job import load_job
+
+    flags: dict[str, Any] = {}
+    for name, (table, key) in _PLACES.items():
+        if options.get(name) is not None:
+            flags.setdefault(table, {})[key] = options[name]
+    if options["params"]:
+        flags["parameters"] = dict(options["params"])
+    if options["inputs"]:
+        flags["input"] = list(options["inputs"])
+    job_file = options["job"]
+    job = load_job(Path(job_file) if job_file else None, flags)
+    if not job.input:
+        raise UsageError("no input: name a file, a directory, a glob or -, or `input` in the job")
+    return job
+
+
+_OPTIONS = (
+    click.argument("inputs", nargs=-1, metavar="INPUT..."),
+    click.option("--job", metavar="FILE.toml", help="Read the job from a file; flags win over it."),
+    click.option("--provider", metavar="NAME", help="glm (default), zai, openai or deepseek."),
+    click.option("--base-url", metavar="URL", help="Any endpoint that speaks the same protocol."),
+    click.option("-m", "--model", help="The model, such as glm-4.7."),
+    click.option(
+        "-p",
+        "--param",
+        "params",
+        multiple=True,
+        type=Parameter(),
+        help="A request parameter, such as temperature=0.2; repeatable.",
+    ),
+    click.option("--auth", metavar="bearer|jwt", help="Send the key, or a token signed with it."),
+    click.option("--api-key-file", metavar="FILE", help="Read the key from a file."),
+    click.option("--stream/--no-stream", default=None, help="Ask for the answer as a stream."),
+    click.option(
+        "--allow-empty/--no-allow-empty", default=None, help="Take an empty answer as a result."
+    ),
+    click.option("--template", metavar="TEXT|@FILE", help="Jinja2 template of the prompt."),
+    click.option("--system-template", metavar="TEXT|@FILE", help="The same, system message."),
+    click.option("--prompt-column", metavar="NAME", help="The prompt's column [prompt]."),
+    click.option("--messages-column", metavar="NAME", help="The messages' column [messages]."),
+    click.option("--id-column", metavar="NAME", help="The id's column [id, custom_id]."),
+    click.option("-c", "--concurrency", type=int, metavar="N", help="Calls in flight [8]."),
+    click.option("--timeout", type=float, metavar="S", help="Seconds for a whole call [300]."),
+    click.option("--connect-timeout", type=float, metavar="S", help="Seconds to connect [10]."),
+    click.option("--idle-timeout", type=float, metavar="S", help="Seconds without a byte [120]."),
+    click.option("--max-attempts", type=int, metavar="N", help="Counted failures a row [8]."),
+    click.option("--max-wait", type=float, metavar="S", help="Longest wait for a quota [21600]."),
+    click.option("-o", "--output", metavar="DIR", help="The run directory [INPUT.batch]."),
+    click.option(
+        "--allow-errors", type=Allowance(), help="Error rows that still count as done (exit 0) [0]."
+    ),
+)

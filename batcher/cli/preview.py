@@ -1,0 +1,22 @@
+"""`batcher preview`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from batcher.cli.options import job_of, job_options
+
+
+@click.command("preview")
+@job_options
+@click.option("-n", "rows", type=click.IntRange(min=1), default=3, help="How many rows [3].")
+def command(rows: int, **options: Any) -> None:
+    """Show the exact requests of the first rows of INPUT, without a call."""
+    from batcher.run import preview
+
+    for shown in preview(job_of(options), sys.stdin.buffer, rows):
+        click.echo(json.dumps(shown, ensure_ascii=False, indent=2))

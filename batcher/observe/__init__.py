@@ -1,0 +1,9 @@
+"""Folds what happens into what is shown: counts, a bar, log lines, a summary."""
+
+from batcher.observe.log import AttemptLog, EventLog, Heartbeat
+from batcher.observe.progress import ProgressBar
+from batcher.observe.summary import Summary
+from batcher.observe.tally import Tally
+from batcher.observe.watcher import Watcher
+
+__all__ = ["AttemptLog", "EventLog", "Heartbeat", "ProgressBar", "Summary", "Tally", "Watcher"]

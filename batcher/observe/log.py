@@ -1,0 +1,106 @@
+"""Events as JSON, a line each, in UTC: `log.jsonl`, and stderr where no terminal is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TextIO
+
+from batcher.observe.tally import Tally
+from batcher.records import Attempt
+
+HEARTBEAT_S = 30.0
+
+
+class EventLog:
+    """Writes one event a line. Values must be plain JSON; prompt text and keys never are."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.time) -> None:
+        """Write to `stream`, stamping each event with `clock` (Unix seconds)."""
+        self._stream = stream
+        self._clock = clock
+
+    def write(self, event: str, **values: object) -> None:
+        """Write one event now. None values are left out."""
+        moment = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
+        known = {name: value for name, value in values.items() if value is not None}
+        # ASCII-escaped, so no control character of a foreign message reaches a terminal.
+        self._stream.write(json.dumps({"time": moment, "event": event, **known}) + "\n")
+        self._stream.flush()
+
+
+class AttemptLog:
+    """A watcher: one line for every failed attempt."""
+
+    def __init__(self, log: EventLog) -> None:
+        """Write to `log`."""
+        self._log = log
+
+    def started(self, tally: Tally, in_flight: Callable[[], int]) -> None:
+        """Write where this process starts."""
+        self._log.write("run_started", done_before=tally.done_before)
+
+    def attempted(self, row: int, attempt: Attempt) -> None:
+        """Write the attempt if it failed; never its message, which may quote the prompt."""
+        if (problem := attempt.problem) is not None:
+            self._log.write(
+                "attempt_failed",
+                row=row,
+                attempt=attempt.number,
+                request_id=attempt.request_id,
+                latency_s=round(attempt.latency, 4),
+                error_class=problem.error_class.value,
+                code=problem.code,
+                http_status=problem.http_status,
+            )
+
+    def pulse(self) -> None:
+        """Nothing: a file needs no heartbeat."""
+
+    def finished(self) -> None:
+        """Write that this process makes no more calls."""
+        self._log.write("calls_ended")
+
+
+class Heartbeat:
+    """A watcher for cron and Airflow: progress every 30 s, instead of a bar."""
+
+    def __init__(self, log: EventLog, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Write to `log`."""
+        self._log = log
+        self._monotonic = monotonic
+
+    def started(self, tally: Tally, in_flight: Callable[[], int]) -> None:
+        """Write where this process starts."""
+        self._tally = tally
+        self._in_flight = in_flight
+        self._last = self._monotonic()
+        self._beat("run_started")
+
+    def attempted(self, row: int, attempt: Attempt) -> None:
+        """Nothing: attempts show as counts at the next beat."""
+
+    def pulse(self) -> None:
+        """Write a heartbeat if the last one is 30 s ago."""
+        if self._monotonic() - self._last >= HEARTBEAT_S:
+            self._last = self._monotonic()
+            self._beat("heartbeat")
+
+    def finished(self) -> None:
+        """Write the last counts."""
+        self._beat("calls_ended")
+
+    def _beat(self, event: str) -> None:
+        tally = self._tally
+        self._log.write(
+            event,
+            done=tally.done_before + tally.rows,
+            total=tally.total,
+            results=tally.results,
+            errors=tally.failures,
+            retries=tally.retries,
+            in_flight=self._in_flight(),
+            tokens=tally.prompt_tokens + tally.completion_tokens,
+        )

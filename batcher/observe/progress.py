@@ -1,0 +1,56 @@
+"""The bar on a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NoReturn, TextIO
+
+from tqdm import tqdm
+
+from batcher.observe.tally import Tally
+from batcher.records import Attempt
+
+
+class ProgressBar:
+    """A watcher: rows done of total, rows/s, tokens/s, errors, retries, in flight, time left."""
+
+    def __init__(self, stream: TextIO, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Draw on `stream` from `started` on."""
+        self._stream = stream
+        self._monotonic = monotonic
+
+    def started(self, tally: Tally, in_flight: Callable[[], int]) -> None:
+        """Draw the bar."""
+        self._tally = tally
+        self._in_flight = in_flight
+        self._since = self._monotonic()
+        self._bar = tqdm[NoReturn](
+            total=tally.total,
+            initial=tally.done_before,
+            unit="row",
+            file=self._stream,
+            dynamic_ncols=True,
+            smoothing=0.1,
+        )
+
+    def attempted(self, row: int, attempt: Attempt) -> None:
+        """Nothing: attempts show as counts at the next pulse."""
+
+    def pulse(self) -> None:
+        """Draw the present state."""
+        tally = self._tally
+        seconds = max(self._monotonic() - self._since, 1e-9)
+        self._bar.total = tally.total
+        self._bar.set_postfix_str(
+            f"{(tally.prompt_tokens + tally.completion_tokens) / seconds:,.0f} tok/s, "
+            f"errors {tally.failures}, retries {tally.retries}, in flight {self._in_flight()}",
+            refresh=False,
+        )
+        self._bar.update(tally.done_before + tally.rows - self._bar.n)
+        self._bar.refresh()
+
+    def finished(self) -> None:
+        """Draw the last state and leave it standing."""
+        self.pulse()
+        self._bar.close()

@@ -1,0 +1,62 @@
+"""What a person reads when a run has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from batcher.observe.tally import Tally
+from batcher.records import Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The end of a run: `counts` are of the whole run, `tally` and `wall_s` of this process."""
+
+    ended: str
+    counts: Counts
+    pending: int
+    tally: Tally
+    wall_s: float
+    results_path: Path
+    errors_path: Path
+    simulated: bool
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines to print."""
+        counts, tally = self.counts, self.tally
+        if self.simulated:
+            yield "SIMULATED: these answers come from the simulator; no model was called."
+        yield self.ended
+        yield (
+            f"  rows      {counts.rows + self.pending:,}: {counts.results:,} results, "
+            f"{counts.error_rows:,} errors, {self.pending:,} pending"
+        )
+        for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
+            yield f"            {rows:,} {error_class}: {error_class.rule.hint}"
+        if counts.truncated:
+            yield f"            {counts.truncated:,} results were cut at max_tokens (length)"
+        yield (
+            f"  attempts  {counts.attempts:,}; in this process {tally.attempts:,}, "
+            f"{tally.retries:,} of them retries"
+        )
+        if tally.ambiguous:
+            yield (
+                f"            {tally.ambiguous:,} sent without a whole answer coming back: "
+                "possibly billed"
+            )
+        yield (
+            f"  tokens    {counts.prompt_tokens:,} in ({counts.cached_tokens:,} cached), "
+            f"{counts.completion_tokens:,} out ({counts.reasoning_tokens:,} reasoning)"
+        )
+        rate = tally.rows / self.wall_s if self.wall_s else 0.0
+        yield f"  time      {self.wall_s:,.1f} s, {rate:,.1f} rows/s"
+        quantiles = [(name, tally.latency(share)) for name, share in _QUANTILES]
+        if all(value is not None for _, value in quantiles):
+            yield "  latency   " + ", ".join(f"{name} {value:.2f} s" for name, value in quantiles)
+        yield f"  results   {self.results_path}"
+        yield f"  errors    {self.errors_path}"
+
+
+_QUANTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))

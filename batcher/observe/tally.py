@@ -1,0 +1,64 @@
+"""What this process has seen so far: a fold over attempts and outcomes, flat in memory."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+
+from batcher.errors import ErrorClass
+from batcher.records import Attempt, Failure, Outcome, Success
+
+# Latencies fall into buckets 1 % wide, so a quantile is within 1 % whatever the number of rows.
+_BUCKETS_PER_E = 100
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts since this process started; `done_before` rows were recorded by earlier ones."""
+
+    done_before: int = 0
+    total: int | None = None
+    results: int = 0
+    failures: int = 0
+    attempts: int = 0
+    retries: int = 0
+    ambiguous: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    classes: Counter[ErrorClass] = field(default_factory=Counter)
+    _latencies: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def rows(self) -> int:
+        """Rows that got their outcome from this process."""
+        return self.results + self.failures
+
+    def attempted(self, attempt: Attempt) -> None:
+        """Count an attempt that has ended."""
+        self.attempts += 1
+        self.retries += attempt.number > 1
+        if attempt.problem and attempt.problem.error_class is ErrorClass.AMBIGUOUS:
+            self.ambiguous += 1
+
+    def recorded(self, outcome: Outcome) -> None:
+        """Count an outcome that is safe in the checkpoint."""
+        match outcome:
+            case Success(completion=completion, attempts=attempts):
+                self.results += 1
+                self.prompt_tokens += completion.usage.prompt_tokens or 0
+                self.completion_tokens += completion.usage.completion_tokens or 0
+                latency = max(attempts[-1].latency, 1e-6)
+                self._latencies[round(math.log(latency) * _BUCKETS_PER_E)] += 1
+            case Failure(problem=problem):
+                self.failures += 1
+                self.classes[problem.error_class] += 1
+
+    def latency(self, share: float) -> float | None:
+        """Return the latency in seconds that `share` of the results did not exceed, or None."""
+        rank = math.ceil(share * self._latencies.total())
+        for bucket in sorted(self._latencies):
+            rank -= self._latencies[bucket]
+            if rank <= 0:
+                return math.exp(bucket / _BUCKETS_PER_E)
+        return None

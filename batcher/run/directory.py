@@ -1,0 +1,101 @@
+"""The run directory: what lies in it, and how it comes to be."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from batcher.errors import ConfigurationError, OutputError, StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """The files of one run, all below `path`."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The only truth; all else can be made again from it and the input."""
+        return self.path / "checkpoint.db"
+
+    @property
+    def log(self) -> Path:
+        """One JSON line for each failed attempt and each event."""
+        return self.path / "log.jsonl"
+
+    @property
+    def ledger(self) -> Path:
+        """What the simulator saw, under --simulate."""
+        return self.path / "simulator.jsonl"
+
+    @property
+    def description(self) -> Path:
+        """What ran: job, versions, input, counts."""
+        return self.path / "run.json"
+
+    def create(self) -> None:
+        """Make the directory, readable by its owner only.
+
+        Raises:
+            OutputError: it cannot be made or written to; found before the first paid call.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"cannot create the run directory {self.path}: {error.strerror}; "
+                "name another with -o"
+            ) from None
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise OutputError(f"cannot write to {self.path}; name another directory with -o")
+
+    def describe(self, **facts: object) -> None:
+        """Write `run.json` anew, in one step.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        temporary = self.description.with_suffix(".json.tmp")
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(facts, file, ensure_ascii=False, indent=2)
+                file.write("\n")
+            temporary.replace(self.description)
+        except OSError as error:
+            raise StorageError(f"cannot write {self.description}: {error.strerror}") from None
+
+    def description_facts(self) -> dict[str, object]:
+        """Return what `run.json` says.
+
+        Raises:
+            StorageError: it is not there or not whole.
+        """
+        try:
+            facts: dict[str, object] = json.loads(self.description.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise StorageError(
+                f"cannot read {self.description}: {error}; is {self.path} the directory of a run?"
+            ) from None
+        return facts
+
+
+def run_directory(inputs: Sequence[str], given: str | None) -> RunDirectory:
+    """Return `given`, or `NAME.batch` beside the input `NAME.jsonl`.
+
+    Raises:
+        ConfigurationError: several inputs, or stdin, and no directory given.
+    """
+    if given is not None:
+        return RunDirectory(Path(given))
+    if len(inputs) != 1 or inputs[0] == "-" or any(sign in inputs[0] for sign in "*?["):
+        raise ConfigurationError("name the run directory with -o: the input is not one file")
+    path = Path(inputs[0])
+    name = path.name or path.resolve().name
+    for suffix in (".gz", ".zst", ".jsonl", ".ndjson", ".parquet"):
+        name = name.removesuffix(suffix)
+    return RunDirectory(path.parent / f"{name}.batch")

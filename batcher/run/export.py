@@ -1,0 +1,52 @@
+"""The checkpoint and the input, joined into results and errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import batcher
+from batcher.checkpoint import Checkpoint
+from batcher.errors import InputError
+from batcher.inputs import Dataset
+from batcher.outputs import Exported, Format
+from batcher.outputs import export as publish
+from batcher.run.directory import RunDirectory
+from batcher.run.rows import recalled
+
+
+def export(
+    checkpoint: Checkpoint, dataset: Dataset, to: Path, file_format: Format = "parquet"
+) -> Exported:
+    """Write results and errors of every recorded row into the directory `to`.
+
+    Raises:
+        InputError: the input is not the one that was run.
+        StorageError, OutputError: the files cannot be written.
+    """
+    if checkpoint.fact("fingerprint") != dataset.fingerprint():
+        raise InputError(
+            f"the input changed since it was run: {', '.join(dataset.names)}. Run the same "
+            "command again to take up the change, or restore the files"
+        )
+    schema, batches = dataset.batches()
+    settings = checkpoint.fact("settings")
+    metadata = {
+        "batcher.version": batcher.__version__,
+        "batcher.job": str(settings),
+        "batcher.simulated": str(bool(checkpoint.fact("simulated"))).lower(),
+    }
+    return publish(
+        schema, batches, checkpoint.outcomes(), to, format=file_format, metadata=metadata
+    )
+
+
+def export_run(directory: RunDirectory, to: Path | None, file_format: Format) -> Exported:
+    """Make the outputs of an existing run directory again, also while its run goes on.
+
+    Raises:
+        StorageError: the directory holds no run.
+        InputError: the input is missing or changed.
+    """
+    with Checkpoint.read(directory.checkpoint) as checkpoint:
+        dataset = recalled(checkpoint.fact("input"))
+        return export(checkpoint, dataset, to or directory.path, file_format)

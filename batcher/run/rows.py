@@ -1,0 +1,59 @@
+"""The input of a job, opened; and remembered, so that an export finds it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from batcher.errors import StorageError
+from batcher.inputs import Dataset, InputFile, discover, spool_stdin
+from batcher.job import JobSpec
+
+
+def open_dataset(job: JobSpec, spool: Path, stdin: BinaryIO) -> Dataset:
+    """Return the rows that the job names; standard input is first copied into `spool`.
+
+    Raises:
+        InputError: an input is missing or of no known kind.
+    """
+    if "-" in job.input:
+        files = (spool_stdin(stdin, spool),)
+    else:
+        files = discover(job.input)
+    return Dataset(files, id_column=job.prompt.id_column)
+
+
+def input_facts(dataset: Dataset) -> dict[str, object]:
+    """Return what to remember of an input, as JSON."""
+    files = [
+        {
+            "path": str(file.path.resolve()),
+            "name": file.name,
+            "format": file.format,
+            "compression": file.compression,
+        }
+        for file in dataset.files
+    ]
+    return {"files": files, "id_column": dataset.id_column}
+
+
+def recalled(facts: object) -> Dataset:
+    """Return the input of remembered facts.
+
+    Raises:
+        StorageError: they are not there, so the run stopped before its input was opened.
+    """
+    try:
+        remembered = msgspec.convert(facts, _Input)
+    except msgspec.ValidationError:
+        raise StorageError(
+            "the run never opened its input; start it with `batcher run`"
+        ) from None
+    return Dataset(remembered.files, id_column=remembered.id_column)
+
+
+class _Input(msgspec.Struct, frozen=True):
+    files: tuple[InputFile, ...]
+    id_column: str | None

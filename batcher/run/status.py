@@ -1,0 +1,85 @@
+"""How far a run is, from its checkpoint; also for other processes while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from batcher.checkpoint import Checkpoint, RunLock
+from batcher.records import Counts
+from batcher.run.directory import RunDirectory
+from batcher.run.rows import recalled
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of a run; `holder` names the process that works on it, if one does."""
+
+    directory: RunDirectory
+    counts: Counts
+    total: int
+    simulated: bool
+    holder: str | None
+
+    @property
+    def pending(self) -> int:
+        """Rows without an outcome."""
+        return max(0, self.total - self.counts.rows)
+
+    @property
+    def state(self) -> str:
+        """One of: running, finished, stopped."""
+        if self.holder:
+            return "running"
+        return "stopped" if self.pending else "finished"
+
+    def facts(self) -> dict[str, object]:
+        """Return the status as JSON values."""
+        counts = self.counts
+        return {
+            "directory": str(self.directory.path),
+            "state": self.state,
+            "holder": self.holder,
+            "simulated": self.simulated,
+            "rows": self.total,
+            "results": counts.results,
+            "errors": counts.error_rows,
+            "pending": self.pending,
+            "error_classes": {name.value: rows for name, rows in counts.errors.items()},
+            "truncated": counts.truncated,
+            "attempts": counts.attempts,
+            "prompt_tokens": counts.prompt_tokens,
+            "completion_tokens": counts.completion_tokens,
+            "cached_tokens": counts.cached_tokens,
+            "reasoning_tokens": counts.reasoning_tokens,
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Yield the status as lines to print."""
+        counts = self.counts
+        simulated = ", SIMULATED" if self.simulated else ""
+        yield f"{self.directory.path}: {self.holder or self.state}{simulated}"
+        share = counts.rows / self.total if self.total else 1.0
+        yield f"  rows    {counts.rows:,} of {self.total:,} ({share:.1%})"
+        yield f"          {counts.results:,} results, {counts.error_rows:,} errors"
+        for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
+            yield f"          {rows:,} {error_class}: {error_class.rule.hint}"
+        yield f"  tokens  {counts.prompt_tokens:,} in, {counts.completion_tokens:,} out"
+        yield f"  calls   {counts.attempts:,}"
+
+
+def status_of(directory: RunDirectory) -> Status:
+    """Read the status of a run.
+
+    Raises:
+        StorageError: the directory holds no run.
+        InputError: its input is gone.
+    """
+    with Checkpoint.read(directory.checkpoint) as checkpoint:
+        return Status(
+            directory=directory,
+            counts=checkpoint.counts(),
+            total=recalled(checkpoint.fact("input")).count(),
+            simulated=bool(checkpoint.fact("simulated")),
+            holder=RunLock.holder(directory.path),
+        )

@@ -1,0 +1,94 @@
+"""What can be said of an input before any call is paid: its requests, and its bad rows."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from batcher.checkpoint import Placement
+from batcher.job import JobSpec
+from batcher.providers import estimate_tokens
+from batcher.records import Failure, Request
+from batcher.render import Renderer
+from batcher.run.prepare import Preparation
+from batcher.run.rows import open_dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What `check` found: rows, bad ones among them, and tokens as estimated."""
+
+    rows: int
+    bad: int
+    prompt_tokens: int
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines to print."""
+        yield f"{self.rows:,} rows, {self.bad:,} bad"
+        yield (
+            f"about {self.prompt_tokens:,} prompt tokens in the good ones "
+            "(estimated from their characters)"
+        )
+
+
+def check(job: JobSpec, stdin: BinaryIO, report: Callable[[str], None]) -> Survey:
+    """Read and render everything; `report` a line for each bad row.
+
+    Raises:
+        InputError, ConfigurationError: an input or the job is unusable as a whole.
+    """
+    rows = bad = tokens = 0
+    prepare = Preparation(Renderer(job), time.time)
+    with Placement.alone() as placement:
+        for item in _prepared(job, prepare, stdin):
+            rows += 1
+            match item:
+                case Request():
+                    if (earlier := placement.place(item)) is not None:
+                        bad += 1
+                        report(_line(prepare.duplicate(item, earlier)))
+                    else:
+                        tokens += estimate_tokens(item.body)
+                case Failure():
+                    bad += 1
+                    report(_line(item))
+    return Survey(rows, bad, tokens)
+
+
+def preview(job: JobSpec, stdin: BinaryIO, rows: int) -> Iterator[dict[str, object]]:
+    """Yield the first `rows` rows as they would be sent, or why they cannot be.
+
+    Raises:
+        InputError, ConfigurationError: an input or the job is unusable as a whole.
+    """
+    prepare = Preparation(Renderer(job), time.time)
+    for item in islice(_prepared(job, prepare, stdin), rows):
+        named = {"row": item.row, "id": item.id, "source": str(item.source)}
+        match item:
+            case Request():
+                yield {**named, "key": item.key, "request": item.body}
+            case Failure(problem=problem):
+                yield {
+                    **named,
+                    "error_class": problem.error_class.value,
+                    "message": problem.message,
+                }
+
+
+def _prepared(
+    job: JobSpec, prepare: Preparation, stdin: BinaryIO
+) -> Iterator[Request | Failure]:
+    with tempfile.TemporaryDirectory(prefix="batcher-") as spool:
+        dataset = open_dataset(job, Path(spool), stdin)
+        yield from map(prepare, dataset.rows())
+
+
+def _line(failure: Failure) -> str:
+    text = f"\n    {failure.source.text}" if failure.source.text else ""
+    problem = failure.problem
+    return f"{failure.source}: {problem.error_class}: {problem.message}{text}"
