@@ -20,6 +20,7 @@ a `Problem` says what happened, its `ErrorClass` decides what follows (`Action`)
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
@@ -81,6 +82,15 @@ class TooManyRowErrorsError(BatcherError):
     """Every row has an outcome, but more of them are errors than the job allows."""
 
     exit_code = 65
+
+
+class Interruption(KeyboardInterrupt):  # noqa: N818 -- like its base, it is no error
+    """A signal asked this process to end; `number` says which. Ends with 128 + number."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        """End because of signal `number`."""
+        super().__init__(number.name)
+        self.number = number
 
 
 class Action(Enum):

@@ -94,6 +94,11 @@ class JobSpec(_Table, frozen=True):
     limits: LimitSpec = LimitSpec()
     output: OutputSpec = OutputSpec()
 
+    def with_model(self, model: str) -> JobSpec:
+        """Return this job, asking `model`."""
+        provider = msgspec.structs.replace(self.provider, model=model)
+        return msgspec.structs.replace(self, provider=provider)
+
     def request_settings(self) -> dict[str, object]:
         """The part of the job that shapes requests: what a changed job is compared by."""
         settings: dict[str, object] = {"model": self.provider.model}

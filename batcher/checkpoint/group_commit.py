@@ -7,6 +7,7 @@ many rows, and a loss of power costs no more than that (reliability.md promise 3
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 
 from batcher.records import Outcome
@@ -31,35 +32,48 @@ class GroupCommit:
         self._on_recorded = on_recorded
         self._max_rows = max_rows
         self._max_delay = max_delay
-        # Bounded, so that a slow disk slows the calls down instead of filling the memory.
-        self._queue: asyncio.Queue[Outcome | None] = asyncio.Queue(2 * max_rows)
+        # None says that nothing more will come.
+        self._queue: asyncio.Queue[Outcome | None] = asyncio.Queue()
+        # Bounds what is not recorded yet, so that a slow disk slows the calls down instead of
+        # filling the memory. Not the queue's own bound: `close` must never wait for a dead `run`.
+        self._room = asyncio.Semaphore(2 * max_rows)
+        self._closed = False
 
     async def put(self, outcome: Outcome) -> None:
         """Hand over an outcome; waits while the disk is behind."""
-        await self._queue.put(outcome)
+        await self._room.acquire()
+        self._queue.put_nowait(outcome)
 
     async def close(self) -> None:
         """Say that nothing more will come; `run` ends when all is recorded."""
-        await self._queue.put(None)
+        self._queue.put_nowait(None)
 
     async def run(self) -> None:
         """Record until closed.
 
+        Cancelled, it ends at once: a commit under way is still completed, what is not yet
+        committed stays pending.
+
         Raises:
             StorageError: a commit failed; it is not tried again (promise 5).
         """
-        open_ = True
-        while open_:
-            group = [await self._queue.get()]
-            try:
-                async with asyncio.timeout(self._max_delay):
-                    while group[-1] is not None and len(group) < self._max_rows:
-                        group.append(await self._queue.get())
-            except TimeoutError:
-                pass
-            outcomes = [outcome for outcome in group if outcome is not None]
-            open_ = len(outcomes) == len(group)
-            if outcomes:
-                await asyncio.to_thread(self._commit, outcomes)
-            for outcome in outcomes:
+        while group := await self._next_group():
+            await asyncio.to_thread(self._commit, group)
+            for outcome in group:
+                self._room.release()
                 self._on_recorded(outcome)
+
+    async def _next_group(self) -> list[Outcome]:
+        """Wait for the outcomes of one commit; there are none only after the last of them."""
+        group: list[Outcome] = []
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None) as waiting:
+                while not self._closed and len(group) < self._max_rows:
+                    outcome = await self._queue.get()
+                    if outcome is None:
+                        self._closed = True
+                        break
+                    if not group:
+                        waiting.reschedule(asyncio.get_running_loop().time() + self._max_delay)
+                    group.append(outcome)
+        return group

@@ -27,7 +27,7 @@ class RunLock:
 
         Raises:
             LockedError: another process holds it; the message says who and since when.
-            OutputError: the lock file cannot be created.
+            OutputError: the lock file cannot be created, locked or written.
         """
         path = directory / "lock"
         try:
@@ -35,21 +35,7 @@ class RunLock:
         except OSError as error:
             raise OutputError(f"cannot create {path}: {error.strerror}") from None
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = _holder(os.pread(descriptor, 4096, 0))
-                raise LockedError(
-                    f"another run works in {directory}: {holder}. Wait for it, or stop it; "
-                    f"`batcher status {directory}` shows how far it is"
-                ) from None
-            who = {
-                "pid": os.getpid(),
-                "host": socket.gethostname(),
-                "since": datetime.now(UTC).isoformat(timespec="seconds"),
-            }
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(who).encode(), 0)
+            _take(descriptor, directory)
             yield
         finally:
             os.close(descriptor)
@@ -64,13 +50,39 @@ class RunLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return _holder(os.pread(descriptor, 4096, 0))
+            return _named(os.pread(descriptor, 4096, 0))
+        except OSError:
+            # Where no lock can be asked for, none can be held.
+            return None
         finally:
             os.close(descriptor)
         return None
 
 
-def _holder(text: bytes) -> str:
+def _take(descriptor: int, directory: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        who = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(who).encode(), 0)
+    except BlockingIOError:
+        holder = _named(os.pread(descriptor, 4096, 0))
+        raise LockedError(
+            f"another run works in {directory}: {holder}. Wait for it, or stop it; "
+            f"`batcher status {directory}` shows how far it is"
+        ) from None
+    except OSError as error:
+        raise OutputError(
+            f"cannot lock {directory}: {error.strerror}; free space there, or name a directory on "
+            "a local disk with -o"
+        ) from None
+
+
+def _named(text: bytes) -> str:
     try:
         who = json.loads(text)
         return f"process {who['pid']} on {who['host']}, since {who['since']}"

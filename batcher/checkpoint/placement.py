@@ -11,7 +11,9 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from batcher.checkpoint.connection import transaction
 from batcher.checkpoint.schema import COLUMNS
+from batcher.errors import StorageError
 from batcher.records import Request
 
 
@@ -32,7 +34,7 @@ class Placement:
     """The ids and keys of the present input, row by row."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        """Start an empty placement in a temporary table of `connection`."""
+        """Start an empty placement in a temporary table of `connection`, in a transaction."""
         self._connection = connection
         connection.execute("DROP TABLE IF EXISTS temp.placed")
         connection.execute(
@@ -43,10 +45,21 @@ class Placement:
     @staticmethod
     @contextlib.contextmanager
     def alone() -> Iterator[Placement]:
-        """Yield a placement beside no checkpoint, for finding duplicate ids only."""
+        """Yield a placement beside no checkpoint, for finding duplicate ids only.
+
+        Raises:
+            StorageError: the ids do not fit on the disk.
+        """
         # An empty name is SQLite's own for a temporary database on disk.
         with contextlib.closing(sqlite3.connect("", isolation_level=None)) as connection:
-            yield Placement(connection)
+            try:
+                with transaction(connection):
+                    yield Placement(connection)
+            except sqlite3.Error as error:
+                raise StorageError(
+                    f"the temporary database of ids failed: {error}; free space where temporary "
+                    "files are kept, or name another place by the variable TMPDIR"
+                ) from error
 
     def place(self, request: Request) -> str | None:
         """Note a row's id and key; return where the earlier row of the same id stands, if any."""
@@ -77,28 +90,27 @@ class Placement:
     def apply(self) -> None:
         """Give each placed row the outcome of its key; set aside the outcomes of no row.
 
-        Marks are dropped, since they describe the input that was.
+        Outcomes without a key are dropped: their rows are read again, which costs no call. So are
+        the marks, since they describe the input that was.
         """
         execute = self._connection.execute
         rest = COLUMNS.removeprefix("row, ")
-        execute("BEGIN IMMEDIATE")
-        try:
-            execute(
-                f"INSERT OR REPLACE INTO shelved ({COLUMNS}) SELECT {COLUMNS} FROM outcomes o "
-                f"WHERE key IS NOT NULL AND NOT {_IN_PLACE}"
-            )
-            execute(f"DELETE FROM outcomes AS o WHERE NOT {_IN_PLACE}")
-            execute(
-                f"INSERT INTO outcomes ({COLUMNS}) SELECT p.row, {_prefixed(rest)} "
-                "FROM shelved s JOIN temp.placed p ON p.key = s.key "
-                "WHERE p.row NOT IN (SELECT row FROM outcomes)"
-            )
-            execute("DELETE FROM shelved WHERE key IN (SELECT key FROM outcomes)")
-            execute("DELETE FROM marks")
-            execute("COMMIT")
-        except BaseException:
-            execute("ROLLBACK")
-            raise
+        execute(
+            f"INSERT OR REPLACE INTO shelved ({COLUMNS}) SELECT {COLUMNS} FROM outcomes o "
+            f"WHERE key IS NOT NULL AND NOT {_IN_PLACE}"
+        )
+        execute(f"DELETE FROM outcomes AS o WHERE NOT {_IN_PLACE}")
+        execute(
+            f"INSERT INTO outcomes ({COLUMNS}) SELECT p.row, {_prefixed(rest)} "
+            "FROM shelved s JOIN temp.placed p ON p.key = s.key "
+            "WHERE p.row NOT IN (SELECT row FROM outcomes)"
+        )
+        execute("DELETE FROM shelved WHERE key IN (SELECT key FROM outcomes)")
+        execute(
+            "UPDATE outcomes SET source = p.source FROM temp.placed p "
+            "WHERE p.row = outcomes.row AND p.source IS NOT outcomes.source"
+        )
+        execute("DELETE FROM marks")
 
 
 _RECORDED = "EXISTS (SELECT 1 FROM outcomes o WHERE o.id = p.id AND o.key = p.key)"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-_FULL = 0xFF
-
 
 class RowSet:
     """Row numbers from 0; grows as needed."""
@@ -35,7 +33,6 @@ class RowSet:
 
     def first_missing(self) -> int:
         """Return the lowest row number that is not in the set."""
-        for index, byte in enumerate(self._bits):
-            if byte != _FULL:
-                return index * 8 + next(bit for bit in range(8) if not byte >> bit & 1)
-        return len(self._bits) * 8
+        index = len(self._bits) - len(self._bits.lstrip(b"\xff"))
+        byte = self._bits[index] if index < len(self._bits) else 0
+        return index * 8 + next(bit for bit in range(8) if not byte >> bit & 1)

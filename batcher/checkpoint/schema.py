@@ -3,7 +3,8 @@
 - `outcomes`: one row for each input row that has an outcome; its columns are `Recorded`'s.
 - `shelved`: paid outcomes whose row was edited or removed since. They are kept by key: undo the
   edit, and the answer is back without a call.
-- `failed_attempts`: every attempt of a recorded row that ended in a problem.
+- `failed_attempts`: every attempt of a recorded row that ended in a problem, under the row's key:
+  its number changes when lines are put before it.
 - `totals`: sums over `outcomes`, kept by triggers, so that they cannot drift from it.
 - `marks`: places in the input where reading may start.
 - `facts`: what the run was made from (fingerprint, request settings, ...), as JSON text.
@@ -50,9 +51,9 @@ CREATE = f"""
     CREATE INDEX outcomes_class ON outcomes (error_class);
     -- Finds the earlier row of a duplicate id; rows that never became a request claim no id.
     CREATE INDEX outcomes_id ON outcomes (id) WHERE key IS NOT NULL;
-    CREATE TABLE shelved (key TEXT PRIMARY KEY, row INTEGER, {_REST}) WITHOUT ROWID;
+    CREATE TABLE shelved (key TEXT PRIMARY KEY, row INTEGER, {_REST});
     CREATE TABLE failed_attempts (
-        row INTEGER NOT NULL, number INTEGER NOT NULL, request_id TEXT NOT NULL,
+        key TEXT, number INTEGER NOT NULL, request_id TEXT NOT NULL,
         started_at INTEGER NOT NULL, latency_s REAL NOT NULL,
         error_class TEXT NOT NULL, code TEXT, http_status INTEGER
     );

@@ -10,10 +10,12 @@ import contextlib
 import json
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from batcher.checkpoint import schema
+from batcher.checkpoint.connection import connected, transaction, translated
 from batcher.checkpoint.placement import Placement
 from batcher.checkpoint.rowset import RowSet
 from batcher.errors import ErrorClass, OutputError, StorageError
@@ -48,13 +50,14 @@ class Checkpoint:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         except OSError as error:
             raise OutputError(f"cannot create {path}: {error.strerror}") from None
-        with _connected(path, "rw") as writer, _connected(path, "rw") as reader:
-            with _translated(path):
-                writer.execute("PRAGMA journal_mode = WAL")
+        with connected(path) as writer, connected(path) as reader:
+            with translated(path):
                 writer.execute("PRAGMA synchronous = FULL")
                 # Without it, REPLACE would skip the trigger that takes the old row from totals.
                 writer.execute("PRAGMA recursive_triggers = ON")
+                # First of all, so that the database of another program is left as it is.
                 _create_or_check(writer, path)
+                _write_ahead(writer, path)
             yield cls(path, writer, reader)
 
     @classmethod
@@ -68,8 +71,8 @@ class Checkpoint:
         if not path.is_file():
             raise StorageError(f"no checkpoint at {path}: is this the directory of a run?")
         # Not mode=ro: reading a WAL that a crash left behind needs its shared-memory file.
-        with _connected(path, "rw") as connection:
-            with _translated(path):
+        with connected(path) as connection:
+            with translated(path):
                 connection.execute("PRAGMA query_only = ON")
                 _check(connection, path)
             yield cls(path, connection, connection)
@@ -80,28 +83,21 @@ class Checkpoint:
         Raises:
             StorageError: they are not; the run must end (promise 5).
         """
-        with _translated(self.path):
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                self._writer.executemany(_INSERT, map(_storable, outcomes))
-                self._writer.executemany(
-                    "INSERT INTO failed_attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    _failed_attempts(outcomes),
-                )
-                self._writer.executemany(
-                    "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?)",
-                    [(mark.row, mark.file, mark.line, mark.offset) for mark in marks],
-                )
-                self._writer.execute("COMMIT")
-            except BaseException:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
-                raise
+        with translated(self.path), transaction(self._writer):
+            self._writer.executemany(_INSERT, map(_storable, outcomes))
+            self._writer.executemany(
+                "INSERT INTO failed_attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                _failed_attempts(outcomes),
+            )
+            self._writer.executemany(
+                "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?)",
+                [(mark.row, mark.file, mark.line, mark.offset) for mark in marks],
+            )
 
     def done(self, *, errors_too: bool = True) -> RowSet:
         """Return the rows that have an outcome; without errors, those that succeeded."""
         which = "" if errors_too else "WHERE error_class IS NULL"
-        with _translated(self.path):
+        with translated(self.path):
             rows = self._reader.execute(
                 f"SELECT row FROM outcomes INDEXED BY outcomes_class {which}"
             )
@@ -109,7 +105,7 @@ class Checkpoint:
 
     def first_with_id(self, row_id: str) -> tuple[int, str] | None:
         """Return the lowest recorded row that has this id, with its file and line, or None."""
-        with _translated(self.path):
+        with translated(self.path):
             found: tuple[int, str] | None = self._reader.execute(
                 "SELECT row, source FROM outcomes WHERE id = ? AND key IS NOT NULL "
                 "ORDER BY row LIMIT 1",
@@ -119,33 +115,34 @@ class Checkpoint:
 
     def outcomes(self) -> Iterator[Recorded]:
         """Yield every recorded outcome in row order, as of the moment of the first one."""
-        with _translated(self.path), _connected(self.path, "rw") as connection:
+        with translated(self.path), connected(self.path) as connection:
             cursor = connection.execute(f"SELECT {schema.COLUMNS} FROM outcomes ORDER BY row")
             yield from map(Recorded._make, cursor)
 
     def counts(self) -> Counts:
-        """Return the sums over all recorded rows."""
-        with _translated(self.path):
-            sums = self._reader.execute(
-                "SELECT total(rows) FILTER (WHERE error_class = ''), "
-                "total(rows) FILTER (WHERE finish_reason = 'length'), "
-                f"{', '.join(f'total({name})' for name in schema.SUMMED)} FROM totals"
-            ).fetchone()
-            errors = self._reader.execute(
-                "SELECT error_class, sum(rows) FROM totals "
-                "WHERE error_class <> '' AND rows > 0 GROUP BY error_class"
+        """Return the sums over all recorded rows, all of one moment."""
+        with translated(self.path):
+            totals = self._reader.execute(
+                f"SELECT error_class, finish_reason, rows, {', '.join(schema.SUMMED)} "
+                "FROM totals WHERE rows > 0"
             ).fetchall()
-        results, truncated, *summed = map(int, sums)
+        errors = Counter[ErrorClass]()
+        for error_class, _, rows, *_ in totals:
+            if error_class:
+                errors[ErrorClass(error_class)] += rows
         return Counts(
-            results,
-            truncated,
-            {ErrorClass(name): rows for name, rows in errors},
-            **dict(zip(schema.SUMMED, summed, strict=True)),
+            results=sum(rows for error_class, _, rows, *_ in totals if not error_class),
+            truncated=sum(rows for _, reason, rows, *_ in totals if reason == "length"),
+            errors=errors,
+            **{
+                name: sum(total[index] for total in totals)
+                for index, name in enumerate(schema.SUMMED, start=3)
+            },
         )
 
     def mark_before(self, row: int) -> Mark | None:
         """Return the last mark at or before `row`, or None."""
-        with _translated(self.path):
+        with translated(self.path):
             found = self._reader.execute(
                 "SELECT row, file, line, offset FROM marks WHERE row <= ? "
                 "ORDER BY row DESC LIMIT 1",
@@ -155,7 +152,7 @@ class Checkpoint:
 
     def fact(self, name: str) -> object:
         """Return the remembered fact `name`, or None."""
-        with _translated(self.path):
+        with translated(self.path):
             found = self._reader.execute(
                 "SELECT value FROM facts WHERE name = ?", (name,)
             ).fetchone()
@@ -164,15 +161,17 @@ class Checkpoint:
     def remember(self, **facts: object) -> None:
         """Remember JSON-like facts about the run, all in one transaction."""
         rows = [(name, json.dumps(value, sort_keys=True)) for name, value in facts.items()]
-        with _translated(self.path):
-            self._writer.execute("BEGIN IMMEDIATE")
+        with translated(self.path), transaction(self._writer):
             self._writer.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows)
-            self._writer.execute("COMMIT")
 
     @contextlib.contextmanager
     def placement(self) -> Iterator[Placement]:
-        """Yield an empty placement of a changed input beside the recorded outcomes."""
-        with _translated(self.path):
+        """Yield an empty placement of a changed input beside the recorded outcomes.
+
+        What it applies is committed at the end of the `with` block, or undone by an exception;
+        nothing else can be written meanwhile.
+        """
+        with translated(self.path), transaction(self._writer):
             yield Placement(self._writer)
 
 
@@ -196,7 +195,7 @@ def _failed_attempts(outcomes: Iterable[Outcome]) -> Iterator[tuple[object, ...]
         for attempt in outcome.attempts:
             if attempt.problem is not None:
                 yield (
-                    outcome.row,
+                    outcome.key,
                     attempt.number,
                     attempt.request_id,
                     round(attempt.started_at * 1_000_000),
@@ -207,19 +206,14 @@ def _failed_attempts(outcomes: Iterable[Outcome]) -> Iterator[tuple[object, ...]
                 )
 
 
-@contextlib.contextmanager
-def _connected(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    with _translated(path):
-        # The writer's thread changes from commit to commit, but never two at once.
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            isolation_level=None,
-            timeout=30,
-            check_same_thread=False,
+def _write_ahead(connection: sqlite3.Connection, path: Path) -> None:
+    # SQLite does not complain where it cannot; it stays in another mode.
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise StorageError(
+            f"{path} cannot be read while it is written there (journal mode {mode}); "
+            "name a directory on a local disk with -o"
         )
-    with contextlib.closing(connection):
-        yield connection
 
 
 def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
@@ -240,15 +234,3 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} has schema version {version}, this batcher reads {schema.VERSION}; "
             "go on with the version that made it, or start in another directory with -o"
         )
-
-
-@contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """The one seam where SQLite's errors become ours."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StorageError(
-            f"the checkpoint {path} failed: {error}. Everything recorded before is safe; free "
-            "space or repair the disk, then run the same command again"
-        ) from error

@@ -19,7 +19,7 @@ def command(**options: Any) -> None:
     """
     from batcher.run import check
 
-    survey = check(job_of(options), sys.stdin.buffer, lambda line: click.echo(line))
+    survey = check(job_of(options), sys.stdin.buffer, click.echo)
     for line in survey.lines():
         click.echo(line)
     sys.exit(65 if survey.bad else 0)

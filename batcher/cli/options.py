@@ -39,7 +39,7 @@ _PLACES = {
 }
 
 
-class Parameter(click.ParamType):
+class Parameter(click.ParamType[tuple[str, object], str]):
     """NAME=VALUE; the value is read as JSON where it is JSON, else as text."""
 
     name = "NAME=VALUE"
@@ -52,12 +52,16 @@ class Parameter(click.ParamType):
         if not (name and equals):
             self.fail(f"{value!r} is not NAME=VALUE, such as temperature=0.2", param, ctx)
         try:
-            return name, json.loads(text)
+            return name, json.loads(text, parse_constant=_refuse)
         except ValueError:
             return name, text
 
 
-class Allowance(click.ParamType):
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is no JSON")
+
+
+class Allowance(click.ParamType[int | str, str]):
     """A number of rows, or a share such as 1%."""
 
     name = "N|P%"
@@ -66,6 +70,7 @@ class Allowance(click.ParamType):
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> int | str:
         """Tell numbers from shares; the job validates the rest."""
+        del param, ctx
         return int(value) if value.isdecimal() else value
 
 

@@ -9,10 +9,11 @@ import click
 
 from batcher.cli.options import job_of, job_options
 from batcher.cli.simulate import simulator_config, simulator_options
+from batcher.errors import RowsPendingError, TooManyRowErrorsError
 
 if TYPE_CHECKING:
     from batcher.job import JobSpec
-    from batcher.run import RunResult
+    from batcher.run import Change, RunResult
 
 
 @click.command("run")
@@ -28,28 +29,25 @@ def command(**options: Any) -> None:
     globs, or - for JSONL on standard input. Results and errors go to Parquet files in the run
     directory. The same command again goes on where the last one stopped.
     """
-    from batcher.cli.credentials import auth_of, environment, provider_of
+    from batcher.cli.callee import environment, real_callee, simulated_callee
     from batcher.observe import EventLog, Heartbeat, ProgressBar
-    from batcher.providers import Bearer
     from batcher.run import Session
-    from batcher.simulator import SIMULATED_KEY
+    from batcher.simulator import SIMULATED_MODEL
 
-    simulate = simulator_config(options) if options["simulate"] else None
-    if simulate:
-        options["model"] = options["model"] or SIMULATED_MODEL
     job = job_of(options)
+    if options["simulate"]:
+        job = job.with_model(job.provider.model or SIMULATED_MODEL)
+        callee = simulated_callee(job.provider, simulator_config(options))
+    else:
+        callee = real_callee(job.provider, environment())
     terminal = sys.stderr.isatty()
-    variables = environment()
-    provider = provider_of(job.provider, variables)
     session = Session(
         job=job,
-        provider=provider,
-        auth=Bearer(SIMULATED_KEY) if simulate else auth_of(job.provider, provider, variables),
+        callee=callee,
         watcher=ProgressBar(sys.stderr) if terminal else Heartbeat(EventLog(sys.stderr)),
-        consent=lambda question: _consent(question, given=options["yes"], terminal=terminal),
+        consent=lambda change: _consent(change, given=options["yes"]),
         stdin=sys.stdin.buffer,
         retry_errors=options["retry_errors"],
-        simulate=simulate,
     )
     result = session.run()
     for line in result.summary.lines():
@@ -64,13 +62,18 @@ def exit_code(result: RunResult, job: JobSpec) -> int:
         return result.stopped_by.problem.error_class.rule.exit_code
     if result.interrupted is not None:
         return 128 + result.interrupted
-    if pending:
-        return 75
-    return 0 if job.output.allows(counts.error_rows, counts.rows) else 65
+    if pending != 0:
+        return RowsPendingError.exit_code
+    if job.output.allows(counts.error_rows, counts.rows):
+        return 0
+    return TooManyRowErrorsError.exit_code
 
 
-def _consent(question: str, *, given: bool, terminal: bool) -> bool:
-    click.echo(question, err=True)
-    if given or not (terminal and sys.stdin.isatty()):
-        return given
+def _consent(change: Change, *, given: bool) -> bool:
+    """Show what changed; ask only where answers would be given up, and only a person."""
+    click.echo(change.text, err=True)
+    if given or not change.gives_up:
+        return True
+    if not (sys.stderr.isatty() and sys.stdin.isatty()):
+        return False
     return click.confirm("Go on?", err=True)

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import aiohttp
 import httpx2
@@ -21,11 +22,19 @@ from batcher.providers import Auth, Provider, sse
 from batcher.records import Completion, Request
 
 MAX_BODY = 64 * 1024 * 1024
+# Servers close an idle connection after 5 s at the earliest (uvicorn, and so vLLM). One that is
+# closed just as it is used again looks like a call that was cut, so it is given up before.
+_KEEP_ALIVE_S = 4.0
+# How long the end of a transfer may come after the end of its answer.
+_TAIL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: to connect, between two pieces of an answer, and for the whole call."""
+    """Seconds: to connect, between two pieces of a streamed answer, and for the whole call.
+
+    An answer that is not streamed comes at once after a long silence; only `total` ends its call.
+    """
 
     connect: float
     idle: float
@@ -44,15 +53,23 @@ class Client:
         timeouts: Timeouts,
         stream: bool = False,
         allow_empty: bool = False,
+        max_body: int = MAX_BODY,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Call `provider` through `http`, signing in by `auth`."""
+        """Call `provider` through `http`, signing in by `auth`.
+
+        An answer of more than `max_body` bytes, as counted after decompression, is refused.
+        """
         self._http = http
         self._provider = provider
         self._auth = auth
-        self._timeouts = timeouts
+        self._total = timeouts.total
+        self._timeout = httpx2.Timeout(
+            timeouts.idle if stream else None, connect=timeouts.connect, pool=None
+        )
         self._stream = stream
         self._allow_empty = allow_empty
+        self._max_body = max_body
         self._clock = clock
 
     async def complete(self, request: Request, request_id: str) -> Completion:
@@ -66,17 +83,21 @@ class Client:
         headers = self._provider.headers(request_id) | self._auth.headers(self._clock())
         try:
             async with (
-                asyncio.timeout(self._timeouts.total),
+                asyncio.timeout(self._total),
                 self._http.stream(
-                    "POST", self._provider.chat_url, content=content, headers=headers
+                    "POST",
+                    self._provider.chat_url,
+                    content=content,
+                    headers=headers,
+                    timeout=self._timeout,
                 ) as response,
             ):
                 return await self._decoded(response)
         except TimeoutError:
             raise _problem(
-                ErrorClass.AMBIGUOUS, f"no whole answer within {self._timeouts.total:g} s"
+                ErrorClass.AMBIGUOUS, f"no whole answer within {self._total:g} s"
             ) from None
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, aiohttp.ClientError) as error:
             raise _translated(error) from error
 
     def renew(self) -> None:
@@ -87,11 +108,11 @@ class Client:
         streamed = response.headers.get("content-type", "").startswith("text/event-stream")
         headers = dict(response.headers)
         if streamed and response.is_success:
-            events = await _read_events(response)
+            events = await _read_events(response, self._max_body)
             return self._provider.decode_events(
                 events, headers=headers, now=self._now(), allow_empty=self._allow_empty
             )
-        body = await _read_body(response)
+        body = await _read_body(response, self._max_body)
         return self._provider.decode(
             response.status_code, headers, body, self._now(), allow_empty=self._allow_empty
         )
@@ -117,15 +138,16 @@ async def http_client(
 
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            ssl=context, limit=connections, keepalive_timeout=30, ttl_dns_cache=60
+            ssl=context, limit=connections, keepalive_timeout=_KEEP_ALIVE_S, ttl_dns_cache=60
         )
         return aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
         )
 
     async with httpx2.AsyncClient(
-        transport=AiohttpTransport(client=session),
-        timeout=httpx2.Timeout(timeouts.idle, connect=timeouts.connect, pool=None),
+        transport=AiohttpTransport(verify=context, trust_env=False, client=session),
+        timeout=httpx2.Timeout(timeouts.total, connect=timeouts.connect, pool=None),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         follow_redirects=False,
         trust_env=False,
     ) as http:
@@ -133,62 +155,79 @@ async def http_client(
 
 
 def _check_address(base_url: str) -> None:
+    # Before all else, so that no message shows a password.
+    if "@" in base_url:
+        raise ConfigurationError("--base-url must not hold a user name or password")
     try:
         url = httpx2.URL(base_url)
     except httpx2.InvalidURL as error:
         raise ConfigurationError(f"--base-url {base_url!r} is no URL: {error}") from None
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigurationError(f"--base-url {base_url!r} is no http(s) address")
-    if url.userinfo:
-        raise ConfigurationError("--base-url must not hold a user name or password")
     if url.scheme == "http" and url.host not in ("localhost", "127.0.0.1", "::1"):
         raise ConfigurationError(
             f"--base-url {base_url!r} would send the key unencrypted; use https"
         )
 
 
-async def _read_body(response: httpx2.Response) -> bytes:
+async def _read_body(response: httpx2.Response, max_body: int) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
-        _check_size(len(body))
+        _check_size(len(body), max_body)
     return bytes(body)
 
 
-async def _read_events(response: httpx2.Response) -> list[sse.Event]:
+async def _read_events(response: httpx2.Response, max_body: int) -> list[sse.Event]:
     parser = sse.Parser()
     events: list[sse.Event] = []
     size = 0
-    async for chunk in response.aiter_bytes():
+    chunks = response.aiter_bytes()
+    async for chunk in chunks:
         size += len(chunk)
-        _check_size(size)
+        _check_size(size, max_body)
         events += parser.feed(chunk)
-        # The answer is whole: a server that keeps the connection open is not waited for.
         if events and events[-1].done:
+            await _finish(chunks)
             return events
     return events + parser.finish()
 
 
-def _check_size(size: int) -> None:
-    if size > MAX_BODY:
-        raise _problem(ErrorClass.MALFORMED_ANSWER, f"the answer is larger than {MAX_BODY} bytes")
+async def _finish(chunks: AsyncIterator[bytes]) -> None:
+    """Read the end of a transfer whose answer is whole, so that its connection can be used again.
+
+    A server that keeps the transfer open is not waited for; its connection is closed.
+    """
+    with contextlib.suppress(TimeoutError, httpx2.HTTPError):
+        async with asyncio.timeout(_TAIL_S):
+            async for _ in chunks:
+                pass
 
 
-def _translated(error: httpx2.HTTPError) -> ProviderError:
-    """The one seam where the network's errors become ours."""
-    # The transport reports a dropped connection as a ConnectTimeout; its cause tells them apart.
-    cause = error.__cause__
-    lost = isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
-    connecting = isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-    not_sent = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
-    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.ProxyError):
-        return _problem(ErrorClass.ENDPOINT_UNKNOWN, str(error))
-    if connecting or (not_sent and not lost):
-        return _problem(ErrorClass.NOT_SENT, f"no connection: {error}")
-    if isinstance(error, httpx2.DecodingError):
-        return _problem(ErrorClass.MALFORMED_ANSWER, f"undecodable answer: {error}")
-    kind = "nothing came for too long" if isinstance(error, httpx2.TimeoutException) else "cut off"
-    return _problem(ErrorClass.AMBIGUOUS, f"{kind}: {str(error) or type(error).__name__}")
+def _check_size(size: int, max_body: int) -> None:
+    if size > max_body:
+        raise _problem(ErrorClass.MALFORMED_ANSWER, f"the answer is larger than {max_body} bytes")
+
+
+def _translated(error: httpx2.HTTPError | aiohttp.ClientError) -> ProviderError:
+    """The one seam where the network's errors become ours.
+
+    NOT_SENT only where that is certain: whatever else was cut may have been read, and billed.
+    """
+    # The transport calls a refused and a lost connection by one name; its cause tells them apart.
+    cause = error.__cause__ if isinstance(error, httpx2.TransportError) else error
+    match cause:
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.InvalidURL():
+            return _problem(ErrorClass.ENDPOINT_UNKNOWN, f"no trustworthy connection: {cause}")
+        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
+            return _problem(ErrorClass.NOT_SENT, f"no connection: {cause}")
+        case aiohttp.ClientResponseError() | httpx2.DecodingError():
+            return _problem(ErrorClass.MALFORMED_ANSWER, f"unreadable answer: {cause}")
+        case aiohttp.ServerTimeoutError():
+            kind = "nothing came for too long"
+        case _:
+            kind = "cut off"
+    return _problem(ErrorClass.AMBIGUOUS, f"{kind}: {str(cause) or type(cause).__name__}")
 
 
 def _problem(error_class: ErrorClass, message: str) -> ProviderError:

@@ -31,11 +31,8 @@ async def run_pool(
     room = asyncio.Semaphore(width)
 
     async def work(request: Request) -> None:
-        try:
-            with contextlib.suppress(RowPendingError):
-                await put(await outcome_of(request))
-        finally:
-            room.release()
+        with contextlib.suppress(RowPendingError):
+            await put(await outcome_of(request))
 
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -44,6 +41,8 @@ async def run_pool(
                 request = None if stopping.is_set() else await anext(requests, None)
                 if request is None or stopping.is_set():
                     break
-                tasks.create_task(work(request))
+                # Room is made after the group has seen how the row ended: when it failed, the
+                # group is cancelled before another request can be pulled.
+                tasks.create_task(work(request)).add_done_callback(lambda _: room.release())
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import assert_never, cast
 
 import tenacity
 
@@ -44,7 +44,7 @@ class RetryPolicy:
     """When to try again. Times in seconds.
 
     A row ends after `max_attempts` counted failures, or after `max_ambiguous` calls that may have
-    been billed. A wait longer than `max_wait` stops the run instead.
+    been billed. Where the provider names a wait longer than `max_wait`, the run stops instead.
     """
 
     max_attempts: int = 8
@@ -67,10 +67,18 @@ class RetryPolicy:
         if error_class is ErrorClass.TOKEN_EXPIRED:
             # A token signed anew and refused again: the clock or the secret is wrong.
             return _classes(attempts)[-2:] == [ErrorClass.TOKEN_EXPIRED] * 2
-        if error_class.rule.action is Action.WAIT:
-            wait = self._named_wait(error, now)
-            return wait is None or wait > self.max_wait
-        return error_class.rule.action is Action.STOP_RUN
+        wait = _named_wait(error, now)
+        match error_class.rule.action:
+            case Action.RETRY:
+                return wait is not None and wait > self.max_wait
+            case Action.WAIT:
+                return wait is None or wait > self.max_wait
+            case Action.STOP_RUN:
+                return True
+            case Action.FAIL_ROW:
+                return False
+            case unreachable:
+                assert_never(unreachable)
 
     def delay(self, failures: int, error: ProviderError, now: float, uniform: Uniform) -> float:
         """Return the seconds until the next attempt: full jitter, never before the provider's wish.
@@ -78,18 +86,21 @@ class RetryPolicy:
         `failures` is the number of failed attempts so far, at least 1.
         """
         backoff = uniform(0, min(MAX_BACKOFF_S, 2.0 ** min(failures, 10)))
-        wait = self._named_wait(error, now)
+        wait = _named_wait(error, now)
         return backoff if wait is None else max(backoff, wait) + uniform(0, wait / 10)
-
-    def _named_wait(self, error: ProviderError, now: float) -> float | None:
-        if error.resets_at is not None:
-            return max(0.0, error.resets_at.timestamp() - now) + RESET_MARGIN_S
-        return error.retry_after
 
 
 Uniform = Callable[[float, float], float]
 Call = Callable[[Request, str], Awaitable[Completion]]
 OnAttempt = Callable[[Request, Attempt], None]
+
+
+def _named_wait(error: ProviderError, now: float) -> float | None:
+    """The seconds the provider asks to wait from `now` on: the longer one where it says two."""
+    waits = [] if error.retry_after is None else [error.retry_after]
+    if error.resets_at is not None:
+        waits.append(max(0.0, error.resets_at.timestamp() - now) + RESET_MARGIN_S)
+    return max(waits, default=None)
 
 
 def _classes(attempts: Sequence[Attempt]) -> list[ErrorClass]:

@@ -24,6 +24,11 @@ class LocalExecutor:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     stopped_by: ProviderError | None = None
 
+    @property
+    def in_flight(self) -> int:
+        """Calls that have been sent and not answered yet."""
+        return self.retrier.limiter.in_flight
+
     async def run(
         self, requests: AsyncIterator[Request], put: Callable[[Outcome], Awaitable[None]]
     ) -> None:

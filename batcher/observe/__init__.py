@@ -4,6 +4,15 @@ from batcher.observe.log import AttemptLog, EventLog, Heartbeat
 from batcher.observe.progress import ProgressBar
 from batcher.observe.summary import Summary
 from batcher.observe.tally import Tally
-from batcher.observe.watcher import Watcher
+from batcher.observe.watcher import Watcher, Watchers
 
-__all__ = ["AttemptLog", "EventLog", "Heartbeat", "ProgressBar", "Summary", "Tally", "Watcher"]
+__all__ = [
+    "AttemptLog",
+    "EventLog",
+    "Heartbeat",
+    "ProgressBar",
+    "Summary",
+    "Tally",
+    "Watcher",
+    "Watchers",
+]

@@ -38,7 +38,11 @@ class AttemptLog:
         """Write to `log`."""
         self._log = log
 
-    def started(self, tally: Tally, in_flight: Callable[[], int]) -> None:
+    def started(
+        self,
+        tally: Tally,
+        in_flight: Callable[[], int],  # noqa: ARG002 # only beats show it
+    ) -> None:
         """Write where this process starts."""
         self._log.write("run_started", done_before=tally.done_before)
 

@@ -12,27 +12,34 @@ from batcher.records import Counts
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The end of a run: `counts` are of the whole run, `tally` and `wall_s` of this process."""
+    """The end of a run: `counts` are of the whole run, `tally` and `wall_s` of this process.
+
+    `pending` is None where the rows of the input were not counted to the end. `exported` is False
+    where the files could not be written before the run had to end.
+    """
 
     ended: str
     counts: Counts
-    pending: int
+    pending: int | None
     tally: Tally
     wall_s: float
     results_path: Path
     errors_path: Path
     simulated: bool
+    exported: bool = True
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
         counts, tally = self.counts, self.tally
         if self.simulated:
             yield "SIMULATED: these answers come from the simulator; no model was called."
-        yield self.ended
-        yield (
-            f"  rows      {counts.rows + self.pending:,}: {counts.results:,} results, "
-            f"{counts.error_rows:,} errors, {self.pending:,} pending"
-        )
+        yield _printable(self.ended)
+        found = f"{counts.results:,} results, {counts.error_rows:,} errors"
+        if self.pending is None:
+            yield f"  rows      {found}, the rest pending"
+        else:
+            rows = counts.rows + self.pending
+            yield f"  rows      {rows:,}: {found}, {self.pending:,} pending"
         for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
             yield f"            {rows:,} {error_class}: {error_class.rule.hint}"
         if counts.truncated:
@@ -55,8 +62,16 @@ class Summary:
         quantiles = [(name, tally.latency(share)) for name, share in _QUANTILES]
         if all(value is not None for _, value in quantiles):
             yield "  latency   " + ", ".join(f"{name} {value:.2f} s" for name, value in quantiles)
-        yield f"  results   {self.results_path}"
-        yield f"  errors    {self.errors_path}"
+        if self.exported:
+            yield f"  results   {self.results_path}"
+            yield f"  errors    {self.errors_path}"
+        else:
+            yield f"  results   not written; `batcher export {self.results_path.parent}` does it"
+
+
+def _printable(text: str) -> str:
+    """Keep a terminal safe from what a provider wrote: no control or direction characters."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 _QUANTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))

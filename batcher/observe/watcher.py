@@ -23,3 +23,37 @@ class Watcher(Protocol):
 
     def finished(self) -> None:
         """No more calls will be made."""
+
+
+class Watchers:
+    """Several watchers as one.
+
+    A watcher whose terminal, pipe or disk fails is told nothing more: showing never stops a run.
+    """
+
+    def __init__(self, *watchers: Watcher) -> None:
+        """Tell each of `watchers`, in this order."""
+        self._watchers = list(watchers)
+
+    def started(self, tally: Tally, in_flight: Callable[[], int]) -> None:
+        """See `Watcher.started`."""
+        self._tell(lambda watcher: watcher.started(tally, in_flight))
+
+    def attempted(self, row: int, attempt: Attempt) -> None:
+        """See `Watcher.attempted`."""
+        self._tell(lambda watcher: watcher.attempted(row, attempt))
+
+    def pulse(self) -> None:
+        """See `Watcher.pulse`."""
+        self._tell(lambda watcher: watcher.pulse())
+
+    def finished(self) -> None:
+        """See `Watcher.finished`."""
+        self._tell(lambda watcher: watcher.finished())
+
+    def _tell(self, what: Callable[[Watcher], None]) -> None:
+        for watcher in tuple(self._watchers):
+            try:
+                what(watcher)
+            except OSError:
+                self._watchers.remove(watcher)

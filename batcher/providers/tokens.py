@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 _CJK = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 _CJK_PER_TOKEN = 1.5
@@ -27,7 +27,8 @@ def estimate_tokens(body: Mapping[str, object]) -> int:
 
 def _texts(message: Mapping[str, object]) -> Iterator[str]:
     content = message.get("content")
-    for part in [{"text": content}] if isinstance(content, str) else content or ():
+    parts = [{"text": content}] if isinstance(content, str) else content
+    for part in parts if isinstance(parts, Sequence) else ():
         text = part.get("text") if isinstance(part, Mapping) else None
         if isinstance(text, str):
             yield text

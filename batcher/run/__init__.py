@@ -1,12 +1,17 @@
 """The composition root: the only place that joins the rooms."""
 
+from batcher.run.calling import Callee
 from batcher.run.directory import RunDirectory
 from batcher.run.export import export_run
+from batcher.run.head import first_results
+from batcher.run.resume import Change
 from batcher.run.session import RunResult, Session
 from batcher.run.status import Status, status_of
 from batcher.run.survey import Survey, check, preview
 
 __all__ = [
+    "Callee",
+    "Change",
     "RunDirectory",
     "RunResult",
     "Session",
@@ -14,6 +19,7 @@ __all__ = [
     "Survey",
     "check",
     "export_run",
+    "first_results",
     "preview",
     "status_of",
 ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from batcher.errors import ConfigurationError, OutputError, StorageError
+from batcher.errors import OutputError, StorageError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,16 @@ class RunDirectory:
     def checkpoint(self) -> Path:
         """The only truth; all else can be made again from it and the input."""
         return self.path / "checkpoint.db"
+
+    @property
+    def results(self) -> Path:
+        """The rows that have an answer."""
+        return self.path / "results.parquet"
+
+    @property
+    def errors(self) -> Path:
+        """The rows that ended in an error."""
+        return self.path / "errors.parquet"
 
     @property
     def log(self) -> Path:
@@ -53,7 +63,7 @@ class RunDirectory:
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise OutputError(f"cannot write to {self.path}; name another directory with -o")
 
-    def describe(self, **facts: object) -> None:
+    def describe(self, facts: Mapping[str, object]) -> None:
         """Write `run.json` anew, in one step.
 
         Raises:
@@ -88,12 +98,12 @@ def run_directory(inputs: Sequence[str], given: str | None) -> RunDirectory:
     """Return `given`, or `NAME.batch` beside the input `NAME.jsonl`.
 
     Raises:
-        ConfigurationError: several inputs, or stdin, and no directory given.
+        UsageError: several inputs, or stdin, and no directory given.
     """
     if given is not None:
         return RunDirectory(Path(given))
     if len(inputs) != 1 or inputs[0] == "-" or any(sign in inputs[0] for sign in "*?["):
-        raise ConfigurationError("name the run directory with -o: the input is not one file")
+        raise UsageError("name the run directory with -o: the input is not one file")
     path = Path(inputs[0])
     name = path.name or path.resolve().name
     for suffix in (".gz", ".zst", ".jsonl", ".ndjson", ".parquet"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import batcher
@@ -29,10 +30,9 @@ def export(
             "command again to take up the change, or restore the files"
         )
     schema, batches = dataset.batches()
-    settings = checkpoint.fact("settings")
     metadata = {
         "batcher.version": batcher.__version__,
-        "batcher.job": str(settings),
+        "batcher.job": json.dumps(checkpoint.fact("settings"), ensure_ascii=False),
         "batcher.simulated": str(bool(checkpoint.fact("simulated"))).lower(),
     }
     return publish(

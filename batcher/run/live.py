@@ -1,19 +1,20 @@
-"""The part of a run in which calls are made: reader, executor, group commit and watchers, joined."""
+"""The part of a run in which calls are made: reader, executor and group commit, joined."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from batcher.checkpoint import Checkpoint, GroupCommit, RowSet
 from batcher.executors import LocalExecutor
 from batcher.inputs import Dataset
 from batcher.records import Failure, Mark, Outcome, Prompt, Request
 from batcher.run.prepare import Preparation
+from batcher.run.signals import heeded_signals
 
 DRAIN_S = 20.0
 PULSE_S = 0.5
@@ -21,12 +22,20 @@ PULSE_S = 0.5
 _READ = 16
 
 
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The signal that stopped the calls, and when (monotonic); `twice` if a second one came."""
+
+    number: signal.Signals
+    at: float
+    twice: bool = False
+
+
 @dataclass(slots=True)
 class LiveRun:
     """Calls every row that is not done yet and records its outcome.
 
     `on_recorded` is told of each outcome once it is safe, `on_pulse` about twice a second.
-    `interrupted` is the signal that stopped the run, if one did.
     """
 
     checkpoint: Checkpoint
@@ -36,9 +45,9 @@ class LiveRun:
     done: RowSet
     on_recorded: Callable[[Outcome], None]
     on_pulse: Callable[[], None]
-    interrupted: signal.Signals | None = None
+    interrupted: Interrupted | None = None
     _in_hand: dict[str, Request] = field(default_factory=dict)
-    _marks: list[Mark] = field(default_factory=list)
+    _marks: deque[Mark] = field(default_factory=deque)
 
     async def run(self) -> None:
         """Run until the input is used up or the run stops; all that was received is recorded.
@@ -69,10 +78,10 @@ class LiveRun:
         async with contextlib.aclosing(self._requests(group)) as requests:
             await self.executor.run(requests, group.put)
 
-    async def _requests(self, group: GroupCommit) -> AsyncIterator[Request]:
+    async def _requests(self, group: GroupCommit) -> AsyncGenerator[Request, None]:
         """Yield the requests that are still to be made; rows that cannot be one are recorded."""
         start = self.checkpoint.mark_before(self.done.first_missing())
-        rows = self.dataset.rows(start, self._mark)
+        rows = self.dataset.rows(start, self._marks.append)
         # Read in a thread: a slow disk or a large row group must not hold up the answers.
         while batch := await asyncio.to_thread(self._read, rows):
             for prepared in batch:
@@ -85,8 +94,14 @@ class LiveRun:
                     yield prepared
 
     def _read(self, rows: Iterator[Prompt | Failure]) -> list[Request | Failure]:
-        pending = (item for item in rows if item.row not in self.done)
-        return [self.prepare(item) for item in islice(pending, _READ)]
+        batch: list[Request | Failure] = []
+        for item in rows:
+            if item.row not in self.done:
+                batch.append(self.prepare(item))
+            # A long way over rows that are done must not hold up the end of the run.
+            if len(batch) == _READ or self.executor.stopping.is_set():
+                break
+        return batch
 
     def _earlier(self, request: Request) -> str | None:
         """Where the earlier row with the same id stands: still in hand, or recorded."""
@@ -95,11 +110,9 @@ class LiveRun:
         found = self.checkpoint.first_with_id(request.id)
         return found[1] if found and found[0] < request.row else None
 
-    def _mark(self, mark: Mark) -> None:
-        self._marks.append(mark)
-
-    def _commit(self, outcomes: list[Outcome]) -> None:
-        marks, self._marks = self._marks, []
+    def _commit(self, outcomes: Sequence[Outcome]) -> None:
+        # The reading thread may add a mark at any moment; a deque loses none.
+        marks = [self._marks.popleft() for _ in range(len(self._marks))]
         self.checkpoint.commit(outcomes, marks)
 
     def _recorded(self, outcome: Outcome) -> None:
@@ -118,14 +131,12 @@ class LiveRun:
         loop = asyncio.get_running_loop()
 
         def stop(number: signal.Signals) -> None:
-            if self.interrupted:
-                calls.cancel()
-                return
-            self.interrupted = number
+            twice = self.interrupted is not None
+            self.interrupted = Interrupted(number, loop.time(), twice)
             self.executor.stopping.set()
-            loop.call_later(DRAIN_S, calls.cancel)
+            loop.call_later(0 if twice else DRAIN_S, calls.cancel)
 
-        handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        handled = heeded_signals()
         for number in handled:
             loop.add_signal_handler(number, stop, number)
         try:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from batcher.errors import StorageError
+from batcher.errors import StorageError, UsageError
 from batcher.inputs import Dataset, InputFile, discover, spool_stdin
 from batcher.job import JobSpec
 
@@ -17,11 +17,11 @@ def open_dataset(job: JobSpec, spool: Path, stdin: BinaryIO) -> Dataset:
 
     Raises:
         InputError: an input is missing or of no known kind.
+        UsageError: standard input is to be read beside files.
     """
-    if "-" in job.input:
-        files = (spool_stdin(stdin, spool),)
-    else:
-        files = discover(job.input)
+    if "-" in job.input and len(job.input) > 1:
+        raise UsageError("- (standard input) goes with no other input; put it into a file first")
+    files = (spool_stdin(stdin, spool),) if "-" in job.input else discover(job.input)
     return Dataset(files, id_column=job.prompt.id_column)
 
 
@@ -46,11 +46,9 @@ def recalled(facts: object) -> Dataset:
         StorageError: they are not there, so the run stopped before its input was opened.
     """
     try:
-        remembered = msgspec.convert(facts, _Input)
+        remembered = msgspec.convert(facts, _Input, dec_hook=lambda type_, value: type_(value))
     except msgspec.ValidationError:
-        raise StorageError(
-            "the run never opened its input; start it with `batcher run`"
-        ) from None
+        raise StorageError("the run never opened its input; start it with `batcher run`") from None
     return Dataset(remembered.files, id_column=remembered.id_column)
 
 

@@ -9,33 +9,35 @@ import platform
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import BinaryIO, TextIO
 
 import msgspec
 
 import batcher
-from batcher.checkpoint import Checkpoint, RowSet, RunLock
-from batcher.engine.client import Client, Timeouts, http_client
-from batcher.engine.limiter import Limiter
-from batcher.engine.retry import Retrier, RetryPolicy
-from batcher.errors import InputError, OutputError, ProviderError
-from batcher.executors import LocalExecutor
+from batcher.checkpoint import Checkpoint, RunLock
+from batcher.errors import InputError, Interruption, OutputError, ProviderError, StorageError
 from batcher.inputs import Dataset
 from batcher.job import JobSpec
-from batcher.observe import AttemptLog, EventLog, Summary, Tally, Watcher
-from batcher.providers import Auth, Provider
+from batcher.observe import AttemptLog, EventLog, Summary, Tally, Watcher, Watchers
+from batcher.outputs import Exported
 from batcher.records import Attempt, Request
 from batcher.render import Renderer
+from batcher.run.calling import Callee, open_executor
+from batcher.run.description import Description, counted_rows
 from batcher.run.directory import RunDirectory, run_directory
 from batcher.run.export import export
 from batcher.run.live import LiveRun
 from batcher.run.prepare import Preparation
 from batcher.run.resume import Consent, settle
 from batcher.run.rows import input_facts, open_dataset
-from batcher.simulator import SimulatorConfig, serve
+from batcher.run.signals import interruptible
+
+# A run that was asked to end has ended by then, its files written or not (promise 11).
+EXIT_S = 24.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,160 +54,172 @@ class Session:
     """One `batcher run`: a job, whom to call, and who watches."""
 
     job: JobSpec
-    provider: Provider
-    auth: Auth
+    callee: Callee
     watcher: Watcher
     consent: Consent
     stdin: BinaryIO
     retry_errors: bool = False
-    simulate: SimulatorConfig | None = None
 
     def run(self) -> RunResult:
         """Call every row that is not done, record its outcome, and publish results and errors.
 
         Raises:
             BatcherError: nothing more can be done; whatever was received is recorded.
+            Interruption: a signal came before the first call.
         """
         directory = run_directory(self.job.input, self.job.output.directory)
         directory.create()
         prepare = Preparation(Renderer(self.job), time.time)
-        with RunLock.held(directory.path), Checkpoint.open(directory.checkpoint) as checkpoint:
+        since = time.monotonic()
+        with (
+            interruptible(),
+            RunLock.held(directory.path),
+            Checkpoint.open(directory.checkpoint) as checkpoint,
+        ):
             dataset = open_dataset(self.job, directory.path, self.stdin)
-            simulated = self.simulate is not None
+            settle(
+                checkpoint,
+                self.job.request_settings(),
+                dataset,
+                prepare,
+                self.consent,
+                simulated=self._simulated,
+            )
             checkpoint.remember(input=input_facts(dataset))
-            settle(checkpoint, self.job, dataset, prepare, self.consent, simulated=simulated)
-            done = checkpoint.done(errors_too=not self.retry_errors)
-            tally = Tally(done_before=len(done))
-            since, started = time.monotonic(), datetime.now(UTC)
-            description = self._description(dataset, started)
-            directory.describe(**description, state="running")
-            with _counting(dataset, tally), _open_log(directory) as log:
-                watchers = (self.watcher, AttemptLog(EventLog(log)))
-                live = asyncio.run(
-                    self._call(checkpoint, dataset, prepare, done, tally, watchers, directory)
-                )
-            exported = export(checkpoint, dataset, directory.path)
-            summary = Summary(
-                ended=_ended(live, exported.pending),
-                counts=checkpoint.counts(),
-                pending=exported.pending,
-                tally=tally,
-                wall_s=time.monotonic() - since,
-                results_path=exported.results_path,
-                errors_path=exported.errors_path,
-                simulated=simulated,
+            fingerprint = dataset.fingerprint()
+            tally = Tally(total=counted_rows(directory, fingerprint))
+            description = Description(directory, self._facts(dataset, fingerprint))
+            live = self._call(checkpoint, dataset, prepare, tally, description)
+            exported, interrupted = _exported(live, directory.path)
+            if exported is not None:
+                tally.total = exported.results + exported.errors + exported.pending
+            counts = checkpoint.counts()
+            pending = None if tally.total is None else max(0, tally.total - counts.rows)
+            description.add(
+                rows=tally.total,
+                state="finished" if pending == 0 else "rows pending",
+                finished_at=_now(),
+                results=counts.results,
+                errors=counts.error_rows,
+                pending=pending,
             )
-            directory.describe(
-                **description,
-                state="rows pending" if exported.pending else "finished",
-                finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
-                results=exported.results,
-                errors=exported.errors,
-                pending=exported.pending,
-            )
-        return RunResult(summary, live.executor.stopped_by, live.interrupted)
+        summary = Summary(
+            ended=_ended(live.executor.stopped_by, interrupted, pending),
+            counts=counts,
+            pending=pending,
+            tally=tally,
+            wall_s=time.monotonic() - since,
+            results_path=directory.results,
+            errors_path=directory.errors,
+            simulated=self._simulated,
+            exported=exported is not None,
+        )
+        return RunResult(summary, live.executor.stopped_by, interrupted)
 
-    async def _call(
+    @property
+    def _simulated(self) -> bool:
+        return self.callee.simulator is not None
+
+    def _call(
         self,
         checkpoint: Checkpoint,
         dataset: Dataset,
         prepare: Preparation,
-        done: RowSet,
         tally: Tally,
-        watchers: Sequence[Watcher],
-        directory: RunDirectory,
+        description: Description,
     ) -> LiveRun:
-        """Open the network, make the calls, close it."""
-        limits = self.job.limits
-        timeouts = Timeouts(limits.connect_timeout, limits.idle_timeout, limits.timeout)
-        limiter = Limiter(limits.concurrency)
+        """Make the calls; return how they ended."""
+        directory = description.directory
+        done = checkpoint.done(errors_too=not self.retry_errors)
+        tally.done_before = len(done)
 
-        def attempted(request: Request, attempt: Attempt) -> None:
-            tally.attempted(attempt)
-            for watcher in watchers:
-                watcher.attempted(request.row, attempt)
+        async def call(watchers: Watchers) -> LiveRun:
+            def attempted(request: Request, attempt: Attempt) -> None:
+                tally.attempted(attempt)
+                watchers.attempted(request.row, attempt)
 
-        def pulse() -> None:
-            for watcher in watchers:
-                watcher.pulse()
+            async with open_executor(
+                self.job, self.callee, ledger=directory.ledger, on_attempt=attempted
+            ) as executor:
+                live = LiveRun(
+                    checkpoint, dataset, prepare, executor, done, tally.recorded, watchers.pulse
+                )
+                watchers.started(tally, lambda: executor.in_flight)
+                try:
+                    await live.run()
+                finally:
+                    watchers.finished()
+            return live
 
-        async with contextlib.AsyncExitStack() as stack:
-            provider = self.provider
-            if self.simulate is not None:
-                config = replace(self.simulate, ledger=directory.ledger)
-                simulator = await stack.enter_async_context(serve(config))
-                provider = replace(provider, base_url=simulator.base_url)
-            http = await stack.enter_async_context(
-                http_client(provider, timeouts, limits.concurrency)
-            )
-            client = Client(
-                http,
-                provider,
-                self.auth,
-                timeouts=timeouts,
-                stream=self.job.provider.stream,
-                allow_empty=self.job.provider.allow_empty,
-            )
-            policy = RetryPolicy(limits.max_attempts, max_wait=limits.max_wait)
-            retrier = Retrier(client.complete, limiter, policy, client.renew, attempted)
-            live = LiveRun(
-                checkpoint,
-                dataset,
-                prepare,
-                LocalExecutor(retrier),
-                done,
-                on_recorded=tally.recorded,
-                on_pulse=pulse,
-            )
-            for watcher in watchers:
-                watcher.started(tally, lambda: limiter.in_flight)
-            try:
-                await live.run()
-            finally:
-                for watcher in watchers:
-                    watcher.finished()
-        return live
+        with _open_log(directory) as log, _counting(dataset, tally, description):
+            return asyncio.run(call(Watchers(self.watcher, AttemptLog(EventLog(log)))))
 
-    def _description(self, dataset: Dataset, started: datetime) -> dict[str, object]:
+    def _facts(self, dataset: Dataset, fingerprint: str) -> dict[str, object]:
         """Return what `run.json` says from the start; a job never holds a key."""
         return {
             "batcher": batcher.__version__,
             "python": platform.python_version(),
-            "simulated": self.simulate is not None,
-            "base_url": None if self.simulate else self.provider.base_url,
+            "simulated": self._simulated,
+            "base_url": None if self._simulated else self.callee.provider.base_url,
             "job": msgspec.to_builtins(self.job),
             "input": dataset.names,
-            "fingerprint": dataset.fingerprint(),
-            "started_at": started.isoformat(timespec="seconds"),
+            "fingerprint": fingerprint,
+            "started_at": _now(),
             "pid": os.getpid(),
+            "state": "running",
         }
 
 
-def _ended(live: LiveRun, pending: int) -> str:
-    if live.executor.stopped_by is not None:
-        problem = live.executor.stopped_by.problem
+def _exported(live: LiveRun, to: Path) -> tuple[Exported | None, signal.Signals | None]:
+    """Publish what there is, as far as a signal, come or coming, leaves time for it."""
+    first = live.interrupted
+    if first is not None and first.twice:
+        return None, first.number
+    left = None if first is None else EXIT_S - (time.monotonic() - first.at)
+    try:
+        with interruptible(within=left):
+            exported = export(live.checkpoint, live.dataset, to)
+    except Interruption as second:
+        return None, first.number if first else second.number
+    return exported, first.number if first else None
+
+
+def _ended(
+    stopped_by: ProviderError | None, interrupted: signal.Signals | None, pending: int | None
+) -> str:
+    if stopped_by is not None:
+        problem = stopped_by.problem
         code = f" (code {problem.code})" if problem.code else ""
         return f"Stopped by the provider: {problem.message}{code}. {problem.error_class.rule.hint}"
-    if live.interrupted:
-        return f"Stopped by {live.interrupted.name}; the same command goes on where it stopped."
+    if interrupted is not None:
+        return f"Stopped by {interrupted.name}; the same command goes on where it stopped."
     return "Rows are pending; the same command goes on with them." if pending else "Done."
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 @contextlib.contextmanager
-def _counting(dataset: Dataset, tally: Tally) -> Iterator[None]:
-    """Count the rows of the input beside the run, for the bar; never waited for."""
+def _counting(dataset: Dataset, tally: Tally, description: Description) -> Iterator[None]:
+    """Count the rows of the input beside the run, unless they are known; never waited for."""
     over = threading.Event()
 
     def count() -> None:
         # A file that cannot be counted cannot be read either; the reader says so.
-        with contextlib.suppress(InputError):
-            tally.total = dataset.count(over.is_set)
+        with contextlib.suppress(InputError, StorageError):
+            rows = tally.total if tally.total is not None else dataset.count(over.is_set)
+            if not over.is_set():
+                tally.total = rows
+                description.add(rows=rows)
 
-    threading.Thread(target=count, daemon=True).start()
+    counter = threading.Thread(target=count, daemon=True)
+    counter.start()
     try:
         yield
     finally:
         over.set()
+        counter.join()
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from batcher.checkpoint import Checkpoint, RunLock
 from batcher.records import Counts
+from batcher.run.description import counted_rows
 from batcher.run.directory import RunDirectory
 from batcher.run.rows import recalled
 
@@ -73,13 +74,15 @@ def status_of(directory: RunDirectory) -> Status:
 
     Raises:
         StorageError: the directory holds no run.
-        InputError: its input is gone.
+        InputError: its input is gone before its rows were counted.
     """
     with Checkpoint.read(directory.checkpoint) as checkpoint:
+        dataset = recalled(checkpoint.fact("input"))
+        known = counted_rows(directory, str(checkpoint.fact("fingerprint")))
         return Status(
             directory=directory,
             counts=checkpoint.counts(),
-            total=recalled(checkpoint.fact("input")).count(),
+            total=dataset.count() if known is None else known,
             simulated=bool(checkpoint.fact("simulated")),
             holder=RunLock.holder(directory.path),
         )

@@ -80,9 +80,7 @@ def preview(job: JobSpec, stdin: BinaryIO, rows: int) -> Iterator[dict[str, obje
                 }
 
 
-def _prepared(
-    job: JobSpec, prepare: Preparation, stdin: BinaryIO
-) -> Iterator[Request | Failure]:
+def _prepared(job: JobSpec, prepare: Preparation, stdin: BinaryIO) -> Iterator[Request | Failure]:
     with tempfile.TemporaryDirectory(prefix="batcher-") as spool:
         dataset = open_dataset(job, Path(spool), stdin)
         yield from map(prepare, dataset.rows())

@@ -1,0 +1,47 @@
+# Every target sets itself up: Python 3.11 or later and make are all it needs.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+CHECKED := batcher tests sample_data
+
+.PHONY: demo test lint types contracts coverage lock clean
+
+demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and show the first results.
+	$(BIN)/batcher run sample_data/prompts.jsonl --simulate
+	$(BIN)/batcher head sample_data/prompts.batch
+
+test: $(READY) ## Run the tests.
+	$(BIN)/pytest -n auto
+
+lint: $(READY) ## Check style and formatting.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) ## Check types.
+	$(BIN)/mypy $(CHECKED)
+
+contracts: $(READY) ## Check the direction of imports, and each library's one door.
+	$(BIN)/lint-imports
+
+coverage: $(READY) ## Run the tests and print the branch coverage of each module.
+	$(BIN)/pytest -n auto --cov --cov-report=term-missing:skip-covered
+
+# Pinned by hash, without the address they came from: any index serves the same files.
+$(READY): requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+lock: ## Pin the newest versions that pyproject.toml allows.
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip --quiet install pip-tools
+	$(VENV)-lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
+		--no-annotate --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+		--extra dev -o requirements/dev.txt pyproject.toml
+	rm -r $(VENV)-lock
+
+clean: ## Remove what the other targets made.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

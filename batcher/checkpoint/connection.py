@@ -1,0 +1,77 @@
+"""Connections to SQLite, and the one seam where its errors become ours."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from batcher.errors import StorageError
+
+_DAMAGED = (
+    "is damaged: {}. Put back a copy of it; or move it away, or name another directory with -o, "
+    "and every row is called anew"
+)
+_IN_USE = "is held by another program: {}. Close that, then run the same command again"
+_FAILED = (
+    "failed: {}. Everything recorded before is safe; free space or repair the disk, then run the "
+    "same command again"
+)
+# By SQLite's primary result code.
+_SAYINGS = {
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_BUSY: _IN_USE,
+    sqlite3.SQLITE_LOCKED: _IN_USE,
+}
+
+
+@contextlib.contextmanager
+def connected(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection to an existing database, in autocommit mode; close it at the end.
+
+    Raises:
+        StorageError: it cannot be opened.
+    """
+    with translated(path):
+        # The writer's thread changes from commit to commit, but never two at once.
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            isolation_level=None,
+            timeout=30,
+            check_same_thread=False,
+        )
+    with contextlib.closing(connection):
+        yield connection
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what the body writes when it ends, or nothing of it after an exception."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # After some errors SQLite has rolled back already.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Tell the user of SQLite's errors: what is wrong with `path`, and the way out.
+
+    Raises:
+        StorageError: in place of an `sqlite3.Error`.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        # The second byte of a result code is detail. Python's own complaints have none.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        saying = _SAYINGS.get(code, _FAILED).format(error)
+        raise StorageError(f"the checkpoint {path} {saying}") from error

@@ -1,0 +1,126 @@
+"""All input files as one sequence of rows, numbered from 0 through all files in order."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import pyarrow as pa
+
+from batcher.errors import InputError
+from batcher.inputs.columns import Column, Inference, schema
+from batcher.inputs.files import InputFile
+from batcher.inputs.interface import Reader
+from batcher.inputs.jsonl import JsonlReader
+from batcher.inputs.parquet import ParquetReader
+from batcher.records import Failure, Mark, Prompt
+
+# Bytes at either end of a file that its fingerprint covers.
+_ENDS = 64 << 10
+
+
+def _never() -> bool:
+    return False
+
+
+def _forget(_: Mark) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The rows of `files`; `id_column` names them, and `clock` stamps those that are failures."""
+
+    files: tuple[InputFile, ...]
+    id_column: str | None
+    clock: Callable[[], float] = time.time
+
+    @property
+    def names(self) -> list[str]:
+        """The files as the user gave them."""
+        return [file.name for file in self.files]
+
+    def fingerprint(self) -> str:
+        """Return a hash that changes when the files do; cheap, since only their ends are read.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        facts = [[file.name, *_facts(file)] for file in self.files]
+        text = msgspec.json.encode([self.id_column, facts])
+        return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+    def rows(
+        self, start: Mark | None = None, on_mark: Callable[[Mark], object] | None = None
+    ) -> Iterator[Prompt | Failure]:
+        """Yield the rows, from the first one or from `start` on; memory stays flat.
+
+        `on_mark` is told of a place to start again, about every 4,096 rows (JSON Lines) or at
+        each row group (Parquet), before the row at that place is yielded. For every mark,
+        `rows(mark)` are the last rows of `rows()`.
+
+        Raises:
+            InputError: a file cannot be read, or is damaged or cut short; the rows before stand.
+        """
+        mark = start or Mark(row=0, file=0, line=1, offset=0)
+        for number in range(mark.file, len(self.files)):
+            reader = self._reader(self.files[number])
+            row = yield from reader.rows(mark, on_mark or _forget)
+            mark = Mark(row, number + 1, line=1, offset=0)
+
+    def batches(self) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """Return the same rows for the export: row, id, source_*, and the struct `input`.
+
+        The user's columns stand in the order of their first appearance. Parquet columns keep
+        their types; those of JSON Lines, which are read once more for it, get the smallest that
+        hold all values. Where there is none, each value is its JSON text. The struct of a row
+        that could not be read is null, and `source_text` the start of it.
+
+        Raises:
+            InputError: a file cannot be read, or there are more than 1,000 columns.
+        """
+        inference = Inference()
+        for file in self.files:
+            self._reader(file).infer(inference)
+        columns = inference.columns()
+        return schema(columns), self._batches(columns)
+
+    def count(self, stop: Callable[[], bool] = _never) -> int:
+        """Count the rows, without parsing any; too few where `stop` says to stop.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        rows = 0
+        for file in self.files:
+            if stop():
+                break
+            rows += self._reader(file).count(stop)
+        return rows
+
+    def _batches(self, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+        row = 0
+        for file in self.files:
+            row = yield from self._reader(file).batches(row, columns)
+
+    def _reader(self, file: InputFile) -> Reader:
+        if file.format == "parquet":
+            return ParquetReader(file, self.id_column, self.clock)
+        return JsonlReader(file, self.id_column, self.clock)
+
+
+def _facts(file: InputFile) -> tuple[int, int, str]:
+    """Return the size of `file`, when it was changed, and a hash of its ends."""
+    try:
+        with file.path.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+            ends = hashlib.blake2b(stream.read(_ENDS), digest_size=16)
+            stream.seek(max(0, status.st_size - _ENDS))
+            ends.update(stream.read(_ENDS))
+    except OSError as error:
+        raise InputError(f"cannot read {file.name}: {error.strerror}") from None
+    return status.st_size, status.st_mtime_ns, ends.hexdigest()

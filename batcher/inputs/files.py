@@ -1,0 +1,123 @@
+"""The files that the user's words name, in order: each a file, a directory or a glob."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from batcher.errors import InputError
+
+FileFormat = Literal["jsonl", "parquet"]
+Compression = Literal["gzip", "zstd"]
+
+SUFFIXES: dict[str, tuple[FileFormat, Compression | None]] = {
+    ".jsonl": ("jsonl", None),
+    ".ndjson": ("jsonl", None),
+    ".jsonl.gz": ("jsonl", "gzip"),
+    ".ndjson.gz": ("jsonl", "gzip"),
+    ".jsonl.zst": ("jsonl", "zstd"),
+    ".ndjson.zst": ("jsonl", "zstd"),
+    ".parquet": ("parquet", None),
+}
+_KNOWN = ", ".join(SUFFIXES)
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One file of prompts; `name` is its path as the user gave it, for messages."""
+
+    path: Path
+    name: str
+    format: FileFormat
+    compression: Compression | None
+
+
+def discover(inputs: Sequence[str]) -> tuple[InputFile, ...]:
+    """Return the files that `inputs` name, in their order, each once.
+
+    A directory or a glob stands for its files of known suffixes, sorted. Below it, hidden files
+    and run directories are passed over, or the results of one run would be the input of the next.
+
+    Raises:
+        InputError: a name that leads to no file that can be read.
+    """
+    files: dict[str, InputFile] = {}
+    for given in inputs:
+        try:
+            for name in _expanded(given):
+                files.setdefault(os.path.realpath(name), _checked(name))
+        except OSError as error:
+            raise InputError(f"cannot read {error.filename}: {error.strerror}") from None
+    return tuple(files.values())
+
+
+def _expanded(given: str) -> list[str]:
+    """Return the names that `given` stands for."""
+    path = Path(given)
+    if path.is_dir():
+        if _is_run_directory(path):
+            raise InputError(f"{given} is the directory of a run; name one of its files")
+        found, kind = list(_below(path)), "directory"
+    elif glob.has_magic(given) and not path.exists():
+        found, kind = list(_matching(given)), "glob"
+    else:
+        return [given]
+    known = sorted(path for path in found if _suffix(path.name))
+    if not known:
+        raise InputError(f"the {kind} {given} holds no input file; known suffixes: {_KNOWN}")
+    return list(map(str, known))
+
+
+def _below(directory: Path) -> Iterator[Path]:
+    """Yield the files below `directory` that are neither hidden nor part of a run."""
+    for folder, subfolders, names in os.walk(directory, onerror=_raise):
+        subfolders[:] = [name for name in subfolders if not _is_passed_over(Path(folder, name))]
+        for name in names:
+            if not name.startswith("."):
+                yield Path(folder, name)
+
+
+def _matching(pattern: str) -> Iterator[Path]:
+    """Yield the files that match; what the pattern spells out may well be a run directory."""
+    parts = Path(pattern).parts
+    spelt = next(index for index, part in enumerate(parts) if glob.has_magic(part))
+    # Path.glob takes no absolute pattern, and shows what is hidden.
+    for path in map(Path, glob.iglob(pattern, recursive=True)):  # noqa: PTH207
+        # `parents` goes outward: the last `spelt` ones, and the root, stand in the pattern.
+        found = list(path.parents)[: len(path.parts) - 1 - spelt]
+        if path.is_file() and not any(map(_is_passed_over, found)):
+            yield path
+
+
+def _is_passed_over(directory: Path) -> bool:
+    return directory.name.startswith(".") or _is_run_directory(directory)
+
+
+def _is_run_directory(directory: Path) -> bool:
+    return directory.suffix == ".batch" or (directory / "checkpoint.db").exists()
+
+
+def _checked(name: str) -> InputFile:
+    """Return the file called `name`, which can be opened."""
+    path = Path(name)
+    if not path.exists():
+        raise InputError(f"no such file: {name}")
+    if not path.is_file():
+        raise InputError(f"{name} is no regular file; pipe it in and name the input `-`")
+    suffix = _suffix(path.name)
+    if suffix is None:
+        raise InputError(f"{name} is of no known kind; known suffixes: {_KNOWN}")
+    path.open("rb").close()
+    return InputFile(path, name, *SUFFIXES[suffix])
+
+
+def _suffix(name: str) -> str | None:
+    return next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), None)
+
+
+def _raise(error: OSError) -> None:
+    raise error

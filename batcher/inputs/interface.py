@@ -1,0 +1,41 @@
+"""What a kind of input file offers: its rows, from its start or from a place within."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Protocol
+
+import pyarrow as pa
+
+from batcher.inputs.columns import Column, Inference
+from batcher.records import Failure, Mark, Prompt
+
+# The start of a row that could not be read, in characters.
+TEXT = 200
+
+
+class Reader(Protocol):
+    """Reads one file, as often as asked.
+
+    Every method raises InputError where the file cannot be read, or is damaged or cut short;
+    what it gave before stays valid.
+    """
+
+    def rows(
+        self, start: Mark, on_mark: Callable[[Mark], object]
+    ) -> Generator[Prompt | Failure, None, int]:
+        """Yield the rows from `start` on, and return the number of the row after the last.
+
+        `on_mark` is told of a place to start again, now and then, before its row is yielded.
+        """
+
+    def infer(self, inference: Inference) -> None:
+        """Tell `inference` of the columns."""
+
+    def batches(
+        self, first_row: int, columns: Sequence[Column]
+    ) -> Generator[pa.RecordBatch, None, int]:
+        """Yield all rows for the export, and return the number of the row after the last."""
+
+    def count(self, stop: Callable[[], bool]) -> int:
+        """Count the rows, without reading them; too few where `stop` says to stop."""

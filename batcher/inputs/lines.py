@@ -1,0 +1,87 @@
+"""A JSON Lines file as numbered lines: plain or compressed, from its start or from a place."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+import pyarrow as pa
+
+from batcher.errors import InputError
+from batcher.inputs.files import InputFile
+
+# A longer line is no prompt; it must not fill the memory.
+MAX_LINE = 64 << 20
+_CHUNK = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+
+
+class Line(NamedTuple):
+    """A line that is not blank, without its line end.
+
+    `number` counts from 1, blank lines too; `offset` is that of its first byte, decompressed.
+    Of a line that is not `whole`, being too long, `content` is only the start.
+    """
+
+    number: int
+    offset: int
+    content: bytes
+    whole: bool
+
+
+def read_lines(
+    file: InputFile, number: int = 1, offset: int = 0, longest: int = MAX_LINE
+) -> Iterator[Line]:
+    r"""Yield the lines of `file` from line `number` at `offset` on, split at b"\n" alone.
+
+    Other characters that Unicode takes for line ends may stand raw in JSON (protocol.md
+    section 2). A byte order mark is dropped. Lines of more than `longest` bytes are not whole.
+
+    Raises:
+        InputError: the file cannot be read, or is damaged or cut short; names file and line.
+    """
+    try:
+        with _opened(file, offset) as stream:
+            while raw := stream.readline(longest + 1):
+                start, size = offset, len(raw)
+                offset += size
+                whole = size <= longest or raw.endswith(b"\n")
+                if not whole:
+                    raw = raw[:_CHUNK]
+                    offset += _rest_of_line(stream)
+                if start == 0:
+                    raw = raw.removeprefix(_BOM)
+                if not raw.isspace() and raw:
+                    yield Line(number, start, raw.rstrip(b"\r\n"), whole)
+                number += 1
+    except (OSError, pa.ArrowException) as error:
+        # Arrow's messages tell of its own sources in further lines.
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise InputError(f"cannot read {file.name}, line {number}: {reason}") from None
+
+
+def _opened(file: InputFile, offset: int) -> BinaryIO:
+    """Open `file` at `offset`; where it is compressed, all before is decompressed, unparsed."""
+    if file.compression is None:
+        stream: BinaryIO = file.path.open("rb", buffering=_CHUNK)
+        stream.seek(offset)
+        return stream
+    if file.path.stat().st_size == 0:
+        raise InputError(f"{file.name} is empty, so it is no {file.compression} file")
+    # Arrow's file has all that a buffer needs of a raw file.
+    raw: Any = pa.input_stream(str(file.path), compression=file.compression)
+    stream = io.BufferedReader(raw, _CHUNK)
+    while offset > 0 and (skipped := stream.read(min(offset, _CHUNK))):
+        offset -= len(skipped)
+    return stream
+
+
+def _rest_of_line(stream: BinaryIO) -> int:
+    """Read past the end of the line; return the bytes that were left of it."""
+    size = 0
+    while piece := stream.readline(_CHUNK):
+        size += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return size

@@ -1,0 +1,200 @@
+"""Parquet: each row of the table is a row; read by row groups, in batches of bounded size."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batcher.errors import ErrorClass, InputError, RowError
+from batcher.inputs.columns import Column, Inference, Place, record_batch
+from batcher.inputs.files import InputFile
+from batcher.inputs.identity import ID_COLUMNS, row_id
+from batcher.inputs.interface import TEXT
+from batcher.inputs.plain import NO_PLAIN_FORM, json_text, plain_rows
+from batcher.records import Failure, Mark, Prompt, Source
+
+BATCH_ROWS = 1024
+BATCH_BYTES = 16 << 20
+# Rows that are read to learn how large rows are.
+_PROBE_ROWS = 8
+# Columns are read from the disk in pieces of so many bytes, not whole.
+_BUFFER = 256 << 10
+
+Row = dict[str, Any] | RowError
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetReader:
+    """Reads a Parquet file; `clock` stamps failures."""
+
+    file: InputFile
+    id_column: str | None
+    clock: Callable[[], float]
+
+    def rows(
+        self, start: Mark, on_mark: Callable[[Mark], object]
+    ) -> Generator[Prompt | Failure, None, int]:
+        """See `Reader.rows`; a mark is told of at each row group, and those before are skipped."""
+        base = start.row - start.offset
+        with self._opened() as parquet:
+            for group, first, end in _groups(parquet):
+                if end <= start.offset:
+                    continue
+                at = max(first, start.offset)
+                on_mark(Mark(base + at, start.file, at + 1, at))
+                for batch in _after(at - first, _read(parquet, group)):
+                    for line, values in enumerate(_rows(batch), at + 1):
+                        yield self._item(base + line - 1, line, values)
+                    at += batch.num_rows
+            return base + parquet.metadata.num_rows
+
+    def infer(self, inference: Inference) -> None:
+        """See `Reader.infer`; the file says it itself."""
+        with self._opened() as parquet:
+            for field in parquet.schema_arrow:
+                inference.add_field(field)
+
+    def batches(
+        self, first_row: int, columns: Sequence[Column]
+    ) -> Generator[pa.RecordBatch, None, int]:
+        """See `Reader.batches`.
+
+        A row is bad by its id only: values that have no plain form still have their own.
+        """
+        row = first_row
+        with self._opened() as parquet:
+            for group, _, _ in _groups(parquet):
+                for batch in _read(parquet, group):
+                    yield self._batch(row, row - first_row + 1, batch, columns)
+                    row += batch.num_rows
+        return row
+
+    def count(self, stop: Callable[[], bool]) -> int:  # noqa: ARG002 # the footer says it at once
+        """See `Reader.count`."""
+        with self._opened() as parquet:
+            return parquet.metadata.num_rows
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[pq.ParquetFile]:
+        """Open the file; all that goes wrong with it within the context becomes InputError."""
+        name = self.file.name
+        try:
+            with pq.ParquetFile(
+                self.file.path, buffer_size=_BUFFER, page_checksum_verification=True
+            ) as parquet:
+                names = parquet.schema_arrow.names
+                if len(set(names)) < len(names):
+                    twice = next(one for one in names if names.count(one) > 1)
+                    raise InputError(f"{name} has two columns called `{twice}`")
+                yield parquet
+        except (OSError, pa.ArrowException) as error:
+            # Arrow's messages tell of its own sources in further lines.
+            reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+            raise InputError(f"cannot read {name}: {reason}") from None
+
+    def _item(self, row: int, line: int, values: Row) -> Prompt | Failure:
+        try:
+            id_, columns = self._identified(row, values)
+        except RowError as error:
+            source = Source(self.file.name, line, _text(values))
+            return Failure(row, str(row), None, error.problem, (), self.clock(), source)
+        return Prompt(row, id_, columns, Source(self.file.name, line))
+
+    def _identified(self, row: int, values: Row) -> tuple[str, dict[str, Any]]:
+        if isinstance(values, RowError):
+            raise values
+        return row_id(values, row, self.id_column), values
+
+    def _batch(
+        self, first_row: int, first_line: int, batch: pa.RecordBatch, columns: Sequence[Column]
+    ) -> pa.RecordBatch:
+        ids: list[str] = []
+        texts: list[str | None] = []
+        bad: list[bool] = []
+        for index, values in enumerate(_rows(batch.select(self._id_columns(batch)))):
+            row = first_row + index
+            try:
+                id_, _ = self._identified(row, values)
+            except RowError:
+                ids.append(str(row))
+                texts.append(_text(_rows(batch.slice(index, 1))[0]))
+                bad.append(True)
+            else:
+                ids.append(id_)
+                texts.append(None)
+                bad.append(False)
+        arrays = [self._array(batch, column) for column in columns]
+        lines = range(first_line, first_line + batch.num_rows)
+        return record_batch(
+            Place(first_row, ids, self.file.name, lines, texts), columns, arrays, bad
+        )
+
+    def _id_columns(self, batch: pa.RecordBatch) -> list[str]:
+        wanted = ID_COLUMNS if self.id_column is None else (self.id_column,)
+        return [name for name in wanted if name in batch.schema.names]
+
+    def _array(self, batch: pa.RecordBatch, column: Column) -> pa.Array[Any]:
+        name = column.field.name
+        if name not in batch.schema.names:
+            missing: pa.Array[Any] = pa.nulls(batch.num_rows, column.field.type)
+            return missing
+        try:
+            return column.of_array(batch.column(name))
+        except NO_PLAIN_FORM as error:
+            raise InputError(
+                f"{self.file.name}: the column `{name}` has another type in another file, and "
+                f"a value that is no JSON either: {error}"
+            ) from None
+
+
+def _groups(parquet: pq.ParquetFile) -> Iterator[tuple[int, int, int]]:
+    """Yield each row group that has rows, with its first row and the one after its last."""
+    first = 0
+    for group in range(parquet.num_row_groups):
+        rows = parquet.metadata.row_group(group).num_rows
+        if rows:
+            yield group, first, first + rows
+        first += rows
+
+
+def _read(parquet: pq.ParquetFile, group: int) -> Iterator[pa.RecordBatch]:
+    """Yield a row group in batches, of few rows where rows are large."""
+    probe = next(parquet.iter_batches(_PROBE_ROWS, row_groups=[group]))
+    facts = parquet.metadata.row_group(group)
+    # A value that stands often is stored once, so what is stored may say too little.
+    size = max(probe.nbytes // probe.num_rows, facts.total_byte_size // facts.num_rows, 1)
+    rows = min(max(BATCH_BYTES // size, 1), BATCH_ROWS)
+    yield from parquet.iter_batches(rows, row_groups=[group])
+
+
+def _after(rows: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield `batches` without their first `rows` rows."""
+    for batch in batches:
+        if rows < batch.num_rows:
+            yield batch.slice(rows)
+        rows = max(0, rows - batch.num_rows)
+
+
+def _rows(batch: pa.RecordBatch) -> Sequence[Row]:
+    """Return the rows as plain values; one that has no plain form is an error of its own."""
+    try:
+        return plain_rows(batch)
+    except NO_PLAIN_FORM as error:
+        if batch.num_rows > 1:
+            return [row for index in range(batch.num_rows) for row in _rows(batch.slice(index, 1))]
+        return [RowError(ErrorClass.INVALID_ROW, f"a value cannot be read: {error}")]
+
+
+def _text(values: Row) -> str | None:
+    """Return the start of the row as JSON, if it can be read at all."""
+    if isinstance(values, RowError):
+        return None
+    try:
+        return json_text(values)[:TEXT]
+    except NO_PLAIN_FORM:
+        return None

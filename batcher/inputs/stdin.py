@@ -1,0 +1,46 @@
+"""Standard input, kept as a file: a run that resumes must find its input again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from batcher.errors import InputError, StorageError
+from batcher.inputs.files import InputFile
+
+_CHUNK = 1 << 20
+
+
+def spool_stdin(stdin: BinaryIO, directory: Path) -> InputFile:
+    """Copy `stdin` to `directory/stdin.jsonl`, in one step, readable by its owner only.
+
+    Where `stdin` is a terminal or has nothing to say, the copy of an earlier start is used.
+
+    Raises:
+        InputError: there is nothing to read and no earlier copy.
+        StorageError: the copy cannot be written.
+    """
+    spooled = directory / "stdin.jsonl"
+    head = b"" if stdin.isatty() else stdin.read(_CHUNK)
+    if head:
+        try:
+            _copy(head, stdin, spooled)
+        except OSError as error:
+            raise StorageError(f"cannot keep standard input: {error}") from None
+    elif not spooled.is_file():
+        raise InputError("standard input is empty; pipe JSON Lines into it, or name a file")
+    return InputFile(spooled, "stdin", "jsonl", None)
+
+
+def _copy(head: bytes, stdin: BinaryIO, target: Path) -> None:
+    temporary = target.with_name(f"{target.name}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+        chunk = head
+        while chunk:
+            file.write(chunk)
+            chunk = stdin.read(_CHUNK)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(target)

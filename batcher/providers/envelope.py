@@ -1,0 +1,44 @@
+"""What surrounds the body of an answer, and the errors made with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from batcher.errors import ErrorClass, Problem, ProviderError
+from batcher.providers.retry_after import reset_moment, retry_after
+
+MAX_MESSAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Status and headers (names in lower case) of an answer that arrived at `now` (aware)."""
+
+    status: int
+    headers: Mapping[str, str]
+    now: datetime
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status promises a completion."""
+        return 200 <= self.status < 300  # noqa: PLR2004 -- HTTP's own range
+
+    def error(
+        self, error_class: ErrorClass, message: str, code: str | None = None
+    ) -> ProviderError:
+        """Return the error that this answer amounts to, with the wait it asks for."""
+        exhausted = error_class is ErrorClass.QUOTA_EXHAUSTED
+        return ProviderError(
+            Problem(error_class, one_line(message), code, self.status),
+            retry_after=retry_after(self.headers, self.now),
+            resets_at=reset_moment(message) if exhausted else None,
+        )
+
+
+def one_line(text: str, limit: int = MAX_MESSAGE) -> str:
+    """Return a stranger's text as one line without control characters, at most `limit` long."""
+    printable = "".join(char if char.isprintable() else " " for char in text[: 4 * limit])
+    line = " ".join(printable.split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"

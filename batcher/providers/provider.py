@@ -1,0 +1,95 @@
+"""A provider: where it is called, and how requests and answers are written there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from batcher import __version__
+from batcher.providers.answer import decode_body
+from batcher.providers.envelope import Envelope
+from batcher.providers.sse import Event
+from batcher.providers.stream import decode_stream
+from batcher.records import Completion, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One dialect of the chat-completion protocol, at one address.
+
+    `base_url_variables` and `key_variables` are the environment variables that may hold address
+    and key, the first one wins. The two switches are all in which the dialects differ on sending;
+    answers are read alike, since each provider has been seen to answer as another does.
+    """
+
+    name: str
+    base_url: str
+    base_url_variables: tuple[str, ...]
+    key_variables: tuple[str, ...]
+    sends_request_id: bool = False
+    asks_for_usage: bool = False
+
+    @property
+    def chat_url(self) -> str:
+        """The address that completions are asked of (protocol.md section 1)."""
+        return f"{self.base_url.rstrip('/')}/chat/completions"
+
+    def encode(self, request: Request, *, request_id: str, stream: bool) -> bytes:
+        """Return the JSON body of one attempt; `request_id` is fresh for each (section 1)."""
+        body = dict(request.body)
+        if self.sends_request_id:
+            body["request_id"] = request_id
+        if stream:
+            body["stream"] = True
+            if self.asks_for_usage:
+                body["stream_options"] = {"include_usage": True}
+        return msgspec.json.encode(body)
+
+    def headers(self, request_id: str) -> dict[str, str]:
+        """Return the headers of one attempt, without those that sign in.
+
+        Only gzip is asked for: what is decoded must be what the size cap can follow
+        (reliability.md section D).
+        """
+        return {
+            "content-type": "application/json",
+            "accept": "application/json, text/event-stream",
+            "accept-encoding": "gzip",
+            "x-client-request-id": request_id,
+            "user-agent": f"batcher/{__version__}",
+        }
+
+    def decode(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        now: datetime,
+        *,
+        allow_empty: bool,
+    ) -> Completion:
+        """Read a whole answer; names of `headers` are in lower case, `now` is aware.
+
+        Raises:
+            ProviderError: it is no completion (sections 2 and 3), or one without text or tool
+                call while `allow_empty` is false.
+        """
+        return decode_body(body, Envelope(status, headers, now), allow_empty=allow_empty)
+
+    def decode_events(
+        self,
+        events: Iterable[Event],
+        *,
+        headers: Mapping[str, str],
+        now: datetime,
+        allow_empty: bool,
+    ) -> Completion:
+        """Read a streamed answer, all of whose events are here; else as `decode`.
+
+        Raises:
+            ProviderError: as in `decode`; AMBIGUOUS where the stream ended before `[DONE]`.
+        """
+        return decode_stream(events, Envelope(200, headers, now), allow_empty=allow_empty)

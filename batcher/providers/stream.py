@@ -1,0 +1,161 @@
+"""A streamed answer: its pieces are put together to the body it would have been as a whole.
+
+events -> chunks -> one body -> answer.completion
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from batcher.errors import ErrorClass, ProviderError
+from batcher.providers.answer import (
+    check_reason,
+    completion,
+    first_choice,
+    malformed,
+    reason_of,
+    reasoning_of,
+    text_of,
+)
+from batcher.providers.classify import ErrorObject, error_object, refusal
+from batcher.providers.envelope import Envelope
+from batcher.providers.sse import Event
+from batcher.providers.strict_json import parse
+from batcher.records import Completion
+
+
+def decode_stream(events: Iterable[Event], envelope: Envelope, *, allow_empty: bool) -> Completion:
+    """Read an answer that came as events; see `Provider.decode_events`."""
+    assembly = _Assembly()
+    broken: ProviderError | None = None
+    for event in events:
+        if broken is not None:
+            raise broken
+        if event.done:
+            return completion(assembly.body(), envelope, allow_empty=allow_empty)
+        try:
+            assembly.add(_chunk(event, envelope))
+        except ValueError as error:
+            # As the last event this is a stream cut in the middle, not one of another kind.
+            broken = malformed(f"an event is no JSON ({error})", envelope)
+    # A cause may stand in the finish reason even of a stream that just ends.
+    check_reason(assembly.choice, envelope)
+    raise envelope.error(ErrorClass.AMBIGUOUS, "the stream ended before [DONE]")
+
+
+def _chunk(event: Event, envelope: Envelope) -> Mapping[str, object]:
+    """Return the JSON object of an event.
+
+    Raises:
+        ProviderError: it is an error in the midst of the stream (section 2).
+        ValueError: it is no JSON.
+    """
+    if event.event == "error":
+        try:
+            stated = error_object(parse(event.data))
+        except ValueError:
+            stated = None
+        raise refusal(stated or ErrorObject(None, None, event.data), envelope)
+    chunk = parse(event.data) if event.data else {}
+    if not isinstance(chunk, Mapping):
+        raise malformed("an event is no JSON object", envelope)
+    if chunk.get("error") or "choices" not in chunk:
+        stated = error_object(chunk)
+        if stated:
+            raise refusal(stated, envelope)
+    return chunk
+
+
+class _Assembly:
+    """The pieces of one answer, and the body they make."""
+
+    __slots__ = ("_calls", "_chosen", "_function", "_reasoning", "_shell", "_text", "choice")
+
+    def __init__(self) -> None:
+        self.choice: dict[str, object] = {}
+        self._chosen = False
+        self._shell: dict[str, object] = {}
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls: dict[int | str, _Call] = {}
+        self._function = _Call()
+
+    def add(self, chunk: Mapping[str, object]) -> None:
+        # Usage comes with the finish reason, or in a chunk of its own without choices.
+        for name in ("id", "request_id", "model", "usage"):
+            if chunk.get(name):
+                self._shell[name] = chunk[name]
+        choice = first_choice(chunk)
+        if choice is None:
+            return
+        self._chosen = True
+        if reason := reason_of(choice):
+            self.choice["finish_reason"] = reason
+        delta = choice.get("delta")
+        if isinstance(delta, Mapping):
+            self._add_delta(delta)
+
+    def body(self) -> dict[str, object]:
+        if not self._chosen:
+            return self._shell
+        calls = sorted(self._calls.items(), key=_place)
+        message = {
+            "content": "".join(self._text),
+            "reasoning_content": "".join(self._reasoning),
+            "tool_calls": [call.value() for _, call in calls],
+            "function_call": self._function.value().get("function"),
+        }
+        return {**self._shell, "choices": [{**self.choice, "message": message}]}
+
+    def _add_delta(self, delta: Mapping[str, object]) -> None:
+        self._text.append(text_of(delta.get("content")))
+        self._reasoning.append(reasoning_of(delta))
+        calls = delta.get("tool_calls")
+        for piece in calls if isinstance(calls, list) else ():
+            if isinstance(piece, Mapping):
+                self._calls.setdefault(self._key(piece), _Call()).add(piece)
+        if delta.get("function_call"):
+            self._function.add({"function": delta["function_call"]})
+
+    def _key(self, piece: Mapping[str, object]) -> int | str:
+        """Return what tells the calls of an answer apart: the index, else the id, if sent."""
+        index, id_ = piece.get("index"), piece.get("id")
+        if type(index) is int:
+            return index
+        if id_ and isinstance(id_, str):
+            return id_
+        return next(reversed(self._calls), 0)
+
+
+class _Call:
+    """One tool call: its arguments come in pieces, everything else whole, perhaps repeatedly."""
+
+    __slots__ = ("_arguments", "_fields", "_function")
+
+    def __init__(self) -> None:
+        self._fields: dict[str, object] = {}
+        self._function: dict[str, object] = {}
+        self._arguments: list[str] = []
+
+    def add(self, piece: Mapping[str, object]) -> None:
+        self._fields |= {name: value for name, value in piece.items() if value}
+        function = piece.get("function")
+        for name, value in function.items() if isinstance(function, Mapping) else ():
+            if name == "arguments" and isinstance(value, str):
+                self._arguments.append(value)
+                self._function.setdefault(name, "")
+            elif value:
+                self._function[name] = value
+
+    def value(self) -> dict[str, object]:
+        if not self._function:
+            return self._fields
+        function = dict(self._function)
+        if self._arguments:
+            function["arguments"] = "".join(self._arguments)
+        return {**self._fields, "function": function}
+
+
+def _place(item: tuple[int | str, _Call]) -> float:
+    return item[0] if isinstance(item[0], int) else math.inf

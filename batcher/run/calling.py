@@ -1,0 +1,56 @@
+"""Everything between a request and the network, opened together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from batcher.engine.client import Client, Timeouts, http_client
+from batcher.engine.limiter import Limiter
+from batcher.engine.retry import OnAttempt, Retrier, RetryPolicy
+from batcher.executors import LocalExecutor
+from batcher.job import JobSpec
+from batcher.providers import Auth, Provider
+from batcher.simulator import SimulatorConfig, serve
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """Whom a run calls: a provider, signed in to by `auth`; or a simulator in its place."""
+
+    provider: Provider
+    auth: Auth
+    simulator: SimulatorConfig | None = None
+
+
+@contextlib.asynccontextmanager
+async def open_executor(
+    job: JobSpec, callee: Callee, *, ledger: Path, on_attempt: OnAttempt
+) -> AsyncIterator[LocalExecutor]:
+    """Open the network, and the simulator where it is the one to call (it writes `ledger`).
+
+    Raises:
+        ConfigurationError: the provider's address cannot be used.
+    """
+    limits = job.limits
+    timeouts = Timeouts(limits.connect_timeout, limits.idle_timeout, limits.timeout)
+    async with contextlib.AsyncExitStack() as stack:
+        provider = callee.provider
+        if callee.simulator is not None:
+            config = replace(callee.simulator, ledger=ledger)
+            simulator = await stack.enter_async_context(serve(config))
+            provider = replace(provider, base_url=simulator.base_url)
+        http = await stack.enter_async_context(http_client(provider, timeouts, limits.concurrency))
+        client = Client(
+            http,
+            provider,
+            callee.auth,
+            timeouts=timeouts,
+            stream=job.provider.stream,
+            allow_empty=job.provider.allow_empty,
+        )
+        policy = RetryPolicy(limits.max_attempts, max_wait=limits.max_wait)
+        limiter = Limiter(limits.concurrency)
+        yield LocalExecutor(Retrier(client.complete, limiter, policy, client.renew, on_attempt))

@@ -1,0 +1,44 @@
+"""`run.json`: what ran, on what, and how far it came; for people and for the commands beside it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from batcher.errors import StorageError
+from batcher.run.directory import RunDirectory
+
+
+class Description:
+    """The facts of `run.json`; written anew, in one step, whenever some are added."""
+
+    def __init__(self, directory: RunDirectory, facts: Mapping[str, object]) -> None:
+        """Write the first facts.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+        self.directory = directory
+        self._facts: dict[str, object] = {}
+        self._lock = threading.Lock()
+        self.add(**facts)
+
+    def add(self, **facts: object) -> None:
+        """Add facts, or change them; may be called from any thread.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+        with self._lock:
+            self._facts |= facts
+            self.directory.describe(self._facts)
+
+
+def counted_rows(directory: RunDirectory, fingerprint: str) -> int | None:
+    """Return the rows of the input, if an earlier run has counted this very input."""
+    try:
+        facts = directory.description_facts()
+    except StorageError:
+        return None
+    rows = facts.get("rows")
+    return rows if facts.get("fingerprint") == fingerprint and isinstance(rows, int) else None

@@ -1,0 +1,248 @@
+"""The job files that users copy, and the wrapper that runs them at night."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batcher.job import JobSpec, load_job
+from batcher.records import Prompt, Source
+from batcher.render import Renderer
+
+JOBS = Path(__file__).parents[2] / "jobs"
+FILES = sorted(JOBS.glob("*.toml"))
+KEY = "canary-id.canary-secret"
+
+
+def _first_rows(job: JobSpec) -> list[Prompt]:
+    (name,) = job.input
+    lines = Path(name).read_text("utf-8").splitlines()[:20]
+    rows = [json.loads(line) for line in lines]
+    return [
+        Prompt(number, row["id"], row, Source(name, number + 1)) for number, row in enumerate(rows)
+    ]
+
+
+def test_there_are_three_job_files() -> None:
+    assert [path.stem for path in FILES] == ["extract_json", "sentiment_zh", "translate"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_each_job_loads_and_renders_its_input(path: Path) -> None:
+    job = load_job(path, {})
+    render = Renderer(job)
+    for prompt in _first_rows(job):
+        body = render(prompt).body
+        messages: Any = body["messages"]
+        assert [message["role"] for message in messages] == ["system", "user"]
+        assert prompt.columns["review"] in messages[1]["content"]
+        assert body["model"] == job.provider.model
+        assert body["thinking"] == {"type": "disabled"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_each_job_begins_with_its_purpose_and_its_command_and_writes_beside_itself(
+    path: Path,
+) -> None:
+    lines = path.read_text("utf-8").splitlines()
+    comment = lines[: lines.index("")]
+    assert all(line.startswith("#") for line in comment)
+    assert f"#   batcher run --job jobs/{path.name}" in comment
+    assert load_job(path, {}).output.directory == str(JOBS / f"{path.stem}.batch")
+
+
+def test_translations_are_asked_for_in_the_other_language() -> None:
+    job = load_job(JOBS / "translate.toml", {})
+    render = Renderer(job)
+    for prompt in _first_rows(job):
+        messages: Any = render(prompt).body["messages"]
+        asked = {"zh": "into natural English", "en": "自然的中文"}[str(prompt.columns["lang"])]
+        assert asked in messages[0]["content"]
+
+
+def test_extraction_asks_for_json_and_names_its_keys() -> None:
+    job = load_job(JOBS / "extract_json.toml", {})
+    assert job.parameters["response_format"] == {"type": "json_object"}
+    messages: Any = Renderer(job)(_first_rows(job)[0]).body["messages"]
+    for key in ("sentiment", "aspects", "issue", "recommend"):
+        assert f'"{key}"' in messages[1]["content"]
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """A folder with a job, and a stub `batcher` on the PATH that runs a given Python program."""
+
+    folder: Path
+
+    @property
+    def job(self) -> Path:
+        return self.folder / "my jobs" / "night.toml"
+
+    @property
+    def log(self) -> str:
+        (log,) = (self.job.parent / "logs").glob("night-????-??-??.log")
+        return log.read_text("utf-8")
+
+    def stub(self, program: str) -> None:
+        path = self.folder / "bin" / "batcher"
+        path.write_text(f"#!{sys.executable} -IS\n{program}\n", "utf-8")
+        path.chmod(0o755)
+
+    def start(self, *options: str, **variables: str) -> subprocess.Popen[str]:
+        """Start the wrapper as cron does: a bare environment, another working directory."""
+        bare = {"PATH": f"{self.folder / 'bin'}:/usr/bin:/bin", "HOME": str(self.folder)}
+        return subprocess.Popen(  # noqa: S603 -- our own script
+            [JOBS / "nightly.sh", *options],
+            env=bare | variables,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *options: str, **variables: str) -> tuple[int, str]:
+        """Run the wrapper; return its exit code and all it printed, which cron would mail."""
+        process = self.start(*(options or (str(self.job),)), **variables)
+        out, err = process.communicate()
+        return process.returncode, out + err
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    night = Night(tmp_path)
+    (tmp_path / "bin").mkdir()
+    night.job.parent.mkdir()
+    night.job.write_text("")
+    night.stub("import os, sys; print(os.getcwd(), sys.argv[1:])")
+    return night
+
+
+@pytest.mark.parametrize("code", [0, 75, 130, 143])
+def test_a_night_that_needs_nobody_is_logged_and_silent(night: Night, code: int) -> None:
+    night.stub(f"import sys; print('working'); sys.exit({code})")
+    assert night.run() == (code, "")
+    assert "working\n" in night.log
+    assert f"nightly: exit code {code}: " in night.log
+
+
+@pytest.mark.parametrize("code", [1, 2, 65, 70, 73, 74, 77, 78])
+def test_a_night_that_needs_a_person_prints_the_end_of_the_log(night: Night, code: int) -> None:
+    night.stub(f"import sys; print('the reason', file=sys.stderr); sys.exit({code})")
+    passed_on, printed = night.run()
+    assert passed_on == code
+    assert f"nightly: night: exit code {code}: " in printed
+    assert "the reason\n" in printed
+    assert "the reason\n" in night.log
+
+
+def test_batcher_runs_in_the_jobs_folder_with_the_job_and_the_options(night: Night) -> None:
+    assert night.run("my jobs/night.toml", "--yes", "-p", "user_id=a b")[0] == 0
+    words = ["run", "--job", str(night.job), "--yes", "-p", "user_id=a b"]
+    assert f"{night.job.parent} {words}\n" in night.log
+
+
+def test_nights_of_one_day_share_a_log(night: Night) -> None:
+    night.run()
+    night.run()
+    assert night.log.count("nightly: started") == 2
+
+
+def test_a_second_start_ends_with_75_while_the_first_goes_on(night: Night) -> None:
+    night.run()
+    with (night.job.parent / "logs" / "night.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert night.run() == (75, "")
+    assert night.log.count("nightly: started") == 1
+    assert "nightly: not started" in night.log
+
+
+def test_a_signal_reaches_batcher_and_the_wrapper_waits_for_its_exit_code(night: Night) -> None:
+    os.mkfifo(night.folder / "ready")
+    night.stub(
+        "import signal, sys\n"
+        "def drain(*_):\n"
+        "    print('drained', flush=True)\n"
+        "    sys.exit(143)\n"
+        "signal.signal(signal.SIGTERM, drain)\n"
+        f"open({str(night.folder / 'ready')!r}, 'w').close()\n"
+        "while True: signal.pause()"
+    )
+    process = night.start(str(night.job))
+    (night.folder / "ready").read_text()  # returns when the stub has opened and closed it
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate()
+    assert (process.returncode, out + err) == (143, "")
+    assert night.log.index("drained") < night.log.index("nightly: exit code 143")
+
+
+@pytest.mark.parametrize("where", [".env", "key"])
+def test_a_key_that_others_may_read_is_refused_before_the_start(night: Night, where: str) -> None:
+    secret = night.job.parent / where
+    secret.write_text(KEY)
+    secret.chmod(0o640)
+    code, printed = night.run(**({} if where == ".env" else {"BATCHER_KEY_FILE": str(secret)}))
+    assert code == 77
+    assert "chmod 600" in printed
+    assert "nightly: started" not in night.log
+    assert KEY not in printed + night.log
+
+
+def test_a_private_key_file_is_named_to_batcher_and_never_shown(night: Night) -> None:
+    for name in (".env", "key"):
+        (night.job.parent / name).write_text(KEY)
+        (night.job.parent / name).chmod(0o600)
+    assert night.run(BATCHER_KEY_FILE="key") == (0, "")
+    assert "'--api-key-file', 'key'" in night.log
+    assert KEY not in night.log
+
+
+def test_logs_are_private(night: Night) -> None:
+    night.run()
+    for path in (night.job.parent / "logs", *(night.job.parent / "logs").iterdir()):
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_without_a_job_it_says_how_it_is_used(night: Night) -> None:
+    process = night.start()
+    out, err = process.communicate()
+    assert (process.returncode, out) == (2, "")
+    assert "usage: nightly.sh JOB.toml" in err
+
+
+def test_a_job_that_is_not_there_needs_a_person(night: Night) -> None:
+    code, printed = night.run("elsewhere/no.toml")
+    assert code == 78
+    assert "elsewhere/no.toml" in printed
+
+
+def test_a_program_that_is_not_there_needs_a_person(night: Night) -> None:
+    code, printed = night.run(BATCHER="no-such-batcher")
+    assert code == 78
+    assert "BATCHER=" in printed
+
+
+def test_a_log_that_cannot_be_made_ends_with_73_before_the_start(night: Night) -> None:
+    (night.job.parent / "logs").write_text("a file in the folder's place")
+    code, printed = night.run()
+    assert code == 73
+    assert "logs" in printed
+
+
+def test_the_crontab_runs_the_wrapper_and_mails_a_person() -> None:
+    lines = (JOBS / "crontab").read_text("utf-8").splitlines()
+    mail, line = (line for line in lines if not line.startswith("#"))
+    assert mail.startswith("MAILTO=")
+    minute, hour, *days, command = line.split(maxsplit=5)
+    assert (minute.isdecimal(), hour.isdecimal(), days) == (True, True, ["*", "*", "*"])
+    assert '/jobs/nightly.sh"' in command
+    assert "%" not in command  # cron reads % as the end of the line

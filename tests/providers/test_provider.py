@@ -1,0 +1,84 @@
+"""Requests as they are sent, and the way into decoding."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from batcher import __version__
+from batcher.errors import ErrorClass, ProviderError
+from batcher.providers import provider_named
+from batcher.providers.sse import Event
+from batcher.records import Request, Source
+
+NOW = datetime(2026, 8, 25, tzinfo=UTC)
+BODY = {"model": "glm-4.7", "messages": [{"role": "user", "content": "你好"}], "temperature": 0.2}
+REQUEST = Request(3, "3", "k", BODY, Source("prompts.jsonl", 4))
+ANSWER = {"finish_reason": "stop", "message": {"content": "hi"}}
+
+STREAM = {"stream": True}
+USAGE = {"stream_options": {"include_usage": True}}
+
+
+@pytest.mark.parametrize(
+    ("name", "always", "streaming"),
+    [
+        ("glm", {"request_id": "r-1"}, STREAM),
+        ("zai", {"request_id": "r-1"}, STREAM),
+        ("openai", {}, STREAM | USAGE),
+        ("deepseek", {}, STREAM | USAGE),
+    ],
+)
+def test_a_body_is_the_request_with_what_the_dialect_adds(
+    name: str, always: dict[str, object], streaming: dict[str, object]
+) -> None:
+    provider = provider_named(name)
+    whole = json.loads(provider.encode(REQUEST, request_id="r-1", stream=False))
+    streamed = json.loads(provider.encode(REQUEST, request_id="r-1", stream=True))
+    assert whole == {**BODY, **always}
+    assert streamed == {**BODY, **always, **streaming}
+
+
+def test_encoding_leaves_the_request_as_it_was() -> None:
+    before = json.dumps(REQUEST.body)
+    provider_named("glm").encode(REQUEST, request_id="r-1", stream=True)
+    assert json.dumps(REQUEST.body) == before
+
+
+def test_the_headers_name_the_attempt_and_ask_for_gzip_alone() -> None:
+    assert provider_named("openai").headers("r-1") == {
+        "content-type": "application/json",
+        "accept": "application/json, text/event-stream",
+        "accept-encoding": "gzip",
+        "x-client-request-id": "r-1",
+        "user-agent": f"batcher/{__version__}",
+    }
+
+
+def test_a_whole_answer_and_its_stream_are_decoded() -> None:
+    provider = provider_named("glm")
+    whole = json.dumps({"choices": [ANSWER]}).encode()
+    delta = {"finish_reason": "stop", "delta": {"content": "hi"}}
+    events = [Event("message", json.dumps({"choices": [delta]})), Event("message", "[DONE]")]
+    completion = provider.decode(200, {}, whole, NOW, allow_empty=False)
+    assert completion.text == "hi"
+    assert completion == provider.decode_events(events, headers={}, now=NOW, allow_empty=False)
+
+
+def test_status_headers_and_time_reach_the_error() -> None:
+    headers = {"retry-after": "Tue, 25 Aug 2026 00:00:09 GMT"}
+    with pytest.raises(ProviderError) as raised:
+        provider_named("glm").decode(503, headers, b"busy", NOW, allow_empty=False)
+    assert raised.value.problem.error_class is ErrorClass.OVERLOADED
+    assert raised.value.problem.http_status == 503
+    assert raised.value.retry_after == 9
+
+
+def test_headers_and_time_of_a_stream_reach_the_error() -> None:
+    with pytest.raises(ProviderError) as raised:
+        provider_named("glm").decode_events(
+            [], headers={"retry-after": "9"}, now=NOW, allow_empty=False
+        )
+    assert raised.value.retry_after == 9
