@@ -7,18 +7,21 @@ The file has the tables `[provider]`, `[parameters]`, `[prompt]`, `[limits]` and
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 
 from batcher.errors import ConfigurationError
 
 Natural = Annotated[int, msgspec.Meta(ge=1)]
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
-Share = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)?%$")]
+# At most 30 days: every wait ends (reliability.md promise 14).
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=30 * 24 * 3600)]
+Share = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)?%\Z")]
 
 # What the run itself decides; a job that set them would contradict it.
 RESERVED_PARAMETERS = {
@@ -80,7 +83,7 @@ class OutputSpec(_Table, frozen=True):
     def allows(self, errors: int, rows: int) -> bool:
         """Whether `errors` of `rows` are within what the user allows."""
         if isinstance(self.allow_errors, str):
-            return errors * 100 <= float(self.allow_errors[:-1]) * rows
+            return errors * 100 <= Fraction(self.allow_errors[:-1]) * rows
         return errors <= self.allow_errors
 
 
@@ -113,6 +116,7 @@ def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
 
     `flags` has the shape of the file (nested tables); relative paths of the file, and templates
     named `@file`, are read from the file's own folder, those of flags from the working directory.
+    A flag that is None takes the file's value away.
 
     Raises:
         ConfigurationError: the file cannot be read, or a key or value is wrong; the message
@@ -127,17 +131,31 @@ def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
         job = msgspec.convert(merged, JobSpec)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{where}: {_explain(str(error), merged)}") from None
-    for name in job.parameters:
+    for name, value in job.parameters.items():
         if name in RESERVED_PARAMETERS:
             raise ConfigurationError(
                 f"{where}: the parameter `{name}` cannot be set: {RESERVED_PARAMETERS[name]}"
             )
+        if not _is_json(value):
+            raise ConfigurationError(
+                f"{where}: the parameter `{name}` is {value!r}, which is no JSON; "
+                "write a number, text, true, false, a list or a table"
+            )
     return job
+
+
+def _is_json(value: object) -> bool:
+    """Whether JSON can hold `value`: no date, no NaN, no text that is not Unicode."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        tables: dict[str, Any] = msgspec.toml.decode(path.read_bytes())
+        tables: dict[str, Any] = msgspec.toml.decode(path.read_text("utf-8-sig"))
     except OSError as error:
         raise ConfigurationError(f"cannot read the job file {path}: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -146,13 +164,15 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay the keys of each table of `above` over those of `below`."""
     merged = dict(below)
-    for key, value in above.items():
-        under = merged.get(key)
+    for name, value in above.items():
+        under = merged.get(name, {})
         if isinstance(under, Mapping) and isinstance(value, Mapping):
-            merged[key] = _merge(under, value)
+            laid = {**under, **value}
+            merged[name] = {key: item for key, item in laid.items() if item is not None}
         else:
-            merged[key] = value
+            merged[name] = value
     return merged
 
 
@@ -162,7 +182,7 @@ def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     prompt = anchored.get("prompt")
     if isinstance(prompt, Mapping):
         anchored["prompt"] = {
-            key: _template(value, folder) if key.endswith("template") else value
+            key: _template(value, folder) if key in _TEMPLATES else value
             for key, value in prompt.items()
         }
     inputs = anchored.get("input")
@@ -182,38 +202,55 @@ def _template(value: object, folder: Path) -> object:
         return value
     path = folder / value[1:]
     try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read the template {path}: {error}") from None
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the template {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"the template {path} is not UTF-8: {error}") from None
 
 
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`(?: - at `\$\.?(?P<at>.*)`)?")
-_AT = re.compile(r"(?P<what>.*) - at `\$\.(?P<at>.*)`$")
-
-
-def _explain(message: str, tables: Mapping[str, Any]) -> str:
-    """Turn msgspec's words into the user's: `[table] key`, what is wrong, and a suggestion."""
-    if unknown := _UNKNOWN.match(message):
-        key, at = unknown["key"], unknown["at"] or ""
-        table: Any = _TABLES.get(at, JobSpec)
-        known = table.__struct_fields__
-        place = f" in [{at}]" if at else ""
-        near = difflib.get_close_matches(key, known, 1, 0.5)
-        hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
-        return f"unknown key `{key}`{place}; {hint}"
-    if wrong := _AT.match(message):
-        table_name, _, key = wrong["at"].partition(".")
-        value = tables.get(table_name)
-        if key and isinstance(value, Mapping):
-            value = value.get(key)
-            return f"[{table_name}] {key} = {value!r}: {wrong['what']}"
-        return f"{wrong['at']}: {wrong['what']}"
-    return message
-
-
+_TEMPLATES = ("template", "system_template")
 _TABLES: dict[str, type[_Table]] = {
     "provider": ProviderSpec,
     "prompt": PromptSpec,
     "limits": LimitSpec,
     "output": OutputSpec,
 }
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>.*?)`(?: - at `\$\.(?P<at>.*)`)?$")
+_WRONG = re.compile(r"(?P<what>.*) - at `\$\.(?P<at>.*)`$")
+# msgspec's words, and those of a TOML file.
+_WORDS = {"`object`": "`table`", "`array`": "`list`", " | null`": "`"}
+
+
+def _explain(message: str, tables: Mapping[str, Any]) -> str:
+    """Turn msgspec's words into the user's: `[table] key`, what is wrong, and a suggestion."""
+    if unknown := _UNKNOWN.match(message):
+        return _unknown(unknown["key"], unknown["at"])
+    wrong = _WRONG.match(message)
+    if wrong is None:
+        return message
+    what = wrong["what"]
+    for word, ours in _WORDS.items():
+        what = what.replace(word, ours)
+    table, _, key = wrong["at"].partition(".")
+    if not key:
+        return f"{table}: {what}"
+    if what.startswith("Invalid enum value"):
+        what = f"not one of {', '.join(get_args(get_type_hints(_TABLES[table])[key]))}"
+    elif "matching regex" in what:
+        what = 'neither a number of rows nor a share such as "1%"'
+    return f"[{table}] {key} = {tables[table][key]!r}: {what}"
+
+
+def _unknown(key: str, at: str | None) -> str:
+    """Say where an unknown key belongs, or which known one it resembles."""
+    known = (_TABLES[at] if at else JobSpec).__struct_fields__
+    near = difflib.get_close_matches(key, known, 1, 0.5)
+    home = [name for name, table in _TABLES.items() if key in table.__struct_fields__]
+    if home:
+        hint = f"it belongs under [{home[0]}]"
+    elif near:
+        hint = f"did you mean `{near[0]}`?"
+    else:
+        hint = f"known: {', '.join(known)}"
+    return f"unknown key `{key}`{f' in [{at}]' if at else ''}; {hint}"

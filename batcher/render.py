@@ -7,7 +7,12 @@ with a prompt template, `messages`, or `prompt` with an optional `system`.
 from __future__ import annotations
 
 import hashlib
+import math
+import reprlib
 from collections.abc import Mapping, Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
+from uuid import UUID
 
 import jinja2
 import msgspec
@@ -23,6 +28,13 @@ ROLES = frozenset({"system", "user", "assistant", "tool", "developer"})
 BATCH_URLS = frozenset(
     {"/v4/chat/completions", "/v1/chat/completions", "/api/paas/v4/chat/completions"}
 )
+
+# What a batch line may say without contradicting the run, of what the run itself decides.
+_HARMLESS = (("stream", False), ("n", 1))
+_RUN_DECIDES = RESERVED_PARAMETERS.keys() - {"model", "messages", "request_id"}
+
+# What a template may print: data, whose text is the same on every machine.
+_PRINTABLE = (str, int, float, Decimal, date, time, timedelta, UUID, list, tuple, Mapping)
 
 Message = dict[str, object]
 _canonical = msgspec.json.Encoder(order="sorted")
@@ -46,10 +58,7 @@ class Renderer:
         Raises:
             ConfigurationError: a template is not Jinja2.
         """
-        # `row` stays reachable for columns whose names are no identifiers.
-        environment = ImmutableSandboxedEnvironment(
-            undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True
-        )
+        environment = _environment()
         self._job = job
         self._template = _compile(environment, "template", job.prompt.template)
         self._system = _compile(environment, "system_template", job.prompt.system_template)
@@ -59,42 +68,46 @@ class Renderer:
 
         Raises:
             RowError: the row has no prompt, or one of the wrong shape.
+            ConfigurationError: neither the row nor the job names a model.
         """
-        columns = prompt.columns
-        if self._template is None and "body" in columns and "custom_id" in columns:
-            body = self._batch_body(columns)
-        else:
-            body = {
-                "model": self._job.provider.model,
-                "messages": self._messages(columns),
-                **self._job.parameters,
-            }
-        if body["model"] is None:
-            raise RowError(ErrorClass.INVALID_ROW, "no model: give --model, or one in the row")
         try:
+            body = self._body(prompt.columns)
             key = request_key(prompt.id, body)
-        except (TypeError, ValueError, RecursionError) as error:
+        except (UnicodeError, RecursionError) as error:
             raise RowError(
                 ErrorClass.INVALID_ROW, f"the request is no valid JSON: {error}"
             ) from None
+        if not body["model"]:
+            raise ConfigurationError(
+                f"{prompt.source}: the row names no model, nor does the job; give --model"
+            )
         return Request(prompt.row, prompt.id, key, body, prompt.source)
+
+    def _body(self, columns: Mapping[str, object]) -> dict[str, object]:
+        if self._template is None and "body" in columns and "custom_id" in columns:
+            return self._batch_body(columns)
+        return {
+            "model": self._job.provider.model,
+            "messages": self._messages(columns),
+            **self._job.parameters,
+        }
 
     def _batch_body(self, columns: Mapping[str, object]) -> dict[str, object]:
         """Read a batch line: its own body wins over the job's model and parameters."""
         method, url = columns.get("method"), columns.get("url")
         if method not in (None, "POST"):
-            raise RowError(ErrorClass.INVALID_ROW, f"`method` is {method!r}, not POST")
-        if url is not None and url not in BATCH_URLS:
+            raise RowError(ErrorClass.INVALID_ROW, f"`method` is {reprlib.repr(method)}, not POST")
+        if url is not None and not (isinstance(url, str) and url in BATCH_URLS):
             raise RowError(
                 ErrorClass.INVALID_ROW,
-                f"`url` is {url!r}; a batch line asks for one of {', '.join(sorted(BATCH_URLS))}",
+                f"`url` is {reprlib.repr(url)}; "
+                f"a batch line asks for one of {', '.join(sorted(BATCH_URLS))}",
             )
-        own = _decoded(columns["body"], "body")
+        own = _json_value(_decoded(columns["body"], "body"), "body")
         if not isinstance(own, Mapping):
             raise RowError(ErrorClass.INVALID_ROW, "`body` is not an object")
-        own = {name: _without_nulls(value) for name, value in own.items() if value is not None}
-        for name in own.keys() & RESERVED_PARAMETERS.keys() - {"model", "messages", "request_id"}:
-            if own[name] not in (False, 1):
+        for name in sorted(own.keys() & _RUN_DECIDES):
+            if (name, own[name]) not in _HARMLESS:
                 raise RowError(
                     ErrorClass.INVALID_ROW, f"`body.{name}`: {RESERVED_PARAMETERS[name]}"
                 )
@@ -107,34 +120,28 @@ class Renderer:
 
     def _messages(self, columns: Mapping[str, object]) -> list[Message]:
         spec = self._job.prompt
-        system: object = self._system and self._render(self._system, columns)
+        system = self._system and self._render(self._system, columns)
         if self._template is not None:
-            content: object = self._render(self._template, columns)
-        elif columns.get(spec.messages_column) is not None:
-            given = _decoded(columns[spec.messages_column], spec.messages_column)
-            messages = checked_messages(given, spec.messages_column)
+            return _dialog(system, self._render(self._template, columns))
+        given = columns.get(spec.messages_column)
+        if given is not None:
+            name = spec.messages_column
+            messages = checked_messages(_decoded(given, name), name)
             return [{"role": "system", "content": system}, *messages] if system else messages
-        elif columns.get(spec.prompt_column) is not None:
-            content = columns[spec.prompt_column]
-        else:
+        content = columns.get(spec.prompt_column)
+        if content is None:
             raise RowError(
                 ErrorClass.INVALID_ROW,
                 f"no prompt: neither `{spec.prompt_column}` nor `{spec.messages_column}`; "
                 f"columns: {_names(columns)}. Name one with --prompt-column, or give a --template",
             )
-        if not isinstance(content, str) or not content.strip():
-            kind = "empty" if isinstance(content, str) else f"a {type(content).__name__}"
-            raise RowError(ErrorClass.INVALID_ROW, f"the prompt is {kind}, not text")
-        system = system or columns.get("system")
-        if system is not None and not isinstance(system, str):
-            raise RowError(ErrorClass.INVALID_ROW, "`system` is not text")
-        user: Message = {"role": "user", "content": content}
-        return [{"role": "system", "content": system}, user] if system else [user]
+        return _dialog(columns.get("system") if self._system is None else system, content)
 
     def _render(self, template: jinja2.Template, columns: Mapping[str, object]) -> str:
         try:
+            # `row` reaches columns whose names are no identifiers; a column `row` hides it.
             return template.render({"row": columns, **columns})
-        except jinja2.UndefinedError as error:
+        except jinja2.TemplateRuntimeError as error:
             raise RowError(
                 ErrorClass.TEMPLATE_ERROR,
                 f"{error.message}; the row's columns: {_names(columns)}",
@@ -142,6 +149,16 @@ class Renderer:
         # A template is the user's program: whatever it raises on this row is this row's error.
         except Exception as error:  # noqa: BLE001
             raise RowError(ErrorClass.TEMPLATE_ERROR, f"{type(error).__name__}: {error}") from None
+
+
+def _dialog(system: object, content: object) -> list[Message]:
+    if not isinstance(content, str) or not content.strip():
+        kind = "empty" if isinstance(content, str) else f"{_kind(content)}, not text"
+        raise RowError(ErrorClass.INVALID_ROW, f"the prompt is {kind}")
+    if system is not None and not isinstance(system, str):
+        raise RowError(ErrorClass.INVALID_ROW, f"`system` is {_kind(system)}, not text")
+    user: Message = {"role": "user", "content": content}
+    return [{"role": "system", "content": system}, user] if system else [user]
 
 
 def checked_messages(value: object, name: str) -> list[Message]:
@@ -164,29 +181,47 @@ def checked_messages(value: object, name: str) -> list[Message]:
 def _checked_message(message: object, name: str) -> Message:
     if not isinstance(message, Mapping):
         raise RowError(ErrorClass.INVALID_ROW, f"`{name}` is not an object")
-    role, content = message.get("role"), message.get("content")
-    if role not in ROLES:
+    checked = {
+        key: _json_value(item, f"{name}.{key}") for key, item in message.items() if item is not None
+    }
+    role, content = checked.get("role"), checked.get("content")
+    if not isinstance(role, str) or role not in ROLES:
         raise RowError(
             ErrorClass.INVALID_ROW,
-            f"`{name}.role` is {role!r}, not one of {', '.join(sorted(ROLES))}",
+            f"`{name}.role` is {reprlib.repr(role)}, not one of {', '.join(sorted(ROLES))}",
         )
     if content is None and role != "assistant":
         raise RowError(ErrorClass.INVALID_ROW, f"`{name}.content` is missing")
-    if isinstance(content, Sequence) and not isinstance(content, str):
-        if not content or not all(isinstance(p, Mapping) and "type" in p for p in content):
+    if isinstance(content, list):
+        if not content or not all(isinstance(part, dict) and "type" in part for part in content):
             raise RowError(ErrorClass.INVALID_ROW, f"`{name}.content` has a part without a type")
     elif content is not None and not isinstance(content, str):
         raise RowError(ErrorClass.INVALID_ROW, f"`{name}.content` is neither text nor parts")
-    # Arrow gives each struct every field of its type; the absent ones come as nulls.
-    return {key: _without_nulls(item) for key, item in message.items() if item is not None}
+    return checked
 
 
-def _without_nulls(value: object) -> object:
+def _json_value(value: object, name: str) -> object:
+    """Return a copy of `value` as JSON, without the nulls of its objects.
+
+    Arrow gives each struct every field of its type; the absent ones come as nulls.
+
+    Raises:
+        RowError: JSON has no such value, so that no two writers would write it alike.
+    """
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
     if isinstance(value, Mapping):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+        return {
+            key: _json_value(item, f"{name}.{key}")
+            for key, item in value.items()
+            if item is not None
+        }
     if isinstance(value, list | tuple):
-        return [_without_nulls(item) for item in value]
-    return value
+        return [_json_value(item, name) for item in value]
+    what = value if isinstance(value, float) else _kind(value)
+    raise RowError(ErrorClass.INVALID_ROW, f"`{name}` is {what}, which is no JSON")
 
 
 def _decoded(value: object, name: str) -> object:
@@ -195,8 +230,52 @@ def _decoded(value: object, name: str) -> object:
         return value
     try:
         return msgspec.json.decode(value)
-    except (msgspec.DecodeError, RecursionError) as error:
+    # ValueError: not JSON, or text that is not Unicode.
+    except (ValueError, RecursionError) as error:
         raise RowError(ErrorClass.INVALID_ROW, f"`{name}` is not JSON text: {error}") from None
+
+
+def _environment() -> jinja2.Environment:
+    """Return the sandbox of templates: strict, and without what differs from run to run."""
+    environment = ImmutableSandboxedEnvironment(
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        keep_trailing_newline=True,
+        finalize=_printed,
+    )
+    # A prompt drawn by chance would have another key, and be paid again, on the next run.
+    del environment.globals["lipsum"], environment.filters["random"]
+    environment.filters["tojson"] = _to_json
+    return environment
+
+
+def _printed(value: object) -> object:
+    """Let only data into a prompt; a null or a Python object there is a slip of the template.
+
+    Raises:
+        TemplateRuntimeError: this is none; the message says what to write instead.
+    """
+    # What is undefined complains for itself.
+    if isinstance(value, jinja2.Undefined | _PRINTABLE):
+        return value
+    if value is None:
+        raise jinja2.TemplateRuntimeError(
+            "a printed value is null; write {{ name or '' }} where that is meant"
+        )
+    if isinstance(value, bytes):
+        raise jinja2.TemplateRuntimeError(
+            "a printed value is bytes; write {{ name.decode() }} if it is text"
+        )
+    raise jinja2.TemplateRuntimeError(
+        f"a printed value is {_kind(value)}, no data; a column is also reached as row['its name'], "
+        "and what a filter yields is printed by `| list` or `| join`"
+    )
+
+
+def _to_json(value: object, indent: int | None = None) -> str:
+    """Return compact JSON text; Jinja2's own escapes it for HTML, and Chinese by numbers."""
+    text = msgspec.json.encode(value)
+    return (msgspec.json.format(text, indent=indent) if indent else text).decode()
 
 
 def _compile(
@@ -208,7 +287,25 @@ def _compile(
         return environment.from_string(text)
     except jinja2.TemplateSyntaxError as error:
         raise ConfigurationError(f"the {name}, line {error.lineno}: {error.message}") from None
+    # Jinja2 makes Python of it, and Python has its own bounds and wants valid Unicode.
+    except (UnicodeError, SyntaxError, RecursionError) as error:
+        raise ConfigurationError(f"the {name} cannot be compiled: {error}") from None
+
+
+def _kind(value: object) -> str:
+    match value:
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case Mapping():
+            return "an object"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return f"of type {type(value).__name__}"
 
 
 def _names(columns: Mapping[str, object]) -> str:
-    return ", ".join(sorted(columns)) or "none"
+    names = (f"{name} (null)" if columns[name] is None else name for name in sorted(columns))
+    return ", ".join(names) or "none"

@@ -37,8 +37,11 @@ def _adjust(sign: str, row: str) -> str:
     """SQL that adds `row` (NEW or OLD) to its totals, or takes it from them."""
     sums = ", ".join(f"{name} = {name} {sign} coalesce({row}.{name}, 0)" for name in SUMMED)
     group = f"coalesce({row}.error_class, ''), coalesce({row}.finish_reason, '')"
+    # Not INSERT OR IGNORE: inside a trigger the conflict clause of the statement that fired it
+    # rules, and REPLACE would set the totals back to 0.
     return f"""
-        INSERT OR IGNORE INTO totals (error_class, finish_reason) VALUES ({group});
+        INSERT INTO totals (error_class, finish_reason) SELECT {group} WHERE NOT EXISTS
+            (SELECT 1 FROM totals WHERE (error_class, finish_reason) = ({group}));
         UPDATE totals SET rows = rows {sign} 1, {sums}
             WHERE (error_class, finish_reason) = ({group});
     """

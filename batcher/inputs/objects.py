@@ -14,7 +14,8 @@ from batcher.errors import ErrorClass, RowError
 MAX_DEPTH = 100
 
 _decode = msgspec.json.Decoder().decode
-_KEY_END = re.compile(rb'"\s*:')
+# A quote that may end a key: an escaped one, after a single backslash, belongs to the text.
+_KEY_END = re.compile(rb'"(?:(?<!\\")|(?<=\\\\"))\s*:')
 _KINDS = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
 
@@ -35,8 +36,8 @@ def parse_object(line: bytes) -> dict[str, Any]:
         raise _invalid(_reason(line, error)) from None
     if type(value) is not dict:
         raise _invalid(f"{_KINDS.get(type(value), 'a number')}, not a JSON object")
-    # Each key costs a colon, and a quote before it; text may only add to either. So where one
-    # count equals the keys that were kept, none was lost.
+    # Each key costs a colon, and a quote before it; text only adds to either count. So where one
+    # count equals the keys that were kept, none was lost. The exact check is the slow one.
     keys = _count_keys(value, 1)
     if line.count(b":") != keys and len(_KEY_END.findall(line)) != keys:
         json.loads(line.decode(), object_pairs_hook=_unique, parse_int=str, parse_float=str)

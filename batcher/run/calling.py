@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from batcher.executors import LocalExecutor
 from batcher.job import JobSpec
 from batcher.providers import Auth, Provider
 from batcher.simulator import SimulatorConfig, serve
+
+Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +29,11 @@ class Callee:
 
 @contextlib.asynccontextmanager
 async def open_executor(
-    job: JobSpec, callee: Callee, *, ledger: Path, on_attempt: OnAttempt
+    job: JobSpec, callee: Callee, *, ledger: Path, on_attempt: OnAttempt, sleep: Sleep
 ) -> AsyncIterator[LocalExecutor]:
     """Open the network, and the simulator where it is the one to call (it writes `ledger`).
+
+    `sleep` waits between two attempts of a row.
 
     Raises:
         ConfigurationError: the provider's address cannot be used.
@@ -53,4 +57,5 @@ async def open_executor(
         )
         policy = RetryPolicy(limits.max_attempts, max_wait=limits.max_wait)
         limiter = Limiter(limits.concurrency)
-        yield LocalExecutor(Retrier(client.complete, limiter, policy, client.renew, on_attempt))
+        retrier = Retrier(client.complete, limiter, policy, client.renew, on_attempt, sleep)
+        yield LocalExecutor(retrier)

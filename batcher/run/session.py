@@ -26,7 +26,7 @@ from batcher.observe import AttemptLog, EventLog, Summary, Tally, Watcher, Watch
 from batcher.outputs import Exported
 from batcher.records import Attempt, Request
 from batcher.render import Renderer
-from batcher.run.calling import Callee, open_executor
+from batcher.run.calling import Callee, Sleep, open_executor
 from batcher.run.description import Description, counted_rows
 from batcher.run.directory import RunDirectory, run_directory
 from batcher.run.export import export
@@ -51,7 +51,7 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One `batcher run`: a job, whom to call, and who watches."""
+    """One `batcher run`: a job, whom to call, who watches, and how to wait between attempts."""
 
     job: JobSpec
     callee: Callee
@@ -59,6 +59,7 @@ class Session:
     consent: Consent
     stdin: BinaryIO
     retry_errors: bool = False
+    sleep: Sleep = asyncio.sleep
 
     def run(self) -> RunResult:
         """Call every row that is not done, record its outcome, and publish results and errors.
@@ -139,7 +140,11 @@ class Session:
                 watchers.attempted(request.row, attempt)
 
             async with open_executor(
-                self.job, self.callee, ledger=directory.ledger, on_attempt=attempted
+                self.job,
+                self.callee,
+                ledger=directory.ledger,
+                on_attempt=attempted,
+                sleep=self.sleep,
             ) as executor:
                 live = LiveRun(
                     checkpoint, dataset, prepare, executor, done, tally.recorded, watchers.pulse

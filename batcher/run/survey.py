@@ -43,7 +43,8 @@ def check(job: JobSpec, stdin: BinaryIO, report: Callable[[str], None]) -> Surve
         InputError, ConfigurationError: an input or the job is unusable as a whole.
     """
     rows = bad = tokens = 0
-    prepare = Preparation(Renderer(job), time.time)
+    # Whether a row is good does not depend on the model, so none need be named yet.
+    prepare = Preparation(Renderer(job.with_model(job.provider.model or "any")), time.time)
     with Placement.alone() as placement:
         for item in _prepared(job, prepare, stdin):
             rows += 1

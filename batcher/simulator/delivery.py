@@ -1,14 +1,14 @@
-"""The ways a reply reaches the socket, whole or spoiled, and what the ledger may say of it.
+"""How replies reach the socket, or do not.
 
-Each takes the request's ledger entry and writes there how far it came, so that the entry is true
-also when the client leaves in the middle and the handler is cancelled.
+What comes of it stands in the request's ledger entry at once, so that the entry is true also where
+the client leaves in the middle and the handler is cancelled.
 """
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import struct
+from asyncio import Transport
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
@@ -22,60 +22,64 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 async def send(
-    request: web.Request, reply: Reply, entry: LedgerEntry, headers: Mapping[str, str], sleep: Sleep
-) -> web.StreamResponse:
-    """Send a whole reply; the latency is spread over the writes of a stream."""
-    *pieces, last = reply.pieces
-    pause_s = reply.latency_s / len(reply.pieces)
-    if reply.latency_s or reply.streamed:
-        await sleep(pause_s)
-    if not reply.streamed:
-        response: web.StreamResponse = web.Response(
-            status=reply.status, body=last, headers=headers
-        )
-        last = b""  # the response holds it, and writes it together with the headers
-    else:
-        response = web.StreamResponse(status=reply.status, headers=headers)
-    await _begin(request, response, reply, entry)
-    for piece in pieces:
-        await response.write(piece)
-        await sleep(pause_s)
-    # One write for the last piece and the end: a client may leave as soon as it has read [DONE].
-    await response.write_eof(last)
-    entry.sent = await _drain(request)
-    return response
-
-
-async def send_half(
-    request: web.Request, reply: Reply, entry: LedgerEntry, headers: Mapping[str, str], sleep: Sleep
-) -> web.StreamResponse:
-    """Promise a whole body, send half of it, and close the connection."""
-    await sleep(reply.latency_s)
-    body = reply.body
-    response = _unsent(reply, headers)
-    await _begin(request, response, reply, entry)
-    await response.write(body[: len(body) // 2])
-    await _drain(request)
-    cut(request)
-    return response
-
-
-async def drip(
     request: web.Request,
     reply: Reply,
-    entry: LedgerEntry,
     headers: Mapping[str, str],
+    entry: LedgerEntry,
     sleep: Sleep,
-    every_s: float,
 ) -> web.StreamResponse:
-    """Send a body byte by byte."""
-    await sleep(reply.latency_s)
-    body = reply.body
-    response = _unsent(reply, headers)
-    await _begin(request, response, reply, entry)
-    for place in range(len(body) - 1):
-        await response.write(body[place : place + 1])
-        await sleep(every_s)
-    await response.write_eof(body[-1:])
-    entry.sent = await _drain(request)
+    """Send a reply, or as much of it as it has.
+
+    Raises:
+        ConnectionError: the client has left.
+    """
+    if reply.latency_s:
+        await sleep(reply.latency_s)
+    response = web.StreamResponse(status=reply.status, headers=headers)
+    response.content_type = reply.content_type
+    response.content_length = reply.length
+    await response.prepare(request)
+    entry.status, entry.code = reply.status, reply.code
+    *pieces, last = reply.pieces
+    for piece in pieces:
+        await response.write(piece)
+        await sleep(reply.pause_s)
+    if reply.cut:
+        await response.write(last)
+        await _flush(request)
+        close(request)
+    else:
+        # One write for the last piece and the end: a client may leave as soon as it has the text.
+        await response.write_eof(last)
+        await _flush(request)
+        entry.sent = _transport(request) is not None
     return response
+
+
+def reset(request: web.Request) -> None:
+    """Reset the connection: the client sees ECONNRESET, no orderly end."""
+    if transport := _transport(request):
+        # Without lingering, closing sends a RST in place of a FIN.
+        transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER
+        )
+        transport.abort()
+
+
+def close(request: web.Request) -> None:
+    """Close the connection in an orderly way, wherever the reply is."""
+    if transport := _transport(request):
+        transport.close()
+
+
+async def _flush(request: web.Request) -> None:
+    """Wait until the kernel has taken every byte."""
+    if transport := _transport(request):
+        # Without a low-water mark the writer is resumed by an empty buffer only.
+        transport.set_write_buffer_limits(high=0)
+    await request.writer.drain()
+
+
+def _transport(request: web.Request) -> Transport | None:
+    transport: Transport | None = request.transport
+    return None if transport is None or transport.is_closing() else transport

@@ -1,0 +1,95 @@
+"""`batcher` itself: help, errors, exit codes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from click.testing import Result
+
+from batcher.cli.group import exit_codes
+from batcher.errors import InputError, Interruption, StorageError
+
+Batcher = Callable[..., Result]
+
+
+def _never() -> bool:
+    return False
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (StorageError("the disk is full"), 74, "Error: the disk is full"),
+        (InputError("no such file"), 2, "Error: no such file"),
+        (ZeroDivisionError("oops"), 70, "internal: ZeroDivisionError: oops"),
+        (KeyboardInterrupt(), 130, "Stopped by SIGINT"),
+        (Interruption(signal.SIGTERM), 143, "Stopped by SIGTERM"),
+        (Interruption(signal.SIGHUP), 129, "Stopped by SIGHUP"),
+    ],
+)
+def test_each_error_ends_with_its_code_and_its_words_but_no_traceback(
+    error: BaseException, code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended, exit_codes(_never):
+        raise error
+    assert ended.value.code == code
+    shown = capsys.readouterr().err
+    assert words in shown
+    assert "Traceback" not in shown
+
+
+def test_debug_shows_where_it_happened(batcher: Batcher) -> None:
+    plain = batcher("run", "missing.jsonl", "--simulate")
+    shown = batcher("run", "missing.jsonl", "--simulate", "--debug")
+    assert plain.exit_code == shown.exit_code == 2
+    assert "Traceback" not in plain.stderr
+    assert "Traceback" in shown.stderr
+
+
+def test_help_lists_each_command_and_imports_no_library_of_theirs() -> None:
+    program = (
+        "import sys, contextlib\n"
+        "from batcher.cli import main\n"
+        "with contextlib.suppress(SystemExit): main(['--help'])\n"
+        "heavy = {'pyarrow', 'aiohttp', 'httpx2', 'msgspec', 'jinja2', 'sqlite3', 'tqdm'}\n"
+        "print('imported:', sorted(heavy & sys.modules.keys()))\n"
+    )
+    done = subprocess.run(  # noqa: S603 -- our own interpreter and program
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "imported: []" in done.stdout
+    for name in ("run", "head", "status", "export", "check", "preview", "simulate"):
+        assert f"\n  {name} " in done.stdout
+
+
+def test_each_command_s_line_in_the_help_is_true(batcher: Batcher) -> None:
+    for name in ("run", "head", "status", "export", "check", "preview", "simulate"):
+        done = batcher(name, "--help")
+        assert done.exit_code == 0
+        assert "--debug" in done.stdout
+
+
+def test_an_unknown_command_is_a_usage_error(batcher: Batcher) -> None:
+    done = batcher("rnu")
+    assert done.exit_code == 2
+    assert "No such command" in done.stderr
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
+    """As in `batcher preview ... | head -1`."""
+    program = (
+        "import sys, os\n"
+        "from batcher.cli import main\n"
+        "os.close(1); r, w = os.pipe(); os.close(r)\n"
+        "assert w == 1 or os.dup2(w, 1)\n"
+        "main(['--help'])\n"
+    )
+    done = subprocess.run(  # noqa: S603 -- our own interpreter and program
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 1

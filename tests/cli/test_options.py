@@ -1,0 +1,69 @@
+"""From options to a job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+Batcher = Callable[..., Result]
+
+
+def _request(done: Result) -> Any:  # noqa: ANN401 -- a request is any JSON object
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)["request"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("temperature=0.2", 0.2),
+        ("temperature=1", 1),
+        ("temperature=true", True),
+        ("temperature=hot", "hot"),
+        ("temperature=NaN", "NaN"),
+        ('temperature={"type":"disabled"}', {"type": "disabled"}),
+        ("temperature=a=b", "a=b"),
+        ("temperature=", ""),
+    ],
+)
+def test_a_parameter_is_json_where_it_is_json_and_text_elsewhere(
+    batcher: Batcher, text: str, value: object
+) -> None:
+    done = batcher("preview", "prompts.jsonl", "-n", "1", "-m", "glm-4-flash", "-p", text)
+    assert _request(done)["temperature"] == value
+
+
+def test_a_parameter_without_a_name_or_value_is_a_usage_error(batcher: Batcher) -> None:
+    done = batcher("preview", "prompts.jsonl", "-m", "glm-4-flash", "-p", "temperature")
+    assert done.exit_code == 2
+    assert "NAME=VALUE" in done.stderr
+
+
+def test_flags_win_over_the_job_file(batcher: Batcher, folder: Path) -> None:
+    (folder / "job.toml").write_text(
+        'input = ["prompts.jsonl"]\n'
+        '[provider]\nmodel = "glm-5"\n'
+        "[parameters]\ntemperature = 0.1\nmax_tokens = 5\n"
+    )
+    done = batcher("preview", "--job", "job.toml", "-n", "1", "-m", "glm-4.7", "-p", "max_tokens=9")
+    request = _request(done)
+    assert (request["model"], request["temperature"], request["max_tokens"]) == ("glm-4.7", 0.1, 9)
+
+
+def test_an_unknown_key_of_a_job_file_names_the_nearest_one(batcher: Batcher, folder: Path) -> None:
+    (folder / "job.toml").write_text('[provider]\nmodle = "glm-5"\n')
+    done = batcher("preview", "prompts.jsonl", "--job", "job.toml")
+    assert done.exit_code == 78
+    assert "job.toml" in done.stderr
+    assert "did you mean `model`?" in done.stderr
+
+
+def test_a_value_out_of_range_names_table_and_key(batcher: Batcher) -> None:
+    done = batcher("preview", "prompts.jsonl", "-m", "glm-5", "--concurrency", "0")
+    assert done.exit_code == 78
+    assert "[limits] concurrency = 0" in done.stderr

@@ -1,0 +1,97 @@
+"""Whole runs in this process, against the simulator on a real socket."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from batcher.job import JobSpec, load_job
+from batcher.observe import Tally
+from batcher.providers import Bearer, provider_named
+from batcher.records import Attempt
+from batcher.run import Callee, Change, RunDirectory, RunResult, Session
+from batcher.simulator import SIMULATED_KEY, LedgerEntry, SimulatorConfig, read_ledger
+
+AT_ONCE = SimulatorConfig(latency_s=0)
+
+
+async def _no_sleep(_seconds: float) -> None:
+    """Back off for no time at all."""
+
+
+class Silent:
+    """A watcher that shows nothing."""
+
+    def started(self, tally: Tally, in_flight: Callable[[], int]) -> None: ...
+    def attempted(self, row: int, attempt: Attempt) -> None: ...
+    def pulse(self) -> None: ...
+    def finished(self) -> None: ...
+
+
+@dataclass
+class Place:
+    """An input file `prompts.jsonl` and its run directory, and what was asked on the way."""
+
+    folder: Path
+    asked: list[Change] = field(default_factory=list)
+
+    @property
+    def input(self) -> Path:
+        return self.folder / "prompts.jsonl"
+
+    @property
+    def directory(self) -> RunDirectory:
+        return RunDirectory(self.folder / "prompts.batch")
+
+    def write(self, rows: Iterable[Mapping[str, object] | str]) -> None:
+        """Write the input: objects as JSON, text as it is."""
+        lines = (row if isinstance(row, str) else json.dumps(row) for row in rows)
+        self.input.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+    def job(self, **flags: Any) -> JobSpec:  # noqa: ANN401 -- tables of a job file
+        return load_job(
+            None, {"input": [str(self.input)], "provider": {"model": "glm-4-flash"}, **flags}
+        )
+
+    def session(
+        self,
+        job: JobSpec | None = None,
+        simulator: SimulatorConfig = AT_ONCE,
+        *,
+        consent: bool = True,
+        stdin: bytes = b"",
+        retry_errors: bool = False,
+    ) -> Session:
+        def answer(change: Change) -> bool:
+            self.asked.append(change)
+            return consent
+
+        return Session(
+            job=job or self.job(),
+            callee=Callee(provider_named("glm"), Bearer(SIMULATED_KEY), simulator),
+            watcher=Silent(),
+            consent=answer,
+            stdin=io.BytesIO(stdin),
+            retry_errors=retry_errors,
+            sleep=_no_sleep,
+        )
+
+    def run(self, *args: Any, **kwargs: Any) -> RunResult:  # noqa: ANN401 -- those of `session`
+        return self.session(*args, **kwargs).run()
+
+    def ledger(self) -> list[LedgerEntry]:
+        """Return what the simulator saw so far."""
+        ledger = self.directory.ledger
+        return read_ledger(ledger) if ledger.exists() else []
+
+    def results(self) -> list[dict[str, Any]]:
+        return pq.read_table(self.directory.results).to_pylist()
+
+    def errors(self) -> list[dict[str, Any]]:
+        return pq.read_table(self.directory.errors).to_pylist()
