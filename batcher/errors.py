@@ -84,7 +84,7 @@ class TooManyRowErrorsError(BatcherError):
     exit_code = 65
 
 
-class Interruption(KeyboardInterrupt):  # noqa: N818 -- like its base, it is no error
+class Interruption(KeyboardInterrupt):
     """A signal asked this process to end; `number` says which. Ends with 128 + number."""
 
     def __init__(self, number: signal.Signals) -> None:

@@ -216,23 +216,21 @@ _TABLES: dict[str, type[_Table]] = {
     "limits": LimitSpec,
     "output": OutputSpec,
 }
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>.*?)`(?: - at `\$\.(?P<at>.*)`)?$")
-_WRONG = re.compile(r"(?P<what>.*) - at `\$\.(?P<at>.*)`$")
+_UNKNOWN = re.compile(
+    r"Object contains unknown field `(?P<key>.*?)`(?: - at `\$\.(?P<at>.*)`)?", re.DOTALL
+)
 # msgspec's words, and those of a TOML file.
 _WORDS = {"`object`": "`table`", "`array`": "`list`", " | null`": "`"}
 
 
 def _explain(message: str, tables: Mapping[str, Any]) -> str:
     """Turn msgspec's words into the user's: `[table] key`, what is wrong, and a suggestion."""
-    if unknown := _UNKNOWN.match(message):
+    if unknown := _UNKNOWN.fullmatch(message):
         return _unknown(unknown["key"], unknown["at"])
-    wrong = _WRONG.match(message)
-    if wrong is None:
-        return message
-    what = wrong["what"]
+    what, _, at = message.removesuffix("`").rpartition(" - at `$.")
     for word, ours in _WORDS.items():
         what = what.replace(word, ours)
-    table, _, key = wrong["at"].partition(".")
+    table, _, key = at.partition(".")
     if not key:
         return f"{table}: {what}"
     if what.startswith("Invalid enum value"):

@@ -33,8 +33,12 @@ BATCH_URLS = frozenset(
 _HARMLESS = (("stream", False), ("n", 1))
 _RUN_DECIDES = RESERVED_PARAMETERS.keys() - {"model", "messages", "request_id"}
 
-# What a template may print: data, whose text is the same on every machine.
-_PRINTABLE = (str, int, float, Decimal, date, time, timedelta, UUID, list, tuple, Mapping)
+# What a template may print: data, whose text is the same on every machine; and what is undefined,
+# which complains for itself.
+_PRINTABLE = (
+    *(str, int, float, Decimal, date, time, timedelta, UUID, list, tuple, Mapping),
+    jinja2.Undefined,
+)
 
 Message = dict[str, object]
 _canonical = msgspec.json.Encoder(order="sorted")
@@ -255,8 +259,7 @@ def _printed(value: object) -> object:
     Raises:
         TemplateRuntimeError: this is none; the message says what to write instead.
     """
-    # What is undefined complains for itself.
-    if isinstance(value, jinja2.Undefined | _PRINTABLE):
+    if isinstance(value, _PRINTABLE):
         return value
     if value is None:
         raise jinja2.TemplateRuntimeError(
@@ -274,7 +277,7 @@ def _printed(value: object) -> object:
 
 def _to_json(value: object, indent: int | None = None) -> str:
     """Return compact JSON text; Jinja2's own escapes it for HTML, and Chinese by numbers."""
-    text = msgspec.json.encode(value)
+    text = msgspec.json.encode(value, enc_hook=lambda item: str(_printed(item)))
     return (msgspec.json.format(text, indent=indent) if indent else text).decode()
 
 
@@ -287,8 +290,8 @@ def _compile(
         return environment.from_string(text)
     except jinja2.TemplateSyntaxError as error:
         raise ConfigurationError(f"the {name}, line {error.lineno}: {error.message}") from None
-    # Jinja2 makes Python of it, and Python has its own bounds and wants valid Unicode.
-    except (UnicodeError, SyntaxError, RecursionError) as error:
+    # Jinja2 makes Python of it, and Python has bounds of its own.
+    except (SyntaxError, RecursionError) as error:
         raise ConfigurationError(f"the {name} cannot be compiled: {error}") from None
 
 

@@ -19,6 +19,7 @@ from httpx_aiohttp.httpx2 import AiohttpTransport
 
 from batcher.errors import ConfigurationError, ErrorClass, Problem, ProviderError
 from batcher.providers import Auth, Provider, sse
+from batcher.providers.envelope import one_line
 from batcher.records import Completion, Request
 
 MAX_BODY = 64 * 1024 * 1024
@@ -160,10 +161,14 @@ def _check_address(base_url: str) -> None:
         raise ConfigurationError("--base-url must not hold a user name or password")
     try:
         url = httpx2.URL(base_url)
-    except httpx2.InvalidURL as error:
+        # As the name is looked up later, where nothing translates its error.
+        url.raw_host.decode().encode("idna")
+    except (httpx2.InvalidURL, UnicodeError) as error:
         raise ConfigurationError(f"--base-url {base_url!r} is no URL: {error}") from None
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigurationError(f"--base-url {base_url!r} is no http(s) address")
+    if url.query or url.fragment:
+        raise ConfigurationError(f"--base-url {base_url!r} must end with its path, without ? or #")
     if url.scheme == "http" and url.host not in ("localhost", "127.0.0.1", "::1"):
         raise ConfigurationError(
             f"--base-url {base_url!r} would send the key unencrypted; use https"
@@ -198,7 +203,7 @@ async def _finish(chunks: AsyncIterator[bytes]) -> None:
 
     A server that keeps the transfer open is not waited for; its connection is closed.
     """
-    with contextlib.suppress(TimeoutError, httpx2.HTTPError):
+    with contextlib.suppress(TimeoutError, httpx2.HTTPError, aiohttp.ClientError):
         async with asyncio.timeout(_TAIL_S):
             async for _ in chunks:
                 pass
@@ -215,10 +220,11 @@ def _translated(error: httpx2.HTTPError | aiohttp.ClientError) -> ProviderError:
     NOT_SENT only where that is certain: whatever else was cut may have been read, and billed.
     """
     # The transport calls a refused and a lost connection by one name; its cause tells them apart.
-    cause = error.__cause__ if isinstance(error, httpx2.TransportError) else error
+    told = error.__cause__ if isinstance(error, httpx2.TransportError) else None
+    cause = told or error
     match cause:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.InvalidURL():
-            return _problem(ErrorClass.ENDPOINT_UNKNOWN, f"no trustworthy connection: {cause}")
+            return _problem(ErrorClass.ENDPOINT_UNKNOWN, f"this address cannot be called: {cause}")
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
             return _problem(ErrorClass.NOT_SENT, f"no connection: {cause}")
         case aiohttp.ClientResponseError() | httpx2.DecodingError():
@@ -231,4 +237,4 @@ def _translated(error: httpx2.HTTPError | aiohttp.ClientError) -> ProviderError:
 
 
 def _problem(error_class: ErrorClass, message: str) -> ProviderError:
-    return ProviderError(Problem(error_class, message))
+    return ProviderError(Problem(error_class, one_line(message)))

@@ -14,6 +14,8 @@ from batcher.inputs.files import InputFile
 # A longer line is no prompt; it must not fill the memory.
 MAX_LINE = 64 << 20
 _CHUNK = 1 << 20
+# Of a file that is cut short, this much before the cut may be lost.
+_UNPACKED = 64 << 10
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -71,7 +73,7 @@ def _opened(file: InputFile, offset: int) -> BinaryIO:
         raise InputError(f"{file.name} is empty, so it is no {file.compression} file")
     # Arrow's file has all that a buffer needs of a raw file.
     raw: Any = pa.input_stream(str(file.path), compression=file.compression)
-    stream = io.BufferedReader(raw, _CHUNK)
+    stream = io.BufferedReader(raw, _UNPACKED)
     while offset > 0 and (skipped := stream.read(min(offset, _CHUNK))):
         offset -= len(skipped)
     return stream

@@ -192,9 +192,4 @@ def _rows(batch: pa.RecordBatch) -> Sequence[Row]:
 
 def _text(values: Row) -> str | None:
     """Return the start of the row as JSON, if it can be read at all."""
-    if isinstance(values, RowError):
-        return None
-    try:
-        return json_text(values)[:TEXT]
-    except NO_PLAIN_FORM:
-        return None
+    return None if isinstance(values, RowError) else json_text(values)[:TEXT]

@@ -69,9 +69,7 @@ def _moments(array: pa.Array[Any]) -> Sequence[str | None]:
 
 
 def _is_list(type_: pa.DataType) -> bool:
-    return bool(
-        types.is_list(type_) or types.is_large_list(type_) or types.is_fixed_size_list(type_)
-    )
+    return any(is_kind(type_) for is_kind in _LISTS)
 
 
 def _is_fine(type_: Any) -> bool:  # noqa: ANN401 # only some types have a unit
@@ -135,6 +133,14 @@ def _map(entries: list[dict[str, Any]]) -> dict[Any, Any]:
         raise ValueError("a map has the same key twice")
     return made
 
+
+_LISTS = (
+    types.is_list,
+    types.is_large_list,
+    types.is_fixed_size_list,
+    types.is_list_view,
+    types.is_large_list_view,
+)
 
 _CONVERSIONS: tuple[tuple[Callable[[pa.DataType], bool], Callable[..., Sequence[Any]]], ...] = (
     (_is_fine, _microseconds),

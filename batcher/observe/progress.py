@@ -25,7 +25,7 @@ class ProgressBar:
         self._tally = tally
         self._in_flight = in_flight
         self._since = self._monotonic()
-        self._bar = tqdm[NoReturn](
+        self._bar: tqdm[NoReturn] = tqdm(
             total=tally.total,
             initial=tally.done_before,
             unit="row",

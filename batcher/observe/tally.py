@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from batcher.errors import ErrorClass
 from batcher.records import Attempt, Failure, Outcome, Success
@@ -53,6 +54,8 @@ class Tally:
             case Failure(problem=problem):
                 self.failures += 1
                 self.classes[problem.error_class] += 1
+            case _:
+                assert_never(outcome)
 
     def latency(self, share: float) -> float | None:
         """Return the latency in seconds that `share` of the results did not exceed, or None."""

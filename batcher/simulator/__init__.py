@@ -30,8 +30,7 @@ async def serve(
     config: SimulatorConfig, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[Simulator]:
     """Serve until the block ends; see `batcher.simulator.service.serve`."""
-    # The web server is loaded only where something is served.
-    from batcher.simulator import service
+    from batcher.simulator import service  # noqa: PLC0415 -- loads a web server, only if need be
 
     async with service.serve(config, host, port) as simulator:
         yield simulator

@@ -21,10 +21,15 @@ _LABEL = re.compile(
 )
 _GOOD_LABELS = frozenset({"正面", "积极", "好评", "positive"})
 _BAD_LABELS = frozenset({"负面", "消极", "差评", "negative"})
-_GOOD = re.compile("好|棒|满意|喜欢|推荐|快|赞|值|good|great|love|excellent|perfect|nice", re.I)
-_BAD = re.compile("差|坏|慢|失望|退|破|垃圾|贵|bad|poor|slow|broken|terrible|refund|hate", re.I)
+_GOOD = re.compile(
+    "好|棒|满意|喜欢|推荐|快|赞|值|good|great|love|excellent|perfect|nice", re.IGNORECASE
+)
+_BAD = re.compile(
+    "差|坏|慢|失望|退|破|垃圾|贵|bad|poor|slow|broken|terrible|refund|hate", re.IGNORECASE
+)
 _KEY = re.compile(r"[\"“'`]([A-Za-z_\u4e00-\u9fff][\w-]{0,31})[\"”'`]\s*([:：])?")
 _TOOL_SHARE = 0.5
+_DEEPEST = 8
 
 _OPENINGS = {
     True: (
@@ -158,16 +163,15 @@ def _text(asked: Asked, chances: Chances, *, chinese: bool) -> str:
 
 def _label(asked: Asked, chances: Chances) -> str | None:
     """Choose among the labels a prompt names, if it names both a good and a bad one."""
-    named = dict.fromkeys(_LABEL.findall(asked.instructions))
-    good = [label for label in named if label.lower() in _GOOD_LABELS]
-    bad = [label for label in named if label.lower() in _BAD_LABELS]
+    labels: list[str] = list(dict.fromkeys(_LABEL.findall(asked.instructions)))
+    good = [label for label in labels if label.lower() in _GOOD_LABELS]
+    bad = [label for label in labels if label.lower() in _BAD_LABELS]
     if not good or not bad:
         return None
     review = _LABEL.sub("", asked.subject)
     leaning = len(_GOOD.findall(review)) - len(_BAD.findall(review))
     if leaning:
         return good[0] if leaning > 0 else bad[0]
-    labels = list(named)
     return labels[int(chances.wording * len(labels))]
 
 
@@ -178,7 +182,7 @@ def _sentences(subject: str, chances: Chances, *, chinese: bool) -> str:
     start = int(chances.wording * len(bodies))
     length = 1 + int(chances.score * 3)
     chosen = [bodies[(start + step) % len(bodies)] for step in range(length)]
-    return _sound(opening.format(topic)) + ("" if chinese else " ").join(chosen)
+    return opening.format(topic) + ("" if chinese else " ").join(chosen)
 
 
 def _object(asked: Asked, chances: Chances, label: str | None, *, chinese: bool) -> str:
@@ -186,13 +190,11 @@ def _object(asked: Asked, chances: Chances, label: str | None, *, chinese: bool)
     found = _KEY.findall(asked.instructions)
     keys = [key for key, colon in found if colon] or [key for key, _ in found]
     keys = [key for key in dict.fromkeys(keys) if not _LABEL.fullmatch(key)][:12] or ["answer"]
-    answer = {_sound(key): _value(key, asked, chances, label, chinese=chinese) for key in keys}
+    answer = {key: _value(key, asked, chances, label, chinese=chinese) for key in keys}
     return msgspec.json.encode(answer).decode()
 
 
-def _value(
-    key: str, asked: Asked, chances: Chances, label: str | None, *, chinese: bool
-) -> object:
+def _value(key: str, asked: Asked, chances: Chances, label: str | None, *, chinese: bool) -> object:
     name = key.lower()
     if any(part in name for part in ("label", "sentiment", "情感", "标签", "类别", "category")):
         return label or ("其他" if chinese else "other")
@@ -218,29 +220,29 @@ def _instance(schema: object, subject: str, depth: int) -> object:
     choices = schema.get("enum")
     if isinstance(choices, list) and choices:
         return choices[0]
-    properties = schema.get("properties")
     match schema.get("type", "object"):
+        case "array":
+            return [_instance(schema.get("items", {"type": "string"}), subject, depth + 1)]
+        case "object":
+            properties = schema.get("properties")
+            if not isinstance(properties, Mapping) or depth == _DEEPEST:
+                return {}
+            return {
+                name: _instance(value, subject, depth + 1) for name, value in properties.items()
+            }
+        case kind:
+            return _scalar(kind, schema, subject)
+
+
+def _scalar(kind: object, schema: Mapping[str, object], subject: str) -> object:
+    match kind:
         case "string":
-            return _sound(subject[:20])
+            return subject[:20]
         case "integer":
             return schema.get("minimum", 1)
         case "number":
             return schema.get("minimum", 1.5)
         case "boolean":
             return True
-        case "array":
-            return [_instance(schema.get("items", {"type": "string"}), subject, depth + 1)]
-        case "object" if isinstance(properties, Mapping) and depth < 8:  # noqa: PLR2004
-            return {
-                _sound(str(name)): _instance(value, subject, depth + 1)
-                for name, value in properties.items()
-            }
-        case "object":
-            return {}
         case _:
             return None
-
-
-def _sound(text: str) -> str:
-    """Return a text that UTF-8 can write."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()

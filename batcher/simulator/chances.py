@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from hashlib import blake2b
 from statistics import NormalDist
 from struct import Struct
@@ -32,10 +31,7 @@ class Chances(NamedTuple):
 
 def prompt_key(model: object, messages: object) -> str:
     """Name a row by what it asks: a hash of model and messages, whatever its ids and settings."""
-    try:
-        canonical = msgspec.json.encode([model, messages], order="deterministic")
-    except UnicodeEncodeError:  # a lone surrogate
-        canonical = json.dumps([model, messages], sort_keys=True).encode()
+    canonical = msgspec.json.encode([model, messages], order="deterministic")
     return blake2b(canonical, digest_size=8).hexdigest()
 
 

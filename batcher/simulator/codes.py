@@ -42,7 +42,9 @@ CODES = {
     "1120": Code(500, "无法成功访问您的账户", "Unable to reach your account, try again later"),
     "1200": Code(500, "API调用失败", "API call failed"),
     "1210": Code(400, "API 调用参数有误", "Invalid API parameter"),
-    "1211": Code(400, "模型不存在，请检查模型代码。", "Unknown Model, please check the model code."),
+    "1211": Code(
+        400, "模型不存在，请检查模型代码。", "Unknown Model, please check the model code."
+    ),
     "1213": Code(400, "未正常接收到必填参数", "Missing required parameter"),
     "1214": Code(400, "参数非法。请检查文档。", "Invalid parameter. Please check the document."),
     "1220": Code(403, "您无权访问该API", "You do not have permission to access this API"),

@@ -13,6 +13,9 @@ from batcher.simulator.models import LIMITS
 SIMULATED_KEY = "simulated.this-key-opens-nothing-but-the-simulator"
 """A well-formed key that no account owns."""
 
+SIMULATED_MODEL = "glm-4-flash"
+"""The model asked for under `--simulate` where the job names none."""
+
 
 @dataclass(frozen=True, slots=True)
 class SimulatorConfig:
@@ -24,8 +27,8 @@ class SimulatorConfig:
         seed: Other seeds give other answers, latencies and faults; the same, the same ones.
         limits: Requests in flight per model; `*` stands for the other models, which have no limit
             without it.
-        keys: The accepted keys; None accepts every well-formed `id.secret`. A signed token proves
-            its secret where the simulator knows it, which is for these keys and `SIMULATED_KEY`.
+        keys: The accepted keys; None accepts every well-formed `id.secret`, and tokens signed for
+            any id. Without keys only the secret of `SIMULATED_KEY` is known and verified.
         ledger: The JSONL file that what was asked and answered is appended to.
         fail_after: `(100, "1113")` meets every request after the first hundred with that fault.
         hang_s: Seconds after which a hanging request is cut; None hangs until the client leaves.

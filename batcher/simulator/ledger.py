@@ -121,9 +121,7 @@ def read_ledger(path: Path) -> list[LedgerEntry]:
             fields = json.loads(line)
             event, key = fields.pop("event"), (fields["server"], fields["seq"])
             entries[key] = (
-                LedgerEntry(**fields)
-                if event == "arrived"
-                else replace(entries[key], **fields)
+                LedgerEntry(**fields) if event == "arrived" else replace(entries[key], **fields)
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             raise StorageError(f"{path}:{number} is no line of a ledger") from None

@@ -7,8 +7,8 @@ import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -17,12 +17,13 @@ from aiohttp.http import HttpProcessingError
 from batcher.errors import OutputError
 from batcher.simulator import delivery, replies
 from batcher.simulator.auth import Doorkeeper
-from batcher.simulator.chances import draw_chances, prompt_key
+from batcher.simulator.chances import Chances, draw_chances, prompt_key
 from batcher.simulator.codes import RefusedError, speaks_english
 from batcher.simulator.config import SIMULATED_KEY, SimulatorConfig
 from batcher.simulator.delivery import Sleep
 from batcher.simulator.faults import FaultDice
 from batcher.simulator.ledger import Ledger, LedgerEntry, open_ledger
+from batcher.simulator.replies import Reply
 from batcher.simulator.validate import Body, check_prompt, last_user_text, read_body, validate
 from batcher.simulator.wire import Shell
 
@@ -77,17 +78,17 @@ async def serve(
         try:
             try:
                 await site.start()
-            except OSError as error:
+            except (OSError, OverflowError) as error:
+                reason = getattr(error, "strerror", None) or error
                 raise OutputError(
-                    f"cannot listen on {host}:{port}: {error.strerror or error}; "
-                    "choose another --port, or 0 for a free one"
+                    f"cannot listen on {host}:{port}: {reason}; choose another port"
                 ) from None
             name = f"[{host}]" if ":" in host else host
             yield Simulator(f"http://{name}:{site.port}{_BASE}")
         finally:
-            for connection in runner.server.connections if runner.server else ():
-                if connection.transport is not None:
-                    connection.transport.abort()
+            connections = runner.server.connections if runner.server else ()
+            for transport in [c.transport for c in connections if c.transport]:
+                transport.abort()
             await runner.cleanup()
 
 
@@ -95,7 +96,11 @@ class _Service:
     """Answers requests. Keeps nothing of a request after its end."""
 
     def __init__(
-        self, config: SimulatorConfig, ledger: Ledger | None, clock: Callable[[], float], sleep: Sleep
+        self,
+        config: SimulatorConfig,
+        ledger: Ledger | None,
+        clock: Callable[[], float],
+        sleep: Sleep,
     ) -> None:
         keys = {SIMULATED_KEY} if config.keys is None else config.keys
         pairs = (key.partition(".") for key in keys)
@@ -112,10 +117,155 @@ class _Service:
         self._in_flight: Counter[str | None] = Counter()
 
     def application(self) -> web.Application:
+        """Return the routes of the service."""
         application = web.Application(client_max_size=_LARGEST_BODY)
-        application.router.add_post(_CHAT, self._chat)
-        application.router.add_post(_TOKENIZER, self._tokenizer)
-        for path in (_CHAT, _TOKENIZER):
+        for path, handle in ((_CHAT, self._chat), (_TOKENIZER, self._tokenizer)):
+            application.router.add_post(path, handle)
             application.router.add_route("*", path, self._wrong_method)
         application.router.add_route("*", "/{path:.*}", self._wrong_path)
         return application
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        body, unreadable = _read(await request.read())
+        with self._recorded(request, body) as entry:
+            try:
+                self._admit(request, unreadable)
+                reply = self._answer(body, entry)
+            except RefusedError as refused:
+                reply = self._refusal(request, refused)
+            return await self._deliver(request, reply, entry)
+
+    async def _tokenizer(self, request: web.Request) -> web.StreamResponse:
+        body, unreadable = _read(await request.read())
+        try:
+            self._admit(request, unreadable)
+            reply = replies.token_count(check_prompt(body))
+        except RefusedError as refused:
+            reply = self._refusal(request, refused)
+        return _response(reply)
+
+    async def _wrong_method(self, request: web.Request) -> web.StreamResponse:
+        message = f"Request method '{request.method}' is not supported"
+        return _response(replies.misdirected(405, message), {"Allow": "POST"})
+
+    async def _wrong_path(self, request: web.Request) -> web.StreamResponse:
+        return _response(replies.misdirected(404, f"No endpoint {request.method} {request.path}"))
+
+    @contextmanager
+    def _recorded(self, request: web.Request, body: Body) -> Iterator[LedgerEntry]:
+        """Count a request that has been read as in flight, and record its two moments."""
+        entry = self._entry(request, body)
+        self._in_flight[entry.model] += 1
+        try:
+            if self._ledger:
+                self._ledger.arrived(entry)
+            yield entry
+        finally:
+            self._in_flight[entry.model] -= 1
+            if not self._in_flight[entry.model]:
+                del self._in_flight[entry.model]
+            entry.finished_at = self._clock()
+            if self._ledger:
+                self._ledger.answered(entry)
+
+    def _entry(self, request: web.Request, body: Body) -> LedgerEntry:
+        self._arrivals += 1
+        model, messages = body.get("model"), body.get("messages")
+        request_id = body.get("request_id")
+        if not isinstance(request_id, str):
+            request_id = _sound(request.headers.get("X-Client-Request-Id"))
+        return LedgerEntry(
+            server=self._name,
+            seq=self._arrivals,
+            arrived_at=self._clock(),
+            in_flight=self._in_flight.total() + 1,
+            request_id=request_id,
+            prompt_key=prompt_key(model, messages) if body else "",
+            prompt=last_user_text(messages)[:_PROMPT_SHOWN],
+            model=model if isinstance(model, str) else None,
+        )
+
+    def _admit(self, request: web.Request, unreadable: RefusedError | None) -> None:
+        """Turn away who may not ask, and then what nobody can read."""
+        self._doorkeeper.check(request.headers.get("Authorization"), self._clock())
+        if unreadable:
+            raise unreadable
+
+    def _answer(self, body: Body, entry: LedgerEntry) -> Reply:
+        """Check a request and answer it, with the fault it meets.
+
+        Raises:
+            RefusedError: it does not hold, there is no room for it, or its fault is a code.
+        """
+        asked = validate(body)
+        limit = self._config.limit_of(asked.model)
+        if limit is not None and self._in_flight[entry.model] > limit:
+            raise RefusedError("1302")
+        chances = draw_chances(self._config.seed, entry.prompt_key)
+        entry.fault = self._fault(entry, chances)
+        name = f"{self._name}-{entry.seq}"
+        shell = Shell(name, entry.request_id or name, int(entry.arrived_at), asked.model)
+        return replies.answer(asked, shell, chances, entry.fault, self._config.latency_s)
+
+    def _fault(self, entry: LedgerEntry, chances: Chances) -> str | None:
+        if self._config.fail_after and entry.seq > self._config.fail_after[0]:
+            return self._config.fail_after[1]
+        return self._dice.draw(entry.prompt_key, chances)
+
+    def _refusal(self, request: web.Request, refused: RefusedError) -> Reply:
+        return replies.refusal(
+            refused,
+            english=speaks_english(request.headers.get("Accept-Language")),
+            reset_at=self._clock() + self._config.reset_after_s,
+        )
+
+    async def _deliver(
+        self, request: web.Request, reply: Reply, entry: LedgerEntry
+    ) -> web.StreamResponse:
+        match entry.fault:
+            case "timeout":
+                await self._hang()
+                delivery.close(request)
+                return web.Response()  # nobody sees it: the connection is closed
+            case "reset":
+                await self._sleep(reply.latency_s)
+                delivery.reset(request)
+                return web.Response()
+            case "truncated":
+                reply = replies.halved(reply)
+            case "drip":
+                reply = replies.dripping(reply, self._config.drip_s)
+        retry_after = self._config.retry_after if reply.status in _TO_BE_RETRIED else None
+        headers = {} if retry_after is None else {"Retry-After": retry_after}
+        try:
+            return await delivery.send(request, reply, headers, entry, self._sleep)
+        except ConnectionError:  # the client left between two writes
+            return web.Response()
+
+    async def _hang(self) -> None:
+        if self._config.hang_s is None:
+            await asyncio.Event().wait()  # until the client leaves, which cancels it
+        else:
+            await self._sleep(self._config.hang_s)
+
+
+def _read(raw: bytes) -> tuple[Body, RefusedError | None]:
+    """Decode a body; one that cannot be read is empty, and refused after it has been recorded."""
+    try:
+        return read_body(raw), None
+    except RefusedError as unreadable:
+        return {}, unreadable
+
+
+def _response(reply: Reply, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(
+        status=reply.status,
+        body=b"".join(reply.pieces),
+        content_type=reply.content_type,
+        headers=headers,
+    )
+
+
+def _sound(header: str | None) -> str | None:
+    """Return a header's text as UTF-8 can write it; bytes that are none came as surrogates."""
+    return None if header is None else header.encode("utf-8", "replace").decode()

@@ -49,25 +49,23 @@ class Asked:
 
 
 def read_body(raw: bytes) -> Body:
-    """Decode a request's JSON object; lone surrogates, which JSON can write, are let in.
+    """Decode a request's JSON object; a lone surrogate, which JSON can write, becomes a `?`.
 
     Raises:
         RefusedError: 1214, it is none.
     """
     try:
-        body = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
         try:
-            body = json.loads(raw.decode(), parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
-            raise RefusedError("1214", "the body is no JSON") from None
+            body = msgspec.json.decode(raw)
+        except msgspec.DecodeError:
+            # Only `json` reads lone surrogates; what else it lets through is refused again here.
+            text = json.dumps(json.loads(raw.decode()), ensure_ascii=False)
+            body = msgspec.json.decode(text.encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        raise RefusedError("1214", "the body is no JSON") from None
     if not isinstance(body, dict):
         raise RefusedError("1214", "the body is no JSON object")
     return body
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is no JSON")
 
 
 def last_user_text(messages: object) -> str:
@@ -89,10 +87,10 @@ def validate(body: Body) -> Asked:
     for name in ("model", "messages"):
         if body.get(name) is None:
             raise RefusedError("1213", name)
-    name = body["model"]
-    if not isinstance(name, str):
+    code = body["model"]
+    if not isinstance(code, str):
         raise RefusedError("1214", "model")
-    model = find_model(name)
+    model = find_model(code)
     if model is None:
         raise RefusedError("1211")
     texts = _check_messages(body["messages"])
@@ -107,7 +105,7 @@ def validate(body: Body) -> Asked:
         raise RefusedError("1261", f"{prompt_tokens} > {model.context}")
     asked_tokens = body.get("max_tokens")
     return Asked(
-        model=name,
+        model=code,
         subject=last_user_text(body["messages"]),
         instructions="\n".join(texts),
         prompt_tokens=prompt_tokens,
@@ -115,7 +113,7 @@ def validate(body: Body) -> Asked:
         if isinstance(asked_tokens, int)
         else model.longest_output,
         stream=body.get("stream") is True,
-        thinks=_thinks(body, name, model),
+        thinks=_thinks(body, code, model),
         wants_json=_wants_json(body.get("response_format")),
         functions=functions,
     )
@@ -225,18 +223,21 @@ def _check_tools(tools: object) -> tuple[Body, ...]:
         return ()
     if not isinstance(tools, list) or len(tools) > _MOST_TOOLS:
         raise RefusedError("1210", "tools")
-    functions = []
+    functions: list[Body] = []
     for number, tool in enumerate(tools):
         if not isinstance(tool, dict) or not _is_one_of(tool.get("type"), _TOOL_TYPES):
             raise RefusedError("1214", f"tools[{number}].type")
         if tool["type"] != "function":
             continue
         function = tool.get("function")
-        name = function.get("name") if isinstance(function, dict) else None
-        if not isinstance(name, str) or not _FUNCTION_NAME.fullmatch(name):
+        if not isinstance(function, dict) or not _is_name(function.get("name")):
             raise RefusedError("1214", f"tools[{number}].function.name")
         functions.append(function)
     return tuple(functions)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and _FUNCTION_NAME.fullmatch(value) is not None
 
 
 def _thinks(body: Body, name: str, model: Model) -> bool:

@@ -28,7 +28,7 @@ async def _settle() -> None:
 
 @dataclass
 class _World:
-    """Calls and backoffs that end when the test says so; the longest sleep is a future."""
+    """Calls and backoffs that end when the test says so."""
 
     permits: int
     rows: int
@@ -46,7 +46,8 @@ class _World:
 
     async def call(self, request: Request, _request_id: str) -> Completion:
         self.called.append(request.row)
-        ending = self.calls[request.row] = asyncio.get_running_loop().create_future()
+        ending: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        self.calls[request.row] = ending
         return await ending
 
     async def sleep(self, _seconds: float) -> None:

@@ -1,0 +1,204 @@
+"""Recorded outcomes beside an input that has changed."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batcher.checkpoint import Checkpoint, Comparison, Placement
+from batcher.errors import ErrorClass, StorageError
+from batcher.records import Failure, Mark, Outcome, Request, Source, Success, record
+
+MakeSuccess = Callable[..., Success]
+MakeFailure = Callable[..., Failure]
+MakeRequest = Callable[..., Request]
+
+
+def _apply(checkpoint: Checkpoint, requests: Iterable[Request]) -> Comparison:
+    with checkpoint.placement() as placement:
+        for request in requests:
+            placement.place(request)
+        found = placement.compare()
+        placement.apply()
+    return found
+
+
+def _shelved(checkpoint: Checkpoint) -> set[str]:
+    return {key for (key,) in checkpoint._reader.execute("SELECT key FROM shelved")}
+
+
+def test_an_unchanged_input_keeps_everything(
+    checkpoint: Checkpoint, success: MakeSuccess, failure: MakeFailure, request_of: MakeRequest
+) -> None:
+    outcomes: list[Outcome] = [success(0), failure(1, key="key-id-1")]
+    checkpoint.commit(outcomes)
+    assert _apply(checkpoint, [request_of(0), request_of(1)]) == Comparison(2, 0, 0)
+    assert list(checkpoint.outcomes()) == [record(outcome) for outcome in outcomes]
+
+
+def test_an_edited_row_is_called_again_and_undoing_the_edit_brings_its_answer_back(
+    checkpoint: Checkpoint, success: MakeSuccess, request_of: MakeRequest
+) -> None:
+    checkpoint.commit([success(0), success(1)])
+    assert _apply(checkpoint, [request_of(0), request_of(1, key="edited")]) == Comparison(1, 1, 1)
+    assert [recorded.row for recorded in checkpoint.outcomes()] == [0]
+    assert 1 not in checkpoint.done()
+
+    checkpoint.commit([success(1, key="edited", text="to the edited row")])
+    assert _apply(checkpoint, [request_of(0), request_of(1)]) == Comparison(2, 0, 1)
+    assert list(checkpoint.outcomes()) == [record(success(0)), record(success(1))]
+    assert _shelved(checkpoint) == {"edited"}
+
+
+def test_a_line_put_before_the_others_moves_their_outcomes_and_where_they_stand(
+    checkpoint: Checkpoint, success: MakeSuccess, request_of: MakeRequest
+) -> None:
+    checkpoint.commit([success(0), success(1)])
+    moved = [request_of(0, row_id="new"), *(request_of(n + 1, row_id=f"id-{n}") for n in (0, 1))]
+    assert _apply(checkpoint, moved) == Comparison(kept=2, new=1, gone=0)
+    assert [(o.row, o.id, o.source) for o in checkpoint.outcomes()] == [
+        (1, "id-0", "prompts.jsonl:2"),
+        (2, "id-1", "prompts.jsonl:3"),
+    ]
+
+
+def test_a_row_that_stays_learns_its_new_line(checkpoint: Checkpoint, success: MakeSuccess) -> None:
+    """A blank line before it, or another name of the file, changes no row number."""
+    checkpoint.commit([success(0)])
+    _apply(checkpoint, [Request(0, "id-0", "key-id-0", {}, Source("renamed.jsonl", 2))])
+    assert checkpoint.first_with_id("id-0") == (0, "renamed.jsonl:2")
+
+
+def test_outcomes_without_a_key_are_dropped_to_be_made_again(
+    checkpoint: Checkpoint, failure: MakeFailure, success: MakeSuccess, request_of: MakeRequest
+) -> None:
+    checkpoint.commit([failure(0, error_class=ErrorClass.INVALID_ROW), success(1)])
+    assert _apply(checkpoint, [request_of(1)]) == Comparison(kept=1, new=0, gone=0)
+    assert [recorded.row for recorded in checkpoint.outcomes()] == [1]
+    assert _shelved(checkpoint) == set()
+
+
+def test_marks_of_the_input_that_was_are_dropped(checkpoint: Checkpoint) -> None:
+    checkpoint.commit([], [Mark(0, 0, 1, 0)])
+    _apply(checkpoint, [])
+    assert checkpoint.mark_before(100) is None
+
+
+def test_the_second_row_of_an_id_is_told_where_the_first_stands(request_of: MakeRequest) -> None:
+    with Placement.alone() as placement:
+        assert placement.place(request_of(0, row_id="a")) is None
+        assert placement.place(request_of(1, row_id="b")) is None
+        assert placement.place(request_of(2, row_id="a", key="other")) == "prompts.jsonl:1"
+        assert placement.place(request_of(3, row_id="a")) == "prompts.jsonl:1"
+
+
+def test_of_two_rows_of_one_id_the_first_keeps_the_answer(
+    checkpoint: Checkpoint, success: MakeSuccess, request_of: MakeRequest
+) -> None:
+    checkpoint.commit([success(5, row_id="a")])
+    assert _apply(checkpoint, [request_of(0, row_id="a"), request_of(5, row_id="a")]) == (
+        Comparison(kept=1, new=0, gone=0)
+    )
+    assert [recorded.row for recorded in checkpoint.outcomes()] == [0]
+
+
+def test_what_is_refused_or_interrupted_changes_nothing(
+    checkpoint: Checkpoint, success: MakeSuccess
+) -> None:
+    checkpoint.commit([success(0)], [Mark(0, 0, 1, 0)])
+
+    def interrupted() -> None:
+        with checkpoint.placement() as placement:
+            placement.apply()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(checkpoint.outcomes()) == [record(success(0))]
+    assert checkpoint.mark_before(0) == Mark(0, 0, 1, 0)
+    checkpoint.commit([success(1)])
+
+
+def test_of_two_answers_to_one_key_the_newer_is_set_aside(
+    checkpoint: Checkpoint, success: MakeSuccess, request_of: MakeRequest
+) -> None:
+    checkpoint.commit([success(0, text="old")])
+    _apply(checkpoint, [])
+    checkpoint.commit([success(0, text="new")])
+    _apply(checkpoint, [])
+    _apply(checkpoint, [request_of(0)])
+    assert [recorded.response for recorded in checkpoint.outcomes()] == ["new"]
+
+
+def test_each_placement_starts_empty(checkpoint: Checkpoint, request_of: MakeRequest) -> None:
+    _apply(checkpoint, [request_of(0)])
+    assert _apply(checkpoint, []) == Comparison(0, 0, 0)
+
+
+def test_a_failing_temporary_database_is_an_error_with_the_way_out() -> None:
+    def failing() -> None:
+        with Placement.alone():
+            raise sqlite3.OperationalError("database or disk is full")
+
+    with pytest.raises(StorageError, match=r"temporary database of ids failed: .*full.*TMPDIR"):
+        failing()
+
+
+# An input as a list of (id, version): the key is made of both, as a real one is.
+_inputs = st.lists(
+    st.tuples(st.integers(0, 6), st.integers(0, 2)), max_size=7, unique_by=lambda row: row[0]
+)
+
+
+@given(steps=st.lists(st.tuples(_inputs, st.sets(st.integers(0, 6))), min_size=1, max_size=5))
+@settings(max_examples=150)
+def test_every_row_has_the_answer_of_its_key_and_no_paid_answer_is_ever_lost(
+    steps: list[tuple[list[tuple[int, int]], set[int]]],
+    success: MakeSuccess,
+    request_of: MakeRequest,
+) -> None:
+    """Rows edited, added, removed and permuted, and some of them called, any number of times."""
+    paid: set[str] = set()
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        Checkpoint.open(Path(directory) / "checkpoint.db") as checkpoint,
+    ):
+        for rows, called in steps:
+            keys = [f"{number}:{version}" for number, version in rows]
+            ids = [f"id-{number}" for number, _ in rows]
+            before = {outcome.key for outcome in checkpoint.outcomes()}
+            found = _apply(
+                checkpoint,
+                (
+                    request_of(row, row_id=row_id, key=key)
+                    for row, (row_id, key) in enumerate(zip(ids, keys, strict=True))
+                ),
+            )
+            recorded = {outcome.row: outcome for outcome in checkpoint.outcomes()}
+            assert {row: outcome.key for row, outcome in recorded.items()} == {
+                row: key for row, key in enumerate(keys) if key in paid
+            }
+            assert all(
+                (outcome.id, outcome.response, outcome.source)
+                == (ids[row], f"answer to {keys[row]}", f"prompts.jsonl:{row + 1}")
+                for row, outcome in recorded.items()
+            )
+            assert found == Comparison(
+                kept=len(recorded), new=len(rows) - len(recorded), gone=len(before - set(keys))
+            )
+            assert _shelved(checkpoint) == paid - set(keys)
+
+            new = [row for row in called if row < len(rows) and row not in recorded]
+            checkpoint.commit(
+                [
+                    success(row, row_id=ids[row], key=keys[row], text=f"answer to {keys[row]}")
+                    for row in new
+                ]
+            )
+            paid.update(keys[row] for row in new)

@@ -1,0 +1,29 @@
+"""A set of rows, one bit each."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batcher.checkpoint.rowset import RowSet
+
+
+@given(st.lists(st.integers(0, 40)), st.lists(st.integers(0, 50_000), max_size=5))
+def test_it_behaves_like_a_set_of_integers(low: list[int], high: list[int]) -> None:
+    rows = RowSet(low)
+    for row in high:
+        rows.add(row)
+    model = set(low) | set(high)
+    assert len(rows) == len(model)
+    probed = {near for row in (0, 60_000, *model) for near in (row, row + 1, row + 8)}
+    assert {row for row in probed if row in rows} == model & probed
+    assert rows.first_missing() == next(row for row in range(100_000) if row not in model)
+
+
+def test_the_first_missing_row_follows_a_full_buffer() -> None:
+    """After 1024 bytes of ones there is no byte left to look at."""
+    assert RowSet(range(8 * 1024)).first_missing() == 8 * 1024
+
+
+def test_it_takes_one_bit_a_row() -> None:
+    assert len(RowSet(range(100_000))._bits) <= 2 * 100_000 / 8

@@ -1,0 +1,169 @@
+"""All input files as one sequence of rows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batcher.errors import InputError
+from batcher.inputs import Dataset, InputFile, discover
+from batcher.records import Failure, Mark, Prompt
+
+Write = Callable[..., InputFile]
+PARTS = st.lists(
+    st.tuples(
+        st.sampled_from([".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet"]),
+        st.lists(st.none() | st.integers(0, 9), max_size=6),
+    ),
+    max_size=4,
+)
+
+
+def dataset(*files: InputFile, id_column: str | None = None) -> Dataset:
+    return Dataset(files, id_column, clock=lambda: 7.0)
+
+
+def written(
+    parts: list[tuple[str, list[int | None]]], write_lines: Write, write_table: Write
+) -> Dataset:
+    """Write numbers as rows; None is a bad line, or a null where there are no lines."""
+    files = []
+    for suffix, numbers in parts:
+        if suffix == ".parquet":
+            column: pa.Array[Any] = pa.array(numbers, pa.int64())
+            files.append(write_table(pa.table({"n": column}), row_group_size=2))
+        else:
+            lines = ["{bad" if n is None else json.dumps({"n": n}) for n in numbers]
+            files.append(write_lines("\n".join(["", *lines]).encode(), suffix))
+    return dataset(*files)
+
+
+@given(parts=PARTS)
+def test_reading_from_any_mark_on_gives_the_last_rows(
+    parts: list[tuple[str, list[int | None]]], write_lines: Write, write_table: Write
+) -> None:
+    data = written([(s, n) for s, n in parts if n or s == ".parquet"], write_lines, write_table)
+    marks: list[Mark] = []
+    rows = list(data.rows(on_mark=marks.append))
+    assert [row.row for row in rows] == list(range(len(rows)))
+    assert len(rows) == sum(len(numbers) for _, numbers in parts) == data.count()
+    assert {mark.row for mark in marks} <= set(range(len(rows)))
+    for mark in marks:
+        again: list[Mark] = []
+        assert list(data.rows(mark, again.append)) == rows[mark.row :]
+        assert again == marks[marks.index(mark) :]
+
+
+@given(parts=PARTS)
+def test_batches_hold_the_rows_in_order_with_a_null_struct_for_bad_ones(
+    parts: list[tuple[str, list[int | None]]], write_lines: Write, write_table: Write
+) -> None:
+    data = written([(s, n) for s, n in parts if n or s == ".parquet"], write_lines, write_table)
+    schema, batches = data.batches()
+    found = []
+    for batch in batches:
+        assert batch.schema == schema
+        batch.validate(full=True)
+        found += batch.to_pylist()
+    rows = list(data.rows())
+    assert [row["row"] for row in found] == [row.row for row in rows]
+    for made, row in zip(found, rows, strict=True):
+        assert (made["id"], made["source_file"], made["source_line"], made["source_text"]) == (
+            row.id,
+            row.source.file,
+            row.source.line,
+            row.source.text,
+        )
+        assert made["input"] == (row.columns if isinstance(row, Prompt) else None)
+
+
+def test_columns_of_all_files_are_united_and_none_is_lost(
+    write_lines: Write, write_table: Write
+) -> None:
+    data = dataset(
+        write_lines(b'{"a":1,"mixed":"x","only":true}\n'),
+        write_table({"mixed": [0.5], "a": pa.array([2], pa.int32())}),
+    )
+    schema, batches = data.batches()
+    assert schema.field("input").type == pa.struct(
+        [
+            pa.field("a", pa.int64()),
+            pa.field("mixed", pa.string()),
+            pa.field("only", pa.bool_()),
+        ]
+    )
+    assert [row["input"] for batch in batches for row in batch.to_pylist()] == [
+        {"a": 1, "mixed": '"x"', "only": True},
+        {"a": 2, "mixed": "0.5", "only": None},
+    ]
+
+
+def test_an_input_without_rows_has_an_empty_struct(write_lines: Write) -> None:
+    schema, batches = dataset(write_lines(b"\n")).batches()
+    assert schema.field("input").type == pa.struct([])
+    assert list(batches) == []
+
+
+def test_names_are_those_the_user_gave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.jsonl").touch()
+    assert Dataset(discover(["./a.jsonl"]), None).names == ["./a.jsonl"]
+
+
+def test_failures_are_stamped_now(write_lines: Write) -> None:
+    (bad,) = Dataset((write_lines(b"bad\n"),), None).rows()
+    assert isinstance(bad, Failure)
+    assert bad.finished_at > 1_700_000_000
+
+
+def test_counting_ends_when_told_to(write_table: Write) -> None:
+    data = dataset(write_table({"a": [1, 2]}), write_table({"a": [3]}))
+    answers = iter([False, True])
+    assert data.count() == 3
+    assert data.count(lambda: next(answers)) == 2
+
+
+def test_the_fingerprint_stays_while_the_files_do(write_lines: Write, write_table: Write) -> None:
+    files = write_lines(b"{}\n" * 100_000), write_table({"a": [1]})
+    assert dataset(*files).fingerprint() == dataset(*files).fingerprint()
+    assert len(dataset(*files).fingerprint()) == 32
+
+
+@pytest.mark.parametrize("change", ["start", "end", "size", "time", "name", "id_column", "order"])
+def test_the_fingerprint_changes_with_the_input(change: str, write_lines: Write) -> None:
+    content = b'{"a":1}\n' * 50_000
+    file, other = write_lines(content), write_lines(b"{}\n")
+    before = dataset(file, other).fingerprint()
+    status = file.path.stat()
+    after = dataset(file, other)
+    match change:
+        case "start":
+            file.path.write_bytes(b"X" + content[1:])
+        case "end":
+            file.path.write_bytes(content[:-1] + b"X")
+        case "size":
+            file.path.write_bytes(content[: len(content) // 2] * 3)
+        case "name":
+            after = dataset(InputFile(file.path, "b.jsonl", "jsonl", None), other)
+        case "id_column":
+            after = dataset(file, other, id_column="a")
+        case "order":
+            after = dataset(other, file)
+    later = 1 if change == "time" else 0
+    os.utime(file.path, ns=(status.st_atime_ns, status.st_mtime_ns + later))
+    assert after.fingerprint() != before
+
+
+def test_the_fingerprint_of_a_file_that_is_gone_is_an_error(write_lines: Write) -> None:
+    file = write_lines(b"{}\n")
+    file.path.unlink()
+    with pytest.raises(InputError, match=r"cannot read prompts\.jsonl: No such file"):
+        dataset(file).fingerprint()

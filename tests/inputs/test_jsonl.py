@@ -1,0 +1,116 @@
+"""JSON Lines as rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batcher.errors import ErrorClass
+from batcher.inputs.columns import Inference
+from batcher.inputs.files import InputFile
+from batcher.inputs.jsonl import BATCH_BYTES, MARK_ROWS, JsonlReader
+from batcher.records import Failure, Mark, Prompt, Source
+
+WriteLines = Callable[..., InputFile]
+START = Mark(row=0, file=0, line=1, offset=0)
+
+
+def reader(file: InputFile, longest: int = 1000) -> JsonlReader:
+    return JsonlReader(file, None, lambda: 7.0, longest)
+
+
+def forget(_: Mark) -> None:
+    pass
+
+
+@given(
+    lines=st.lists(
+        st.sampled_from(
+            [b'{"id":"a","n":1}', b'{"n":2.5}', b'{"id":1.5}', b"{bad", b"\xff", b"", b"{}", b"[1]"]
+        )
+    ),
+    end=st.sampled_from([b"\n", b"\r\n"]),
+)
+def test_every_line_that_is_not_blank_is_a_prompt_or_a_failure_with_its_place(
+    lines: list[bytes], end: bytes, write_lines: WriteLines
+) -> None:
+    file = write_lines(end.join(lines))
+    rows = list(reader(file).rows(START, forget))
+    assert [row.source.line for row in rows] == [n for n, line in enumerate(lines, 1) if line]
+    assert [row.row for row in rows] == list(range(len(rows)))
+    assert reader(file).count(lambda: False) == len(rows)
+    for row in rows:
+        line = lines[row.source.line - 1]
+        if isinstance(row, Prompt):
+            assert row.columns == json.loads(line)
+            assert row.id == row.columns.get("id", str(row.row))
+        else:
+            assert line in (b'{"id":1.5}', b"{bad", b"\xff", b"[1]")
+
+
+def test_a_bad_line_is_a_failure_that_shows_its_start(write_lines: WriteLines) -> None:
+    file = write_lines(b'{"id":"a"}\n\xff{' + b"x" * 500 + b"\n")
+    _, bad = reader(file).rows(START, forget)
+    assert isinstance(bad, Failure)
+    assert bad.problem.error_class is ErrorClass.INVALID_ROW
+    assert bad.problem.message.startswith("not ")
+    assert (bad.row, bad.id, bad.key, bad.finished_at) == (1, "1", None, 7.0)
+    assert bad.source == Source("prompts.jsonl", 2, "\N{REPLACEMENT CHARACTER}{" + "x" * 198)
+
+
+def test_the_start_of_a_bad_line_has_200_characters_however_wide(write_lines: WriteLines) -> None:
+    (bad,) = reader(write_lines("\U0001f600".encode() * 240)).rows(START, forget)
+    assert bad.source.text == "\U0001f600" * 200
+
+
+def test_a_line_that_is_too_long_is_a_failure_and_the_next_is_a_row(
+    write_lines: WriteLines,
+) -> None:
+    bad, good = reader(write_lines(b'{"a":"' + b"x" * 5000 + b'"}\n{}')).rows(START, forget)
+    assert isinstance(bad, Failure)
+    assert bad.problem.message == "the line is longer than 1,000 bytes"
+    assert isinstance(good, Prompt)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".jsonl.zst"])
+def test_a_mark_comes_every_4096_rows_before_its_row_and_reading_may_start_there(
+    suffix: str, write_lines: WriteLines
+) -> None:
+    content = b"\n".join(b'{"n":%d}' % n if n % 3 else b"{bad\r\n" for n in range(10_000))
+    file = write_lines(b"\xef\xbb\xbf" + content, suffix)
+    marks: list[Mark] = []
+    rows = []
+    for row in reader(file).rows(Mark(50, 2, 1, 0), marks.append):
+        assert marks[-1].row <= row.row < marks[-1].row + MARK_ROWS
+        rows.append(row)
+    assert [mark.row for mark in marks] == [50, 50 + MARK_ROWS, 50 + 2 * MARK_ROWS]
+    assert {mark.file for mark in marks} == {2}
+    for mark in marks:
+        assert list(reader(file).rows(mark, forget)) == rows[mark.row - 50 :]
+
+
+def test_batches_are_bounded_in_rows_and_bytes(write_lines: WriteLines) -> None:
+    big = b'{"a":"' + b"x" * (BATCH_BYTES // 4) + b'"}\n'
+    file = write_lines(b"{}\n" * 5000 + big * 6)
+    one = reader(file, longest=BATCH_BYTES)
+    inference = Inference()
+    one.infer(inference)
+    batches = list(one.batches(0, inference.columns()))
+    assert [batch.num_rows for batch in batches] == [4096, 908, 2]
+    assert [batch.column("row")[0].as_py() for batch in batches] == [0, 4096, 5004]
+
+
+def test_lines_that_are_no_rows_have_no_columns(write_lines: WriteLines) -> None:
+    inference = Inference()
+    reader(write_lines(b'{"id":[],"a":1}\n{"b":1}\n{"c":1')).infer(inference)
+    assert [column.field.name for column in inference.columns()] == ["b"]
+
+
+def test_counting_ends_when_told_to(write_lines: WriteLines) -> None:
+    answers = iter([False, True])
+    file = write_lines(b"{}\n" * 10_000)
+    assert reader(file).count(lambda: next(answers)) == MARK_ROWS

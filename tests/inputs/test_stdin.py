@@ -1,0 +1,60 @@
+"""Standard input, kept for the runs that resume."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from batcher.errors import InputError, StorageError
+from batcher.inputs.stdin import spool_stdin
+
+
+class Terminal(io.BytesIO):
+    """A standard input at which somebody sits; to read it would wait for them."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise AssertionError(size)
+
+
+def test_what_is_piped_in_is_kept_whole_and_private(tmp_path: Path) -> None:
+    content = b'{"prompt": "hi"}\n' * 200_000
+    file = spool_stdin(io.BytesIO(content), tmp_path)
+    assert file.path == tmp_path / "stdin.jsonl"
+    assert (file.name, file.format, file.compression) == ("stdin", "jsonl", None)
+    assert file.path.read_bytes() == content
+    assert file.path.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["stdin.jsonl"]
+
+
+@pytest.mark.parametrize("silent", [io.BytesIO(), Terminal()])
+def test_a_run_that_resumes_uses_what_was_kept(silent: io.BytesIO, tmp_path: Path) -> None:
+    spool_stdin(io.BytesIO(b"{}\n"), tmp_path)
+    assert spool_stdin(silent, tmp_path).path.read_bytes() == b"{}\n"
+
+
+def test_new_input_takes_the_place_of_what_was_kept(tmp_path: Path) -> None:
+    spool_stdin(io.BytesIO(b'{"old": 1}\n'), tmp_path)
+    assert spool_stdin(io.BytesIO(b"{}\n"), tmp_path).path.read_bytes() == b"{}\n"
+
+
+@pytest.mark.parametrize("silent", [io.BytesIO(), Terminal()])
+def test_nothing_to_read_and_nothing_kept_is_an_error(silent: io.BytesIO, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="standard input is empty"):
+        spool_stdin(silent, tmp_path)
+
+
+def test_a_copy_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"cannot keep standard input: .*No such file"):
+        spool_stdin(io.BytesIO(b"{}\n"), tmp_path / "gone")
+
+
+def test_a_copy_is_never_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "stdin.jsonl.tmp").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StorageError):
+        spool_stdin(io.BytesIO(b"{}\n"), tmp_path)
+    assert not (tmp_path / "elsewhere").exists()

@@ -1,0 +1,108 @@
+"""The lines a person reads at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batcher.errors import ErrorClass
+from batcher.observe import Summary, Tally
+from batcher.records import Attempt, Completion, Counts, Source, Success, Usage
+
+NOTHING = Counts(0, 0, {}, 0, 0, 0, 0, 0)
+
+
+def _tally(*latencies: float, attempts: int = 0, retries: int = 0, ambiguous: int = 0) -> Tally:
+    tally = Tally(attempts=attempts, retries=retries, ambiguous=ambiguous)
+    completion = Completion("hi", None, None, "stop", "m", Usage())
+    for latency in latencies:
+        last = Attempt(1, "request", 0.0, latency)
+        source = Source("prompts.jsonl", 1)
+        tally.recorded(Success(0, "id", "key", completion, (last,), 0.0, source))
+    return tally
+
+
+def _counts(results: int, errors: Mapping[ErrorClass, int], truncated: int = 0) -> Counts:
+    return Counts(results, truncated, errors, 1500, 70_000, 20_000, 30_000, 5_000)
+
+
+def _lines(**values: Any) -> list[str]:  # noqa: ANN401 # any field of Summary
+    fields: dict[str, Any] = {
+        "ended": "Done.",
+        "counts": NOTHING,
+        "pending": 0,
+        "tally": Tally(),
+        "wall_s": 0.0,
+        "results_path": Path("p.batch/results.parquet"),
+        "errors_path": Path("p.batch/errors.parquet"),
+        "simulated": False,
+    }
+    return list(Summary(**(fields | values)).lines())
+
+
+def test_a_whole_run_in_lines() -> None:
+    errors = {ErrorClass.BAD_REQUEST: 2, ErrorClass.SERVER_ERROR: 11}
+    assert _lines(
+        ended="Stopped by SIGTERM; the same command goes on where it stopped.",
+        counts=_counts(1234, errors, truncated=5),
+        pending=753,
+        tally=_tally(1.0, 1.0, 1.0, 8.0, attempts=90, retries=6, ambiguous=3),
+        wall_s=16.0,
+    ) == [
+        "Stopped by SIGTERM; the same command goes on where it stopped.",
+        "  rows      2,000: 1,234 results, 13 errors, 753 pending",
+        f"            11 server_error: {ErrorClass.SERVER_ERROR.rule.hint}",
+        f"            2 bad_request: {ErrorClass.BAD_REQUEST.rule.hint}",
+        "            5 results were cut at max_tokens (length)",
+        "  attempts  1,500; in this process 90, 6 of them retries",
+        "            3 sent without a whole answer coming back: possibly billed",
+        "  tokens    70,000 in (30,000 cached), 20,000 out (5,000 reasoning)",
+        "  time      16.0 s, 0.2 rows/s",
+        "  latency   p50 1.00 s, p95 8.00 s, p99 8.00 s",
+        "  results   p.batch/results.parquet",
+        "  errors    p.batch/errors.parquet",
+    ]
+
+
+def test_a_run_without_rows_shows_zeros_and_no_latency() -> None:
+    assert _lines() == [
+        "Done.",
+        "  rows      0: 0 results, 0 errors, 0 pending",
+        "  attempts  0; in this process 0, 0 of them retries",
+        "  tokens    0 in (0 cached), 0 out (0 reasoning)",
+        "  time      0.0 s, 0.0 rows/s",
+        "  results   p.batch/results.parquet",
+        "  errors    p.batch/errors.parquet",
+    ]
+
+
+def test_rows_that_were_not_counted_are_not_guessed() -> None:
+    lines = _lines(counts=_counts(3, {}), pending=None)
+    assert lines[1] == "  rows      3 results, 0 errors, the rest pending"
+
+
+def test_simulated_answers_are_called_so_before_all_else() -> None:
+    lines = _lines(simulated=True)
+    assert lines[0].startswith("SIMULATED")
+    assert lines[1] == "Done."
+    assert not any("SIMULATED" in line for line in _lines())
+
+
+def test_files_that_are_not_written_are_not_named_and_the_way_to_them_is() -> None:
+    last = _lines(exported=False)[-1]
+    assert last == "  results   not written; `batcher export p.batch` does it"
+
+
+@pytest.mark.parametrize("character", ["\x1b", "\n", "\r", "\x07", "\x7f", "\x9b", "\u202e"])
+def test_what_a_provider_wrote_cannot_steer_the_terminal(character: str) -> None:
+    lines = _lines(ended=f"Stopped: 余额不足{character}[31m.")
+    assert lines[0] == "Stopped: 余额不足?[31m."
+
+
+def test_no_line_speaks_of_money() -> None:
+    """Prices change and are no fact of a run."""
+    text = "\n".join(_lines(counts=_counts(1, {}), tally=_tally(1.0)))
+    assert not any(word in text.lower() for word in ("cost", "price", "cny", "usd", "¥", "$"))

@@ -1,0 +1,62 @@
+"""Several watchers as one: all are told, and none can stop a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from batcher.observe import Tally, Watchers
+from batcher.records import Attempt
+
+ATTEMPT = Attempt(1, "request", 0.0, 1.0)
+
+
+class _Watcher:
+    """Notes what it is told, and raises `error` at the pulse."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.told: list[object] = []
+        self._error = error
+
+    def started(self, tally: Tally, in_flight: Callable[[], int]) -> None:
+        self.told.append(("started", tally, in_flight()))
+
+    def attempted(self, row: int, attempt: Attempt) -> None:
+        self.told.append((row, attempt))
+
+    def pulse(self) -> None:
+        self.told.append("pulse")
+        if self._error is not None:
+            raise self._error
+
+    def finished(self) -> None:
+        self.told.append("finished")
+
+
+def _tell_all(watchers: Watchers, tally: Tally) -> None:
+    watchers.started(tally, lambda: 7)
+    watchers.attempted(3, ATTEMPT)
+    watchers.pulse()
+    watchers.pulse()
+    watchers.finished()
+
+
+def test_each_is_told_everything() -> None:
+    one, two, tally = _Watcher(), _Watcher(), Tally()
+    _tell_all(Watchers(one, two), tally)
+    assert one.told == [("started", tally, 7), (3, ATTEMPT), "pulse", "pulse", "finished"]
+    assert two.told == one.told
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(), OSError("No space left on device")])
+def test_one_whose_stream_fails_is_told_no_more_and_the_others_are(error: OSError) -> None:
+    broken, other = _Watcher(error), _Watcher()
+    _tell_all(Watchers(broken, other), Tally())
+    assert broken.told[2:] == ["pulse"]
+    assert other.told[2:] == ["pulse", "pulse", "finished"]
+
+
+def test_a_bug_in_one_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        Watchers(_Watcher(ZeroDivisionError())).pulse()

@@ -1,0 +1,374 @@
+"""A job file and flags, made into one valid job."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from batcher.errors import ConfigurationError
+from batcher.job import (
+    _TABLES,
+    RESERVED_PARAMETERS,
+    JobSpec,
+    LimitSpec,
+    OutputSpec,
+    PromptSpec,
+    ProviderSpec,
+    load_job,
+)
+
+WHOLE = """
+input = ["a.jsonl", "/data/b.parquet", "-"]
+
+[provider]
+name = "zai"
+base_url = "http://localhost:8000/v1"
+model = "glm-4.7"
+auth = "jwt"
+api_key_file = "key.txt"
+stream = true
+allow_empty = true
+
+[parameters]
+temperature = 0
+thinking = {type = "disabled"}
+
+[prompt]
+template = "Say {{ word }}"
+system_template = "Be brief"
+prompt_column = "question"
+messages_column = "dialog"
+id_column = "name"
+
+[limits]
+concurrency = 3
+timeout = 60
+connect_timeout = 2.5
+idle_timeout = 30
+max_attempts = 5
+max_wait = 100
+
+[output]
+directory = "out"
+allow_errors = "1%"
+"""
+
+
+@pytest.fixture
+def job_file(tmp_path: Path) -> Path:
+    return tmp_path / "job.toml"
+
+
+def _refused(path: Path | None, flags: dict[str, Any]) -> str:
+    with pytest.raises(ConfigurationError) as raised:
+        load_job(path, flags)
+    assert raised.value.exit_code == 78
+    return str(raised.value)
+
+
+# What a file says
+
+
+def test_every_key_of_a_file_is_read_and_its_paths_are_relative_to_it(job_file: Path) -> None:
+    job_file.write_text(WHOLE)
+    folder = str(job_file.parent)
+    assert load_job(job_file, {}) == JobSpec(
+        input=(f"{folder}/a.jsonl", "/data/b.parquet", "-"),
+        provider=ProviderSpec(
+            name="zai",
+            base_url="http://localhost:8000/v1",
+            model="glm-4.7",
+            auth="jwt",
+            api_key_file=f"{folder}/key.txt",
+            stream=True,
+            allow_empty=True,
+        ),
+        parameters={"temperature": 0, "thinking": {"type": "disabled"}},
+        prompt=PromptSpec(
+            template="Say {{ word }}",
+            system_template="Be brief",
+            prompt_column="question",
+            messages_column="dialog",
+            id_column="name",
+        ),
+        limits=LimitSpec(
+            concurrency=3,
+            timeout=60.0,
+            connect_timeout=2.5,
+            idle_timeout=30.0,
+            max_attempts=5,
+            max_wait=100.0,
+        ),
+        output=OutputSpec(directory=f"{folder}/out", allow_errors="1%"),
+    )
+
+
+def test_a_job_of_nothing_is_all_defaults() -> None:
+    assert load_job(None, {}) == JobSpec()
+
+
+def test_a_job_cannot_be_changed(job_file: Path) -> None:
+    job_file.write_text(WHOLE)
+    job = load_job(job_file, {})
+    for value in (job, job.provider, job.prompt, job.limits, job.output):
+        with pytest.raises(AttributeError, match="immutable"):
+            setattr(value, value.__struct_fields__[0], None)
+
+
+def test_a_job_asks_another_model_and_stays_the_same_otherwise(job_file: Path) -> None:
+    job_file.write_text(WHOLE)
+    job = load_job(job_file, {})
+    assert job.with_model("glm-5") == load_job(job_file, {"provider": {"model": "glm-5"}})
+    assert job.provider.model == "glm-4.7"
+
+
+def test_a_file_saved_with_a_byte_order_mark_is_read(job_file: Path) -> None:
+    job_file.write_text('[provider]\nmodel = "模型"\n', "utf-8-sig")
+    assert load_job(job_file, {}).provider.model == "模型"
+
+
+def test_templates_named_by_a_sign_are_read_from_the_folder_of_the_file(job_file: Path) -> None:
+    (job_file.parent / "templates").mkdir()
+    (job_file.parent / "templates" / "p.j2").write_text("标注 {{ x }}\n", "utf-8-sig")
+    job_file.write_text('[prompt]\ntemplate = "@templates/p.j2"\nprompt_column = "@x"')
+    prompt = load_job(job_file, {}).prompt
+    assert (prompt.template, prompt.prompt_column) == ("标注 {{ x }}\n", "@x")
+
+
+# Flags
+
+
+def test_a_flag_wins_over_the_file_and_the_rest_of_its_table_stays(job_file: Path) -> None:
+    job_file.write_text(WHOLE)
+    job = load_job(
+        job_file,
+        {"provider": {"model": "glm-5"}, "limits": {"concurrency": 9}, "input": ["other.jsonl"]},
+    )
+    assert (job.provider.model, job.provider.name) == ("glm-5", "zai")
+    assert (job.limits.concurrency, job.limits.timeout) == (9, 60.0)
+    assert job.input == ("other.jsonl",)
+
+
+def test_a_parameter_given_as_a_flag_replaces_the_whole_value(job_file: Path) -> None:
+    """What is left of an old table under a new one would be no one's wish."""
+    job_file.write_text('[parameters.thinking]\ntype = "enabled"\nclear_thinking = true')
+    job = load_job(job_file, {"parameters": {"thinking": {"type": "disabled"}}})
+    assert job.parameters == {"thinking": {"type": "disabled"}}
+
+
+def test_a_flag_that_is_none_takes_the_value_of_the_file_away(job_file: Path) -> None:
+    job_file.write_text("[parameters]\ntemperature = 0.5\ntop_p = 0.9")
+    assert load_job(job_file, {"parameters": {"top_p": None}}).parameters == {"temperature": 0.5}
+    assert load_job(None, {"parameters": {"seed": None}}).parameters == {}
+
+
+def test_paths_of_flags_are_relative_to_the_working_directory(
+    job_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_file.write_text(WHOLE)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "t.j2").write_text("from the working directory")
+    monkeypatch.chdir(tmp_path / "work")
+    job = load_job(
+        job_file,
+        {
+            "input": ["b.jsonl"],
+            "provider": {"api_key_file": "k"},
+            "output": {"directory": "d"},
+            "prompt": {"template": "@t.j2"},
+        },
+    )
+    assert job.input == ("b.jsonl",)
+    assert (job.provider.api_key_file, job.output.directory) == ("k", "d")
+    assert job.prompt.template == "from the working directory"
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("table", "typo", "nearest"),
+    [
+        (None, "provder", "provider"),
+        ("provider", "modle", "model"),
+        ("prompt", "tempalte", "template"),
+        ("limits", "concurency", "concurrency"),
+        ("output", "directry", "directory"),
+    ],
+)
+def test_an_unknown_key_is_told_its_nearest_in_every_table(
+    job_file: Path, table: str | None, typo: str, nearest: str
+) -> None:
+    head = f"[{table}]\n" if table else ""
+    job_file.write_text(f"{head}{typo} = 1")
+    place = f" in [{table}]" if table else ""
+    assert _refused(job_file, {}) == (
+        f"{job_file}: unknown key `{typo}`{place}; did you mean `{nearest}`?"
+    )
+
+
+def test_an_unknown_key_like_no_other_is_told_all_there_are() -> None:
+    assert _refused(None, {"output": {"zzz": 1}}) == (
+        "the command line: unknown key `zzz` in [output]; known: directory, allow_errors"
+    )
+
+
+@pytest.mark.parametrize("at", [None, "limits"])
+def test_a_key_in_the_wrong_place_is_told_where_it_belongs(at: str | None) -> None:
+    flags: dict[str, Any] = {at: {"model": "m"}} if at else {"model": "m"}
+    assert _refused(None, flags).endswith("; it belongs under [provider]")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"limits": {"concurrency": 0}}, "[limits] concurrency = 0: Expected `int` >= 1"),
+        ({"limits": {"concurrency": True}}, "[limits] concurrency = True: Expected `int`"),
+        ({"limits": {"timeout": "9"}}, "[limits] timeout = '9': Expected `float`, got `str`"),
+        ({"limits": {"timeout": 0}}, "[limits] timeout = 0: Expected `float` > 0.0"),
+        ({"limits": {"timeout": float("nan")}}, "[limits] timeout = nan: Expected `float`"),
+        ({"limits": {"timeout": float("inf")}}, "[limits] timeout = inf: Expected `float` <= "),
+        ({"limits": {"max_wait": float("inf")}}, "[limits] max_wait = inf: Expected `float` <= "),
+        ({"provider": {"name": "gml"}}, "'gml': not one of glm, zai, openai, deepseek"),
+        ({"provider": {"auth": "basic"}}, "[provider] auth = 'basic': not one of bearer, jwt"),
+        ({"provider": {"stream": 1}}, "[provider] stream = 1: Expected `bool`, got `int`"),
+        ({"provider": {"model": 3}}, "[provider] model = 3: Expected `str`, got `int`"),
+        ({"prompt": {"template": 3}}, "[prompt] template = 3: Expected `str`, got `int`"),
+        ({"output": {"directory": 3}}, "[output] directory = 3: Expected `str`, got `int`"),
+        ({"output": {"allow_errors": -1}}, "[output] allow_errors = -1: Expected `int` >= 0"),
+        ({"output": {"allow_errors": "few"}}, "= 'few': neither a number of rows nor a share"),
+        ({"output": {"allow_errors": "1%\n"}}, "neither a number of rows nor a share"),
+        ({"provider": 3}, "the command line: provider: Expected `table`, got `int`"),
+        ({"prompt": 3}, "the command line: prompt: Expected `table`, got `int`"),
+        ({"parameters": []}, "the command line: parameters: Expected `table`, got `list`"),
+        ({"input": "a.jsonl"}, "the command line: input: Expected `list`, got `str`"),
+        ({"input": [3]}, "the command line: input[0]: Expected `str`, got `int`"),
+        ({"provider": {"name": "g\nlm"}}, "[provider] name = 'g\\nlm': not one of glm, "),
+        ({"pro\nvider": 3}, "unknown key `pro\nvider`; did you mean `provider`?"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_table_and_key(flags: dict[str, Any], said: str) -> None:
+    message = _refused(None, flags)
+    assert message.startswith("the command line: ")
+    assert said in message
+
+
+@pytest.mark.parametrize("name", RESERVED_PARAMETERS)
+def test_a_parameter_that_the_run_decides_cannot_be_set(name: str) -> None:
+    assert _refused(None, {"parameters": {name: 1}}) == (
+        f"the command line: the parameter `{name}` cannot be set: {RESERVED_PARAMETERS[name]}"
+    )
+
+
+@pytest.mark.parametrize("value", ["nan", "[1, inf]", "2026-01-01", "{a = 07:32:00}"])
+def test_a_parameter_that_json_does_not_hold_is_refused(job_file: Path, value: str) -> None:
+    job_file.write_text(f"[parameters]\nodd = {value}")
+    assert "the parameter `odd` is " in _refused(job_file, {})
+
+
+def test_a_parameter_of_broken_text_is_refused() -> None:
+    """As a shell may hand it over, in another encoding."""
+    assert "the parameter `stop` is 'a\\udcff'" in _refused(
+        None, {"parameters": {"stop": "a\udcff"}}
+    )
+
+
+def test_a_file_that_is_no_toml_is_told_its_line(job_file: Path) -> None:
+    job_file.write_text('[provider]\nmodel = "m"\nname = \n')
+    message = _refused(job_file, {})
+    assert message.startswith(f"the job file {job_file} is not TOML: ")
+    assert "line 3" in message
+
+
+def test_a_file_that_is_no_utf_8_is_refused(job_file: Path) -> None:
+    job_file.write_bytes(b'model = "\xff"')
+    assert _refused(job_file, {}).startswith(f"the job file {job_file} is not TOML: ")
+
+
+def test_a_file_that_is_not_there_is_named(job_file: Path) -> None:
+    assert (
+        _refused(job_file, {}) == f"cannot read the job file {job_file}: No such file or directory"
+    )
+
+
+def test_a_template_that_is_not_there_is_named() -> None:
+    assert _refused(None, {"prompt": {"template": "@gone.j2"}}) == (
+        "cannot read the template gone.j2: No such file or directory"
+    )
+
+
+def test_a_template_that_is_no_utf_8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "t.j2").write_bytes("标注".encode("gbk"))
+    message = _refused(None, {"prompt": {"system_template": f"@{tmp_path}/t.j2"}})
+    assert message.startswith(f"the template {tmp_path}/t.j2 is not UTF-8")
+
+
+def test_a_key_has_no_place_in_a_job_and_is_not_printed() -> None:
+    message = _refused(None, {"provider": {"api_key": "canary-id.canary-secret"}})
+    assert "did you mean `api_key_file`?" in message
+    assert "canary" not in message
+    names = {name for table in _TABLES.values() for name in table.__struct_fields__}
+    assert {name for name in names if re.search("key|secret|token", name)} == {"api_key_file"}
+
+
+def test_every_table_of_a_job_is_known_to_its_error_messages() -> None:
+    hints = get_type_hints(JobSpec)
+    tables = {name: kind for name, kind in hints.items() if hasattr(kind, "__struct_fields__")}
+    assert tables == _TABLES
+
+
+def test_every_key_stands_in_the_documentation() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "job-file.md").read_text("utf-8")
+    example = msgspec.toml.decode(text.split("```toml")[1].split("```")[0])
+    for name, table in _TABLES.items():
+        assert set(example[name]) == set(table.__struct_fields__)
+    assert set(example) == set(JobSpec.__struct_fields__)
+    assert set(get_args(get_type_hints(ProviderSpec)["name"])) <= set(re.findall(r"\w+", text))
+
+
+# Settings and allowances
+
+
+def test_settings_are_what_shapes_requests_and_nothing_else(job_file: Path) -> None:
+    job_file.write_text(WHOLE)
+    assert load_job(job_file, {}).request_settings() == {
+        "model": "glm-4.7",
+        "parameters.temperature": 0,
+        "parameters.thinking": {"type": "disabled"},
+        "prompt.template": "Say {{ word }}",
+        "prompt.system_template": "Be brief",
+        "prompt.prompt_column": "question",
+        "prompt.messages_column": "dialog",
+        "prompt.id_column": "name",
+    }
+
+
+def test_settings_that_are_not_set_are_not_there() -> None:
+    assert set(JobSpec().request_settings()) == {"prompt.prompt_column", "prompt.messages_column"}
+
+
+@given(errors=st.integers(0, 100), rows=st.integers(0, 100), allowed=st.integers(0, 100))
+def test_a_number_allows_as_many_errors(errors: int, rows: int, allowed: int) -> None:
+    assert OutputSpec(allow_errors=allowed).allows(errors, rows) == (errors <= allowed)
+
+
+@given(rows=st.integers(0, 10**9), share=st.decimals(0, 100, places=3), more=st.integers(1, 9))
+@example(rows=100_000, share=Decimal("0.009"), more=1)
+def test_a_share_allows_errors_up_to_the_exact_bound(rows: int, share: Decimal, more: int) -> None:
+    output = load_job(None, {"output": {"allow_errors": f"{share}%"}}).output
+    bound = int(Fraction(share) * rows / 100)
+    assert output.allows(bound, rows)
+    assert not output.allows(bound + more, rows)
+
+
+def test_without_an_allowance_one_error_is_too_many() -> None:
+    assert OutputSpec().allows(0, 0)
+    assert not OutputSpec().allows(1, 1_000_000)

@@ -1,0 +1,105 @@
+"""The values that flow, and how an outcome is flattened."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from batcher import records
+from batcher.errors import ErrorClass, Problem
+from batcher.records import (
+    Attempt,
+    Completion,
+    Counts,
+    Failure,
+    Recorded,
+    Source,
+    Success,
+    Usage,
+    record,
+)
+
+SOURCE = Source("data/prompts.jsonl", 18)
+TIMEOUT = Problem(ErrorClass.AMBIGUOUS, "no whole answer", None, None)
+ATTEMPTS = (Attempt(1, "req-1", 100.0, 9.5, TIMEOUT), Attempt(2, "req-2", 120.0, 1.25))
+VALUES = [
+    value
+    for value in vars(records).values()
+    if isinstance(value, type) and dataclasses.is_dataclass(value)
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: value.__name__)
+def test_a_value_is_frozen_and_slotted(value: Any) -> None:  # noqa: ANN401 -- any dataclass
+    assert value.__dataclass_params__.frozen
+    assert "__dict__" not in dir(value)
+
+
+def test_a_source_reads_as_file_and_line() -> None:
+    assert str(SOURCE) == "data/prompts.jsonl:18"
+
+
+def test_a_success_is_flattened_with_its_last_attempt_and_every_field_of_its_completion() -> None:
+    usage = Usage(1, 2, 3, 4)
+    completion = Completion("yes", "because", "[{}]", "stop", "glm-4.7", usage, "theirs")
+    assert record(Success(17, "a", "k", completion, ATTEMPTS, 121.5, SOURCE)) == Recorded(
+        row=17,
+        id="a",
+        key="k",
+        attempts=2,
+        latency_s=1.25,
+        finished_at=121_500_000,
+        request_id="req-2",
+        source="data/prompts.jsonl:18",
+        response="yes",
+        reasoning="because",
+        tool_calls="[{}]",
+        finish_reason="stop",
+        model="glm-4.7",
+        prompt_tokens=1,
+        completion_tokens=2,
+        cached_tokens=3,
+        reasoning_tokens=4,
+    )
+
+
+def test_a_failure_is_flattened_with_its_problem_and_no_completion() -> None:
+    problem = Problem(ErrorClass.BAD_REQUEST, "bad", "1210", 400)
+    assert record(Failure(17, "a", "k", problem, ATTEMPTS[:1], 121.5, SOURCE)) == Recorded(
+        row=17,
+        id="a",
+        key="k",
+        attempts=1,
+        latency_s=9.5,
+        finished_at=121_500_000,
+        request_id="req-1",
+        source="data/prompts.jsonl:18",
+        error_class="bad_request",
+        code="1210",
+        http_status=400,
+        message="bad",
+    )
+
+
+def test_a_row_without_a_call_has_neither_latency_nor_request_id() -> None:
+    flat = record(Failure(0, "0", None, TIMEOUT, (), 0.0, SOURCE))
+    assert (flat.attempts, flat.latency_s, flat.request_id, flat.key) == (0, None, None, None)
+
+
+def test_what_is_flattened_is_plain_text_and_numbers() -> None:
+    """An enum that calls itself a string would not be stored as one everywhere."""
+    flat = record(Failure(0, "0", None, TIMEOUT, (), 0.0, SOURCE))
+    assert {type(value) for value in flat} == {int, str, type(None)}
+
+
+def test_moments_are_rounded_to_microseconds_not_cut() -> None:
+    flat = record(Failure(0, "0", None, TIMEOUT, (), 0.000_000_999, SOURCE))
+    assert flat.finished_at == 1
+
+
+def test_the_rows_of_a_run_are_its_results_and_its_errors() -> None:
+    errors = {ErrorClass.BAD_REQUEST: 2, ErrorClass.AMBIGUOUS: 3}
+    counts = Counts(10, 1, errors, 20, 0, 0, 0, 0)
+    assert (counts.error_rows, counts.rows) == (5, 15)
