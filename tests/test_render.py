@@ -368,7 +368,7 @@ def test_with_a_template_a_batch_line_is_a_row_like_any_other() -> None:
     assert _printed("{{ custom_id }}", **_batch()) == "request-1"
 
 
-@pytest.mark.parametrize("url", [None, *BATCH_URLS])
+@pytest.mark.parametrize("url", [None, *sorted(BATCH_URLS)])
 def test_the_url_of_a_batch_line_is_one_of_the_known_names(url: str | None) -> None:
     assert "url" not in _render({**_batch(), "url": url}).body
 

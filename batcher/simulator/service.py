@@ -33,7 +33,8 @@ _TOKENIZER = f"{_BASE}/tokenizer"
 _LARGEST_BODY = 64 * 1024 * 1024
 _PROMPT_SHOWN = 60
 _TO_BE_RETRIED = frozenset({429, 503})
-_STOP_S = 1.0
+# Only a connection that comes in at the very end can need it.
+_STOP_S = 5.0
 
 _logger = logging.getLogger("batcher.simulator")
 # What is no HTTP gets its 400; it is the client's mistake and needs no traceback here.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -86,24 +87,32 @@ class Caller:
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body or _body())
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.session.request(
-            method, self.base_url + path, data=raw, headers=named
+            method, self.base_url + path, data=io.BytesIO(raw), headers=named
         ) as response:
             return Answered(response.status, response.headers, await response.read())
 
-    @asynccontextmanager
-    async def connected(
-        self, body: Body | None = None, length: int | None = None
-    ) -> AsyncIterator[asyncio.StreamReader]:
-        """Send a request over a bare socket, and hang up at the end of the block."""
+    @property
+    def address(self) -> tuple[str, int]:
         url = urlsplit(self.base_url)
-        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        return str(url.hostname), int(url.port or 0)
+
+    def request(
+        self, body: Body | None = None, length: int | None = None, header: bytes = b"X-More: no"
+    ) -> bytes:
+        """Return a request as it stands on the wire, or with another length than it has."""
         raw = msgspec.json.encode(body or _body())
         head = (
-            f"POST {url.path}/chat/completions HTTP/1.1\r\nHost: simulated\r\n"
-            f"Authorization: Bearer {SIMULATED_KEY}\r\n"
-            f"Content-Length: {len(raw) if length is None else length}\r\n\r\n"
+            f"POST {urlsplit(self.base_url).path}/chat/completions HTTP/1.1\r\n"
+            f"Host: simulated\r\nAuthorization: Bearer {SIMULATED_KEY}\r\n"
+            f"Content-Length: {len(raw) if length is None else length}\r\n"
         )
-        writer.write(head.encode() + raw)
+        return head.encode() + header + b"\r\n\r\n" + raw
+
+    @asynccontextmanager
+    async def connected(self, request: bytes | None = None) -> AsyncIterator[asyncio.StreamReader]:
+        """Send a request over a bare socket, and hang up at the end of the block."""
+        reader, writer = await asyncio.open_connection(*self.address)
+        writer.write(request or self.request())
         try:
             yield reader
         finally:
@@ -140,9 +149,8 @@ Simulate = Callable[..., AbstractAsyncContextManager[Caller]]
 def quiet(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
     """Hold a test to end without a warning in the log or a word on stderr."""
     yield
-    assert [
-        record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING
-    ] == []
+    records = caplog.get_records("call")
+    assert [r.getMessage() for r in records if r.levelno >= logging.WARNING] == []
     assert capfd.readouterr().err == ""
 
 
@@ -160,8 +168,8 @@ def simulate(tmp_path: Path) -> Simulate:
         ledger = tmp_path / "ledger.jsonl"
         given: dict[str, Any] = {"latency_s": 0, "ledger": ledger} | fields
         async with (
-            serve(SimulatorConfig(**given), clock=clock, sleep=sleep) as simulator,
             aiohttp.ClientSession(headers={"Authorization": f"Bearer {SIMULATED_KEY}"}) as session,
+            serve(SimulatorConfig(**given), clock=clock, sleep=sleep) as simulator,
         ):
             yield Caller(simulator.base_url, session, ledger)
 

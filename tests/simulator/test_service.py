@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import struct
 import time
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from aiohttp import web
 from batcher.errors import OutputError
 from batcher.simulator.chances import prompt_key
 from batcher.simulator.config import SIMULATED_KEY, SIMULATED_MODEL, SimulatorConfig
-from batcher.simulator.service import _CHAT, _Service, serve
+from batcher.simulator.service import _CHAT, _STOP_S, _Service, serve
 
 if TYPE_CHECKING:
     from tests.simulator.conftest import MakeBody, Simulate
@@ -109,7 +111,7 @@ async def test_another_path_is_not_found(simulate: Simulate, path: str) -> None:
 
 
 async def test_a_large_request_is_taken(simulate: Simulate, make_body: MakeBody) -> None:
-    image = {"type": "image_url", "image_url": {"url": "data:" + "A" * 5_000_000}}
+    image = {"type": "image_url", "image_url": {"url": "data:" + "A" * 3_000_000}}
     async with simulate() as caller:
         answer = await caller.ask(make_body([{"type": "text", "text": "Look"}, image]))
     assert "Look" in text_of(answer)
@@ -316,7 +318,7 @@ async def test_a_body_can_be_shorter_than_promised(simulate: Simulate) -> None:
 
 async def test_a_stream_can_be_cut_inside(simulate: Simulate, make_body: MakeBody) -> None:
     async with simulate(faults={"truncated": 1.0}) as caller:
-        async with caller.connected(make_body(stream=True)) as reader:
+        async with caller.connected(caller.request(make_body(stream=True))) as reader:
             stream = await reader.read()
         (entry,) = await caller.ended()
     assert stream.count(b"data: ") > 1
@@ -401,10 +403,13 @@ async def test_the_ledger_tells_of_a_request_all_but_its_key(
 async def test_the_id_of_a_request_may_stand_in_a_header(simulate: Simulate) -> None:
     async with simulate() as caller:
         await caller.ask(X_Client_Request_Id="from-the-header")
-        await caller.ask({"request_id": 7}, X_Client_Request_Id="\udcff")
         await caller.ask()
+        await caller.ask({"request_id": 7})
+        odd = caller.request(header=b"X-Client-Request-Id: \xff")
+        async with caller.connected(odd) as reader:
+            await reader.readuntil(b"\r\n\r\n")
         ids = [entry.request_id for entry in caller.ledger()]
-    assert ids == ["from-the-header", "?", None]
+    assert ids == ["from-the-header", None, None, "?"]
 
 
 async def test_what_cannot_be_read_is_recorded_without_a_name(simulate: Simulate) -> None:
@@ -431,65 +436,63 @@ async def test_a_client_that_leaves_between_two_writes_did_not_get_the_whole(
     simulate: Simulate, make_body: MakeBody
 ) -> None:
     async with simulate(faults={"drip": 1.0}, drip_s=0) as caller:
-        async with caller.connected(make_body(stream=True)) as reader:
-            await reader.readuntil(b"data: ")
+        async with caller.connected(caller.request(make_body(stream=True))) as reader:
+            await reader.readuntil(b"\r\n\r\n1\r\nd\r\n")
         (entry,) = await caller.ended()
     assert (entry.status, entry.sent) == (200, False)
 
 
-async def test_a_connection_that_breaks_at_a_write_is_no_error(simulate: Simulate) -> None:
-    """The client is found gone by a write, before the loop has told of it."""
-    transports: list[asyncio.Transport] = []
+async def test_a_client_found_gone_by_a_write_is_no_error(simulate: Simulate) -> None:
+    """The connection breaks while the service writes, before the event loop can tell."""
+    clients: list[socket.socket] = []
 
-    async def break_off(_seconds: float) -> None:
-        (server,) = [
-            found
-            for found in gc.get_objects()
-            if isinstance(found, asyncio.Transport)
-            and (sock := found.get_extra_info("socket")) is not None
-            and not found.is_closing()
-            and sock.getsockname()[1] == port
-        ]
-        transports.append(server)
-        server.abort()
+    async def hang_up(_seconds: float) -> None:
+        if clients:
+            client = clients.pop()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
 
-    async with simulate(latency_s=1, sleep=break_off) as caller:
-        port = int(caller.base_url.split(":")[2].partition("/")[0])
-        with pytest.raises(aiohttp.ServerDisconnectedError):
-            await caller.ask()
+    async with simulate(faults={"drip": 1.0}, sleep=hang_up) as caller:
+        clients.append(socket.create_connection(caller.address))
+        clients[0].sendall(caller.request())
         (entry,) = await caller.ended()
-    assert transports
-    assert (entry.status, entry.sent) == (None, False)
+        assert not clients
+    assert (entry.status, entry.sent) == (200, False)
 
 
 async def test_a_request_that_breaks_off_has_not_arrived(simulate: Simulate) -> None:
     async with simulate() as caller:
-        async with caller.connected(length=1_000_000):
+        async with caller.connected(caller.request(length=1_000_000)):
             await asyncio.sleep(0.01)
         assert (await caller.ask()).status == 200
         assert len(caller.ledger()) == 1
 
 
-async def test_what_is_no_http_is_refused_quietly(simulate: Simulate) -> None:
+@pytest.mark.parametrize("noise", [b"no http at all\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
+async def test_what_is_no_http_is_refused_quietly(simulate: Simulate, noise: bytes) -> None:
     async with simulate() as caller:
-        url = caller.base_url.split("/")[2].split(":")
-        reader, writer = await asyncio.open_connection(url[0], int(url[1]))
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nno http at all\r\n\r\n")
-        answer = await reader.read()
+        reader, writer = await asyncio.open_connection(*caller.address)
+        for raw in (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", noise):
+            writer.write(raw)
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(head.partition(b"Content-Length: ")[2].split()[0]))
         writer.close()
         await writer.wait_closed()
-    assert b"HTTP/1.0 400 Bad Request" in answer or b"HTTP/1.1 400 Bad Request" in answer
+    assert b" 400 Bad Request\r\n" in head
 
 
-async def test_stopping_cuts_what_hangs_and_records_it(simulate: Simulate) -> None:
-    async with asyncio.timeout(20), simulate(faults={"timeout": 1.0}) as caller:
-        asking = asyncio.create_task(caller.ask())
-        await caller.arrived()
-    with pytest.raises(aiohttp.ClientError):
-        await asking
-    (entry,) = caller.ledger()
+async def test_stopping_cuts_what_hangs_and_what_idles(simulate: Simulate) -> None:
+    async with AsyncExitStack() as stack, asyncio.timeout(_STOP_S - 1):
+        async with simulate(faults={"timeout": 1.0}) as caller:
+            hanging = await stack.enter_async_context(caller.connected())
+            idle = await stack.enter_async_context(caller.connected(b"\r\n"))
+            await caller.arrived()
+        for reader in (hanging, idle):
+            with suppress(ConnectionResetError):
+                assert await reader.read() == b""
+        (entry,) = caller.ledger()
     assert entry.finished_at is not None
-    assert not entry.sent
+    assert (entry.status, entry.sent) == (None, False)
 
 
 async def test_requests_leave_nothing_behind_and_share_a_connection(make_body: MakeBody) -> None:
