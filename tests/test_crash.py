@@ -158,13 +158,8 @@ def test_a_second_signal_stops_at_once(folder: Path, start: Start) -> None:
     _wait_for_calls(folder, process, CONCURRENCY)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
-    until = time.monotonic() + PATIENCE_S
-    while process.poll() is None:
-        # The first may be handled after the second was sent: a signal is no queue.
-        process.send_signal(signal.SIGTERM)
-        assert time.monotonic() < until
-        time.sleep(0.02)
-    output, errors = process.communicate()
+    output, errors = process.communicate(timeout=PATIENCE_S)
+    # Which of the two the process sees first is the kernel's choice.
     assert process.returncode in (130, 143)
     assert "batcher export prompts.batch" in output
     assert "Traceback" not in errors

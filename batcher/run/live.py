@@ -136,11 +136,12 @@ class LiveRun:
             self.executor.stopping.set()
             loop.call_later(0 if twice else DRAIN_S, calls.cancel)
 
-        handled = heeded_signals()
-        for number in handled:
+        before = {number: signal.getsignal(number) for number in heeded_signals()}
+        for number in before:
             loop.add_signal_handler(number, stop, number)
         try:
             yield
         finally:
-            for number in handled:
+            for number, handler in before.items():
                 loop.remove_signal_handler(number)
+                signal.signal(number, handler)

@@ -33,7 +33,9 @@ _TOKENIZER = f"{_BASE}/tokenizer"
 _LARGEST_BODY = 64 * 1024 * 1024
 _PROMPT_SHOWN = 60
 _TO_BE_RETRIED = frozenset({429, 503})
-# Only a connection that comes in at the very end can need it.
+# Turns of the event loop after which every connection that was accepted is known.
+_TURNS = 5
+# Never needed: each handler ends when its connection does.
 _STOP_S = 5.0
 
 _logger = logging.getLogger("batcher.simulator")
@@ -87,6 +89,9 @@ async def serve(
             name = f"[{host}]" if ":" in host else host
             yield Simulator(f"http://{name}:{site.port}{_BASE}")
         finally:
+            await site.stop()
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
             connections = runner.server.connections if runner.server else ()
             for transport in [c.transport for c in connections if c.transport]:
                 transport.abort()

@@ -495,6 +495,21 @@ async def test_stopping_cuts_what_hangs_and_what_idles(simulate: Simulate) -> No
     assert (entry.status, entry.sent) == (None, False)
 
 
+# Not 2: a connection accepted in the very turn of the stop is lost inside asyncio (3.11), unread.
+@pytest.mark.parametrize("turns", [0, 1, 3, 4, 5, 6, 7])
+async def test_stopping_cuts_what_has_only_just_come_in(simulate: Simulate, turns: int) -> None:
+    """The stop falls between any two steps of a connection's beginning."""
+    async with asyncio.timeout(_STOP_S - 1):
+        async with simulate(faults={"timeout": 1.0}) as caller:
+            client = socket.create_connection(caller.address, 3)
+            client.sendall(caller.request())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        with client, suppress(ConnectionResetError):
+            assert client.recv(1) == b""
+    assert all(entry.finished_at for entry in caller.ledger())
+
+
 async def test_requests_leave_nothing_behind_and_share_a_connection(make_body: MakeBody) -> None:
     """Ten thousand requests, a tenth of which meets a fault, sent down one connection."""
     config = SimulatorConfig(latency_s=0, faults={"500": 0.1})
