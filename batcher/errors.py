@@ -207,7 +207,10 @@ _RULES = {
         "The model answered with no text; allow it with --allow-empty if that is expected.",
     ),
     ErrorClass.TOKEN_EXPIRED: Rule(
-        Action.RETRY, "The signed token was refused; check this machine's clock."
+        Action.RETRY,
+        "The signed token was refused; check this machine's clock.",
+        counts=False,
+        exit_code=77,
     ),
     ErrorClass.QUOTA_EXHAUSTED: Rule(
         Action.WAIT,

@@ -72,7 +72,7 @@ class Renderer:
 
         Raises:
             RowError: the row has no prompt, or one of the wrong shape.
-            ConfigurationError: neither the row nor the job names a model.
+            ConfigurationError: the job names no model, and the row is no batch line with its own.
         """
         try:
             body = self._body(prompt.columns)
@@ -81,17 +81,16 @@ class Renderer:
             raise RowError(
                 ErrorClass.INVALID_ROW, f"the request is no valid JSON: {error}"
             ) from None
-        if not body["model"]:
-            raise ConfigurationError(
-                f"{prompt.source}: the row names no model, nor does the job; give --model"
-            )
         return Request(prompt.row, prompt.id, key, body, prompt.source)
 
     def _body(self, columns: Mapping[str, object]) -> dict[str, object]:
         if self._template is None and "body" in columns and "custom_id" in columns:
             return self._batch_body(columns)
+        model = self._job.provider.model
+        if not model:
+            raise ConfigurationError("the job names no model; give --model, such as glm-4.5-air")
         return {
-            "model": self._job.provider.model,
+            "model": model,
             "messages": self._messages(columns),
             **self._job.parameters,
         }
@@ -116,8 +115,8 @@ class Renderer:
                     ErrorClass.INVALID_ROW, f"`body.{name}`: {RESERVED_PARAMETERS[name]}"
                 )
         model = own.get("model", self._job.provider.model)
-        if not isinstance(model, str | None):
-            raise RowError(ErrorClass.INVALID_ROW, "`body.model` is not a string")
+        if not (isinstance(model, str) and model):
+            raise RowError(ErrorClass.INVALID_ROW, "`body.model` is not the name of a model")
         messages = checked_messages(own.get("messages"), "body.messages")
         parameters = {k: v for k, v in own.items() if k not in RESERVED_PARAMETERS}
         return {"model": model, "messages": messages, **self._job.parameters, **parameters}

@@ -209,8 +209,14 @@ def test_a_row_without_a_prompt_is_told_which_columns_it_has() -> None:
 
 @pytest.mark.parametrize("model", [None, ""])
 def test_without_any_model_the_job_is_wrong_not_the_row(model: str | None) -> None:
-    with pytest.raises(ConfigurationError, match=r"prompts\.jsonl:18: .* give --model"):
+    with pytest.raises(ConfigurationError, match="the job names no model; give --model"):
         _render({"prompt": "hi"}, _job(model=model))
+
+
+def test_a_batch_line_without_any_model_is_an_error_of_its_own() -> None:
+    """Its neighbours may name theirs."""
+    with pytest.raises(RowError, match=r"`body\.model` is not the name of a model"):
+        _render({"custom_id": "a", "body": {"messages": [USER]}}, _job(model=None))
 
 
 @pytest.mark.parametrize(
@@ -444,7 +450,7 @@ def test_a_batch_line_that_contradicts_the_run_is_refused(
         ("{", "`body` is not JSON text"),
         ({}, "`body.messages` is not a list of messages"),
         ({"messages": "[]"}, "`body.messages` is not a list of messages"),
-        ({"messages": [USER], "model": 3}, "`body.model` is not a string"),
+        ({"messages": [USER], "model": 3}, "`body.model` is not the name of a model"),
         ({"messages": [USER], "top_p": float("nan")}, "`body.top_p` is nan, which is no JSON"),
         ({"messages": [USER], "top_p": float("-inf")}, "`body.top_p` is -inf, which is no JSON"),
         ({"messages": [USER], "top_p": Decimal("0.5")}, "`body.top_p` is of type Decimal"),

@@ -25,6 +25,11 @@ class LocalExecutor:
     stopped_by: ProviderError | None = None
 
     @property
+    def width(self) -> int:
+        """Rows that may be unfinished at once: in flight, or waiting for another attempt."""
+        return ROWS_PER_PERMIT * self.retrier.limiter.limit
+
+    @property
     def in_flight(self) -> int:
         """Calls that have been sent and not answered yet."""
         return self.retrier.limiter.in_flight
@@ -51,7 +56,7 @@ class LocalExecutor:
             requests,
             outcome_of,
             put,
-            width=ROWS_PER_PERMIT * retrier.limiter.limit,
+            width=self.width,
             stopping=self.stopping,
         )
 

@@ -62,6 +62,9 @@ class RunDirectory:
             ) from None
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise OutputError(f"cannot write to {self.path}; name another directory with -o")
+        for output in (self.results, self.errors):
+            if output.is_dir():
+                raise OutputError(f"cannot create {output}: a directory has this name")
 
     def describe(self, facts: Mapping[str, object]) -> None:
         """Write `run.json` anew, in one step.

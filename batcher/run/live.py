@@ -18,7 +18,7 @@ from batcher.run.signals import heeded_signals
 
 DRAIN_S = 20.0
 PULSE_S = 0.5
-# Rows read in one visit to the reading thread; small enough to stay within the pool's width.
+# Rows read in one visit to the reading thread, unless the pool is narrower.
 _READ = 16
 
 
@@ -95,11 +95,12 @@ class LiveRun:
 
     def _read(self, rows: Iterator[Prompt | Failure]) -> list[Request | Failure]:
         batch: list[Request | Failure] = []
+        most = min(_READ, self.executor.width)
         for item in rows:
             if item.row not in self.done:
                 batch.append(self.prepare(item))
             # A long way over rows that are done must not hold up the end of the run.
-            if len(batch) == _READ or self.executor.stopping.is_set():
+            if len(batch) == most or self.executor.stopping.is_set():
                 break
         return batch
 

@@ -17,6 +17,7 @@ def open_dataset(job: JobSpec, spool: Path, stdin: BinaryIO) -> Dataset:
 
     Raises:
         InputError: an input is missing or of no known kind.
+        StorageError: standard input cannot be copied.
         UsageError: standard input is to be read beside files.
     """
     if "-" in job.input and len(job.input) > 1:
