@@ -119,7 +119,8 @@ def _promoted(field: pa.Field[Any], type_: pa.DataType) -> pa.Field[Any] | None:
 class Place:
     """Where the rows of a batch come from, and what each is called.
 
-    `texts` holds the start of each row that could not be read, and None for all others.
+    `texts` holds the start of each row as it stands in the file, or None; never None for a row
+    that could not be read.
     """
 
     first_row: int

@@ -78,7 +78,7 @@ class Dataset:
         The user's columns stand in the order of their first appearance. Parquet columns keep
         their types; those of JSON Lines, which are read once more for it, get the smallest that
         hold all values. Where there is none, each value is its JSON text. The struct of a row
-        that could not be read is null, and `source_text` the start of it.
+        that could not be read is null. `source_text` is the start of the line, or of such a row.
 
         Raises:
             InputError: a file cannot be read, or there are more than 1,000 columns.

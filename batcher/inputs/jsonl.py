@@ -94,18 +94,16 @@ class JsonlReader:
         self, first_row: int, lines: Sequence[Line], columns: Sequence[Column]
     ) -> pa.RecordBatch:
         ids: list[str] = []
-        texts: list[str | None] = []
+        texts = [_text(line) for line in lines]
         rows: list[dict[str, Any] | None] = []
         for row, line in enumerate(lines, first_row):
             try:
                 id_, values = self._read(row, line)
             except RowError:
                 ids.append(str(row))
-                texts.append(_text(line))
                 rows.append(None)
             else:
                 ids.append(id_)
-                texts.append(None)
                 rows.append(values)
         present = [row or {} for row in rows]
         arrays = [

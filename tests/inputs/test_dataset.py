@@ -76,12 +76,14 @@ def test_batches_hold_the_rows_in_order_with_a_null_struct_for_bad_ones(
     rows = list(data.rows())
     assert [row["row"] for row in found] == [row.row for row in rows]
     for made, row in zip(found, rows, strict=True):
-        assert (made["id"], made["source_file"], made["source_line"], made["source_text"]) == (
+        assert (made["id"], made["source_file"], made["source_line"]) == (
             row.id,
             row.source.file,
             row.source.line,
-            row.source.text,
         )
+        # A good line's start is there too, for an error that comes later.
+        if row.source.text is not None or row.source.file.endswith(".parquet"):
+            assert made["source_text"] == row.source.text
         assert made["input"] == (row.columns if isinstance(row, Prompt) else None)
 
 

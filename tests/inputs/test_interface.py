@@ -87,7 +87,9 @@ def test_batches_hold_the_same_rows(suffix: str, open_reader: OpenReader) -> Non
     assert [(row["row"], row["id"], row["source_line"]) for row in found] == [
         (row.row, row.id, row.source.line) for row in rows
     ]
-    assert [row["source_text"] for row in found] == [row.source.text for row in rows]
+    for row, read in zip(found, rows, strict=True):
+        if isinstance(read, Failure):
+            assert row["source_text"] == read.source.text
     assert [row["input"] for row in found] == [
         row.columns if isinstance(row, Prompt) else None for row in rows
     ]
