@@ -1,0 +1,64 @@
+"""What the documents say, held to what the program does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from batcher.cli import main
+from batcher.errors import BatcherError, ErrorClass
+from batcher.job import JobSpec, load_job
+from batcher.outputs.layout import ANSWER, ERROR, SOURCE
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_help_block_is_what_batcher_run_help_prints() -> None:
+    block = re.search(r"<!-- batcher run --help -->\n```text\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    done = CliRunner().invoke(main, ["run", "--help"], prog_name="batcher")
+    assert block[1] == done.stdout
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_every_output_column_is_listed(name: str) -> None:
+    text = (ROOT / name).read_text("utf-8")
+    columns = {*ANSWER.names, *ERROR.names, *SOURCE.names}
+    assert {column for column in columns if f"`{column}`" not in text} == set()
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=str)
+def test_every_link_leads_to_a_file(path: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text("utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_every_class_of_error_and_every_exit_code_is_explained() -> None:
+    text = (ROOT / "docs" / "errors.md").read_text("utf-8")
+    assert [name for name in ErrorClass if f"`{name}`" not in text] == []
+    codes = {error.exit_code for error in _leaves(BatcherError)}
+    assert {code for code in codes if f"| {code} |" not in text} == set()
+
+
+def _leaves(error: type[BatcherError]) -> set[type[BatcherError]]:
+    return {error}.union(*map(_leaves, error.__subclasses__()))
+
+
+def test_the_job_file_of_the_documents_has_every_key_and_loads(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "job-file.md").read_text("utf-8")
+    block = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert block is not None
+    (tmp_path / "job.toml").write_text(block[1], "utf-8")
+    (tmp_path / "prompt.j2").write_text("{{review}}")
+    job = load_job(tmp_path / "job.toml", {})
+    given = msgspec.toml.decode(block[1])
+    for table, value in msgspec.to_builtins(job).items():
+        assert table in given
+        if isinstance(value, dict) and table != "parameters":
+            assert given[table].keys() == value.keys()
+    assert job.limits == JobSpec().limits
