@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
 
-_CJK = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
+_CJK = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]+")
 _CJK_PER_TOKEN = 1.5
 _OTHER_PER_TOKEN = 4
-_PER_MESSAGE = 6
+PER_MESSAGE = 6
+"""Tokens that each message costs beside its text."""
+
+
+def is_chinese(text: str) -> bool:
+    """Tell whether a text holds Chinese (or other CJK) characters."""
+    return not text.isascii() and _CJK.search(text) is not None
+
+
+def count_tokens(text: str) -> int:
+    """Estimate the tokens of a text: CJK characters / 1.5 + other characters / 4, rounded up."""
+    cjk = 0 if text.isascii() else sum(map(len, _CJK.findall(text)))
+    return ceil(cjk / _CJK_PER_TOKEN + (len(text) - cjk) / _OTHER_PER_TOKEN)
 
 
 def estimate_tokens(body: Mapping[str, object]) -> int:
@@ -19,10 +32,8 @@ def estimate_tokens(body: Mapping[str, object]) -> int:
     messages = body.get("messages")
     if not isinstance(messages, list):
         return 0
-    text = "".join(piece for message in messages for piece in _texts(message))
-    cjk = len(_CJK.findall(text))
-    other = len(text) - cjk
-    return round(cjk / _CJK_PER_TOKEN + other / _OTHER_PER_TOKEN) + _PER_MESSAGE * len(messages)
+    texts = (piece for message in messages for piece in _texts(message))
+    return sum(map(count_tokens, texts)) + PER_MESSAGE * len(messages)
 
 
 def _texts(message: Mapping[str, object]) -> Iterator[str]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from batcher.providers.tokens import count_tokens, is_chinese
 from batcher.simulator.chances import Chances
-from batcher.simulator.tokens import count_tokens, cut_to_tokens, is_chinese
+from batcher.simulator.tokens import cut_to_tokens
 from batcher.simulator.validate import Asked
 
 _LABEL = re.compile(

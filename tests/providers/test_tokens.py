@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.providers.tokens import estimate_tokens
+from batcher.providers.tokens import count_tokens, estimate_tokens, is_chinese
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,18 @@ def test_more_text_is_never_fewer_tokens(text: str, more: str) -> None:
         return estimate_tokens({"messages": [{"content": content}]})
 
     assert 6 <= estimate(text) <= estimate(text + more)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"), [("", 0), ("abcd", 1), ("abcde", 2), ("你好吗", 2), ("你好ab", 2)]
+)
+def test_chinese_characters_count_more_than_others(text: str, tokens: int) -> None:
+    assert count_tokens(text) == tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "chinese"),
+    [("", False), ("hello", False), ("café", False), ("a，", True), ("好", True)],
+)
+def test_a_text_is_chinese_if_any_of_it_is(text: str, *, chinese: bool) -> None:
+    assert is_chinese(text) == chinese

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batcher.providers.tokens import count_tokens, is_chinese
 from batcher.simulator.answers import Answer, compose, cut, spoil
 from batcher.simulator.chances import Chances, draw_chances
-from batcher.simulator.tokens import count_tokens, is_chinese
 from batcher.simulator.validate import Asked
 
 MakeAsked = Callable[..., Asked]
