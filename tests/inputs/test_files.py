@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -122,13 +122,30 @@ def test_a_name_that_leads_nowhere_is_an_error_that_says_why(given: str, message
         discover([given])
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-@pytest.mark.parametrize("given", ["secret.jsonl", "closed"])
-def test_what_may_not_be_read_is_an_error(given: str) -> None:
+@pytest.fixture
+def nobody(folder: Path) -> Iterator[None]:
+    """Give up root's right to read everything, for the length of a test."""
+    folder.chmod(0o755)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(user)
+
+
+@pytest.fixture
+def closed(folder: Path) -> None:
+    """Make a file and a directory that nobody may read."""
+    del folder
     make("secret.jsonl", "closed/a.jsonl")
     Path("secret.jsonl").chmod(0)
     Path("closed").chmod(0)
-    with pytest.raises(InputError, match=f"cannot read {given}: Permission denied"):
+
+
+@pytest.mark.usefixtures("closed", "nobody")
+@pytest.mark.parametrize("given", ["secret.jsonl", "closed"])
+def test_what_may_not_be_read_is_an_error(given: str) -> None:
+    with pytest.raises(InputError, match=rf"cannot read {given}\S*: Permission denied"):
         discover([given])
 
 
