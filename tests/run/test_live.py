@@ -1,0 +1,167 @@
+"""The part of a run in which calls are made, with calls of our own in place of the network."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+
+from batcher.checkpoint import Checkpoint, RowSet
+from batcher.engine.limiter import Limiter
+from batcher.engine.retry import Retrier, RetryPolicy
+from batcher.errors import StorageError
+from batcher.executors import LocalExecutor
+from batcher.records import Completion, Mark, Outcome, Request, Usage
+from batcher.render import Renderer
+from batcher.run.live import LiveRun
+from batcher.run.prepare import Preparation
+from batcher.run.rows import open_dataset
+from tests.simulated import Place
+
+ANSWER = Completion("fine", None, None, "stop", "glm-4-flash", Usage(1, 1))
+
+
+class Calls:
+    """Stands for the network: counts calls, and answers them when `open` is set."""
+
+    def __init__(self) -> None:
+        self.made: list[int] = []
+        self.open = asyncio.Event()
+        self.on_call: Callable[[], None] = lambda: None
+
+    async def __call__(self, request: Request, _request_id: str) -> Completion:
+        self.made.append(request.row)
+        self.on_call()
+        await self.open.wait()
+        return ANSWER
+
+
+class FullDisk(Checkpoint):
+    """A checkpoint that can record nothing."""
+
+    def commit(self, outcomes: Sequence[Outcome], marks: Sequence[Mark] = ()) -> None:
+        del outcomes, marks
+        raise StorageError("the disk is full")
+
+
+@contextmanager
+def _live(
+    place: Place, calls: Calls, concurrency: int = 2, kind: type[Checkpoint] = Checkpoint
+) -> Iterator[LiveRun]:
+    place.directory.create()
+    job = place.job()
+    retrier = Retrier(
+        calls, Limiter(concurrency), RetryPolicy(), lambda: None, lambda _request, _attempt: None
+    )
+    with kind.open(place.directory.checkpoint) as checkpoint:
+        yield LiveRun(
+            checkpoint,
+            open_dataset(job, place.directory.path, io.BytesIO()),
+            Preparation(Renderer(job), time.time),
+            LocalExecutor(retrier),
+            checkpoint.done(),
+            on_recorded=lambda _outcome: None,
+            on_pulse=lambda: None,
+        )
+
+
+async def test_no_more_calls_are_in_flight_than_allowed_and_all_rows_are_recorded(
+    place: Place,
+) -> None:
+    calls = Calls()
+    both = asyncio.Event()
+    calls.on_call = lambda: both.set() if len(calls.made) == 2 else None
+    with _live(place, calls) as live:
+        running = asyncio.create_task(live.run())
+        await both.wait()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert calls.made == [0, 1]
+        calls.open.set()
+        await running
+        assert len(live.checkpoint.done()) == 10
+    assert sorted(calls.made) == list(range(10))
+
+
+async def test_rows_that_are_done_are_not_called(place: Place) -> None:
+    calls = Calls()
+    calls.open.set()
+    with _live(place, calls) as live:
+        live.done = RowSet([0, 1, 2, 5])
+        await live.run()
+    assert sorted(calls.made) == [3, 4, 6, 7, 8, 9]
+
+
+async def test_a_disk_that_takes_nothing_ends_the_run_and_its_calls(place: Place) -> None:
+    """reliability.md promise 5: it is not tried again."""
+    calls = Calls()
+    calls.open.set()
+    place.write({"id": f"id-{n}", "prompt": f"Say {n}."} for n in range(5_000))
+    with _live(place, calls, kind=FullDisk) as live, pytest.raises(StorageError, match="full"):
+        await live.run()
+    assert len(calls.made) < 5_000
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_ends_the_dispatch_and_what_is_in_flight_is_recorded(
+    place: Place, number: signal.Signals
+) -> None:
+    calls = Calls()
+
+    def interrupt() -> None:
+        if len(calls.made) == 2:
+            signal.raise_signal(number)
+            asyncio.get_running_loop().call_later(0.01, calls.open.set)
+
+    calls.on_call = interrupt
+    before = signal.getsignal(number)
+    with _live(place, calls) as live:
+        await live.run()
+        assert live.interrupted is not None
+        assert (live.interrupted.number, live.interrupted.twice) == (number, False)
+        assert sorted(calls.made) == [0, 1]
+        assert len(live.checkpoint.done()) == 2
+    assert signal.getsignal(number) == before
+
+
+async def test_a_second_signal_waits_for_nothing(place: Place) -> None:
+    """The calls never end."""
+    calls = Calls()
+
+    def interrupt() -> None:
+        if len(calls.made) == 2:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+
+    calls.on_call = interrupt
+    with _live(place, calls) as live:
+        await live.run()
+        assert live.interrupted is not None
+        assert live.interrupted.twice
+        assert len(live.checkpoint.done()) == 0
+
+
+async def test_a_resume_begins_to_read_at_a_mark(place: Place) -> None:
+    """What is before it may be anything by then: it is not read at all."""
+    place.write({"id": f"id-{n}", "prompt": f"Say {n}."} for n in range(5_000))
+    calls = Calls()
+    calls.open.set()
+    with _live(place, calls, concurrency=64) as live:
+        await live.run()
+        assert live.checkpoint.mark_before(4_999) == live.checkpoint.mark_before(4_096)
+        offset = live.checkpoint.mark_before(4_999)
+    assert offset is not None
+    assert (offset.row, offset.line) == (4_096, 4_097)
+    text = place.input.read_bytes()
+    place.input.write_bytes(b"x" * offset.offset + text[offset.offset :])
+    again = Calls()
+    again.open.set()
+    with _live(place, again) as live:
+        live.done = RowSet(row for row in range(5_000) if row != 4_100)
+        await live.run()
+    assert again.made == [4_100]

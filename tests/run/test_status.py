@@ -1,0 +1,46 @@
+"""How far a run is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from batcher.errors import StorageError
+from batcher.run import status_of
+from tests.simulated import AT_ONCE, Place
+
+
+def test_a_stopped_run_counts_what_is_pending(place: Place) -> None:
+    job = place.job(limits={"concurrency": 1})
+    place.run(job, replace(AT_ONCE, fail_after=(4, "1113")))
+    status = status_of(place.directory)
+    assert (status.state, status.total, status.counts.rows, status.pending) == ("stopped", 10, 4, 6)
+
+
+def test_errors_are_shown_by_class_with_their_hint(place: Place) -> None:
+    place.run(simulator=replace(AT_ONCE, faults={"1301": 1.0}))
+    status = status_of(place.directory)
+    assert status.facts()["error_classes"] == {"content_filtered": 10}
+    assert any("10 content_filtered: " in line for line in status.lines())
+    assert status.state == "finished"
+
+
+def test_a_finished_run_is_told_of_even_when_its_input_is_gone(place: Place) -> None:
+    """Its rows were counted and remembered."""
+    place.run()
+    place.input.unlink()
+    assert status_of(place.directory).total == 10
+
+
+def test_an_empty_input_is_finished_at_once(place: Place) -> None:
+    place.write([])
+    place.run()
+    status = status_of(place.directory)
+    assert (status.state, status.total) == ("finished", 0)
+    assert any("0 of 0 (100.0%)" in line for line in status.lines())
+
+
+def test_a_directory_without_a_checkpoint_holds_no_run(place: Place) -> None:
+    with pytest.raises(StorageError, match="is this the directory of a run"):
+        status_of(place.directory)

@@ -1,0 +1,34 @@
+"""What can be said of an input before any call."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from batcher.errors import ConfigurationError
+from batcher.run import check, preview
+from tests.simulated import Place
+
+
+def test_check_counts_and_reports_and_needs_no_model(place: Place) -> None:
+    place.write([{"id": "a", "prompt": "abcd"}, "[", {"id": "a", "prompt": "x"}, {"id": "b"}])
+    lines: list[str] = []
+    job = place.job(provider={})
+    found = check(job, io.BytesIO(), lines.append)
+    assert (found.rows, found.bad, found.prompt_tokens) == (4, 3, 1 + 6)
+    assert [line.partition(": ")[0].rpartition(":")[2] for line in lines] == ["2", "3", "4"]
+
+
+def test_preview_shows_the_first_rows_good_and_bad_and_makes_nothing(place: Place) -> None:
+    place.write([{"id": "a", "prompt": "abcd"}, "[", {"id": "b", "prompt": "x"}])
+    shown = list(preview(place.job(), io.BytesIO(), 2))
+    assert [row["id"] for row in shown] == ["a", "1"]
+    assert "request" in shown[0]
+    assert shown[1]["error_class"] == "invalid_row"
+    assert not place.directory.path.exists()
+
+
+def test_preview_shows_the_exact_request_so_it_needs_the_model(place: Place) -> None:
+    with pytest.raises(ConfigurationError, match="--model"):
+        list(preview(place.job(provider={}), io.BytesIO(), 1))
