@@ -137,7 +137,7 @@ def test_killed_five_times_on_its_way_no_recorded_row_is_called_again(
 def test_a_signal_drains_records_exports_and_the_same_command_goes_on(
     folder: Path, start: Start, number: signal.Signals, code: int
 ) -> None:
-    process = start()
+    process = start(latency=0.4)
     _wait_for_calls(folder, process, ROWS // 2)
     process.send_signal(number)
     output, errors = process.communicate(timeout=PATIENCE_S)
@@ -187,31 +187,45 @@ def test_closed_output_streams_stop_no_run(folder: Path) -> None:
 
 
 def test_two_starts_at_once_make_one_run(folder: Path, start: Start) -> None:
-    first = start()
+    """The calls of the first would take a minute, so it is there for as long as the second."""
+    first = start(latency=60)
     _wait_for_calls(folder, first, CONCURRENCY)
     second = start(latency=0)
     _, errors = second.communicate(timeout=PATIENCE_S)
     assert second.returncode == 75
     assert f"process {first.pid}" in errors
-    first.communicate(timeout=PATIENCE_S)
+    assert _arrivals(folder).total() == CONCURRENCY
+    first.kill()
+    first.wait(PATIENCE_S)
+    _finish(start)
     _assert_whole(folder)
-    assert set(_arrivals(folder).values()) == {1}
 
 
 def test_status_and_export_work_while_a_run_goes_on(folder: Path, start: Start) -> None:
-    process = start()
-    _wait_for_calls(folder, process, ROWS // 2)
-    seen = []
-    for command in (["status", "prompts.batch", "--json"], ["export", "prompts.batch"]):
-        done = subprocess.run(  # noqa: S603 -- our own interpreter and command
+    """Half of the rows are answered, the calls for the others would take a minute."""
+    half = start(latency=0.4)
+    _wait_for_calls(folder, half, ROWS // 2)
+    half.terminate()
+    half.wait(PATIENCE_S)
+    answered = _arrivals(folder).total()
+    going_on = start(latency=60)
+    _wait_for_calls(folder, going_on, answered + CONCURRENCY)
+    status, exported = (
+        subprocess.run(  # noqa: S603 -- our own interpreter and command
             [sys.executable, "-m", "batcher", *command],
             cwd=folder,
             capture_output=True,
             text=True,
             check=True,
-        )
-        seen.append(done.stdout)
-    assert json.loads(seen[0])["rows"] == ROWS + 1
-    assert "results.parquet" in seen[1]
-    process.communicate(timeout=PATIENCE_S)
+        ).stdout
+        for command in (["status", "prompts.batch", "--json"], ["export", "prompts.batch"])
+    )
+    facts = json.loads(status)
+    assert (facts["state"], facts["rows"], facts["results"]) == ("running", ROWS + 1, answered)
+    assert f"{answered} results" in exported
+    assert f"{ROWS - answered} rows are pending" in exported
+    assert going_on.poll() is None
+    going_on.kill()
+    going_on.wait(PATIENCE_S)
+    _finish(start)
     _assert_whole(folder)
