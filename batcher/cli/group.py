@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import click
 
 import batcher
-from batcher.errors import BatcherError, Interruption
+from batcher.errors import BatcherError, Interruption, StorageError
 
 # Name -> one-line help. Kept here, so that `--help` imports no command and none of its libraries.
 _COMMANDS = {
@@ -81,6 +81,9 @@ def exit_codes(debug: Callable[[], bool]) -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 -- the last door: no traceback reaches a user unasked
         if debug():
             traceback.print_exc()
+        if isinstance(error, OSError):
+            click.echo(f"Error: {error}. What was recorded is safe", err=True)
+            sys.exit(StorageError.exit_code)
         if isinstance(error, BatcherError):
             click.echo(f"Error: {error}", err=True)
             sys.exit(error.exit_code)

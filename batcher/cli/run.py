@@ -76,4 +76,8 @@ def _consent(change: Change, *, given: bool) -> bool:
         return True
     if not (sys.stderr.isatty() and sys.stdin.isatty()):
         return False
-    return click.confirm("Go on?", err=True)
+    try:
+        return click.confirm("Go on?", err=True)
+    except click.Abort:
+        # Ctrl-C and Ctrl-D are a no as well.
+        return False

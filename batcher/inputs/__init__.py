@@ -2,6 +2,6 @@
 
 from batcher.inputs.dataset import Dataset
 from batcher.inputs.files import InputFile, discover
-from batcher.inputs.stdin import spool_stdin
+from batcher.inputs.stdin import keep_spooled, spool_stdin
 
-__all__ = ["Dataset", "InputFile", "discover", "spool_stdin"]
+__all__ = ["Dataset", "InputFile", "discover", "keep_spooled", "spool_stdin"]

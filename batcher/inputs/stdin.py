@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from batcher.errors import InputError, StorageError
 from batcher.inputs.files import InputFile
 
+SPOOLED = "stdin.jsonl"
+_FRESH = f"{SPOOLED}.new"
 _CHUNK = 1 << 20
 
 
 def spool_stdin(stdin: BinaryIO, directory: Path) -> InputFile:
-    """Copy `stdin` to `directory/stdin.jsonl`, in one step, readable by its owner only.
+    """Copy `stdin` into `directory`, readable by its owner only.
 
-    Where `stdin` is a terminal or has nothing to say, the copy of an earlier start is used.
+    Where `stdin` is a terminal or has nothing to say, the copy of an earlier start is used; a new
+    copy takes its place only when `keep_spooled` says so.
 
     Raises:
         InputError: there is nothing to read and no earlier copy.
         StorageError: the copy cannot be written.
     """
-    spooled = directory / "stdin.jsonl"
+    spooled = directory / SPOOLED
     head = b"" if stdin.isatty() else stdin.read(_CHUNK)
     if head:
         try:
+            spooled = directory / _FRESH
             _copy(head, stdin, spooled)
         except OSError as error:
             raise StorageError(f"cannot keep standard input: {error}") from None
@@ -33,14 +38,27 @@ def spool_stdin(stdin: BinaryIO, directory: Path) -> InputFile:
     return InputFile(spooled, "stdin", "jsonl", None)
 
 
+def keep_spooled(file: InputFile) -> InputFile:
+    """Let a fresh copy of standard input take the place of an earlier one; return it there.
+
+    Raises:
+        StorageError: it cannot be renamed.
+    """
+    if file.path.name != _FRESH:
+        return file
+    try:
+        path = file.path.replace(file.path.with_name(SPOOLED))
+    except OSError as error:
+        raise StorageError(f"cannot keep standard input: {error}") from None
+    return replace(file, path=path)
+
+
 def _copy(head: bytes, stdin: BinaryIO, target: Path) -> None:
-    temporary = target.with_name(f"{target.name}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+    with os.fdopen(os.open(target, flags, 0o600), "wb") as file:
         chunk = head
         while chunk:
             file.write(chunk)
             chunk = stdin.read(_CHUNK)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(target)

@@ -10,6 +10,11 @@ from pathlib import Path
 
 from batcher.errors import OutputError, StorageError, UsageError
 
+WRITTEN = frozenset(
+    {"results.parquet", "errors.parquet", "run.json", "log.jsonl", "simulator.jsonl"}
+)
+"""What a run writes beside its checkpoint."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunDirectory:
@@ -48,7 +53,7 @@ class RunDirectory:
         return self.path / "run.json"
 
     def create(self) -> None:
-        """Make the directory, readable by its owner only.
+        """Make the directory, readable by its owner only; leave alone what is no run's.
 
         Raises:
             OutputError: it cannot be made or written to; found before the first paid call.
@@ -65,6 +70,15 @@ class RunDirectory:
         for output in (self.results, self.errors):
             if output.is_dir():
                 raise OutputError(f"cannot create {output}: a directory has this name")
+        strangers = sorted(
+            name for name in (*WRITTEN, "stdin.jsonl") if (self.path / name).exists()
+        )
+        if strangers and not (self.checkpoint.exists() and self.checkpoint.stat().st_size):
+            raise OutputError(
+                f"{self.path} holds {', '.join(strangers)} but no checkpoint: it is no run's, or "
+                "its checkpoint was lost. Name another directory with -o, or move these away to "
+                "call all rows anew"
+            )
 
     def describe(self, facts: Mapping[str, object]) -> None:
         """Write `run.json` anew, in one step.

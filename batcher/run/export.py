@@ -7,12 +7,12 @@ from pathlib import Path
 
 import batcher
 from batcher.checkpoint import Checkpoint
-from batcher.errors import InputError
+from batcher.errors import InputError, OutputError
 from batcher.inputs import Dataset
 from batcher.outputs import Exported, Format
 from batcher.outputs import export as publish
 from batcher.run.directory import RunDirectory
-from batcher.run.rows import recalled
+from batcher.run.rows import recalled, refuse_to_overwrite
 
 
 def export(
@@ -29,6 +29,7 @@ def export(
             f"the input changed since it was run: {', '.join(dataset.names)}. Run the same "
             "command again to take up the change, or restore the files"
         )
+    refuse_to_overwrite(dataset, to, {f"{name}.{file_format}" for name in ("results", "errors")})
     schema, batches = dataset.batches()
     metadata = {
         "batcher.version": batcher.__version__,
@@ -49,4 +50,13 @@ def export_run(directory: RunDirectory, to: Path | None, file_format: Format) ->
     """
     with Checkpoint.read(directory.checkpoint) as checkpoint:
         dataset = recalled(checkpoint.fact("input"))
+        if to is not None:
+            _make(to)
         return export(checkpoint, dataset, to or directory.path, file_format)
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot create {directory}: {error.strerror}") from None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
-from batcher.errors import StorageError, UsageError
-from batcher.inputs import Dataset, InputFile, discover, spool_stdin
+from batcher.errors import OutputError, StorageError, UsageError
+from batcher.inputs import Dataset, InputFile, discover, keep_spooled, spool_stdin
 from batcher.job import JobSpec
 
 
@@ -24,6 +26,29 @@ def open_dataset(job: JobSpec, spool: Path, stdin: BinaryIO) -> Dataset:
         raise UsageError("- (standard input) goes with no other input; put it into a file first")
     files = (spool_stdin(stdin, spool),) if "-" in job.input else discover(job.input)
     return Dataset(files, id_column=job.prompt.id_column)
+
+
+def kept(dataset: Dataset) -> Dataset:
+    """Return `dataset` for good: a copy of standard input takes the place of an earlier one.
+
+    Raises:
+        StorageError: it cannot.
+    """
+    return replace(dataset, files=tuple(map(keep_spooled, dataset.files)))
+
+
+def refuse_to_overwrite(dataset: Dataset, directory: Path, names: Collection[str]) -> None:
+    """Keep a run or an export from writing over its own input.
+
+    Raises:
+        OutputError: a file of the input is one of `names` in `directory`.
+    """
+    for file in dataset.files:
+        path = file.path.resolve()
+        if path.parent == directory.resolve() and path.name in names:
+            raise OutputError(
+                f"{file.name} is the input and would be overwritten; name another directory"
+            )
 
 
 def input_facts(dataset: Dataset) -> dict[str, object]:

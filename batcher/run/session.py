@@ -28,12 +28,12 @@ from batcher.records import Attempt, Request
 from batcher.render import Renderer
 from batcher.run.calling import Callee, Sleep, open_executor
 from batcher.run.description import Description, counted_rows
-from batcher.run.directory import RunDirectory, run_directory
+from batcher.run.directory import WRITTEN, RunDirectory, run_directory
 from batcher.run.export import export
 from batcher.run.live import LiveRun
 from batcher.run.prepare import Preparation
 from batcher.run.resume import Consent, settle
-from batcher.run.rows import input_facts, open_dataset
+from batcher.run.rows import input_facts, kept, open_dataset, refuse_to_overwrite
 from batcher.run.signals import interruptible
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
@@ -78,6 +78,7 @@ class Session:
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
             dataset = open_dataset(self.job, directory.path, self.stdin)
+            refuse_to_overwrite(dataset, directory.path, WRITTEN)
             settle(
                 checkpoint,
                 self.job.request_settings(),
@@ -86,6 +87,7 @@ class Session:
                 self.consent,
                 simulated=self._simulated,
             )
+            dataset = kept(dataset)
             checkpoint.remember(input=input_facts(dataset))
             fingerprint = dataset.fingerprint()
             tally = Tally(total=counted_rows(directory, fingerprint))

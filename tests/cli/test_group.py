@@ -25,6 +25,7 @@ def _never() -> bool:
     [
         (StorageError("the disk is full"), 74, "Error: the disk is full"),
         (InputError("no such file"), 2, "Error: no such file"),
+        (OSError(28, "No space left on device"), 74, "Error: [Errno 28] No space left on device"),
         (ZeroDivisionError("oops"), 70, "internal: ZeroDivisionError: oops"),
         (KeyboardInterrupt(), 130, "Stopped by SIGINT"),
         (Interruption(signal.SIGTERM), 143, "Stopped by SIGTERM"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batcher.errors import InputError, StorageError
-from batcher.inputs.stdin import spool_stdin
+from batcher.inputs.stdin import keep_spooled, spool_stdin
 
 
 class Terminal(io.BytesIO):
@@ -23,7 +23,7 @@ class Terminal(io.BytesIO):
 
 def test_what_is_piped_in_is_kept_whole_and_private(tmp_path: Path) -> None:
     content = b'{"prompt": "hi"}\n' * 200_000
-    file = spool_stdin(io.BytesIO(content), tmp_path)
+    file = keep_spooled(spool_stdin(io.BytesIO(content), tmp_path))
     assert file.path == tmp_path / "stdin.jsonl"
     assert (file.name, file.format, file.compression) == ("stdin", "jsonl", None)
     assert file.path.read_bytes() == content
@@ -33,13 +33,26 @@ def test_what_is_piped_in_is_kept_whole_and_private(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("silent", [io.BytesIO(), Terminal()])
 def test_a_run_that_resumes_uses_what_was_kept(silent: io.BytesIO, tmp_path: Path) -> None:
-    spool_stdin(io.BytesIO(b"{}\n"), tmp_path)
-    assert spool_stdin(silent, tmp_path).path.read_bytes() == b"{}\n"
+    kept = keep_spooled(spool_stdin(io.BytesIO(b"{}\n"), tmp_path))
+    again = keep_spooled(spool_stdin(silent, tmp_path))
+    assert again == kept
+    assert again.path.read_bytes() == b"{}\n"
 
 
-def test_new_input_takes_the_place_of_what_was_kept(tmp_path: Path) -> None:
-    spool_stdin(io.BytesIO(b'{"old": 1}\n'), tmp_path)
-    assert spool_stdin(io.BytesIO(b"{}\n"), tmp_path).path.read_bytes() == b"{}\n"
+def test_new_input_takes_the_place_of_what_was_kept_only_for_good(tmp_path: Path) -> None:
+    old = keep_spooled(spool_stdin(io.BytesIO(b'{"old": 1}\n'), tmp_path))
+    new = spool_stdin(io.BytesIO(b"{}\n"), tmp_path)
+    assert old.path.read_bytes() == b'{"old": 1}\n'
+    assert new.path.read_bytes() == b"{}\n"
+    assert keep_spooled(new) == old
+    assert old.path.read_bytes() == b"{}\n"
+
+
+def test_a_copy_that_is_gone_cannot_be_kept(tmp_path: Path) -> None:
+    file = spool_stdin(io.BytesIO(b"{}\n"), tmp_path)
+    file.path.unlink()
+    with pytest.raises(StorageError, match="cannot keep standard input"):
+        keep_spooled(file)
 
 
 @pytest.mark.parametrize("silent", [io.BytesIO(), Terminal()])
@@ -54,7 +67,7 @@ def test_a_copy_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_copy_is_never_written_through_a_link(tmp_path: Path) -> None:
-    (tmp_path / "stdin.jsonl.tmp").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "stdin.jsonl.new").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StorageError):
         spool_stdin(io.BytesIO(b"{}\n"), tmp_path)
     assert not (tmp_path / "elsewhere").exists()

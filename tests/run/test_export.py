@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import batcher
-from batcher.errors import InputError
+from batcher.errors import InputError, OutputError
 from batcher.run import export_run
 from tests.simulated import Place
 
@@ -39,3 +39,25 @@ def test_a_changed_input_is_refused_and_the_files_stay(place: Place, tmp_path: P
         export_run(place.directory, None, "parquet")
     assert place.directory.results.read_bytes() == before
     assert not (tmp_path / "results.jsonl").exists()
+
+
+def test_another_folder_is_made_where_there_is_none(place: Place, tmp_path: Path) -> None:
+    place.run()
+    exported = export_run(place.directory, tmp_path / "a" / "b", "jsonl")
+    assert exported.results_path == tmp_path / "a" / "b" / "results.jsonl"
+    assert exported.results_path.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_an_output_error(place: Place) -> None:
+    place.run()
+    with pytest.raises(OutputError, match="cannot create"):
+        export_run(place.directory, place.input / "there", "jsonl")
+
+
+def test_the_input_is_not_written_over(place: Place, tmp_path: Path) -> None:
+    own = tmp_path / "results.jsonl"
+    place.input.rename(own)
+    job = place.job(input=[str(own)], output={"directory": str(place.directory.path)})
+    place.run(job)
+    with pytest.raises(OutputError, match="would be overwritten"):
+        export_run(place.directory, tmp_path, "jsonl")

@@ -13,7 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from batcher.checkpoint import RunLock
-from batcher.errors import ConfigurationError, ErrorClass, LockedError, UsageError
+from batcher.errors import (
+    ConfigurationError,
+    ErrorClass,
+    LockedError,
+    OutputError,
+    UsageError,
+)
 from tests.simulated import AT_ONCE, Place
 
 
@@ -171,6 +177,38 @@ def test_standard_input_is_kept_so_that_the_run_can_go_on_without_it(place: Plac
     place.run(job, stdin=b"")
     assert len(place.results()) == 10
     assert len(place.ledger()) == 11
+
+
+def test_standard_input_that_is_refused_leaves_the_kept_one(place: Place) -> None:
+    job = place.job(input=["-"], output={"directory": str(place.directory.path)})
+    place.run(job, stdin=place.input.read_bytes())
+    with pytest.raises(ConfigurationError, match="--yes"):
+        place.run(job, stdin=b'{"id": "new", "prompt": "other"}\n', consent=False)
+    place.run(job, stdin=b"")
+    assert len(place.results()) == 10
+    assert len(place.ledger()) == 10
+
+
+@pytest.mark.parametrize("name", ["results.parquet", "log.jsonl", "run.json", "stdin.jsonl"])
+def test_a_directory_that_holds_what_is_not_ours_is_left_alone(place: Place, name: str) -> None:
+    """So is one whose checkpoint was lost: its rows would be paid again without a word."""
+    place.directory.path.mkdir()
+    stranger = place.directory.path / name
+    stranger.write_text("mine")
+    with pytest.raises(OutputError, match=name):
+        place.run()
+    assert stranger.read_text() == "mine"
+    assert [path.name for path in place.directory.path.iterdir()] == [name]
+
+
+def test_an_input_is_never_written_over(place: Place) -> None:
+    place.run()
+    results = place.directory.results
+    before = results.read_bytes()
+    job = place.job(input=[str(results)], output={"directory": str(place.directory.path)})
+    with pytest.raises(OutputError, match="would be overwritten"):
+        place.run(job)
+    assert results.read_bytes() == before
 
 
 def test_standard_input_goes_with_no_other_input(place: Place) -> None:
