@@ -9,6 +9,7 @@ Two trees. The first ends a command; each leaf knows its exit code (docs/errors.
     ├── CredentialsError        77  no key, a malformed key, or one the provider refuses
     ├── OutputError             73  the run directory or an output cannot be created
     ├── StorageError            74  writing or reading the checkpoint or an output failed
+    │   └── DiskFullError       74  there is no room for more
     ├── RowsPendingError        75  rows are left; the same command goes on with them
     │   └── LockedError         75  another process works in this run directory
     └── TooManyRowErrorsError   65  every row has an outcome, more of them errors than allowed
@@ -66,6 +67,10 @@ class StorageError(BatcherError):
     """Reading or writing the checkpoint or an output failed."""
 
     exit_code = 74
+
+
+class DiskFullError(StorageError):
+    """There is no room for more; what was being written can be written again once there is."""
 
 
 class RowsPendingError(BatcherError):

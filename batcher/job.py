@@ -72,12 +72,14 @@ class LimitSpec(_Table, frozen=True):
 
 
 class OutputSpec(_Table, frozen=True):
-    """Where results go, and how many error rows still count as done.
+    """Where results go, how safe each is, and how many error rows still count as done.
 
+    `sync` says what a loss of power may cost: at most the last 100 ms of a `group`, or no `row`.
     `allow_errors` is a number of rows (100) or a share of all rows ("1%").
     """
 
     directory: str | None = None
+    sync: Literal["group", "row"] = "group"
     allow_errors: Annotated[int, msgspec.Meta(ge=0)] | Share = 0
 
     def allows(self, errors: int, rows: int) -> bool:

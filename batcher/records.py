@@ -106,7 +106,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """A row that has its completion."""
+    """A row that has its completion.
+
+    `unanswered_before` counts calls of earlier processes that were sent and not answered whole.
+    """
 
     row: int
     id: str
@@ -115,11 +118,15 @@ class Success:
     attempts: tuple[Attempt, ...]
     finished_at: float
     source: Source
+    unanswered_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A row that ended in an error; `key` is None where no request could be made of it."""
+    """A row that ended in an error; `key` is None where no request could be made of it.
+
+    `unanswered_before` is as in `Success`.
+    """
 
     row: int
     id: str
@@ -128,6 +135,7 @@ class Failure:
     attempts: tuple[Attempt, ...]
     finished_at: float
     source: Source
+    unanswered_before: int = 0
 
 
 Outcome = Success | Failure
@@ -136,15 +144,17 @@ Outcome = Success | Failure
 class Recorded(NamedTuple):
     """A row's outcome as the checkpoint keeps it: the one list of its columns.
 
-    Exactly the rows with an `error_class` are errors. `finished_at` is in microseconds since
-    1970 UTC, `latency_s` the seconds of the last attempt, `request_id` that attempt's, `source`
-    the row's file and line as text.
+    Exactly the rows with an `error_class` are errors. `ambiguous_attempts` were sent and not
+    answered whole, so they may have been billed. `finished_at` is in microseconds since 1970 UTC,
+    `latency_s` the seconds of the last attempt, `request_id` that attempt's, `source` the row's
+    file and line as text.
     """
 
     row: int
     id: str
     key: str | None
     attempts: int
+    ambiguous_attempts: int
     latency_s: float | None
     finished_at: int
     request_id: str | None
@@ -172,6 +182,7 @@ def record(outcome: Outcome) -> Recorded:
         outcome.id,
         outcome.key,
         len(outcome.attempts),
+        outcome.unanswered_before + sum(map(_is_ambiguous, outcome.attempts)),
         last.latency if last else None,
         round(outcome.finished_at * 1_000_000),
         last.request_id if last else None,
@@ -203,18 +214,28 @@ def record(outcome: Outcome) -> Recorded:
             assert_never(outcome)
 
 
+def _is_ambiguous(attempt: Attempt) -> bool:
+    return attempt.problem is not None and attempt.problem.error_class is ErrorClass.AMBIGUOUS
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Sums over all recorded rows of a run, however often it was resumed."""
+    """Sums over a run, however often it was resumed.
+
+    `ambiguous_attempts` were sent and not answered whole, those of pending rows among them.
+    `killed_calls` is how many more can have been in flight when processes were killed.
+    """
 
     results: int
     truncated: int
     errors: Mapping[ErrorClass, int]
     attempts: int
+    ambiguous_attempts: int
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
     reasoning_tokens: int
+    killed_calls: int = 0
 
     @property
     def rows(self) -> int:

@@ -49,6 +49,7 @@ def test_a_success_is_flattened_with_its_last_attempt_and_every_field_of_its_com
         id="a",
         key="k",
         attempts=2,
+        ambiguous_attempts=1,
         latency_s=1.25,
         finished_at=121_500_000,
         request_id="req-2",
@@ -65,6 +66,14 @@ def test_a_success_is_flattened_with_its_last_attempt_and_every_field_of_its_com
     )
 
 
+def test_ambiguous_attempts_are_counted_with_those_of_earlier_processes() -> None:
+    cut_off = Problem(ErrorClass.AMBIGUOUS, "cut off")
+    attempts = (Attempt(1, "req-1", 1.0, 0.5, cut_off), Attempt(2, "req-2", 2.0, 0.5))
+    completion = Completion("yes", None, None, "stop", "m", Usage())
+    success = Success(17, "a", "k", completion, attempts, 3.0, SOURCE, unanswered_before=2)
+    assert record(success).ambiguous_attempts == 3
+
+
 def test_a_failure_is_flattened_with_its_problem_and_no_completion() -> None:
     problem = Problem(ErrorClass.BAD_REQUEST, "bad", "1210", 400)
     assert record(Failure(17, "a", "k", problem, ATTEMPTS[:1], 121.5, SOURCE)) == Recorded(
@@ -72,6 +81,7 @@ def test_a_failure_is_flattened_with_its_problem_and_no_completion() -> None:
         id="a",
         key="k",
         attempts=1,
+        ambiguous_attempts=1,
         latency_s=9.5,
         finished_at=121_500_000,
         request_id="req-1",
@@ -101,5 +111,5 @@ def test_moments_are_rounded_to_microseconds_not_cut() -> None:
 
 def test_the_rows_of_a_run_are_its_results_and_its_errors() -> None:
     errors = {ErrorClass.BAD_REQUEST: 2, ErrorClass.AMBIGUOUS: 3}
-    counts = Counts(10, 1, errors, 20, 0, 0, 0, 0)
+    counts = Counts(10, 1, errors, 20, 0, 0, 0, 0, 0)
     assert (counts.error_rows, counts.rows) == (5, 15)

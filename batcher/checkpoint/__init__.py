@@ -2,15 +2,21 @@
 
 from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lock import RunLock
+from batcher.checkpoint.ownership import BEAT_S
 from batcher.checkpoint.placement import Comparison, Placement
+from batcher.checkpoint.reader import CheckpointReader
+from batcher.checkpoint.reserve import Reserve
 from batcher.checkpoint.rowset import RowSet
 from batcher.checkpoint.store import Checkpoint
 
 __all__ = [
+    "BEAT_S",
     "Checkpoint",
+    "CheckpointReader",
     "Comparison",
     "GroupCommit",
     "Placement",
+    "Reserve",
     "RowSet",
     "RunLock",
 ]

@@ -7,11 +7,15 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from batcher.errors import StorageError
+from batcher.errors import DiskFullError, StorageError
 
 _DAMAGED = (
     "is damaged: {}. Put back a copy of it; or move it away, or name another directory with -o, "
     "and every row is called anew"
+)
+_FULL = (
+    "has no room left: {}. Everything recorded before is safe; free space, then run the same "
+    "command again"
 )
 _IN_USE = "is held by another program: {}. Close that, then run the same command again"
 _FAILED = (
@@ -20,6 +24,7 @@ _FAILED = (
 )
 # By SQLite's primary result code.
 _SAYINGS = {
+    sqlite3.SQLITE_FULL: _FULL,
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_NOTADB: _DAMAGED,
     sqlite3.SQLITE_BUSY: _IN_USE,
@@ -44,7 +49,15 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
             check_same_thread=False,
         )
     with contextlib.closing(connection):
+        with translated(path):
+            # Finds some damage that would be read as if it were data.
+            connection.execute("PRAGMA cell_size_check = ON")
         yield connection
+
+
+def damaged(path: Path, what: str) -> StorageError:
+    """Return the error of a checkpoint that does not hold what was written into it."""
+    return StorageError(f"the checkpoint {path} {_DAMAGED.format(what)}")
 
 
 @contextlib.contextmanager
@@ -66,12 +79,13 @@ def translated(path: Path) -> Iterator[None]:
     """Tell the user of SQLite's errors: what is wrong with `path`, and the way out.
 
     Raises:
-        StorageError: in place of an `sqlite3.Error`.
+        StorageError: in place of an `sqlite3.Error`; a DiskFullError where there is no room.
     """
     try:
         yield
     except sqlite3.Error as error:
         # The second byte of a result code is detail. Python's own complaints have none.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        kind = DiskFullError if code == sqlite3.SQLITE_FULL else StorageError
         saying = _SAYINGS.get(code, _FAILED).format(error)
-        raise StorageError(f"the checkpoint {path} {saying}") from error
+        raise kind(f"the checkpoint {path} {saying}") from error

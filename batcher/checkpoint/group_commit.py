@@ -1,7 +1,8 @@
-"""The one consumer of outcomes: records them in groups, then tells who watches.
+"""The one consumer of outcomes: writes them down at once, syncs them in groups, then tells.
 
-A group is committed when it has 256 rows or its first row has waited 100 ms: one fsync serves
-many rows, and a loss of power costs no more than that (reliability.md promise 3).
+What is written outlives this process, however it ends; what is synced outlives the machine. So
+`put` returns when its outcome is written (reliability.md promise 2), while one fsync serves a
+group: it is due when 256 rows wait for it, or the first has waited 100 ms (promise 3).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from batcher.records import Outcome
 
@@ -17,63 +19,139 @@ MAX_DELAY_S = 0.1
 
 
 class GroupCommit:
-    """Collects outcomes and commits them off the event loop, one group after the other."""
+    """Writes and syncs outcomes off the event loop, in a thread for each of the two."""
 
     def __init__(
         self,
-        commit: Callable[[Sequence[Outcome]], None],
+        write: Callable[[Sequence[Outcome], Sequence[str]], None],
+        sync: Callable[[], None],
         on_recorded: Callable[[Outcome], None],
         *,
+        each: bool = False,
+        beat: float | None = None,
         max_rows: int = MAX_ROWS,
         max_delay: float = MAX_DELAY_S,
     ) -> None:
-        """Commit groups by `commit` (called in a thread); tell `on_recorded` of each row after."""
-        self._commit = commit
+        """Write by `write` and sync by `sync`; tell `on_recorded` of each row after its sync.
+
+        `write` gets outcomes, and the keys of calls that were sent and not answered whole. With
+        `each`, `put` waits for the sync, and no sync waits for a group. An empty `write` comes at
+        least every `beat` seconds, so that others see the process live; None sends none.
+        """
+        self._write = write
+        self._sync = sync
         self._on_recorded = on_recorded
+        self._each = each
+        self._beat = beat
         self._max_rows = max_rows
-        self._max_delay = max_delay
-        # None says that nothing more will come.
-        self._queue: asyncio.Queue[Outcome | None] = asyncio.Queue()
-        # Bounds what is not recorded yet, so that a slow disk slows the calls down instead of
-        # filling the memory. Not the queue's own bound: `close` must never wait for a dead `run`.
-        self._room = asyncio.Semaphore(2 * max_rows)
+        self._max_delay = 0.0 if each else max_delay
+        # Bounds what is not synced yet: a slow disk slows the calls down instead of filling the
+        # memory, and a loss of power costs no more than this.
+        self._room = asyncio.Semaphore(max_rows)
+        self._arrived: list[_Handed] = []
+        self._unanswered: list[str] = []
+        self._written: list[_Handed] = []
+        self._due = 0.0
         self._closed = False
+        self._all_written = False
+        self._arrival = asyncio.Event()
+        self._any_written = asyncio.Event()
+        self._hurry = asyncio.Event()
 
     async def put(self, outcome: Outcome) -> None:
-        """Hand over an outcome; waits while the disk is behind."""
+        """Hand over an outcome; returns when it is written, and waits while the disk is behind."""
         await self._room.acquire()
-        self._queue.put_nowait(outcome)
+        handed = _Handed(outcome)
+        self._arrived.append(handed)
+        self._arrival.set()
+        await handed.safe.wait()
 
-    async def close(self) -> None:
+    def note(self, key: str) -> None:
+        """Hand over that a call for the row with this key was sent and not answered whole."""
+        self._unanswered.append(key)
+        self._arrival.set()
+
+    def close(self) -> None:
         """Say that nothing more will come; `run` ends when all is recorded."""
-        self._queue.put_nowait(None)
+        self._closed = True
+        self._arrival.set()
 
     async def run(self) -> None:
         """Record until closed.
 
-        Cancelled, it ends at once: a commit under way is still completed, what is not yet
-        committed stays pending.
+        Cancelled, it ends as soon as a write or sync under way is completed; what has not been
+        written stays pending.
 
         Raises:
-            StorageError: a commit failed; it is not tried again (promise 5).
+            StorageError: a write or a sync failed; neither is tried again (promise 5).
+            LockedError: another process has taken over.
         """
-        while group := await self._next_group():
-            await asyncio.to_thread(self._commit, group)
-            for outcome in group:
-                self._room.release()
-                self._on_recorded(outcome)
+        with ThreadPoolExecutor(1, "writer") as writer, ThreadPoolExecutor(1, "syncer") as syncer:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._write_all(writer))
+                    tasks.create_task(self._sync_all(syncer))
+            except BaseExceptionGroup as group:
+                raise group.exceptions[0] from None
 
-    async def _next_group(self) -> list[Outcome]:
-        """Wait for the outcomes of one commit; there are none only after the last of them."""
-        group: list[Outcome] = []
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None) as waiting:
-                while not self._closed and len(group) < self._max_rows:
-                    outcome = await self._queue.get()
-                    if outcome is None:
-                        self._closed = True
-                        break
-                    if not group:
-                        waiting.reschedule(asyncio.get_running_loop().time() + self._max_delay)
-                    group.append(outcome)
-        return group
+    async def _write_all(self, thread: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        while self._arrived or self._unanswered or not self._closed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._beat):
+                    await self._arrival.wait()
+            self._arrival.clear()
+            group, self._arrived = self._arrived, []
+            unanswered, self._unanswered = self._unanswered, []
+            if self._closed and not (group or unanswered):
+                break
+            outcomes = [handed.outcome for handed in group]
+            await loop.run_in_executor(thread, self._write, outcomes, unanswered)
+            if not self._written:
+                self._due = loop.time() + self._max_delay
+            self._written += group
+            self._tell_syncer()
+            if not self._each:
+                _make_safe(group)
+        self._all_written = True
+        self._tell_syncer()
+
+    def _tell_syncer(self) -> None:
+        if self._written or self._all_written:
+            self._any_written.set()
+        if len(self._written) >= self._max_rows or self._all_written:
+            self._hurry.set()
+
+    async def _sync_all(self, thread: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        while self._written or not self._all_written:
+            await self._any_written.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._due):
+                    await self._hurry.wait()
+            group, self._written = self._written, []
+            if not self._all_written:
+                self._any_written.clear()
+                self._hurry.clear()
+            if not group:
+                break
+            await loop.run_in_executor(thread, self._sync)
+            _make_safe(group)
+            for handed in group:
+                self._room.release()
+                self._on_recorded(handed.outcome)
+
+
+class _Handed:
+    """An outcome on its way; `safe` is set when `put` may return."""
+
+    __slots__ = ("outcome", "safe")
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.safe = asyncio.Event()
+
+
+def _make_safe(group: Sequence[_Handed]) -> None:
+    for handed in group:
+        handed.safe.set()

@@ -1,35 +1,46 @@
 """The tables of `checkpoint.db`.
 
-- `outcomes`: one row for each input row that has an outcome; its columns are `Recorded`'s.
+- `outcomes`: one row for each input row that has an outcome; its columns are `Recorded`'s, and a
+  checksum over those that never change: all but the row number and the source, which follow the
+  input. (An outcome under a wrong number is found by its id, when it meets its row.)
 - `shelved`: paid outcomes whose row was edited or removed since. They are kept by key: undo the
   edit, and the answer is back without a call.
 - `failed_attempts`: every attempt of a recorded row that ended in a problem, under the row's key:
   its number changes when lines are put before it.
+- `unanswered`: how often a pending row was sent and not answered whole, by its key.
 - `totals`: sums over `outcomes`, kept by triggers, so that they cannot drift from it.
-- `marks`: places in the input where reading may start.
-- `facts`: what the run was made from (fingerprint, request settings, ...), as JSON text.
+- `marks`: places in the input where reading may start, each with its checksum.
+- `facts`: what the run was made from (fingerprint, request settings, ...), as JSON text with its
+  checksum.
+- `owner`: the process that writes here; one row while it does, none after its orderly end.
 """
 
 from __future__ import annotations
 
 from batcher.records import Recorded
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x62746368  # "btch": lets `file` and a careful reader recognise the database
 
-COLUMNS = ", ".join(Recorded._fields)
+COLUMNS = ", ".join((*Recorded._fields, "checksum"))
 _TYPES = (
-    {"attempts": "INTEGER NOT NULL", "latency_s": "REAL", "http_status": "INTEGER"}
+    dict.fromkeys(("attempts", "ambiguous_attempts", "checksum"), "INTEGER NOT NULL")
+    | {"latency_s": "REAL", "http_status": "INTEGER"}
     | dict.fromkeys(
         ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"), "INTEGER"
     )
     | {"finished_at": "INTEGER NOT NULL", "id": "TEXT NOT NULL"}
 )
 _REST = ", ".join(
-    f"{name} {_TYPES.get(name, 'TEXT')}" for name in Recorded._fields if name not in ("row", "key")
+    f"{name} {_TYPES.get(name, 'TEXT')}"
+    for name in (*Recorded._fields, "checksum")
+    if name not in ("row", "key")
 )
 
-SUMMED = ("attempts", "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
+SUMMED = (
+    *("attempts", "ambiguous_attempts"),
+    *("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
+)
 _SUMS = ", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in SUMMED)
 
 
@@ -60,6 +71,7 @@ CREATE = f"""
         started_at INTEGER NOT NULL, latency_s REAL NOT NULL,
         error_class TEXT NOT NULL, code TEXT, http_status INTEGER
     );
+    CREATE TABLE unanswered (key TEXT PRIMARY KEY, calls INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE totals (
         error_class TEXT NOT NULL, finish_reason TEXT NOT NULL, rows INTEGER NOT NULL DEFAULT 0,
         {_SUMS}, PRIMARY KEY (error_class, finish_reason)
@@ -68,9 +80,15 @@ CREATE = f"""
     CREATE TRIGGER outcomes_removed AFTER DELETE ON outcomes BEGIN {_adjust("-", "OLD")} END;
     CREATE TABLE marks (
         row INTEGER PRIMARY KEY, file INTEGER NOT NULL, line INTEGER NOT NULL,
-        offset INTEGER NOT NULL
+        offset INTEGER NOT NULL, checksum INTEGER NOT NULL
     );
-    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE facts (
+        name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE owner (
+        token TEXT NOT NULL, host TEXT NOT NULL, boot TEXT NOT NULL, namespace TEXT NOT NULL,
+        pid INTEGER NOT NULL, ticks TEXT NOT NULL, calls INTEGER NOT NULL, beat REAL NOT NULL
+    );
     PRAGMA application_id = {APPLICATION_ID};
     PRAGMA user_version = {VERSION};
 """

@@ -1,7 +1,9 @@
 """`checkpoint.db`: opened, written in short transactions, read while it is written.
 
-WAL with `synchronous=FULL`: a commit that has returned survives a loss of power
-(reliability.md promise 3), and readers in other processes never wait for the writer.
+What `write` has returned from outlives the process, and after the next `sync` the machine
+(reliability.md promises 2 and 3). On a local disk that is WAL with synchronous=NORMAL, where a
+commit is one write, and an fsync of the log by `sync`. Where other machines reach the files there
+can be no WAL: there each `write` is synced by SQLite itself.
 """
 
 from __future__ import annotations
@@ -10,159 +12,140 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from batcher.checkpoint import schema
+from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, transaction, translated
+from batcher.checkpoint.encoding import encoded, failed_attempts
+from batcher.checkpoint.filesystem import spans_machines
+from batcher.checkpoint.log_sync import LogSync
+from batcher.checkpoint.ownership import Ownership
 from batcher.checkpoint.placement import Placement
-from batcher.checkpoint.rowset import RowSet
-from batcher.errors import ErrorClass, OutputError, StorageError
-from batcher.records import Counts, Mark, Outcome, Recorded, record
+from batcher.checkpoint.reader import KILLED_CALLS, CheckpointReader, check, fact_in
+from batcher.errors import OutputError, StorageError
+from batcher.records import Mark, Outcome, Recorded
 
 _INSERT = (
     f"INSERT OR REPLACE INTO outcomes ({schema.COLUMNS}) "
-    f"VALUES ({', '.join('?' * len(Recorded._fields))})"
+    f"VALUES ({', '.join('?' * (len(Recorded._fields) + 1))})"
 )
 
 
-class Checkpoint:
-    """The recorded outcomes of one run."""
+class Checkpoint(CheckpointReader):
+    """A checkpoint that this process may write."""
 
-    def __init__(self, path: Path, writer: sqlite3.Connection, reader: sqlite3.Connection) -> None:
-        """Use `open` or `read`."""
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        reader: sqlite3.Connection,
+        writer: sqlite3.Connection,
+        ownership: Ownership,
+        log: LogSync | None,
+    ) -> None:
+        """Use `open`."""
+        super().__init__(path, reader)
         self._writer = writer
-        self._reader = reader
+        self._ownership = ownership
+        self._log = log
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, path: Path) -> Iterator[Checkpoint]:
+    def open(
+        cls, path: Path, *, calls: int = 0, shared: bool | None = None
+    ) -> Iterator[Checkpoint]:
         """Open the checkpoint for writing, creating it where there is none.
+
+        `calls` is how many may be in flight at once: so many are lost if this process is killed.
+        `shared` says whether other machines reach the files; None finds out.
 
         Raises:
             OutputError: it cannot be created.
             StorageError: it is damaged, or of another program or version.
+            LockedError: another process works on it.
         """
+        if shared is None:
+            shared = spans_machines(path.parent)
         try:
             # Created here, so that no moment exists in which others may read it.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         except OSError as error:
             raise OutputError(f"cannot create {path}: {error.strerror}") from None
-        with connected(path) as writer, connected(path) as reader:
+        with connected(path) as writer, connected(path) as reader, contextlib.ExitStack() as stack:
             with translated(path):
-                writer.execute("PRAGMA synchronous = FULL")
                 # Without it, REPLACE would skip the trigger that takes the old row from totals.
                 writer.execute("PRAGMA recursive_triggers = ON")
                 # First of all, so that the database of another program is left as it is.
                 _create_or_check(writer, path)
-                _write_ahead(writer, path)
-            yield cls(path, writer, reader)
-
-    @classmethod
-    @contextlib.contextmanager
-    def read(cls, path: Path) -> Iterator[Checkpoint]:
-        """Open an existing checkpoint for reading only, also while a run writes it.
-
-        Raises:
-            StorageError: there is none, or it is damaged, or of another program or version.
-        """
-        if not path.is_file():
-            raise StorageError(f"no checkpoint at {path}: is this the directory of a run?")
-        # Not mode=ro: reading a WAL that a crash left behind needs its shared-memory file.
-        with connected(path) as connection:
+                _set_journal(writer, path, "TRUNCATE" if shared else "WAL")
+                with transaction(writer):
+                    ownership = _claim(writer, path, calls, shared=shared)
+            log = None if shared else stack.enter_context(LogSync.opened(writer, path))
+            try:
+                yield cls(path, reader, writer, ownership, log)
+            except StorageError:
+                # Calls may have ended of which nothing could be written, as if by a kill.
+                raise
+            except BaseException:
+                ownership.release(writer)
+                raise
             with translated(path):
-                connection.execute("PRAGMA query_only = ON")
-                _check(connection, path)
-            yield cls(path, connection, connection)
+                ownership.release(writer)
 
-    def commit(self, outcomes: Sequence[Outcome], marks: Sequence[Mark] = ()) -> None:
-        """Record `outcomes` and `marks` in one transaction; on return they are on the disk.
+    @property
+    def shared(self) -> bool:
+        """Whether other machines reach the files, so that each write is synced for itself."""
+        return self._log is None
+
+    def write(
+        self,
+        outcomes: Sequence[Outcome],
+        marks: Sequence[Mark] = (),
+        unanswered: Sequence[str] = (),
+    ) -> None:
+        """Record `outcomes` and `marks` in one transaction; after the next `sync` they are safe.
+
+        `unanswered` are the keys of calls that were sent and not answered whole, one for each.
 
         Raises:
-            StorageError: they are not; the run must end (promise 5).
+            DiskFullError: there is no room; nothing was written, and it can be tried again.
+            StorageError: they are not recorded; the run must end.
+            LockedError: another process has taken over.
         """
-        with translated(self.path), transaction(self._writer):
-            self._writer.executemany(_INSERT, map(_storable, outcomes))
-            self._writer.executemany(
+        with self._writing() as connection:
+            connection.executemany(
+                "INSERT INTO unanswered VALUES (?, 1) ON CONFLICT DO UPDATE SET calls = calls + 1",
+                [(key,) for key in unanswered],
+            )
+            connection.executemany(_INSERT, map(encoded, outcomes))
+            connection.executemany(
+                "DELETE FROM unanswered WHERE key = ?", [(outcome.key,) for outcome in outcomes]
+            )
+            connection.executemany(
                 "INSERT INTO failed_attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                _failed_attempts(outcomes),
+                failed_attempts(outcomes),
             )
-            self._writer.executemany(
-                "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?)",
-                [(mark.row, mark.file, mark.line, mark.offset) for mark in marks],
+            places = [(mark.row, mark.file, mark.line, mark.offset) for mark in marks]
+            connection.executemany(
+                "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?, ?)",
+                [(*place, checksum(place)) for place in places],
             )
 
-    def done(self, *, errors_too: bool = True) -> RowSet:
-        """Return the rows that have an outcome; without errors, those that succeeded."""
-        which = "" if errors_too else "WHERE error_class IS NULL"
-        with translated(self.path):
-            rows = self._reader.execute(
-                f"SELECT row FROM outcomes INDEXED BY outcomes_class {which}"
-            )
-            return RowSet(row for (row,) in rows)
+    def sync(self) -> None:
+        """Bring everything written to the disk.
 
-    def first_with_id(self, row_id: str) -> tuple[int, str] | None:
-        """Return the lowest recorded row that has this id, with its file and line, or None."""
-        with translated(self.path):
-            found: tuple[int, str] | None = self._reader.execute(
-                "SELECT row, source FROM outcomes WHERE id = ? AND key IS NOT NULL "
-                "ORDER BY row LIMIT 1",
-                (row_id,),
-            ).fetchone()
-        return found
-
-    def outcomes(self) -> Iterator[Recorded]:
-        """Yield every recorded outcome in row order, as of the moment of the first one."""
-        with translated(self.path), connected(self.path) as connection:
-            cursor = connection.execute(f"SELECT {schema.COLUMNS} FROM outcomes ORDER BY row")
-            yield from map(Recorded._make, cursor)
-
-    def counts(self) -> Counts:
-        """Return the sums over all recorded rows, all of one moment."""
-        with translated(self.path):
-            totals = self._reader.execute(
-                f"SELECT error_class, finish_reason, rows, {', '.join(schema.SUMMED)} "
-                "FROM totals WHERE rows > 0"
-            ).fetchall()
-        errors = Counter[ErrorClass]()
-        for error_class, _, rows, *_ in totals:
-            if error_class:
-                errors[ErrorClass(error_class)] += rows
-        return Counts(
-            results=sum(rows for error_class, _, rows, *_ in totals if not error_class),
-            truncated=sum(rows for _, reason, rows, *_ in totals if reason == "length"),
-            errors=errors,
-            **{
-                name: sum(total[index] for total in totals)
-                for index, name in enumerate(schema.SUMMED, start=3)
-            },
-        )
-
-    def mark_before(self, row: int) -> Mark | None:
-        """Return the last mark at or before `row`, or None."""
-        with translated(self.path):
-            found = self._reader.execute(
-                "SELECT row, file, line, offset FROM marks WHERE row <= ? "
-                "ORDER BY row DESC LIMIT 1",
-                (row,),
-            ).fetchone()
-        return found and Mark(*found)
-
-    def fact(self, name: str) -> object:
-        """Return the remembered fact `name`, or None."""
-        with translated(self.path):
-            found = self._reader.execute(
-                "SELECT value FROM facts WHERE name = ?", (name,)
-            ).fetchone()
-        return found and json.loads(found[0])
+        Raises:
+            StorageError: it may not be there; the run must end (promise 5).
+        """
+        if self._log is not None:
+            self._log.sync()
 
     def remember(self, **facts: object) -> None:
-        """Remember JSON-like facts about the run, all in one transaction."""
-        rows = [(name, json.dumps(value, sort_keys=True)) for name, value in facts.items()]
-        with translated(self.path), transaction(self._writer):
-            self._writer.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows)
+        """Remember JSON-like facts about the run, all in one transaction, for good."""
+        with self._writing() as connection:
+            _remember(connection, facts)
+        self.sync()
 
     @contextlib.contextmanager
     def placement(self) -> Iterator[Placement]:
@@ -171,49 +154,52 @@ class Checkpoint:
         What it applies is committed at the end of the `with` block, or undone by an exception;
         nothing else can be written meanwhile.
         """
+        with self._writing() as connection:
+            yield Placement(connection)
+        self.sync()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection in a transaction, as long as the checkpoint is ours."""
         with translated(self.path), transaction(self._writer):
-            yield Placement(self._writer)
+            self._ownership.assure(self._writer)
+            yield self._writer
+        if self._log is not None:
+            self._log.shorten()
 
 
-def _storable(outcome: Outcome) -> Recorded:
-    """Flatten an outcome; text that is not valid Unicode is escaped, never lost."""
-    flat = record(outcome)
-    try:
-        for value in flat:
-            if isinstance(value, str):
-                value.encode()
-    except UnicodeEncodeError:
-        return Recorded._make(
-            value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
-            for value in flat
-        )
-    return flat
+def _claim(connection: sqlite3.Connection, path: Path, calls: int, *, shared: bool) -> Ownership:
+    """Become the owner, and remember how many calls the last one can have left in flight."""
+    ownership = Ownership.claim(connection, path.parent, calls, shared=shared)
+    if ownership.orphaned_calls:
+        before = fact_in(connection, path, KILLED_CALLS)
+        killed = ownership.orphaned_calls + (before if isinstance(before, int) else 0)
+        _remember(connection, {KILLED_CALLS: killed})
+    return ownership
 
 
-def _failed_attempts(outcomes: Iterable[Outcome]) -> Iterator[tuple[object, ...]]:
-    for outcome in outcomes:
-        for attempt in outcome.attempts:
-            if attempt.problem is not None:
-                yield (
-                    outcome.key,
-                    attempt.number,
-                    attempt.request_id,
-                    round(attempt.started_at * 1_000_000),
-                    attempt.latency,
-                    attempt.problem.error_class.value,
-                    attempt.problem.code,
-                    attempt.problem.http_status,
-                )
+def _remember(connection: sqlite3.Connection, facts: Mapping[str, object]) -> None:
+    rows = [(name, json.dumps(value, sort_keys=True)) for name, value in facts.items()]
+    connection.executemany(
+        "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", [(*row, checksum(row)) for row in rows]
+    )
 
 
-def _write_ahead(connection: sqlite3.Connection, path: Path) -> None:
+def _set_journal(connection: sqlite3.Connection, path: Path, journal: str) -> None:
     # SQLite does not complain where it cannot; it stays in another mode.
-    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-    if mode != "wal":
+    (mode,) = connection.execute(f"PRAGMA journal_mode = {journal}").fetchone()
+    if mode != journal.lower():
         raise StorageError(
             f"{path} cannot be read while it is written there (journal mode {mode}); "
             "name a directory on a local disk with -o"
         )
+    if journal == "WAL":
+        # What NORMAL leaves out, LogSync does.
+        connection.execute("PRAGMA synchronous = NORMAL")
+    else:
+        connection.execute("PRAGMA synchronous = FULL")
+        # Here a writer waits for readers, and an export reads for minutes.
+        connection.execute("PRAGMA busy_timeout = 600000")
 
 
 def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
@@ -221,16 +207,4 @@ def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
     if tables == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {schema.CREATE} COMMIT;")
     else:
-        _check(connection, path)
-
-
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != schema.APPLICATION_ID:
-        raise StorageError(f"{path} is no checkpoint of batcher; name another directory with -o")
-    if version != schema.VERSION:
-        raise StorageError(
-            f"{path} has schema version {version}, this batcher reads {schema.VERSION}; "
-            "go on with the version that made it, or start in another directory with -o"
-        )
+        check(connection, path)

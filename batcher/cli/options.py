@@ -35,6 +35,7 @@ _PLACES = {
     "max_attempts": ("limits", "max_attempts"),
     "max_wait": ("limits", "max_wait"),
     "output": ("output", "directory"),
+    "sync": ("output", "sync"),
     "allow_errors": ("output", "allow_errors"),
 }
 
@@ -138,6 +139,11 @@ _OPTIONS = (
     click.option("--max-attempts", type=int, metavar="N", help="Counted failures a row [8]."),
     click.option("--max-wait", type=float, metavar="S", help="Longest wait for a quota [21600]."),
     click.option("-o", "--output", metavar="DIR", help="The run directory [INPUT.batch]."),
+    click.option(
+        "--sync",
+        metavar="group|row",
+        help="Sync answers to disk in groups of 100 ms, or each before its call ends [group].",
+    ),
     click.option(
         "--allow-errors", type=Allowance(), help="Error rows that still count as done (exit 0) [0]."
     ),

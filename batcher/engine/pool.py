@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from batcher.engine.retry import RowPendingError
-from batcher.records import Outcome, Request
+from batcher.records import Request
 
 # Rows that back off hold no permit, so others may be called meanwhile; but what is pulled and
 # not finished stays bounded, and with it the memory and the work that a crash repeats.
@@ -16,15 +16,14 @@ ROWS_PER_PERMIT = 2
 
 async def run_pool(
     requests: AsyncIterator[Request],
-    outcome_of: Callable[[Request], Awaitable[Outcome]],
-    put: Callable[[Outcome], Awaitable[None]],
+    settle: Callable[[Request], Awaitable[None]],
     *,
     width: int,
     stopping: asyncio.Event,
 ) -> None:
-    """Make an outcome of each request, at most `width` of them unfinished at any moment.
+    """Settle each request, at most `width` of them unfinished at any moment.
 
-    A row whose outcome raises RowPendingError stays pending. When `stopping` is set no further
+    A row for which `settle` raises RowPendingError stays pending. When `stopping` is set no further
     request is pulled, and the unfinished ones are waited for. Any other exception cancels
     the rest and is raised as it is.
     """
@@ -32,7 +31,7 @@ async def run_pool(
 
     async def work(request: Request) -> None:
         with contextlib.suppress(RowPendingError):
-            await put(await outcome_of(request))
+            await settle(request)
 
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -10,8 +10,8 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import assert_never, cast
 
 import tenacity
@@ -51,15 +51,22 @@ class RetryPolicy:
     max_ambiguous: int = MAX_AMBIGUOUS
     max_wait: float = 6 * 3600.0
 
-    def gives_up(self, attempts: Sequence[Attempt]) -> bool:
-        """Whether the row of these failed attempts is not worth another."""
+    def gives_up(self, attempts: Sequence[Attempt], unanswered_before: int = 0) -> bool:
+        """Whether the row of these failed attempts is not worth another.
+
+        `unanswered_before` counts calls of earlier processes that may have been billed.
+        """
         classes = _classes(attempts)
         counted = sum(error_class.rule.counts for error_class in classes)
         return (
             classes[-1].rule.action is Action.FAIL_ROW
             or counted >= self.max_attempts
-            or classes.count(ErrorClass.AMBIGUOUS) >= self.max_ambiguous
+            or self.forbids_another(unanswered_before + classes.count(ErrorClass.AMBIGUOUS))
         )
+
+    def forbids_another(self, unanswered: int) -> bool:
+        """Whether a row that was sent so often without a whole answer must not be sent again."""
+        return unanswered >= self.max_ambiguous
 
     def stops_run(self, attempts: Sequence[Attempt], error: ProviderError, now: float) -> bool:
         """Whether every further call would end like the last one."""
@@ -93,6 +100,12 @@ class RetryPolicy:
 Uniform = Callable[[float, float], float]
 Call = Callable[[Request, str], Awaitable[Completion]]
 OnAttempt = Callable[[Request, Attempt], None]
+Put = Callable[[Outcome], Awaitable[None]]
+
+_STOPPED = Problem(ErrorClass.AMBIGUOUS, "the run stopped before the answer came")
+_SENT_TOO_OFTEN = Problem(
+    ErrorClass.AMBIGUOUS, "earlier runs sent it as often as allowed, and no whole answer came"
+)
 
 
 def _named_wait(error: ProviderError, now: float) -> float | None:
@@ -113,8 +126,30 @@ def _new_request_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class _Row:
+    """A request on its way to an outcome, and what was tried for it."""
+
+    request: Request
+    unanswered_before: int
+    attempts: list[Attempt] = field(default_factory=list)
+
+    def success(self, completion: Completion, now: float) -> Success:
+        of = self.request
+        end = (tuple(self.attempts), now, of.source, self.unanswered_before)
+        return Success(of.row, of.id, of.key, completion, *end)
+
+    def failure(self, problem: Problem, now: float) -> Failure:
+        of = self.request
+        end = (tuple(self.attempts), now, of.source, self.unanswered_before)
+        return Failure(of.row, of.id, of.key, problem, *end)
+
+
+@dataclass(frozen=True, slots=True)
 class Retrier:
-    """Calls until a row has its outcome; the collaborators come in as arguments."""
+    """Calls until a row has its outcome; the collaborators come in as arguments.
+
+    `unanswered` says by key how often earlier processes sent a row without a whole answer.
+    """
 
     call: Call
     limiter: Limiter
@@ -122,54 +157,62 @@ class Retrier:
     renew: Callable[[], None]
     on_attempt: OnAttempt
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    unanswered: Mapping[str, int] = field(default_factory=dict)
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     uniform: Uniform = random.uniform
     request_id: Callable[[], str] = _new_request_id
 
-    async def outcome(self, request: Request) -> Outcome:
-        """Return the outcome of `request`; no permit is held between two attempts.
+    async def settle(self, request: Request, put: Put) -> None:
+        """Call until `request` has its outcome, and hand that to `put`.
+
+        No permit is held between two attempts; the one of a completion is held until `put` has
+        it, so that a kill never loses more completions than there are permits.
 
         Raises:
             RunStoppedError: the run cannot go on; the row stays pending.
         """
-        attempts: list[Attempt] = []
+        row = _Row(request, self.unanswered.get(request.key, 0))
+        if self.policy.forbids_another(row.unanswered_before):
+            await put(row.failure(_SENT_TOO_OFTEN, self.clock()))
+            return
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(ProviderError),
-            stop=lambda _: self.policy.gives_up(attempts),
-            wait=lambda state: self._delay(len(attempts), state),
+            stop=lambda _: self.policy.gives_up(row.attempts, row.unanswered_before),
+            wait=lambda state: self._delay(len(row.attempts), state),
             sleep=self.sleep,
             reraise=True,
         )
-        named = (request.row, request.id, request.key)
         try:
-            completion: Completion = await retrying(self._attempt, request, attempts)
+            await retrying(self._attempt, row, put)
         except ProviderError as error:
-            end = (tuple(attempts), self.clock(), request.source)
-            return Failure(*named, error.problem, *end)
-        return Success(*named, completion, tuple(attempts), self.clock(), request.source)
+            await put(row.failure(error.problem, self.clock()))
 
-    async def _attempt(self, request: Request, attempts: list[Attempt]) -> Completion:
+    async def _attempt(self, row: _Row, put: Put) -> None:
+        request = row.request
         async with self.limiter.permit():
             request_id, started_at, started = self.request_id(), self.clock(), self.monotonic()
 
             def finish(problem: Problem | None) -> None:
                 latency = self.monotonic() - started
-                attempt = Attempt(len(attempts) + 1, request_id, started_at, latency, problem)
-                attempts.append(attempt)
+                attempt = Attempt(len(row.attempts) + 1, request_id, started_at, latency, problem)
+                row.attempts.append(attempt)
                 self.on_attempt(request, attempt)
 
             try:
                 completion = await self.call(request, request_id)
             except ProviderError as error:
                 finish(error.problem)
-                if self.policy.stops_run(attempts, error, self.clock()):
+                if self.policy.stops_run(row.attempts, error, self.clock()):
                     raise RunStoppedError(error) from error
                 if error.problem.error_class is ErrorClass.TOKEN_EXPIRED:
                     self.renew()
                 raise
+            except asyncio.CancelledError:
+                finish(_STOPPED)
+                raise
             finish(None)
-            return completion
+            await put(row.success(completion, self.clock()))
 
     def _delay(self, failures: int, state: tenacity.RetryCallState) -> float:
         error = cast("ProviderError", state.outcome and state.outcome.exception())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
 from batcher.engine.pool import ROWS_PER_PERMIT, run_pool
-from batcher.engine.retry import Retrier, RowPendingError, RunStoppedError
+from batcher.engine.retry import Put, Retrier, RowPendingError, RunStoppedError
 from batcher.errors import ProviderError
-from batcher.records import Completion, Outcome, Request
+from batcher.records import Completion, Request
 
 
 class _StoppingError(RowPendingError):
@@ -31,12 +31,10 @@ class LocalExecutor:
 
     @property
     def in_flight(self) -> int:
-        """Calls that have been sent and not answered yet."""
+        """Calls that have been sent and whose answer is not written down yet."""
         return self.retrier.limiter.in_flight
 
-    async def run(
-        self, requests: AsyncIterator[Request], put: Callable[[Outcome], Awaitable[None]]
-    ) -> None:
+    async def run(self, requests: AsyncIterator[Request], put: Put) -> None:
         """Hand the outcome of each request to `put`.
 
         A run-fatal error stops the dispatch (`stopped_by` holds it); calls that are in flight
@@ -44,21 +42,15 @@ class LocalExecutor:
         """
         retrier = replace(self.retrier, call=self._call, sleep=self._sleep)
 
-        async def outcome_of(request: Request) -> Outcome:
+        async def settle(request: Request) -> None:
             try:
-                return await retrier.outcome(request)
+                await retrier.settle(request, put)
             except RunStoppedError as stop:
                 self.stopped_by = self.stopped_by or stop.error
                 self.stopping.set()
                 raise
 
-        await run_pool(
-            requests,
-            outcome_of,
-            put,
-            width=self.width,
-            stopping=self.stopping,
-        )
+        await run_pool(requests, settle, width=self.width, stopping=self.stopping)
 
     async def _call(self, request: Request, request_id: str) -> Completion:
         """Call, unless the run stopped while the row waited for its permit."""

@@ -63,6 +63,10 @@ class AttemptLog:
     def pulse(self) -> None:
         """Nothing: a file needs no heartbeat."""
 
+    def notice(self, text: str) -> None:
+        """Write it."""
+        self._log.write("notice", text=text)
+
     def finished(self) -> None:
         """Write that this process makes no more calls."""
         self._log.write("calls_ended")
@@ -91,6 +95,10 @@ class Heartbeat:
         if self._monotonic() - self._last >= HEARTBEAT_S:
             self._last = self._monotonic()
             self._beat("heartbeat")
+
+    def notice(self, text: str) -> None:
+        """Write it."""
+        self._log.write("notice", text=text, in_flight=self._in_flight())
 
     def finished(self) -> None:
         """Write the last counts."""

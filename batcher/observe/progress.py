@@ -50,6 +50,10 @@ class ProgressBar:
         self._bar.update(tally.done_before + tally.rows - self._bar.n)
         self._bar.refresh()
 
+    def notice(self, text: str) -> None:
+        """Write it above the bar."""
+        self._bar.write(text, file=self._stream)
+
     def finished(self) -> None:
         """Draw the last state and leave it standing."""
         self.pulse()

@@ -48,10 +48,15 @@ class Summary:
             f"  attempts  {counts.attempts:,}; in this process {tally.attempts:,}, "
             f"{tally.retries:,} of them retries"
         )
-        if tally.ambiguous:
+        if counts.ambiguous_attempts:
             yield (
-                f"            {tally.ambiguous:,} sent without a whole answer coming back: "
-                "possibly billed"
+                f"            {counts.ambiguous_attempts:,} sent without a whole answer coming "
+                "back: possibly billed"
+            )
+        if counts.killed_calls:
+            yield (
+                f"            at most {counts.killed_calls:,} more were in flight when a process "
+                "was killed: possibly billed twice"
             )
         yield (
             f"  tokens    {counts.prompt_tokens:,} in ({counts.cached_tokens:,} cached), "

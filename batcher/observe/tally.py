@@ -24,7 +24,6 @@ class Tally:
     failures: int = 0
     attempts: int = 0
     retries: int = 0
-    ambiguous: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     classes: Counter[ErrorClass] = field(default_factory=Counter)
@@ -39,8 +38,6 @@ class Tally:
         """Count an attempt that has ended."""
         self.attempts += 1
         self.retries += attempt.number > 1
-        if attempt.problem and attempt.problem.error_class is ErrorClass.AMBIGUOUS:
-            self.ambiguous += 1
 
     def recorded(self, outcome: Outcome) -> None:
         """Count an outcome that is safe in the checkpoint."""

@@ -21,6 +21,9 @@ class Watcher(Protocol):
     def pulse(self) -> None:
         """About half a second has passed."""
 
+    def notice(self, text: str) -> None:
+        """Something the user should know now, as a sentence: why calls stop, what was cut."""
+
     def finished(self) -> None:
         """No more calls will be made."""
 
@@ -46,6 +49,10 @@ class Watchers:
     def pulse(self) -> None:
         """See `Watcher.pulse`."""
         self._tell(lambda watcher: watcher.pulse())
+
+    def notice(self, text: str) -> None:
+        """See `Watcher.notice`."""
+        self._tell(lambda watcher: watcher.notice(text))
 
     def finished(self) -> None:
         """See `Watcher.finished`."""

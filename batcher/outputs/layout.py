@@ -31,6 +31,7 @@ ANSWER = pa.schema(
         ("cached_tokens", _INT64),
         ("reasoning_tokens", _INT64),
         ("attempts", _INT32),
+        ("ambiguous_attempts", _INT32),
         ("latency_s", _FLOAT64),
         ("finished_at", _MOMENT),
         ("request_id", _TEXT),
@@ -45,6 +46,7 @@ ERROR = pa.schema(
         ("http_status", _INT32),
         ("message", _TEXT),
         ("attempts", _INT32),
+        ("ambiguous_attempts", _INT32),
         ("failed_at", _MOMENT),
         ("request_id", _TEXT),
     ]

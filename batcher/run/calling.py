@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,11 +29,19 @@ class Callee:
 
 @contextlib.asynccontextmanager
 async def open_executor(
-    job: JobSpec, callee: Callee, *, ledger: Path, on_attempt: OnAttempt, sleep: Sleep
+    job: JobSpec,
+    callee: Callee,
+    *,
+    calls: int,
+    unanswered: Mapping[str, int],
+    ledger: Path,
+    on_attempt: OnAttempt,
+    sleep: Sleep,
 ) -> AsyncIterator[LocalExecutor]:
     """Open the network, and the simulator where it is the one to call (it writes `ledger`).
 
-    `sleep` waits between two attempts of a row.
+    At most `calls` are in flight at once. `unanswered` says by key how often earlier processes
+    sent a row without a whole answer; `sleep` waits between two attempts of a row.
 
     Raises:
         ConfigurationError: the provider's address cannot be used.
@@ -46,7 +54,7 @@ async def open_executor(
             config = replace(callee.simulator, ledger=ledger)
             simulator = await stack.enter_async_context(serve(config))
             provider = replace(provider, base_url=simulator.base_url)
-        http = await stack.enter_async_context(http_client(provider, timeouts, limits.concurrency))
+        http = await stack.enter_async_context(http_client(provider, timeouts, calls))
         client = Client(
             http,
             provider,
@@ -56,6 +64,13 @@ async def open_executor(
             allow_empty=job.provider.allow_empty,
         )
         policy = RetryPolicy(limits.max_attempts, max_wait=limits.max_wait)
-        limiter = Limiter(limits.concurrency)
-        retrier = Retrier(client.complete, limiter, policy, client.renew, on_attempt, sleep)
+        retrier = Retrier(
+            client.complete,
+            Limiter(calls),
+            policy,
+            client.renew,
+            on_attempt,
+            sleep,
+            unanswered,
+        )
         yield LocalExecutor(retrier)

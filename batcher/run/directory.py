@@ -28,6 +28,11 @@ class RunDirectory:
         return self.path / "checkpoint.db"
 
     @property
+    def reserve(self) -> Path:
+        """Space that only a full disk lets a run use."""
+        return self.path / "reserve"
+
+    @property
     def results(self) -> Path:
         """The rows that have an answer."""
         return self.path / "results.parquet"
@@ -59,7 +64,9 @@ class RunDirectory:
             OutputError: it cannot be made or written to; found before the first paid call.
         """
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.path.is_dir():
+                self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _sync(self.path.parent)
         except OSError as error:
             raise OutputError(
                 f"cannot create the run directory {self.path}: {error.strerror}; "
@@ -109,6 +116,15 @@ class RunDirectory:
                 f"cannot read {self.description}: {error}; is {self.path} the directory of a run?"
             ) from None
         return facts
+
+
+def _sync(directory: Path) -> None:
+    """Make a new entry of `directory` outlive a loss of power."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def run_directory(inputs: Sequence[str], given: str | None) -> RunDirectory:

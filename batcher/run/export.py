@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import batcher
-from batcher.checkpoint import Checkpoint
+from batcher.checkpoint import CheckpointReader
 from batcher.errors import InputError, OutputError
 from batcher.inputs import Dataset
 from batcher.outputs import Exported, Format
@@ -16,7 +16,7 @@ from batcher.run.rows import recalled, refuse_to_overwrite
 
 
 def export(
-    checkpoint: Checkpoint, dataset: Dataset, to: Path, file_format: Format = "parquet"
+    checkpoint: CheckpointReader, dataset: Dataset, to: Path, file_format: Format = "parquet"
 ) -> Exported:
     """Write results and errors of every recorded row into the directory `to`.
 
@@ -48,7 +48,7 @@ def export_run(directory: RunDirectory, to: Path | None, file_format: Format) ->
         StorageError: the directory holds no run.
         InputError: the input is missing or changed.
     """
-    with Checkpoint.read(directory.checkpoint) as checkpoint:
+    with CheckpointReader.read(directory.checkpoint) as checkpoint:
         dataset = recalled(checkpoint.fact("input"))
         if to is not None:
             _make(to)

@@ -9,10 +9,11 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from batcher.checkpoint import Checkpoint, GroupCommit, RowSet
+from batcher.checkpoint import BEAT_S, Checkpoint, GroupCommit, Reserve, RowSet
+from batcher.errors import DiskFullError, ErrorClass
 from batcher.executors import LocalExecutor
 from batcher.inputs import Dataset
-from batcher.records import Failure, Mark, Outcome, Prompt, Request
+from batcher.records import Attempt, Failure, Mark, Outcome, Prompt, Request
 from batcher.run.prepare import Preparation
 from batcher.run.signals import heeded_signals
 
@@ -20,6 +21,7 @@ DRAIN_S = 20.0
 PULSE_S = 0.5
 # Rows read in one visit to the reading thread, unless the pool is narrower.
 _READ = 16
+_FULL = "The disk is full: the calls in flight are recorded in reserved space, no more are begun"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +37,24 @@ class Interrupted:
 class LiveRun:
     """Calls every row that is not done yet and records its outcome.
 
-    `on_recorded` is told of each outcome once it is safe, `on_pulse` about twice a second.
+    `on_recorded` is told of each outcome once it is safe, `on_pulse` about twice a second,
+    `on_notice` of what a user should know now. With `sync_each`, a call has ended only when its
+    outcome is on the disk. `disk_full` says why the calls were stopped, if it is for that.
     """
 
     checkpoint: Checkpoint
+    reserve: Reserve
     dataset: Dataset
     prepare: Preparation
     executor: LocalExecutor
     done: RowSet
     on_recorded: Callable[[Outcome], None]
     on_pulse: Callable[[], None]
+    on_notice: Callable[[str], None]
+    sync_each: bool = False
     interrupted: Interrupted | None = None
+    disk_full: DiskFullError | None = None
+    _group: GroupCommit = field(init=False)
     _in_hand: dict[str, Request] = field(default_factory=dict)
     _marks: deque[Mark] = field(default_factory=deque)
 
@@ -55,7 +64,27 @@ class LiveRun:
         Raises:
             StorageError: an outcome could not be recorded.
         """
-        group = GroupCommit(self._commit, self._recorded)
+        loop = asyncio.get_running_loop()
+        shared = self.checkpoint.shared
+
+        def write(outcomes: Sequence[Outcome], unanswered: Sequence[str]) -> None:
+            try:
+                self._write(outcomes, unanswered)
+            except DiskFullError as error:
+                if self.disk_full is not None:
+                    raise
+                self.disk_full = error
+                loop.call_soon_threadsafe(self._stop, _FULL)
+                self.reserve.release()
+                self._write(outcomes, unanswered)
+
+        self._group = group = GroupCommit(
+            write,
+            self.checkpoint.sync,
+            self._recorded,
+            each=self.sync_each or shared,
+            beat=BEAT_S if shared else None,
+        )
         consumer = asyncio.create_task(group.run())
         calls = asyncio.create_task(self._call_all(group))
         pulse = asyncio.create_task(self._pulse())
@@ -67,7 +96,7 @@ class LiveRun:
                     with contextlib.suppress(asyncio.CancelledError):
                         await calls
                 else:
-                    await group.close()
+                    group.close()
                 await consumer
                 if not (calls.cancelled() and self.interrupted):
                     await calls
@@ -111,10 +140,22 @@ class LiveRun:
         found = self.checkpoint.first_with_id(request.id)
         return found[1] if found and found[0] < request.row else None
 
-    def _commit(self, outcomes: Sequence[Outcome]) -> None:
-        # The reading thread may add a mark at any moment; a deque loses none.
+    def attempted(self, request: Request, attempt: Attempt) -> None:
+        """Take down a call that may have been billed, before the row has its outcome."""
+        problem = attempt.problem
+        if problem is not None and problem.error_class is ErrorClass.AMBIGUOUS:
+            self._group.note(request.key)
+
+    def _write(self, outcomes: Sequence[Outcome], unanswered: Sequence[str]) -> None:
+        # The reading thread may add a mark at any moment; a deque loses none. One that is lost by
+        # an error costs only reading.
         marks = [self._marks.popleft() for _ in range(len(self._marks))]
-        self.checkpoint.commit(outcomes, marks)
+        self.checkpoint.write(outcomes, marks, unanswered)
+
+    def _stop(self, why: str) -> None:
+        """Begin no new calls, and say why."""
+        self.executor.stopping.set()
+        self.on_notice(why)
 
     def _recorded(self, outcome: Outcome) -> None:
         if outcome.key is not None:
@@ -134,7 +175,12 @@ class LiveRun:
         def stop(number: signal.Signals) -> None:
             twice = self.interrupted is not None
             self.interrupted = Interrupted(number, loop.time(), twice)
-            self.executor.stopping.set()
+            if not twice:
+                calls_left = f"{self.executor.in_flight:,} calls in flight"
+                self._stop(
+                    f"{number.name}: waiting at most {DRAIN_S:.0f} s for the {calls_left}; "
+                    "a second signal stops at once"
+                )
             loop.call_later(0 if twice else DRAIN_S, calls.cancel)
 
         before = {number: signal.getsignal(number) for number in heeded_signals()}

@@ -18,8 +18,16 @@ from typing import BinaryIO, TextIO
 import msgspec
 
 import batcher
-from batcher.checkpoint import Checkpoint, RunLock
-from batcher.errors import InputError, Interruption, OutputError, ProviderError, StorageError
+from batcher.checkpoint import Checkpoint, Reserve, RunLock
+from batcher.engine.client import MAX_BODY
+from batcher.errors import (
+    DiskFullError,
+    InputError,
+    Interruption,
+    OutputError,
+    ProviderError,
+    StorageError,
+)
 from batcher.inputs import Dataset
 from batcher.job import JobSpec
 from batcher.observe import AttemptLog, EventLog, Summary, Tally, Watcher, Watchers
@@ -28,6 +36,7 @@ from batcher.records import Attempt, Request
 from batcher.render import Renderer
 from batcher.run.calling import Callee, Sleep, open_executor
 from batcher.run.description import Description, counted_rows
+from batcher.run.descriptors import affordable_calls
 from batcher.run.directory import WRITTEN, RunDirectory, run_directory
 from batcher.run.export import export
 from batcher.run.live import LiveRun
@@ -72,10 +81,11 @@ class Session:
         directory.create()
         prepare = Preparation(Renderer(self.job), time.time)
         since = time.monotonic()
+        calls = affordable_calls(self.job.limits.concurrency, 2 if self._simulated else 1)
         with (
             interruptible(),
             RunLock.held(directory.path),
-            Checkpoint.open(directory.checkpoint) as checkpoint,
+            Checkpoint.open(directory.checkpoint, calls=calls) as checkpoint,
         ):
             dataset = open_dataset(self.job, directory.path, self.stdin)
             refuse_to_overwrite(dataset, directory.path, WRITTEN)
@@ -92,7 +102,13 @@ class Session:
             fingerprint = dataset.fingerprint()
             tally = Tally(total=counted_rows(directory, fingerprint))
             description = Description(directory, self._facts(dataset, fingerprint))
-            live = self._call(checkpoint, dataset, prepare, tally, description)
+            live = self._call(checkpoint, dataset, prepare, tally, description, calls)
+            if live.disk_full is not None:
+                raise DiskFullError(
+                    f"the disk of {directory.path} is full. Every answer that came is recorded, "
+                    f"{checkpoint.counts().rows:,} rows in all; free space, then run the same "
+                    "command again"
+                )
             exported, interrupted = _exported(live, directory.path)
             if exported is not None:
                 tally.total = exported.results + exported.errors + exported.pending
@@ -130,35 +146,57 @@ class Session:
         prepare: Preparation,
         tally: Tally,
         description: Description,
+        calls: int,
     ) -> LiveRun:
-        """Make the calls; return how they ended."""
+        """Make the calls, `calls` at once; return how they ended."""
         directory = description.directory
         done = checkpoint.done(errors_too=not self.retry_errors)
         tally.done_before = len(done)
 
         async def call(watchers: Watchers) -> LiveRun:
             def attempted(request: Request, attempt: Attempt) -> None:
+                live.attempted(request, attempt)
                 tally.attempted(attempt)
                 watchers.attempted(request.row, attempt)
 
             async with open_executor(
                 self.job,
                 self.callee,
+                calls=calls,
+                unanswered=checkpoint.unanswered(),
                 ledger=directory.ledger,
                 on_attempt=attempted,
                 sleep=self.sleep,
             ) as executor:
                 live = LiveRun(
-                    checkpoint, dataset, prepare, executor, done, tally.recorded, watchers.pulse
+                    checkpoint,
+                    reserve,
+                    dataset,
+                    prepare,
+                    executor,
+                    done,
+                    tally.recorded,
+                    watchers.pulse,
+                    watchers.notice,
+                    sync_each=self.job.output.sync == "row",
                 )
                 watchers.started(tally, lambda: executor.in_flight)
+                if calls < self.job.limits.concurrency:
+                    watchers.notice(
+                        f"The limit of open files (ulimit -n) allows {calls:,} calls at once, not "
+                        f"{self.job.limits.concurrency:,}"
+                    )
                 try:
                     await live.run()
                 finally:
                     watchers.finished()
             return live
 
-        with _open_log(directory) as log, _counting(dataset, tally, description):
+        with (
+            Reserve.held(directory.reserve, calls * MAX_BODY) as reserve,
+            _open_log(directory) as log,
+            _counting(dataset, tally, description),
+        ):
             return asyncio.run(call(Watchers(self.watcher, AttemptLog(EventLog(log)))))
 
     def _facts(self, dataset: Dataset, fingerprint: str) -> dict[str, object]:

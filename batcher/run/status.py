@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batcher.checkpoint import Checkpoint, RunLock
+from batcher.checkpoint import CheckpointReader, RunLock
 from batcher.records import Counts
 from batcher.run.description import counted_rows
 from batcher.run.directory import RunDirectory
@@ -49,6 +49,8 @@ class Status:
             "error_classes": {name.value: rows for name, rows in counts.errors.items()},
             "truncated": counts.truncated,
             "attempts": counts.attempts,
+            "ambiguous_attempts": counts.ambiguous_attempts,
+            "killed_calls": counts.killed_calls,
             "prompt_tokens": counts.prompt_tokens,
             "completion_tokens": counts.completion_tokens,
             "cached_tokens": counts.cached_tokens,
@@ -67,6 +69,11 @@ class Status:
             yield f"          {rows:,} {error_class}: {error_class.rule.hint}"
         yield f"  tokens  {counts.prompt_tokens:,} in, {counts.completion_tokens:,} out"
         yield f"  calls   {counts.attempts:,}"
+        if counts.ambiguous_attempts or counts.killed_calls:
+            yield (
+                f"          possibly billed without an answer: {counts.ambiguous_attempts:,}, and "
+                f"at most {counts.killed_calls:,} in flight when a process was killed"
+            )
 
 
 def status_of(directory: RunDirectory) -> Status:
@@ -76,7 +83,7 @@ def status_of(directory: RunDirectory) -> Status:
         StorageError: the directory holds no run.
         InputError: its input is gone before its rows were counted.
     """
-    with Checkpoint.read(directory.checkpoint) as checkpoint:
+    with CheckpointReader.read(directory.checkpoint) as checkpoint:
         dataset = recalled(checkpoint.fact("input"))
         known = counted_rows(directory, str(checkpoint.fact("fingerprint")))
         return Status(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from batcher.checkpoint.connection import connected, transaction, translated
-from batcher.errors import StorageError
+from batcher.errors import DiskFullError, StorageError
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_full_disk_is_said_with_the_way_out(tmp_path: Path, database: sqlite3.
     (pages,) = database.execute("PRAGMA page_count").fetchone()
     database.execute(f"PRAGMA max_page_count = {pages}")
     with (
-        pytest.raises(StorageError, match=r"failed: .*full.*recorded before is safe; free space"),
+        pytest.raises(DiskFullError, match=r"no room left: .*full.*before is safe; free space"),
         translated(tmp_path / "a.db"),
         transaction(database),
     ):

@@ -1,11 +1,10 @@
-"""Outcomes, recorded in groups by one consumer."""
+"""Outcomes, written at once and synced in groups by one consumer."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -20,37 +19,70 @@ FOREVER = 3600.0
 
 
 class Disk:
-    """Remembers the rows of each group; with a gate, a commit waits until it is opened."""
+    """Remembers what is written, synced and told; its gates hold a write or a sync back."""
 
-    def __init__(self, *, gate: threading.Event | None = None, fails: bool = False) -> None:
-        self.groups: list[list[int]] = []
-        self.recorded: list[int] = []
+    def __init__(self) -> None:
+        self.written: list[int] = []
+        self.unanswered: list[str] = []
+        self.writes = 0
+        self.syncs: list[list[int]] = []
+        self.synced: list[int] = []
         self.told: list[int] = []
-        self.begun = threading.Event()
-        self._gate = gate
-        self._fails = fails
+        self.writing = threading.Event()
+        self.syncing = threading.Event()
+        self.synced_at_all = threading.Event()
+        self.write_gate = threading.Event()
+        self.sync_gate = threading.Event()
+        self.write_gate.set()
+        self.sync_gate.set()
+        self.write_error: StorageError | None = None
+        self.sync_error: StorageError | None = None
 
-    def commit(self, outcomes: Sequence[Outcome]) -> None:
-        self.begun.set()
-        if self._gate is not None:
-            assert self._gate.wait(30)
-        self.groups.append([outcome.row for outcome in outcomes])
-        self.recorded += self.groups[-1]
-        if self._fails:
-            raise StorageError("disk full")
+    def write(self, outcomes: Sequence[Outcome], unanswered: Sequence[str]) -> None:
+        self.writes += 1
+        self.writing.set()
+        assert self.write_gate.wait(30)
+        if self.write_error is not None:
+            raise self.write_error
+        self.written += [outcome.row for outcome in outcomes]
+        self.unanswered += unanswered
+
+    def sync(self) -> None:
+        pending = [row for row in self.written if row not in self.synced]
+        self.syncing.set()
+        assert self.sync_gate.wait(30)
+        if self.sync_error is not None:
+            raise self.sync_error
+        self.syncs.append(pending)
+        self.synced += pending
+        self.synced_at_all.set()
 
     def tell(self, outcome: Outcome) -> None:
-        assert outcome.row in self.recorded, "told of a row that is not recorded"
+        assert outcome.row in self.synced, "told of a row that is not safe"
         self.told.append(outcome.row)
 
+    def group(
+        self,
+        *,
+        max_rows: int = MAX_ROWS,
+        max_delay: float = FOREVER,
+        each: bool = False,
+        beat: float | None = None,
+    ) -> GroupCommit:
+        return GroupCommit(
+            self.write,
+            self.sync,
+            self.tell,
+            each=each,
+            beat=beat,
+            max_rows=max_rows,
+            max_delay=max_delay,
+        )
 
-async def _record(group: GroupCommit, outcomes: Sequence[Outcome]) -> None:
-    """Hand over `outcomes` and close, while the group commit runs."""
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(group.run())
-        for outcome in outcomes:
-            await group.put(outcome)
-        await group.close()
+
+@pytest.fixture
+def disk() -> Disk:
+    return Disk()
 
 
 async def _turns() -> None:
@@ -59,119 +91,183 @@ async def _turns() -> None:
         await asyncio.sleep(0)
 
 
-@contextlib.contextmanager
-def _timeouts() -> Iterator[list[asyncio.Timeout]]:
-    """Yield a list of every timeout that is begun."""
-    begun: list[asyncio.Timeout] = []
-    real = asyncio.timeout
-
-    def timeout(delay: float | None) -> asyncio.Timeout:
-        begun.append(real(delay))
-        return begun[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asyncio, "timeout", timeout)
-        yield begun
-
-
 def test_a_group_has_256_rows_or_waits_a_tenth_of_a_second() -> None:
     """Promise 3."""
     assert (MAX_ROWS, MAX_DELAY_S) == (256, 0.1)
-    group = GroupCommit(lambda _: None, lambda _: None)
-    assert (group._max_rows, group._max_delay) == (256, 0.1)
 
 
-async def test_a_full_group_is_committed_without_waiting(success: MakeSuccess) -> None:
-    disk = Disk()
-    group = GroupCommit(disk.commit, disk.tell, max_rows=3, max_delay=FOREVER)
-    await _record(group, [success(row) for row in range(7)])
-    assert disk.groups == [[0, 1, 2], [3, 4, 5], [6]]
-    assert disk.told == list(range(7))
-
-
-async def test_a_group_that_does_not_fill_is_committed_after_the_delay(
-    success: MakeSuccess,
+async def test_put_returns_when_the_outcome_is_written_and_before_it_is_synced(
+    disk: Disk, success: MakeSuccess
 ) -> None:
-    """Nothing closes it: only the delay can."""
-    disk = Disk()
-    recorded = asyncio.Event()
-
-    def tell(outcome: Outcome) -> None:
-        disk.tell(outcome)
-        recorded.set()
-
-    group = GroupCommit(disk.commit, tell, max_rows=3, max_delay=0.001)
+    """Promise 2: what has been written outlives a kill."""
+    disk.sync_gate.clear()
+    group = disk.group(max_delay=0)
     running = asyncio.create_task(group.run())
-    for row in range(2):
-        recorded.clear()
-        await group.put(success(row))
-        await asyncio.wait_for(recorded.wait(), 30)
-    assert disk.groups == [[0], [1]]
-    await group.close()
+    await group.put(success(0))
+    assert disk.written == [0]
+    assert disk.synced == disk.told == []
+    disk.sync_gate.set()
+    group.close()
+    await running
+    assert disk.synced == disk.told == [0]
+
+
+async def test_put_waits_until_the_outcome_is_written(disk: Disk, success: MakeSuccess) -> None:
+    disk.write_gate.clear()
+    group = disk.group()
+    running = asyncio.create_task(group.run())
+    putting = asyncio.create_task(group.put(success(0)))
+    await asyncio.to_thread(disk.writing.wait, 30)
+    await _turns()
+    assert not putting.done()
+    disk.write_gate.set()
+    await putting
+    group.close()
     await running
 
 
-async def test_the_delay_runs_from_the_first_row_of_a_group(success: MakeSuccess) -> None:
-    """Not from the last one, nor while there is none: a steady trickle must not put it off."""
-    disk = Disk()
-    group = GroupCommit(disk.commit, disk.tell, max_rows=10, max_delay=FOREVER)
-    with _timeouts() as timeouts:
-        running = asyncio.create_task(group.run())
-        await _turns()
-        assert timeouts[0].when() is None
-        since = asyncio.get_running_loop().time()
-        await group.put(success(0))
-        await _turns()
-        when = timeouts[0].when()
-        assert when is not None
-        assert when >= since + FOREVER
-        await group.put(success(1))
-        await _turns()
-        assert timeouts[0].when() == when
-        await group.close()
-        await running
-    assert disk.groups == [[0, 1]]
+async def test_with_each_put_returns_when_the_outcome_is_synced(
+    disk: Disk, success: MakeSuccess
+) -> None:
+    """`--sync row`: a loss of power costs no row whose call has ended."""
+    disk.sync_gate.clear()
+    group = disk.group(each=True)
+    running = asyncio.create_task(group.run())
+    putting = asyncio.create_task(group.put(success(0)))
+    await asyncio.to_thread(disk.syncing.wait, 30)
+    await _turns()
+    assert disk.written == [0]
+    assert not putting.done()
+    disk.sync_gate.set()
+    await putting
+    assert disk.synced == [0]
+    group.close()
+    await running
+
+
+async def test_what_arrives_during_a_write_is_written_together_by_the_next(
+    disk: Disk, success: MakeSuccess
+) -> None:
+    disk.write_gate.clear()
+    group = disk.group()
+    running = asyncio.create_task(group.run())
+    puts = [asyncio.create_task(group.put(success(0)))]
+    await asyncio.to_thread(disk.writing.wait, 30)
+    puts += [asyncio.create_task(group.put(success(row))) for row in range(1, 9)]
+    await _turns()
+    disk.write_gate.set()
+    await asyncio.gather(*puts)
+    assert disk.writes == 2
+    assert sorted(disk.written) == list(range(9))
+    group.close()
+    await running
+
+
+async def test_a_full_group_is_synced_without_waiting(disk: Disk, success: MakeSuccess) -> None:
+    group = disk.group(max_rows=3)
+    running = asyncio.create_task(group.run())
+    for row in range(7):
+        await group.put(success(row))
+    assert disk.syncs == [[0, 1, 2], [3, 4, 5]]
+    group.close()
+    await running
+    assert disk.syncs[2:] == [[6]]
+    assert disk.told == list(range(7))
+
+
+async def test_a_group_that_does_not_fill_is_synced_after_the_delay(
+    disk: Disk, success: MakeSuccess
+) -> None:
+    """Nothing closes it: only the delay can."""
+    group = disk.group(max_delay=0.001)
+    running = asyncio.create_task(group.run())
+    for row in range(2):
+        await group.put(success(row))
+        await asyncio.to_thread(disk.synced_at_all.wait, 30)
+        disk.synced_at_all.clear()
+    assert disk.syncs == [[0], [1]]
+    group.close()
+    await running
+
+
+async def test_the_delay_runs_from_the_first_write_of_a_group(
+    disk: Disk, success: MakeSuccess
+) -> None:
+    """Not from the last one: a steady trickle must not put it off."""
+    group = disk.group(max_delay=FOREVER)
+    running = asyncio.create_task(group.run())
+    await group.put(success(0))
+    due = group._due
+    assert due >= asyncio.get_running_loop().time() + FOREVER - 30
+    await group.put(success(1))
+    assert group._due == due
+    group.close()
+    await running
+    assert disk.syncs == [[0, 1]]
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3, 6])
-async def test_closing_records_what_is_left_and_ends(success: MakeSuccess, rows: int) -> None:
-    disk = Disk()
-    group = GroupCommit(disk.commit, disk.tell, max_rows=3, max_delay=FOREVER)
-    await _record(group, [success(row) for row in range(rows)])
-    assert disk.told == list(range(rows))
-    assert all(disk.groups), "an empty group was committed"
-
-
-async def test_a_failed_commit_ends_it_and_is_not_tried_again(success: MakeSuccess) -> None:
-    """Promise 5."""
-    disk = Disk(fails=True)
-    group = GroupCommit(disk.commit, disk.tell, max_rows=2, max_delay=FOREVER)
+async def test_closing_records_what_is_left_and_ends(
+    disk: Disk, success: MakeSuccess, rows: int
+) -> None:
+    group = disk.group()
     running = asyncio.create_task(group.run())
-    for row in range(4):
+    for row in range(rows):
         await group.put(success(row))
-    with pytest.raises(StorageError, match="disk full"):
-        await running
-    assert disk.groups == [[0, 1]]
-    assert disk.told == []
+    group.close()
+    await running
+    assert disk.told == list(range(rows))
 
 
-async def test_closing_never_waits_for_a_run_that_has_failed(success: MakeSuccess) -> None:
-    """Even with no room left; else a full disk at the end would hang the whole run."""
-    group = GroupCommit(Disk(fails=True).commit, lambda _: None, max_rows=1, max_delay=FOREVER)
+async def test_a_call_without_an_answer_is_written_before_its_row_has_an_outcome(
+    disk: Disk,
+) -> None:
+    group = disk.group()
     running = asyncio.create_task(group.run())
-    await group.put(success(0))
-    await group.put(success(1))
-    with pytest.raises(StorageError):
+    group.note("key-1")
+    group.note("key-1")
+    await asyncio.to_thread(disk.writing.wait, 30)
+    group.note("key-2")
+    group.close()
+    await running
+    assert disk.unanswered == ["key-1", "key-1", "key-2"]
+
+
+async def test_a_beat_is_written_while_nothing_arrives(disk: Disk) -> None:
+    """So that other machines see this process live."""
+    group = disk.group(beat=0.001)
+    running = asyncio.create_task(group.run())
+    for _ in range(3):
+        await asyncio.to_thread(disk.writing.wait, 30)
+        disk.writing.clear()
+    assert disk.written == []
+    group.close()
+    await running
+
+
+@pytest.mark.parametrize("which", ["write", "sync"])
+async def test_a_failure_ends_it_and_is_not_tried_again(
+    disk: Disk, success: MakeSuccess, which: str
+) -> None:
+    """Promise 5; a row that was not safe is never told of."""
+    error = StorageError("the disk failed")
+    setattr(disk, f"{which}_error", error)
+    group = disk.group(max_delay=0)
+    running = asyncio.create_task(group.run())
+    putting = asyncio.create_task(group.put(success(0)))
+    with pytest.raises(StorageError, match="the disk failed"):
         await running
-    assert group._room.locked()
-    await asyncio.wait_for(group.close(), 30)
+    putting.cancel()
+    assert disk.writes == 1
+    assert disk.synced == disk.told == []
 
 
-async def test_what_is_handed_over_and_not_recorded_is_bounded(success: MakeSuccess) -> None:
-    """Two groups: a slow disk slows the calls down instead of filling the memory."""
-    gate = threading.Event()
-    disk = Disk(gate=gate)
-    group = GroupCommit(disk.commit, disk.tell, max_rows=2, max_delay=FOREVER)
+async def test_what_is_handed_over_and_not_synced_is_bounded(
+    disk: Disk, success: MakeSuccess
+) -> None:
+    """A slow disk slows the calls down instead of filling the memory."""
+    disk.sync_gate.clear()
+    group = disk.group(max_rows=2)
     running = asyncio.create_task(group.run())
     handed_over: list[int] = []
 
@@ -179,84 +275,58 @@ async def test_what_is_handed_over_and_not_recorded_is_bounded(success: MakeSucc
         for row in range(10):
             await group.put(success(row))
             handed_over.append(row)
-        await group.close()
+        group.close()
 
     calls = asyncio.create_task(hand_over())
-    await asyncio.to_thread(disk.begun.wait, 30)
+    await asyncio.to_thread(disk.syncing.wait, 30)
     await _turns()
-    assert handed_over == [0, 1, 2, 3]
-    gate.set()
+    assert handed_over == disk.written == [0, 1]
+    disk.sync_gate.set()
     await calls
     await running
     assert disk.told == list(range(10))
 
 
-async def test_when_cancelled_a_commit_under_way_is_completed(success: MakeSuccess) -> None:
-    gate = threading.Event()
-    disk = Disk(gate=gate)
-    group = GroupCommit(disk.commit, disk.tell, max_rows=1, max_delay=FOREVER)
+async def test_when_cancelled_a_write_under_way_is_completed(
+    disk: Disk, success: MakeSuccess
+) -> None:
+    disk.write_gate.clear()
+    group = disk.group()
     running = asyncio.create_task(group.run())
-    await group.put(success(0))
-    await group.put(success(1))
-    await asyncio.to_thread(disk.begun.wait, 30)
+    putting = asyncio.create_task(group.put(success(0)))
+    await asyncio.to_thread(disk.writing.wait, 30)
     running.cancel()
+    threading.Timer(0.01, disk.write_gate.set).start()
     with pytest.raises(asyncio.CancelledError):
         await running
-    gate.set()
-    await asyncio.get_running_loop().shutdown_default_executor()
-    assert disk.groups == [[0]]
-
-
-async def test_when_cancelled_while_it_waits_it_ends_at_once(success: MakeSuccess) -> None:
-    disk = Disk()
-    group = GroupCommit(disk.commit, disk.tell, max_delay=FOREVER)
-    running = asyncio.create_task(group.run())
-    await group.put(success(0))
-    await _turns()
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    assert disk.groups == []
+    assert disk.written == [0]
+    putting.cancel()
 
 
 @given(
     pauses=st.lists(st.integers(0, 4), max_size=30),
     max_rows=st.integers(1, 4),
     max_delay=st.sampled_from([0.0, 1e-5]),
+    each=st.booleans(),
 )
 def test_no_row_is_lost_or_doubled_however_rows_and_delays_meet(
-    pauses: list[int], max_rows: int, max_delay: float, success: MakeSuccess
+    pauses: list[int], max_rows: int, max_delay: float, *, each: bool, success: MakeSuccess
 ) -> None:
     """With hardly any delay, it ends again and again at the very moment a row arrives."""
     disk = Disk()
 
     async def scenario() -> None:
-        group = GroupCommit(disk.commit, disk.tell, max_rows=max_rows, max_delay=max_delay)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(group.run())
-            for row, pause in enumerate(pauses):
-                for _ in range(pause):
-                    await asyncio.sleep(0)
-                await group.put(success(row))
-            await group.close()
+        group = disk.group(max_rows=max_rows, max_delay=max_delay, each=each)
+        running = asyncio.create_task(group.run())
+        puts = []
+        for row, pause in enumerate(pauses):
+            for _ in range(pause):
+                await asyncio.sleep(0)
+            puts.append(asyncio.create_task(group.put(success(row))))
+        await asyncio.gather(*puts)
+        group.close()
+        await running
 
     asyncio.run(scenario())
-    assert disk.recorded == disk.told == list(range(len(pauses)))
-    assert all(1 <= len(group) <= max_rows for group in disk.groups)
-
-
-async def test_a_row_that_arrives_as_the_delay_ends_is_in_the_next_group(
-    success: MakeSuccess,
-) -> None:
-    """In one turn of the loop the row wakes the waiting `get`, and the delay cancels it."""
-    disk = Disk()
-    group = GroupCommit(disk.commit, disk.tell, max_rows=9, max_delay=FOREVER)
-    with _timeouts() as timeouts:
-        running = asyncio.create_task(group.run())
-        await group.put(success(0))
-        await _turns()
-        timeouts[0].reschedule(0)
-        await group.put(success(1))
-        await group.close()
-        await running
-    assert disk.groups == [[0], [1]]
+    assert disk.written == disk.synced == disk.told == list(range(len(pauses)))
+    assert all(len(rows) <= max_rows for rows in disk.syncs)

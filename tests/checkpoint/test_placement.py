@@ -37,7 +37,7 @@ def test_an_unchanged_input_keeps_everything(
     checkpoint: Checkpoint, success: MakeSuccess, failure: MakeFailure, request_of: MakeRequest
 ) -> None:
     outcomes: list[Outcome] = [success(0), failure(1, key="key-id-1")]
-    checkpoint.commit(outcomes)
+    checkpoint.write(outcomes)
     assert _apply(checkpoint, [request_of(0), request_of(1)]) == Comparison(2, 0, 0)
     assert list(checkpoint.outcomes()) == [record(outcome) for outcome in outcomes]
 
@@ -45,12 +45,12 @@ def test_an_unchanged_input_keeps_everything(
 def test_an_edited_row_is_called_again_and_undoing_the_edit_brings_its_answer_back(
     checkpoint: Checkpoint, success: MakeSuccess, request_of: MakeRequest
 ) -> None:
-    checkpoint.commit([success(0), success(1)])
+    checkpoint.write([success(0), success(1)])
     assert _apply(checkpoint, [request_of(0), request_of(1, key="edited")]) == Comparison(1, 1, 1)
     assert [recorded.row for recorded in checkpoint.outcomes()] == [0]
     assert 1 not in checkpoint.done()
 
-    checkpoint.commit([success(1, key="edited", text="to the edited row")])
+    checkpoint.write([success(1, key="edited", text="to the edited row")])
     assert _apply(checkpoint, [request_of(0), request_of(1)]) == Comparison(2, 0, 1)
     assert list(checkpoint.outcomes()) == [record(success(0)), record(success(1))]
     assert _shelved(checkpoint) == {"edited"}
@@ -59,7 +59,7 @@ def test_an_edited_row_is_called_again_and_undoing_the_edit_brings_its_answer_ba
 def test_a_line_put_before_the_others_moves_their_outcomes_and_where_they_stand(
     checkpoint: Checkpoint, success: MakeSuccess, request_of: MakeRequest
 ) -> None:
-    checkpoint.commit([success(0), success(1)])
+    checkpoint.write([success(0), success(1)])
     moved = [request_of(0, row_id="new"), *(request_of(n + 1, row_id=f"id-{n}") for n in (0, 1))]
     assert _apply(checkpoint, moved) == Comparison(kept=2, new=1, gone=0)
     assert [(o.row, o.id, o.source) for o in checkpoint.outcomes()] == [
@@ -70,7 +70,7 @@ def test_a_line_put_before_the_others_moves_their_outcomes_and_where_they_stand(
 
 def test_a_row_that_stays_learns_its_new_line(checkpoint: Checkpoint, success: MakeSuccess) -> None:
     """A blank line before it, or another name of the file, changes no row number."""
-    checkpoint.commit([success(0)])
+    checkpoint.write([success(0)])
     _apply(checkpoint, [Request(0, "id-0", "key-id-0", {}, Source("renamed.jsonl", 2))])
     assert checkpoint.first_with_id("id-0") == (0, "renamed.jsonl:2")
 
@@ -78,14 +78,14 @@ def test_a_row_that_stays_learns_its_new_line(checkpoint: Checkpoint, success: M
 def test_outcomes_without_a_key_are_dropped_to_be_made_again(
     checkpoint: Checkpoint, failure: MakeFailure, success: MakeSuccess, request_of: MakeRequest
 ) -> None:
-    checkpoint.commit([failure(0, error_class=ErrorClass.INVALID_ROW), success(1)])
+    checkpoint.write([failure(0, error_class=ErrorClass.INVALID_ROW), success(1)])
     assert _apply(checkpoint, [request_of(1)]) == Comparison(kept=1, new=0, gone=0)
     assert [recorded.row for recorded in checkpoint.outcomes()] == [1]
     assert _shelved(checkpoint) == set()
 
 
 def test_marks_of_the_input_that_was_are_dropped(checkpoint: Checkpoint) -> None:
-    checkpoint.commit([], [Mark(0, 0, 1, 0)])
+    checkpoint.write([], [Mark(0, 0, 1, 0)])
     _apply(checkpoint, [])
     assert checkpoint.mark_before(100) is None
 
@@ -101,7 +101,7 @@ def test_the_second_row_of_an_id_is_told_where_the_first_stands(request_of: Make
 def test_of_two_rows_of_one_id_the_first_keeps_the_answer(
     checkpoint: Checkpoint, success: MakeSuccess, request_of: MakeRequest
 ) -> None:
-    checkpoint.commit([success(5, row_id="a")])
+    checkpoint.write([success(5, row_id="a")])
     assert _apply(checkpoint, [request_of(0, row_id="a"), request_of(5, row_id="a")]) == (
         Comparison(kept=1, new=0, gone=0)
     )
@@ -111,7 +111,7 @@ def test_of_two_rows_of_one_id_the_first_keeps_the_answer(
 def test_what_is_refused_or_interrupted_changes_nothing(
     checkpoint: Checkpoint, success: MakeSuccess
 ) -> None:
-    checkpoint.commit([success(0)], [Mark(0, 0, 1, 0)])
+    checkpoint.write([success(0)], [Mark(0, 0, 1, 0)])
 
     def interrupted() -> None:
         with checkpoint.placement() as placement:
@@ -122,15 +122,15 @@ def test_what_is_refused_or_interrupted_changes_nothing(
         interrupted()
     assert list(checkpoint.outcomes()) == [record(success(0))]
     assert checkpoint.mark_before(0) == Mark(0, 0, 1, 0)
-    checkpoint.commit([success(1)])
+    checkpoint.write([success(1)])
 
 
 def test_of_two_answers_to_one_key_the_newer_is_set_aside(
     checkpoint: Checkpoint, success: MakeSuccess, request_of: MakeRequest
 ) -> None:
-    checkpoint.commit([success(0, text="old")])
+    checkpoint.write([success(0, text="old")])
     _apply(checkpoint, [])
-    checkpoint.commit([success(0, text="new")])
+    checkpoint.write([success(0, text="new")])
     _apply(checkpoint, [])
     _apply(checkpoint, [request_of(0)])
     assert [recorded.response for recorded in checkpoint.outcomes()] == ["new"]
@@ -195,7 +195,7 @@ def test_every_row_has_the_answer_of_its_key_and_no_paid_answer_is_ever_lost(
             assert _shelved(checkpoint) == paid - set(keys)
 
             new = [row for row in called if row < len(rows) and row not in recorded]
-            checkpoint.commit(
+            checkpoint.write(
                 [
                     success(row, row_id=ids[row], key=keys[row], text=f"answer to {keys[row]}")
                     for row in new

@@ -23,11 +23,11 @@ def _columns(database: sqlite3.Connection, table: str) -> list[str]:
     return [name for _, name, *_ in database.execute(f"PRAGMA table_info({table})")]
 
 
-def test_outcomes_and_shelved_hold_exactly_the_fields_of_a_recorded_row(
-    database: sqlite3.Connection,
+@pytest.mark.parametrize("table", ["outcomes", "shelved"])
+def test_a_table_of_outcomes_holds_the_fields_of_a_recorded_row_and_a_checksum(
+    database: sqlite3.Connection, table: str
 ) -> None:
-    assert sorted(_columns(database, "outcomes")) == sorted(Recorded._fields)
-    assert sorted(_columns(database, "shelved")) == sorted(Recorded._fields)
+    assert sorted(_columns(database, table)) == sorted([*Recorded._fields, "checksum"])
 
 
 def test_the_database_names_its_program_and_version(database: sqlite3.Connection) -> None:

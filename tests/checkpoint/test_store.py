@@ -18,7 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batcher.checkpoint import Checkpoint, schema, store
+from batcher.checkpoint import Checkpoint, CheckpointReader, schema, store
+from batcher.checkpoint.encoding import encoded
 from batcher.errors import ErrorClass, OutputError, Problem, StorageError
 from batcher.records import (
     Attempt,
@@ -47,10 +48,29 @@ def _query(path: Path, sql: str) -> list[tuple[object, ...]]:
 # Opening
 
 
-def test_commits_are_synced_and_do_not_stop_readers(checkpoint: Checkpoint, path: Path) -> None:
-    """Promise 3: WAL, and synchronous=FULL (2) on the connection that writes."""
-    assert checkpoint._writer.execute("PRAGMA synchronous").fetchone() == (2,)
-    assert _query(path, "PRAGMA journal_mode") == [("wal",)]
+@pytest.mark.parametrize(
+    ("shared", "journal", "synchronous"), [(False, "wal", 1), (True, "truncate", 2)]
+)
+def test_only_where_no_other_machine_reaches_it_a_write_ahead_log_is_kept(
+    path: Path, success: MakeSuccess, *, shared: bool, journal: str, synchronous: int
+) -> None:
+    """With the log, NORMAL (1) leaves the syncing of commits to us; else FULL (2) does it."""
+    with Checkpoint.open(path, shared=shared) as checkpoint:
+        assert checkpoint.shared is shared
+        assert checkpoint._writer.execute("PRAGMA journal_mode").fetchone() == (journal,)
+        assert checkpoint._writer.execute("PRAGMA synchronous").fetchone() == (synchronous,)
+        checkpoint.write([success(0)])
+        checkpoint.sync()
+        assert checkpoint.counts().results == 1
+
+
+def test_a_checkpoint_that_moved_to_a_shared_disk_goes_on_there(
+    path: Path, success: MakeSuccess
+) -> None:
+    for row, shared in enumerate((False, True, False)):
+        with Checkpoint.open(path, shared=shared) as checkpoint:
+            checkpoint.write([success(row)])
+            assert checkpoint.counts().results == row + 1
 
 
 def test_a_disk_without_write_ahead_logs_is_refused() -> None:
@@ -59,14 +79,14 @@ def test_a_disk_without_write_ahead_logs_is_refused() -> None:
         contextlib.closing(sqlite3.connect(":memory:")) as memory,
         pytest.raises(StorageError, match=r"journal mode memory.*local disk with -o"),
     ):
-        store._write_ahead(memory, Path("checkpoint.db"))
+        store._set_journal(memory, Path("checkpoint.db"), "WAL")
 
 
 def test_its_files_can_be_read_by_their_owner_only(path: Path, success: MakeSuccess) -> None:
     before = os.umask(0)
     try:
         with Checkpoint.open(path) as checkpoint:
-            checkpoint.commit([success(0)])
+            checkpoint.write([success(0)])
             modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
     finally:
         os.umask(before)
@@ -95,7 +115,7 @@ def test_reading_where_there_is_none_is_an_error_and_creates_nothing(path: Path)
 
 @pytest.mark.parametrize("door", [Checkpoint.open, Checkpoint.read])
 def test_the_database_of_another_program_is_refused_and_left_as_it_is(
-    path: Path, door: Callable[[Path], contextlib.AbstractContextManager[Checkpoint]]
+    path: Path, door: Callable[[Path], contextlib.AbstractContextManager[CheckpointReader]]
 ) -> None:
     _query(path, "CREATE TABLE theirs (n)")
     before = path.read_bytes()
@@ -106,18 +126,18 @@ def test_the_database_of_another_program_is_refused_and_left_as_it_is(
 
 @pytest.mark.parametrize("door", [Checkpoint.open, Checkpoint.read])
 def test_another_version_of_the_schema_is_refused_and_both_are_named(
-    path: Path, door: Callable[[Path], contextlib.AbstractContextManager[Checkpoint]]
+    path: Path, door: Callable[[Path], contextlib.AbstractContextManager[CheckpointReader]]
 ) -> None:
     with Checkpoint.open(path):
         pass
     _query(path, "PRAGMA user_version = 99")
-    with pytest.raises(StorageError, match=r"version 99, this batcher reads 1; go on with"):
+    with pytest.raises(StorageError, match=r"version 99, this batcher reads 2; go on with"):
         door(path).__enter__()
 
 
 @pytest.mark.parametrize("door", [Checkpoint.open, Checkpoint.read])
 def test_a_file_that_is_no_database_is_called_damaged(
-    path: Path, door: Callable[[Path], contextlib.AbstractContextManager[Checkpoint]]
+    path: Path, door: Callable[[Path], contextlib.AbstractContextManager[CheckpointReader]]
 ) -> None:
     path.write_bytes(b"\0garbage" * 1000)
     with pytest.raises(StorageError, match=r"checkpoint\.db is damaged"):
@@ -128,10 +148,10 @@ def test_a_file_that_is_no_database_is_called_damaged(
 def test_a_truncated_checkpoint_is_called_damaged(
     path: Path,
     success: MakeSuccess,
-    door: Callable[[Path], contextlib.AbstractContextManager[Checkpoint]],
+    door: Callable[[Path], contextlib.AbstractContextManager[CheckpointReader]],
 ) -> None:
     with Checkpoint.open(path) as checkpoint:
-        checkpoint.commit([success(row, text="x" * 3000) for row in range(50)])
+        checkpoint.write([success(row, text="x" * 3000) for row in range(50)])
     os.truncate(path, path.stat().st_size // 2)
     with pytest.raises(StorageError, match=r"checkpoint\.db is damaged"):
         door(path).__enter__()
@@ -142,7 +162,7 @@ def test_a_checkpoint_whose_creation_was_cut_short_is_created_again(
 ) -> None:
     path.touch()
     with Checkpoint.open(path) as checkpoint:
-        checkpoint.commit([success(0)])
+        checkpoint.write([success(0)])
         assert checkpoint.counts().rows == 1
 
 
@@ -154,7 +174,7 @@ def test_what_was_committed_is_there_when_it_is_opened_again(
 ) -> None:
     outcomes: list[Outcome] = [success(1), failure(0, key="k")]
     with Checkpoint.open(path) as checkpoint:
-        checkpoint.commit(outcomes, [Mark(4, 0, 5, 123)])
+        checkpoint.write(outcomes, [Mark(4, 0, 5, 123)])
     with Checkpoint.open(path) as checkpoint:
         assert list(checkpoint.outcomes()) == [record(outcomes[1]), record(outcomes[0])]
         assert checkpoint.mark_before(4) == Mark(4, 0, 5, 123)
@@ -172,14 +192,15 @@ with Checkpoint.open(Path({str(path)!r})) as checkpoint:
     completion = Completion("fine", None, None, "stop", "m", Usage(1, 2))
     def outcome(row):
         return Success(row, str(row), f"key-{{row}}", completion, (), 0.0, Source("f", row + 1))
-    checkpoint.commit([outcome(row) for row in range(300)])
+    checkpoint.write([outcome(row) for row in range(300)])
     def half():
         yield outcome(300)
         print("killed in the middle of a transaction", flush=True)
         time.sleep(600)
     checkpoint._writer.execute("BEGIN IMMEDIATE")
-    from batcher.checkpoint.store import _INSERT, _storable
-    checkpoint._writer.executemany(_INSERT, map(_storable, half()))
+    from batcher.checkpoint.encoding import encoded
+    from batcher.checkpoint.store import _INSERT
+    checkpoint._writer.executemany(_INSERT, map(encoded, half()))
 """
     python = [sys.executable, "-c", script]
     with subprocess.Popen(python, stdout=subprocess.PIPE) as process:  # noqa: S603 -- our script
@@ -196,12 +217,12 @@ with Checkpoint.open(Path({str(path)!r})) as checkpoint:
 def test_a_commit_that_fails_leaves_nothing_of_its_group_and_what_was_there_before(
     checkpoint: Checkpoint, success: MakeSuccess
 ) -> None:
-    checkpoint.commit([success(0)])
+    checkpoint.write([success(0)])
     (pages,) = checkpoint._writer.execute("PRAGMA page_count").fetchone()
     # Room for the first rows of the group, not for all.
     checkpoint._writer.execute(f"PRAGMA max_page_count = {pages + 10}")
     with pytest.raises(StorageError, match="full"):
-        checkpoint.commit([success(row, text="x" * 9000) for row in range(1, 9)])
+        checkpoint.write([success(row, text="x" * 9000) for row in range(1, 9)])
     assert [recorded.row for recorded in checkpoint.outcomes()] == [0]
     assert checkpoint.counts().rows == 1
 
@@ -209,8 +230,8 @@ def test_a_commit_that_fails_leaves_nothing_of_its_group_and_what_was_there_befo
 def test_a_second_outcome_of_a_row_takes_the_place_of_the_first(
     checkpoint: Checkpoint, success: MakeSuccess, failure: MakeFailure
 ) -> None:
-    checkpoint.commit([failure(0, key="k")])
-    checkpoint.commit([success(0, key="k")])
+    checkpoint.write([failure(0, key="k")])
+    checkpoint.write([success(0, key="k")])
     assert [recorded.error_class for recorded in checkpoint.outcomes()] == [None]
     assert checkpoint.counts().errors == {}
 
@@ -219,7 +240,7 @@ def test_text_that_is_no_unicode_is_kept_escaped_and_the_rest_as_it_is(
     checkpoint: Checkpoint, success: MakeSuccess
 ) -> None:
     broken = success(0, text="cut \ud83d here 中文\0")
-    checkpoint.commit([broken, success(1)])
+    checkpoint.write([broken, success(1)])
     first, second = checkpoint.outcomes()
     assert first == record(broken)._replace(response="cut \\ud83d here 中文\0")
     assert second == record(success(1))
@@ -230,7 +251,7 @@ def test_every_failed_attempt_is_kept_under_the_key_of_its_row(
 ) -> None:
     throttled = Problem(ErrorClass.THROTTLED, "slow down", "1302", 429)
     attempts = (Attempt(1, "req-1", 1.5, 0.25, throttled), Attempt(2, "req-2", 3.0, 0.5))
-    checkpoint.commit([success(0, attempts=attempts), success(1)])
+    checkpoint.write([success(0, attempts=attempts), success(1)])
     assert _query(path, "SELECT * FROM failed_attempts") == [
         ("key-id-0", 1, "req-1", 1_500_000, 0.25, "throttled", "1302", 429)
     ]
@@ -242,7 +263,7 @@ def test_every_failed_attempt_is_kept_under_the_key_of_its_row(
 def test_done_rows_are_those_with_an_outcome_or_those_that_succeeded(
     checkpoint: Checkpoint, success: MakeSuccess, failure: MakeFailure
 ) -> None:
-    checkpoint.commit([success(0), failure(1, key="k"), failure(2), success(9)])
+    checkpoint.write([success(0), failure(1, key="k"), failure(2), success(9)])
     everything, succeeded = checkpoint.done(), checkpoint.done(errors_too=False)
     assert [row for row in range(12) if row in everything] == [0, 1, 2, 9]
     assert [row for row in range(12) if row in succeeded] == [0, 9]
@@ -251,7 +272,7 @@ def test_done_rows_are_those_with_an_outcome_or_those_that_succeeded(
 def test_the_first_row_with_an_id_is_found_and_rows_without_a_request_claim_none(
     checkpoint: Checkpoint, success: MakeSuccess, failure: MakeFailure
 ) -> None:
-    checkpoint.commit(
+    checkpoint.write(
         [failure(0, row_id="a"), success(7, row_id="a"), failure(3, row_id="a", key="k")]
     )
     assert checkpoint.first_with_id("a") == (3, "prompts.jsonl:4")
@@ -266,7 +287,7 @@ def test_the_mark_before_a_row_is_the_last_one_at_or_before_it(rows: set[int], a
         tempfile.TemporaryDirectory() as directory,
         Checkpoint.open(Path(directory) / "checkpoint.db") as checkpoint,
     ):
-        checkpoint.commit([], marks)
+        checkpoint.write([], marks)
         found = checkpoint.mark_before(asked)
     assert found == max((m for m in marks if m.row <= asked), key=lambda m: m.row, default=None)
 
@@ -287,9 +308,9 @@ with Checkpoint.read(Path({str(path)!r})) as checkpoint:
     print(checkpoint.counts().results, [recorded.row for recorded in checkpoint.outcomes()])
 """
     with Checkpoint.open(path) as checkpoint:
-        checkpoint.commit([success(0)])
+        checkpoint.write([success(0)])
         checkpoint._writer.execute("BEGIN IMMEDIATE")
-        checkpoint._writer.execute(store._INSERT, record(success(1)))
+        checkpoint._writer.execute(store._INSERT, encoded(success(1)))
         python = [sys.executable, "-c", script]
         seen = subprocess.run(python, capture_output=True, text=True, check=True)  # noqa: S603 -- our script
         checkpoint._writer.execute("ROLLBACK")
@@ -299,17 +320,17 @@ with Checkpoint.read(Path({str(path)!r})) as checkpoint:
 def test_a_reader_cannot_write(checkpoint: Checkpoint, path: Path) -> None:
     with (
         Checkpoint.read(path) as reading,
-        pytest.raises(StorageError, match="readonly"),
+        pytest.raises(sqlite3.OperationalError, match="readonly"),
     ):
-        reading.remember(settings=1)
+        reading._reader.execute("DELETE FROM facts")
     assert checkpoint.fact("settings") is None
 
 
 def test_the_outcomes_are_those_of_one_moment(checkpoint: Checkpoint, success: MakeSuccess) -> None:
-    checkpoint.commit([success(row) for row in range(3)])
+    checkpoint.write([success(row) for row in range(3)])
     outcomes = checkpoint.outcomes()
     first = next(outcomes)
-    checkpoint.commit([success(row) for row in range(2, 6)])
+    checkpoint.write([success(row) for row in range(2, 6)])
     assert [first.row, *(recorded.row for recorded in outcomes)] == [0, 1, 2]
 
 
@@ -358,7 +379,7 @@ def test_the_totals_are_a_recount_after_any_commits_and_placements(
     ):
         for step in data.draw(st.lists(groups | ids.map(tuple), max_size=6)):
             if isinstance(step, list):
-                checkpoint.commit(step)
+                checkpoint.write(step)
             else:
                 with checkpoint.placement() as placement:
                     for row, number in enumerate(step):
@@ -370,8 +391,8 @@ def test_the_totals_are_a_recount_after_any_commits_and_placements(
 def test_totals_that_fall_to_none_are_not_shown(
     checkpoint: Checkpoint, success: MakeSuccess, failure: MakeFailure
 ) -> None:
-    checkpoint.commit([failure(0, key="k"), success(1, finish_reason="length")])
-    checkpoint.commit([success(0), replace(success(1), finished_at=9.0)])
+    checkpoint.write([failure(0, key="k"), success(1, finish_reason="length")])
+    checkpoint.write([success(0), replace(success(1), finished_at=9.0)])
     counts = checkpoint.counts()
     assert (counts.results, counts.truncated, counts.errors) == (2, 0, {})
     assert (counts.prompt_tokens, counts.completion_tokens) == (20, 10)

@@ -1,4 +1,4 @@
-"""The bounded pool: what is pulled, what is put, and how it ends."""
+"""The bounded pool: what is pulled, what is settled, and how it ends."""
 
 from __future__ import annotations
 
@@ -13,18 +13,11 @@ from hypothesis import strategies as st
 
 from batcher.engine.pool import run_pool
 from batcher.engine.retry import RowPendingError
-from batcher.errors import ErrorClass, Problem
-from batcher.records import Failure, Outcome, Request, Source
-
-PROBLEM = Problem(ErrorClass.BAD_REQUEST, "no")
+from batcher.records import Request, Source
 
 
 def _request(row: int) -> Request:
     return Request(row, f"id-{row}", f"key-{row}", {}, Source("prompts.jsonl", row + 1))
-
-
-def _outcome(request: Request) -> Outcome:
-    return Failure(request.row, request.id, request.key, PROBLEM, (), 0.0, request.source)
 
 
 async def _settle() -> None:
@@ -49,7 +42,7 @@ class _Work:
             self.pulled.append(row)
             yield _request(row)
 
-    async def outcome_of(self, request: Request) -> Outcome:
+    async def settle(self, request: Request) -> None:
         ending = self.unfinished[request.row] = asyncio.get_running_loop().create_future()
         try:
             await ending
@@ -58,10 +51,7 @@ class _Work:
             raise
         finally:
             del self.unfinished[request.row]
-        return _outcome(request)
-
-    async def record(self, outcome: Outcome) -> None:
-        self.put.append(outcome.row)
+        self.put.append(request.row)
 
     def end(self, row: int, error: BaseException | None = None) -> None:
         if error is None:
@@ -76,8 +66,7 @@ class _Work:
         pool = asyncio.create_task(
             run_pool(
                 requests or self.requests(),
-                self.outcome_of,
-                self.record,
+                self.settle,
                 width=width,
                 stopping=self.stopping,
             )
@@ -111,27 +100,6 @@ def test_every_row_is_put_and_no_more_than_the_width_are_unfinished(
         assert sorted(work.put) == work.pulled == list(range(rows))
 
     asyncio.run(main())
-
-
-async def test_a_row_is_unfinished_until_it_has_been_put() -> None:
-    """A checkpoint that is behind holds back the calls."""
-    room = asyncio.Event()
-    work = _Work(2)
-
-    async def record(_: Outcome) -> None:
-        await room.wait()
-
-    async def outcome_of(request: Request) -> Outcome:
-        return _outcome(request)
-
-    pool = asyncio.create_task(
-        run_pool(work.requests(), outcome_of, record, width=1, stopping=work.stopping)
-    )
-    await _settle()
-    assert work.pulled == [0]
-    room.set()
-    await pool
-    assert work.pulled == [0, 1]
 
 
 async def test_a_row_left_pending_is_not_put_and_makes_room() -> None:
@@ -206,7 +174,7 @@ async def test_of_several_failures_the_first_comes_out() -> None:
 async def test_a_failure_while_the_rest_is_being_cancelled_does_not_hide_the_first() -> None:
     stubborn = asyncio.Event()
 
-    async def outcome_of(request: Request) -> Outcome:
+    async def settle(request: Request) -> None:
         if request.row == 0:
             await stubborn.wait()
             raise KeyError("first")
@@ -217,25 +185,11 @@ async def test_a_failure_while_the_rest_is_being_cancelled_does_not_hide_the_fir
         raise AssertionError
 
     work = _Work(2)
-    pool = asyncio.create_task(
-        run_pool(work.requests(), outcome_of, work.record, width=3, stopping=work.stopping)
-    )
+    pool = asyncio.create_task(run_pool(work.requests(), settle, width=3, stopping=work.stopping))
     await _settle()
     stubborn.set()
     with pytest.raises(KeyError, match="first"):
         await pool
-
-
-async def test_a_failing_put_comes_out_bare() -> None:
-    async def record(_: Outcome) -> None:
-        raise KeyError("disk")
-
-    async def outcome_of(request: Request) -> Outcome:
-        return _outcome(request)
-
-    work = _Work(3)
-    with pytest.raises(KeyError, match="disk"):
-        await run_pool(work.requests(), outcome_of, record, width=2, stopping=work.stopping)
 
 
 async def test_a_failing_input_comes_out_bare_and_cancels_the_rest() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -23,7 +23,16 @@ from batcher.engine.retry import (
     RunStoppedError,
 )
 from batcher.errors import Action, ErrorClass, Problem, ProviderError
-from batcher.records import Attempt, Completion, Failure, Request, Source, Success, Usage
+from batcher.records import (
+    Attempt,
+    Completion,
+    Failure,
+    Outcome,
+    Request,
+    Source,
+    Success,
+    Usage,
+)
 
 START = 1_700_000_000.0
 REQUEST = Request(3, "id-3", "key-3", {"model": "glm-4-flash"}, Source("prompts.jsonl", 4))
@@ -114,12 +123,60 @@ def _world(*answers: ProviderError | Completion, **values: Any) -> _World:  # no
     return _World(iter(answers), **values)
 
 
+async def _outcome(retrier: Retrier) -> Outcome:
+    """Settle the request; whoever takes its outcome sees whether the permit is still held."""
+    put: list[Outcome] = []
+
+    async def take(outcome: Outcome) -> None:
+        assert retrier.limiter.in_flight == isinstance(outcome, Success)
+        put.append(outcome)
+
+    await retrier.settle(REQUEST, take)
+    (outcome,) = put
+    return outcome
+
+
 # --- one row, through the retrier ---
+
+
+@pytest.mark.parametrize(("before", "calls"), [(1, 2), (2, 1), (3, 0), (4, 0)])
+async def test_calls_of_earlier_processes_without_an_answer_count(before: int, calls: int) -> None:
+    """Promise 4: a row may be billed at most twice more, however often the run is stopped."""
+    world = _world(*[_error(ErrorClass.AMBIGUOUS)] * MAX_AMBIGUOUS)
+    outcome = await _outcome(replace(world.retrier(), unanswered={"key-3": before}))
+    assert isinstance(outcome, Failure)
+    assert outcome.problem.error_class is ErrorClass.AMBIGUOUS
+    assert len(world.called) == calls
+    assert outcome.unanswered_before == before
+
+
+async def test_a_success_says_how_often_earlier_processes_had_no_answer() -> None:
+    retrier = replace(_world(COMPLETION).retrier(), unanswered={"key-3": 2, "key-4": 1})
+    assert (await _outcome(retrier)).unanswered_before == 2
+
+
+async def test_a_call_that_is_cancelled_may_have_been_billed() -> None:
+    world = _world()
+    called = asyncio.Event()
+
+    async def call(_request: Request, _request_id: str) -> Completion:
+        called.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    task = asyncio.create_task(_outcome(replace(world.retrier(), call=call)))
+    await called.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (attempt,) = world.reported
+    assert attempt.problem is not None
+    assert attempt.problem.error_class is ErrorClass.AMBIGUOUS
 
 
 async def test_a_completion_at_once_is_a_success_of_one_attempt() -> None:
     world = _world(COMPLETION)
-    outcome = await world.retrier().outcome(REQUEST)
+    outcome = await _outcome(world.retrier())
     attempt = Attempt(1, "request-1", START, 1.5)
     assert outcome == Success(
         3, "id-3", "key-3", COMPLETION, (attempt,), START + 1.5, REQUEST.source
@@ -131,7 +188,7 @@ async def test_a_completion_at_once_is_a_success_of_one_attempt() -> None:
 @pytest.mark.parametrize("error_class", [*COUNTED, ErrorClass.AMBIGUOUS, ErrorClass.THROTTLED])
 async def test_a_passing_failure_is_tried_again_until_it_succeeds(error_class: ErrorClass) -> None:
     world = _world(_error(error_class), _error(error_class), COMPLETION)
-    outcome = await world.retrier().outcome(REQUEST)
+    outcome = await _outcome(world.retrier())
     assert isinstance(outcome, Success)
     problems = [attempt.problem and attempt.problem.error_class for attempt in outcome.attempts]
     assert problems == [error_class, error_class, None]
@@ -142,7 +199,7 @@ async def test_attempts_are_numbered_and_timed_and_each_has_its_own_request_id()
     world = _world(
         _error(ErrorClass.SERVER_ERROR), _error(ErrorClass.THROTTLED), COMPLETION, call_s=2.0
     )
-    outcome = await world.retrier().outcome(REQUEST)
+    outcome = await _outcome(world.retrier())
     first, second = world.slept
     assert (first, second) == (1.0, 2.0)
     assert [
@@ -170,7 +227,7 @@ async def test_a_wall_clock_that_jumps_back_does_not_touch_the_latency() -> None
         clock=lambda: next(clock),
         monotonic=lambda: next(monotonic),
     )
-    outcome = await retrier.outcome(REQUEST)
+    outcome = await _outcome(retrier)
     assert outcome.attempts[0].latency == 2.5
 
 
@@ -180,7 +237,7 @@ async def test_request_ids_are_fresh_and_long_enough_for_the_protocol() -> None:
     retrier = Retrier(
         world.call, world.limiter, RetryPolicy(), lambda: None, world.on_attempt, world.sleep
     )
-    await retrier.outcome(REQUEST)
+    await _outcome(retrier)
     first, second = world.called
     assert first != second
     assert 6 <= len(first) == len(second) <= 64
@@ -188,7 +245,7 @@ async def test_request_ids_are_fresh_and_long_enough_for_the_protocol() -> None:
 
 async def test_a_permit_is_held_in_calls_and_never_in_backoff() -> None:
     world = _world(_error(ErrorClass.OVERLOADED), _error(ErrorClass.OVERLOADED), COMPLETION)
-    await world.retrier().outcome(REQUEST)
+    await _outcome(world.retrier())
     assert world.held_in_call == [1, 1, 1]
     assert world.held_in_sleep == [0, 0]
 
@@ -197,7 +254,7 @@ async def test_a_permit_is_held_in_calls_and_never_in_backoff() -> None:
 async def test_a_refused_request_is_a_failure_after_one_attempt(error_class: ErrorClass) -> None:
     error = _error(error_class, retry_after=1e9)
     world = _world(error)
-    outcome = await world.retrier().outcome(REQUEST)
+    outcome = await _outcome(world.retrier())
     attempt = Attempt(1, "request-1", START, 1.5, error.problem)
     assert outcome == Failure(
         3, "id-3", "key-3", error.problem, (attempt,), START + 1.5, REQUEST.source
@@ -208,7 +265,7 @@ async def test_a_refused_request_is_a_failure_after_one_attempt(error_class: Err
 @pytest.mark.parametrize("error_class", COUNTED)
 async def test_counted_failures_end_the_row_at_the_eighth(error_class: ErrorClass) -> None:
     world = _world(*[_error(error_class)] * 9)
-    outcome = await world.retrier().outcome(REQUEST)
+    outcome = await _outcome(world.retrier())
     assert isinstance(outcome, Failure)
     assert len(world.called) == len(outcome.attempts) == 8
     assert len(world.slept) == 7
@@ -218,7 +275,7 @@ async def test_the_third_ambiguous_call_is_the_last() -> None:
     """reliability.md promise 4: billed again at most 2 extra times, also with others between."""
     ambiguous, throttled = _error(ErrorClass.AMBIGUOUS), _error(ErrorClass.THROTTLED)
     world = _world(ambiguous, throttled, ambiguous, throttled, ambiguous, COMPLETION)
-    outcome = await world.retrier().outcome(REQUEST)
+    outcome = await _outcome(world.retrier())
     assert isinstance(outcome, Failure)
     assert outcome.problem.error_class is ErrorClass.AMBIGUOUS
     assert len(world.called) == 5
@@ -227,12 +284,12 @@ async def test_the_third_ambiguous_call_is_the_last() -> None:
 async def test_throttles_use_up_no_attempts_however_many() -> None:
     throttled, failed = _error(ErrorClass.THROTTLED), _error(ErrorClass.SERVER_ERROR)
     world = _world(*[throttled] * 300, *[failed] * 7, *[throttled] * 300, COMPLETION)
-    assert isinstance(await world.retrier().outcome(REQUEST), Success)
+    assert isinstance(await _outcome(world.retrier()), Success)
 
 
 async def test_an_endless_throttle_is_asked_ever_more_slowly_up_to_a_minute() -> None:
     world = _world(*[_error(ErrorClass.THROTTLED)] * 40, COMPLETION)
-    await world.retrier().outcome(REQUEST)
+    await _outcome(world.retrier())
     assert world.slept[:6] == [1.0, 2.0, 4.0, 8.0, 16.0, MAX_BACKOFF_S / 2]
     assert set(world.slept[5:]) == {MAX_BACKOFF_S / 2}
 
@@ -244,7 +301,7 @@ async def test_a_problem_of_every_call_stops_the_run_and_leaves_the_row(
     error = _error(error_class)
     world = _world(error, COMPLETION)
     with pytest.raises(RunStoppedError) as stopped:
-        await world.retrier().outcome(REQUEST)
+        await _outcome(world.retrier())
     assert stopped.value.error is error
     assert [attempt.problem for attempt in world.reported] == [error.problem]
     assert world.slept == []
@@ -252,28 +309,28 @@ async def test_a_problem_of_every_call_stops_the_run_and_leaves_the_row(
 
 async def test_an_expired_token_is_renewed_once_and_the_row_goes_on() -> None:
     world = _world(_error(ErrorClass.TOKEN_EXPIRED), COMPLETION)
-    assert isinstance(await world.retrier().outcome(REQUEST), Success)
+    assert isinstance(await _outcome(world.retrier()), Success)
     assert world.renewed_after == [1]
 
 
 async def test_a_renewed_token_that_is_refused_too_stops_the_run() -> None:
     world = _world(_error(ErrorClass.TOKEN_EXPIRED), _error(ErrorClass.TOKEN_EXPIRED), COMPLETION)
     with pytest.raises(RunStoppedError):
-        await world.retrier().outcome(REQUEST)
+        await _outcome(world.retrier())
     assert world.renewed_after == [1]
 
 
 async def test_a_token_that_expires_again_much_later_is_renewed_again() -> None:
     expired = _error(ErrorClass.TOKEN_EXPIRED)
     world = _world(expired, _error(ErrorClass.THROTTLED), expired, COMPLETION)
-    assert isinstance(await world.retrier().outcome(REQUEST), Success)
+    assert isinstance(await _outcome(world.retrier()), Success)
     assert world.renewed_after == [1, 3]
 
 
 async def test_a_used_up_quota_is_waited_for_until_it_resets() -> None:
     resets_at = datetime.fromtimestamp(START, UTC) + timedelta(hours=5)
     world = _world(_error(ErrorClass.QUOTA_EXHAUSTED, resets_at=resets_at), COMPLETION)
-    assert isinstance(await world.retrier().outcome(REQUEST), Success)
+    assert isinstance(await _outcome(world.retrier()), Success)
     assert world.now - world.call_s > 5 * 3600 + RESET_MARGIN_S
 
 
@@ -289,7 +346,7 @@ async def test_a_bug_in_the_call_comes_out_as_it_is_and_is_not_tried_again() -> 
         call, world.limiter, world.policy, lambda: None, world.on_attempt, world.sleep
     )
     with pytest.raises(ZeroDivisionError):
-        await retrier.outcome(REQUEST)
+        await _outcome(retrier)
     assert len(calls) == 1
     assert world.limiter.in_flight == 0
 
@@ -315,7 +372,7 @@ async def test_a_cancelled_row_ends_at_once_and_gives_its_permit_back(where: str
         on_attempt=lambda _request, _attempt: None,
         sleep=hang,
     )
-    task = asyncio.create_task(retrier.outcome(REQUEST))
+    task = asyncio.create_task(_outcome(retrier))
     await reached.wait()
     task.cancel("the run is over")
     with pytest.raises(asyncio.CancelledError, match="the run is over"):

@@ -12,11 +12,11 @@ from batcher.errors import ErrorClass
 from batcher.observe import Summary, Tally
 from batcher.records import Attempt, Completion, Counts, Source, Success, Usage
 
-NOTHING = Counts(0, 0, {}, 0, 0, 0, 0, 0)
+NOTHING = Counts(0, 0, {}, 0, 0, 0, 0, 0, 0)
 
 
-def _tally(*latencies: float, attempts: int = 0, retries: int = 0, ambiguous: int = 0) -> Tally:
-    tally = Tally(attempts=attempts, retries=retries, ambiguous=ambiguous)
+def _tally(*latencies: float, attempts: int = 0, retries: int = 0) -> Tally:
+    tally = Tally(attempts=attempts, retries=retries)
     completion = Completion("hi", None, None, "stop", "m", Usage())
     for latency in latencies:
         last = Attempt(1, "request", 0.0, latency)
@@ -26,7 +26,7 @@ def _tally(*latencies: float, attempts: int = 0, retries: int = 0, ambiguous: in
 
 
 def _counts(results: int, errors: Mapping[ErrorClass, int], truncated: int = 0) -> Counts:
-    return Counts(results, truncated, errors, 1500, 70_000, 20_000, 30_000, 5_000)
+    return Counts(results, truncated, errors, 1500, 3, 70_000, 20_000, 30_000, 5_000)
 
 
 def _lines(**values: Any) -> list[str]:  # noqa: ANN401 # any field of Summary
@@ -49,7 +49,7 @@ def test_a_whole_run_in_lines() -> None:
         ended="Stopped by SIGTERM; the same command goes on where it stopped.",
         counts=_counts(1234, errors, truncated=5),
         pending=753,
-        tally=_tally(1.0, 1.0, 1.0, 8.0, attempts=90, retries=6, ambiguous=3),
+        tally=_tally(1.0, 1.0, 1.0, 8.0, attempts=90, retries=6),
         wall_s=16.0,
     ) == [
         "Stopped by SIGTERM; the same command goes on where it stopped.",

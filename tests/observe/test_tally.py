@@ -49,7 +49,7 @@ def test_attempts_are_counted_with_retries_and_possibly_billed_ones() -> None:
         _attempt(3),
     ):
         tally.attempted(attempt)
-    assert (tally.attempts, tally.retries, tally.ambiguous) == (4, 2, 1)
+    assert (tally.attempts, tally.retries) == (4, 2)
     assert tally.rows == 0
 
 

@@ -30,6 +30,9 @@ class _Watcher:
         if self._error is not None:
             raise self._error
 
+    def notice(self, text: str) -> None:
+        self.told.append(text)
+
     def finished(self) -> None:
         self.told.append("finished")
 
@@ -39,13 +42,14 @@ def _tell_all(watchers: Watchers, tally: Tally) -> None:
     watchers.attempted(3, ATTEMPT)
     watchers.pulse()
     watchers.pulse()
+    watchers.notice("stopping")
     watchers.finished()
 
 
 def test_each_is_told_everything() -> None:
     one, two, tally = _Watcher(), _Watcher(), Tally()
     _tell_all(Watchers(one, two), tally)
-    assert one.told == [("started", tally, 7), (3, ATTEMPT), "pulse", "pulse", "finished"]
+    assert one.told == [("started", tally, 7), (3, ATTEMPT), "pulse", "pulse", "stopping", "finished"]
     assert two.told == one.told
 
 
@@ -54,7 +58,7 @@ def test_one_whose_stream_fails_is_told_no_more_and_the_others_are(error: OSErro
     broken, other = _Watcher(error), _Watcher()
     _tell_all(Watchers(broken, other), Tally())
     assert broken.told[2:] == ["pulse"]
-    assert other.told[2:] == ["pulse", "pulse", "finished"]
+    assert other.told[2:] == ["pulse", "pulse", "stopping", "finished"]
 
 
 def test_a_bug_in_one_is_not_hidden() -> None:

@@ -145,7 +145,7 @@ def test_the_fields_of_an_outcome_stand_in_their_columns(
     results, errors, _ = run([{"prompt": "a"}, {"prompt": "b"}], [whole, failed(1)])
     recorded = whole._asdict()
     same = results[0].keys() & recorded.keys() - {"finished_at"}
-    assert len(same) == 15
+    assert len(same) == 16
     assert {name: results[0][name] for name in same} == {name: recorded[name] for name in same}
     assert results[0]["finished_at"].timestamp() == 1_700_000_000
     assert errors[0]["failed_at"].timestamp() == 1_700_000_000.000001

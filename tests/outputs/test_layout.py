@@ -27,11 +27,18 @@ def test_the_columns_are_ours_then_the_inputs_then_ours(make_schema: MakeSchema)
     assert planned.results.names == [
         *("row", "id", "prompt", "response", "reasoning", "tool_calls", "finish_reason", "model"),
         *("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "attempts"),
-        *("latency_s", "finished_at", "request_id", "key"),
+        *("ambiguous_attempts", "latency_s", "finished_at", "request_id", "key"),
     ]
     assert planned.errors.names == [
         *("row", "id", "prompt", "error_class", "code", "http_status", "message", "attempts"),
-        *("failed_at", "request_id", "source_file", "source_line", "source_text"),
+        *(
+            "ambiguous_attempts",
+            "failed_at",
+            "request_id",
+            "source_file",
+            "source_line",
+            "source_text",
+        ),
     ]
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from batcher.checkpoint import Checkpoint, RowSet
+from batcher.checkpoint import Checkpoint, Reserve, RowSet
 from batcher.engine.limiter import Limiter
 from batcher.engine.retry import Retrier, RetryPolicy
 from batcher.errors import StorageError
@@ -44,8 +44,13 @@ class Calls:
 class FullDisk(Checkpoint):
     """A checkpoint that can record nothing."""
 
-    def commit(self, outcomes: Sequence[Outcome], marks: Sequence[Mark] = ()) -> None:
-        del outcomes, marks
+    def write(
+        self,
+        outcomes: Sequence[Outcome],
+        marks: Sequence[Mark] = (),
+        unanswered: Sequence[str] = (),
+    ) -> None:
+        del outcomes, marks, unanswered
         raise StorageError("the disk is full")
 
 
@@ -58,15 +63,20 @@ def _live(
     retrier = Retrier(
         calls, Limiter(concurrency), RetryPolicy(), lambda: None, lambda _request, _attempt: None
     )
-    with kind.open(place.directory.checkpoint) as checkpoint:
+    with (
+        kind.open(place.directory.checkpoint) as checkpoint,
+        Reserve.held(place.directory.reserve, 1024) as reserve,
+    ):
         yield LiveRun(
             checkpoint,
+            reserve,
             open_dataset(job, place.directory.path, io.BytesIO()),
             Preparation(Renderer(job), time.time),
             LocalExecutor(retrier),
             checkpoint.done(),
             on_recorded=lambda _outcome: None,
             on_pulse=lambda: None,
+            on_notice=lambda _text: None,
         )
 
 

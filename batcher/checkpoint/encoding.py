@@ -1,0 +1,56 @@
+"""Outcomes as the rows of SQLite, each with its checksum, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from batcher.checkpoint.checksum import checksum
+from batcher.records import Outcome, Recorded, record
+
+# The source follows the input, and so does the row number, which comes first.
+_SOURCE = Recorded._fields.index("source")
+
+
+def encoded(outcome: Outcome) -> tuple[object, ...]:
+    """Flatten an outcome; text that is not valid Unicode is escaped, never lost."""
+    flat: tuple[object, ...] = record(outcome)
+    try:
+        return (*flat, _checksum(flat))
+    except UnicodeEncodeError:
+        flat = tuple(
+            value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+            for value in flat
+        )
+        return (*flat, _checksum(flat))
+
+
+def decoded(row: Sequence[Any]) -> Recorded | None:
+    """Return the outcome of a row, or None if its bytes are not those that were written."""
+    *flat, expected = row
+    try:
+        return Recorded._make(flat) if _checksum(flat) == expected else None
+    except TypeError:
+        # A flipped bit can change a type, too: bytes are no text.
+        return None
+
+
+def failed_attempts(outcomes: Iterable[Outcome]) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of `failed_attempts` that outcomes bring with them."""
+    for outcome in outcomes:
+        for attempt in outcome.attempts:
+            if attempt.problem is not None:
+                yield (
+                    outcome.key,
+                    attempt.number,
+                    attempt.request_id,
+                    round(attempt.started_at * 1_000_000),
+                    attempt.latency,
+                    attempt.problem.error_class.value,
+                    attempt.problem.code,
+                    attempt.problem.http_status,
+                )
+
+
+def _checksum(flat: Sequence[object]) -> int:
+    return checksum([*flat[1:_SOURCE], *flat[_SOURCE + 1 :]])

@@ -1,0 +1,45 @@
+"""What a directory lies on, since a file system that spans machines keeps fewer promises.
+
+SQLite's write-ahead log needs memory that all its users share, which no two machines do
+(https://www.sqlite.org/wal.html, "All processes using a database must be on the same host"), and
+flock there may hold for one machine only.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+MOUNTS = Path("/proc/self/mountinfo")
+
+_SPANNING = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "gpfs"}
+    | {"beegfs", "ocfs2", "gfs2", "orangefs", "pvfs2", "virtiofs", "coda", "ncpfs", "davfs"}
+)
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+
+
+def spans_machines(directory: Path, mounts: Path = MOUNTS) -> bool:
+    """Tell whether other machines may use the files of `directory` at the same time.
+
+    So is every file system of a user-space driver taken to be: those of object stores and of ssh
+    are. Where the system does not say what is mounted, a directory counts as local.
+    """
+    kind = _kind(directory.resolve(), mounts)
+    return kind in _SPANNING or kind.startswith("fuse.")
+
+
+def _kind(path: Path, mounts: Path) -> str:
+    """Return the type of the file system that holds `path`; proc(5) has the format."""
+    try:
+        lines = mounts.read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return ""
+    kind, depth = "", -1
+    for line in lines:
+        fields, _, rest = line.partition(" - ")
+        point = Path(_ESCAPE.sub(lambda code: chr(int(code[1], 8)), fields.split(" ")[4]))
+        # Of mounts on one another at the same place, the last is seen.
+        if path.is_relative_to(point) and len(point.parts) >= depth:
+            kind, depth = rest.split(" ")[0], len(point.parts)
+    return kind

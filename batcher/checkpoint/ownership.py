@@ -1,0 +1,152 @@
+"""Who works on a checkpoint: the second guard, for where flock does not hold.
+
+Beside the lock file, the checkpoint itself names the process that writes it. Whoever comes next
+looks whether that one is alive, and every transaction of a process first makes sure that the
+checkpoint is still its own; SQLite lets only one of two write (reliability.md promise 8).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from batcher.errors import LockedError
+
+# Another machine's process that has not written for this long counts as dead.
+STALE_S = 60.0
+BEAT_S = STALE_S / 4
+
+_PROC = Path("/proc")
+
+
+class Process(NamedTuple):
+    """A process, told apart from later ones with its number.
+
+    `boot` and `namespace` say where `pid` means something, `ticks` when it started; they are empty
+    where the system does not tell.
+    """
+
+    host: str
+    boot: str
+    namespace: str
+    pid: int
+    ticks: str
+
+    @classmethod
+    def this(cls) -> Process:
+        """Return this process."""
+        boot, namespace = _place()
+        pid = os.getpid()
+        return cls(socket.gethostname(), boot, namespace, pid, _ticks(pid))
+
+    def is_alive(self) -> bool | None:
+        """Tell whether the process still runs; None where that cannot be seen from here."""
+        if (self.boot, self.namespace) != _place() or not self.ticks:
+            return None
+        return _ticks(self.pid) == self.ticks
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """The right to write into a checkpoint, until another process takes it.
+
+    `orphaned_calls` were in flight at most when the owner before was killed; else it is 0.
+    """
+
+    token: str
+    orphaned_calls: int
+    clock: Callable[[], float] = time.time
+
+    @classmethod
+    def claim(
+        cls,
+        connection: sqlite3.Connection,
+        directory: Path,
+        calls: int,
+        *,
+        shared: bool,
+        clock: Callable[[], float] = time.time,
+    ) -> Ownership:
+        """Become the owner, in a transaction of `connection`; `calls` may be in flight at once.
+
+        `shared` says that other machines reach the directory, so that a lock may not hold them.
+
+        Raises:
+            LockedError: another process is, and it is alive, or may be.
+        """
+        me, now, orphaned = Process.this(), clock(), 0
+        found = connection.execute(
+            "SELECT host, boot, namespace, pid, ticks, calls, beat FROM owner"
+        ).fetchone()
+        if found is not None:
+            *named, orphaned, beat = found
+            owner = Process(*named)
+            alive = owner.is_alive()
+            silence = now - beat
+            # A run that failed may not have been able to let go; this process is not two.
+            if alive and owner != me:
+                raise LockedError(f"{_held(directory, owner)}. Wait for it, or stop it")
+            if alive is None and shared and abs(silence) < STALE_S:
+                raise LockedError(
+                    f"{_held(directory, owner)}, which wrote {silence:.0f} s ago. Should it have "
+                    f"been killed, run the same command again in {STALE_S - silence:.0f} s"
+                )
+        token = uuid.uuid4().hex
+        connection.execute("DELETE FROM owner")
+        connection.execute(
+            "INSERT INTO owner VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (token, *me, calls, now)
+        )
+        return cls(token, orphaned, clock)
+
+    def assure(self, connection: sqlite3.Connection) -> None:
+        """Make sure, in a transaction of `connection`, that the checkpoint is still ours.
+
+        Raises:
+            LockedError: another process has taken it.
+        """
+        ours = connection.execute(
+            "UPDATE owner SET beat = ? WHERE token = ?", (self.clock(), self.token)
+        )
+        if not ours.rowcount:
+            raise LockedError(
+                "another process has taken over this run, so this one stops; what was recorded "
+                "is safe"
+            )
+
+    def release(self, connection: sqlite3.Connection) -> None:
+        """Let go in an orderly way, so that no call counts as orphaned."""
+        connection.execute("DELETE FROM owner WHERE token = ?", (self.token,))
+
+
+def _held(directory: Path, owner: Process) -> str:
+    return f"another run works in {directory}: process {owner.pid} on {owner.host}"
+
+
+def _place() -> tuple[str, str]:
+    """Return what a process number belongs to: a start of a machine, and a namespace."""
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
+        return boot, str((_PROC / "self/ns/pid").readlink())
+    except OSError:
+        return "", ""
+
+
+def _ticks(pid: int) -> str:
+    """Return when the process started, in ticks since the start of the machine; "" if it is gone.
+
+    A zombie is gone: it can write no more (proc(5), /proc/pid/stat fields 3 and 22).
+    """
+    try:
+        stat = (_PROC / str(pid) / "stat").read_text("utf-8", "replace")
+    except OSError:
+        return ""
+    # The name, in brackets, may hold anything.
+    state, *fields = stat.rpartition(") ")[2].split()
+    return "" if state in "ZX" else fields[18]

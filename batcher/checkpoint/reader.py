@@ -1,0 +1,196 @@
+"""What a checkpoint holds, read while it may be written.
+
+Every record that is read is compared with its checksum: a damaged one is named, never passed on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from batcher.checkpoint import schema
+from batcher.checkpoint.checksum import checksum
+from batcher.checkpoint.connection import connected, damaged, translated
+from batcher.checkpoint.encoding import decoded
+from batcher.checkpoint.rowset import RowSet
+from batcher.errors import ErrorClass, StorageError
+from batcher.records import Counts, Mark, Recorded
+
+KILLED_CALLS = "killed_calls"
+"""The fact that says how many calls can have been in flight when processes were killed."""
+
+
+class CheckpointReader:
+    """The recorded outcomes of one run, and what else is remembered of it."""
+
+    def __init__(self, path: Path, reader: sqlite3.Connection) -> None:
+        """Use `read`."""
+        self.path = path
+        self._reader = reader
+
+    @staticmethod
+    @contextlib.contextmanager
+    def read(path: Path) -> Iterator[CheckpointReader]:
+        """Open an existing checkpoint for reading only, also while a run writes it.
+
+        Raises:
+            StorageError: there is none, or it is damaged, or of another program or version.
+        """
+        if not path.is_file():
+            raise StorageError(f"no checkpoint at {path}: is this the directory of a run?")
+        # Not mode=ro: reading a WAL that a crash left behind needs its shared-memory file.
+        with connected(path) as connection:
+            with translated(path):
+                connection.execute("PRAGMA query_only = ON")
+                check(connection, path)
+            yield CheckpointReader(path, connection)
+
+    def done(self, *, errors_too: bool = True) -> RowSet:
+        """Return the rows that have an outcome; without errors, those that succeeded.
+
+        Raises:
+            StorageError: the list of rows is damaged.
+        """
+        which = "" if errors_too else "WHERE error_class IS NULL"
+        with translated(self.path):
+            rows = self._reader.execute(
+                f"SELECT row FROM outcomes INDEXED BY outcomes_class {which}"
+            )
+            done = RowSet(row for (row,) in rows)
+        counts = self.counts()
+        if len(done) != (counts.rows if errors_too else counts.results):
+            raise damaged(self.path, f"it lists {len(done):,} rows and counts {counts.rows:,}")
+        return done
+
+    def first_with_id(self, row_id: str) -> tuple[int, str] | None:
+        """Return the lowest recorded row that has this id, with its file and line, or None."""
+        with translated(self.path):
+            found: tuple[int, str] | None = self._reader.execute(
+                "SELECT row, source FROM outcomes WHERE id = ? AND key IS NOT NULL "
+                "ORDER BY row LIMIT 1",
+                (row_id,),
+            ).fetchone()
+        return found
+
+    def outcomes(self) -> Iterator[Recorded]:
+        """Yield every recorded outcome in row order, as of the moment of the first one.
+
+        Raises:
+            StorageError: one is not what was recorded.
+        """
+        with translated(self.path), connected(self.path) as connection:
+            for row in connection.execute(f"SELECT {schema.COLUMNS} FROM outcomes ORDER BY row"):
+                outcome = decoded(row)
+                if outcome is None:
+                    raise damaged(self.path, f"the outcome of row {row[0]} is not what was written")
+                yield outcome
+
+    def unanswered(self) -> dict[str, int]:
+        """Return how often each pending row was sent and not answered whole, by its key."""
+        with translated(self.path):
+            return dict(self._reader.execute("SELECT key, calls FROM unanswered").fetchall())
+
+    def counts(self) -> Counts:
+        """Return the sums over the run, all of one moment."""
+        with translated(self.path), _snapshot(self._reader):
+            totals = self._reader.execute(
+                f"SELECT error_class, finish_reason, rows, {', '.join(schema.SUMMED)} "
+                "FROM totals WHERE rows > 0"
+            ).fetchall()
+            (pending,) = self._reader.execute(
+                "SELECT coalesce(sum(calls), 0) FROM unanswered"
+            ).fetchone()
+            killed = self.fact(KILLED_CALLS)
+        errors = Counter[ErrorClass]()
+        for error_class, _, rows, *_ in totals:
+            if error_class:
+                errors[ErrorClass(error_class)] += rows
+        sums = {
+            name: sum(total[index] for total in totals)
+            for index, name in enumerate(schema.SUMMED, start=3)
+        }
+        sums["ambiguous_attempts"] += pending
+        return Counts(
+            results=sum(rows for error_class, _, rows, *_ in totals if not error_class),
+            truncated=sum(rows for _, reason, rows, *_ in totals if reason == "length"),
+            errors=errors,
+            killed_calls=killed if isinstance(killed, int) else 0,
+            **sums,
+        )
+
+    def mark_before(self, row: int) -> Mark | None:
+        """Return the last mark at or before `row`, or None.
+
+        Raises:
+            StorageError: it is not what was written.
+        """
+        with translated(self.path):
+            found = self._reader.execute(
+                "SELECT row, file, line, offset, checksum FROM marks WHERE row <= ? "
+                "ORDER BY row DESC LIMIT 1",
+                (row,),
+            ).fetchone()
+        if found is None:
+            return None
+        *place, expected = found
+        if checksum(place) != expected:
+            raise damaged(self.path, f"the place of row {place[0]} is not what was written")
+        return Mark(*place)
+
+    def fact(self, name: str) -> object:
+        """Return the remembered fact `name`, or None.
+
+        Raises:
+            StorageError: it is not what was remembered.
+        """
+        with translated(self.path):
+            return fact_in(self._reader, self.path, name)
+
+
+def fact_in(connection: sqlite3.Connection, path: Path, name: str) -> object:
+    """Return the fact `name` that `connection` sees in the checkpoint `path`, or None.
+
+    Raises:
+        StorageError: it is not what was remembered.
+    """
+    found = connection.execute(
+        "SELECT value, checksum FROM facts WHERE name = ?", (name,)
+    ).fetchone()
+    if found is None:
+        return None
+    value, expected = found
+    if checksum([name, value]) != expected:
+        raise damaged(path, f"what it says of {name!r} is not what was written")
+    fact: object = json.loads(value)
+    return fact
+
+
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Make sure that a database is a checkpoint that this version reads.
+
+    Raises:
+        StorageError: it is not.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != schema.APPLICATION_ID:
+        raise StorageError(f"{path} is no checkpoint of batcher; name another directory with -o")
+    if version != schema.VERSION:
+        raise StorageError(
+            f"{path} has schema version {version}, this batcher reads {schema.VERSION}; "
+            "go on with the version that made it, or start in another directory with -o"
+        )
+
+
+@contextlib.contextmanager
+def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """See one moment of the database in all reads of the body."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")

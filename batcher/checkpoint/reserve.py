@@ -1,0 +1,60 @@
+"""Space kept for what is in flight when the disk is full (reliability.md promise 7)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from batcher.errors import StorageError
+
+# An answer of the greatest allowed size in each of a thousand calls would be 64 GB; answers are
+# some kilobytes, so this holds those of many thousand calls.
+MAX_BYTES = 64 * 1024 * 1024
+
+
+class Reserve:
+    """A file that only takes up space, until that space is needed."""
+
+    def __init__(self, path: Path) -> None:
+        """Use `held`."""
+        self._path = path
+
+    @classmethod
+    @contextlib.contextmanager
+    def held(cls, path: Path, size: int) -> Iterator[Reserve]:
+        """Keep `size` bytes, at most `MAX_BYTES`, at `path` for the length of a `with` block.
+
+        Raises:
+            StorageError: there is no such room.
+        """
+        size = min(size, MAX_BYTES)
+        reserve = cls(path)
+        try:
+            try:
+                _allocate(path, size)
+            except OSError as error:
+                raise StorageError(
+                    f"cannot reserve {size / 2**20:,.1f} MiB in {path.parent} for the answers in "
+                    f"flight, should the disk fill up: {error.strerror}. Nothing was called; free "
+                    "space there, or name another directory with -o"
+                ) from None
+            yield reserve
+        finally:
+            reserve.release()
+
+    def release(self) -> None:
+        """Give the space back to whoever writes next."""
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+
+def _allocate(path: Path, size: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, size)
+    finally:
+        os.close(descriptor)
