@@ -23,7 +23,7 @@ from batcher.errors import LockedError
 STALE_S = 60.0
 BEAT_S = STALE_S / 4
 
-_PROC = Path("/proc")
+PROC = Path("/proc")
 
 
 class Process(NamedTuple):
@@ -40,17 +40,16 @@ class Process(NamedTuple):
     ticks: str
 
     @classmethod
-    def this(cls) -> Process:
+    def this(cls, proc: Path = PROC) -> Process:
         """Return this process."""
-        boot, namespace = _place()
         pid = os.getpid()
-        return cls(socket.gethostname(), boot, namespace, pid, _ticks(pid))
+        return cls(socket.gethostname(), *_place(proc), pid, _ticks(pid, proc))
 
-    def is_alive(self) -> bool | None:
+    def is_alive(self, proc: Path = PROC) -> bool | None:
         """Tell whether the process still runs; None where that cannot be seen from here."""
-        if (self.boot, self.namespace) != _place() or not self.ticks:
+        if (self.boot, self.namespace) != _place(proc) or not self.ticks:
             return None
-        return _ticks(self.pid) == self.ticks
+        return _ticks(self.pid, proc) == self.ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,22 +128,22 @@ def _held(directory: Path, owner: Process) -> str:
     return f"another run works in {directory}: process {owner.pid} on {owner.host}"
 
 
-def _place() -> tuple[str, str]:
+def _place(proc: Path) -> tuple[str, str]:
     """Return what a process number belongs to: a start of a machine, and a namespace."""
     try:
-        boot = (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
-        return boot, str((_PROC / "self/ns/pid").readlink())
+        boot = (proc / "sys/kernel/random/boot_id").read_text("ascii").strip()
+        return boot, str((proc / "self/ns/pid").readlink())
     except OSError:
         return "", ""
 
 
-def _ticks(pid: int) -> str:
+def _ticks(pid: int, proc: Path) -> str:
     """Return when the process started, in ticks since the start of the machine; "" if it is gone.
 
     A zombie is gone: it can write no more (proc(5), /proc/pid/stat fields 3 and 22).
     """
     try:
-        stat = (_PROC / str(pid) / "stat").read_text("utf-8", "replace")
+        stat = (proc / str(pid) / "stat").read_text("utf-8", "replace")
     except OSError:
         return ""
     # The name, in brackets, may hold anything.

@@ -49,7 +49,14 @@ def _tell_all(watchers: Watchers, tally: Tally) -> None:
 def test_each_is_told_everything() -> None:
     one, two, tally = _Watcher(), _Watcher(), Tally()
     _tell_all(Watchers(one, two), tally)
-    assert one.told == [("started", tally, 7), (3, ATTEMPT), "pulse", "pulse", "stopping", "finished"]
+    assert one.told == [
+        ("started", tally, 7),
+        (3, ATTEMPT),
+        "pulse",
+        "pulse",
+        "stopping",
+        "finished",
+    ]
     assert two.told == one.told
 
 

@@ -1,0 +1,156 @@
+"""Who works on a checkpoint, where flock may say anything."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batcher.checkpoint import Checkpoint, schema
+from batcher.checkpoint.ownership import BEAT_S, STALE_S, Ownership, Process
+from batcher.errors import LockedError
+from batcher.records import Success
+
+MakeSuccess = Callable[..., Success]
+NOW = 1_700_000_000.0
+
+
+@pytest.fixture
+def database() -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.executescript(schema.CREATE)
+        yield connection
+
+
+@pytest.fixture
+def another() -> Iterator[int]:
+    """The number of another process that lives."""
+    with subprocess.Popen(["sleep", "600"]) as process:  # noqa: S607 -- any sleep will do
+        yield process.pid
+        process.kill()
+
+
+def _of(pid: int, **changes: Any) -> Process:  # noqa: ANN401 -- any field of Process
+    """Return what this machine says of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(") ")[2].split()
+    return Process.this()._replace(pid=pid, ticks=fields[19])._replace(**changes)
+
+
+def _own(database: sqlite3.Connection, process: Process, beat: float = NOW, calls: int = 8) -> None:
+    database.execute(
+        "INSERT INTO owner VALUES (?, ?, ?, ?, ?, ?, ?, ?)", ("theirs", *process, calls, beat)
+    )
+
+
+def _claim(database: sqlite3.Connection, *, shared: bool = False) -> Ownership:
+    return Ownership.claim(database, Path("p.batch"), 4, shared=shared, clock=lambda: NOW)
+
+
+def test_this_process_is_alive_and_one_that_ended_is_not() -> None:
+    assert Process.this().is_alive() is True
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    process = _of(ended.pid)
+    # Not waited for yet: a zombie can write no more.
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    assert process.is_alive() is False
+    ended.wait()
+    assert process.is_alive() is False
+
+
+def test_a_later_process_with_the_same_number_is_another(another: int) -> None:
+    assert _of(another).is_alive() is True
+    assert _of(another, ticks="1").is_alive() is False
+
+
+@pytest.mark.parametrize("field", ["boot", "namespace"])
+def test_of_a_process_of_another_machine_or_container_nothing_is_known(
+    another: int, field: str
+) -> None:
+    assert _of(another, **{field: "elsewhere"}).is_alive() is None
+
+
+def test_the_first_owner_finds_nothing(database: sqlite3.Connection) -> None:
+    ownership = _claim(database)
+    assert ownership.orphaned_calls == 0
+    ownership.assure(database)
+
+
+def test_a_living_owner_is_left_alone_and_named(database: sqlite3.Connection, another: int) -> None:
+    """Even on a disk where flock let both in (fault 46)."""
+    _own(database, _of(another))
+    with pytest.raises(LockedError, match=rf"works in p\.batch: process {another} on .*Wait for"):
+        _claim(database)
+
+
+def test_a_dead_owner_is_followed_and_its_calls_are_orphaned(
+    database: sqlite3.Connection, another: int
+) -> None:
+    """Fault 47: also where its number has been given to another process."""
+    _own(database, _of(another, ticks="1"))
+    ownership = _claim(database)
+    assert ownership.orphaned_calls == 8
+    ownership.assure(database)
+
+
+def test_this_very_process_is_not_two(database: sqlite3.Connection) -> None:
+    """A run of this process that failed may not have been able to let go."""
+    _own(database, Process.this())
+    assert _claim(database).orphaned_calls == 8
+
+
+@pytest.mark.parametrize("silence", [0, 1, STALE_S - 1, -STALE_S + 1])
+def test_on_a_shared_disk_an_owner_elsewhere_is_alive_while_it_writes(
+    database: sqlite3.Connection, another: int, silence: float
+) -> None:
+    """Its clock may differ from ours."""
+    _own(database, _of(another, boot="elsewhere"), NOW - silence)
+    left = STALE_S - silence
+    with pytest.raises(LockedError, match=f"wrote {silence:.0f} s ago.*again in {left:.0f} s"):
+        _claim(database, shared=True)
+
+
+def test_on_a_shared_disk_an_owner_elsewhere_that_has_gone_quiet_is_followed(
+    database: sqlite3.Connection, another: int
+) -> None:
+    assert BEAT_S < STALE_S / 2
+    _own(database, _of(another, boot="elsewhere"), NOW - STALE_S)
+    assert _claim(database, shared=True).orphaned_calls == 8
+
+
+def test_on_a_local_disk_the_lock_has_spoken_for_owners_of_other_containers(
+    database: sqlite3.Connection, another: int
+) -> None:
+    """A container that was killed is started again at once, with numbers of its own."""
+    _own(database, _of(another, namespace="elsewhere"))
+    assert _claim(database).orphaned_calls == 8
+
+
+def test_after_an_orderly_end_nothing_is_orphaned(database: sqlite3.Connection) -> None:
+    _claim(database).release(database)
+    assert _claim(database).orphaned_calls == 0
+
+
+def test_who_was_taken_over_writes_nothing_more(path: Path, success: MakeSuccess) -> None:
+    """Promise 8: of two processes that both think it theirs, the later one goes on."""
+    with Checkpoint.open(path) as first:
+        first.write([success(0)])
+        with Checkpoint.open(path) as second:
+            second.write([success(1)])
+            with pytest.raises(LockedError, match="taken over this run, so this one stops"):
+                first.write([success(2)])
+    with Checkpoint.read(path) as checkpoint:
+        assert [outcome.row for outcome in checkpoint.outcomes()] == [0, 1]
+
+
+def test_a_system_without_proc_knows_nothing_of_processes(tmp_path: Path) -> None:
+    process = Process.this()._replace(boot="", namespace="", ticks="")
+    assert process.is_alive() is None
+    assert Process.this(tmp_path)[1:3] == ("", "")
+    assert Process.this(tmp_path).is_alive(tmp_path) is None
