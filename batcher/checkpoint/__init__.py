@@ -8,6 +8,7 @@ from batcher.checkpoint.reader import CheckpointReader
 from batcher.checkpoint.reserve import Reserve
 from batcher.checkpoint.rowset import RowSet
 from batcher.checkpoint.store import Checkpoint
+from batcher.checkpoint.verification import problems as checkpoint_problems
 
 __all__ = [
     "BEAT_S",
@@ -19,4 +20,5 @@ __all__ = [
     "Reserve",
     "RowSet",
     "RunLock",
+    "checkpoint_problems",
 ]

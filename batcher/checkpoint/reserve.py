@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from batcher.errors import StorageError
@@ -12,6 +12,10 @@ from batcher.errors import StorageError
 # An answer of the greatest allowed size in each of a thousand calls would be 64 GB; answers are
 # some kilobytes, so this holds those of many thousand calls.
 MAX_BYTES = 64 * 1024 * 1024
+
+Allocate = Callable[[int, int, int], None]
+# macOS has none.
+_ALLOCATE: Allocate | None = getattr(os, "posix_fallocate", None)
 
 
 class Reserve:
@@ -23,8 +27,12 @@ class Reserve:
 
     @classmethod
     @contextlib.contextmanager
-    def held(cls, path: Path, size: int) -> Iterator[Reserve]:
+    def held(
+        cls, path: Path, size: int, allocate: Allocate | None = _ALLOCATE
+    ) -> Iterator[Reserve]:
         """Keep `size` bytes, at most `MAX_BYTES`, at `path` for the length of a `with` block.
+
+        Where the system cannot `allocate`, the space is filled with zeros.
 
         Raises:
             StorageError: there is no such room.
@@ -33,7 +41,7 @@ class Reserve:
         reserve = cls(path)
         try:
             try:
-                _allocate(path, size)
+                _take_up(path, size, allocate or _fill)
             except OSError as error:
                 raise StorageError(
                     f"cannot reserve {size / 2**20:,.1f} MiB in {path.parent} for the answers in "
@@ -50,11 +58,17 @@ class Reserve:
             self._path.unlink(missing_ok=True)
 
 
-def _allocate(path: Path, size: int) -> None:
+def _take_up(path: Path, size: int, allocate: Allocate) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)
     try:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(descriptor, 0, size)
+        allocate(descriptor, 0, size)
     finally:
         os.close(descriptor)
+
+
+def _fill(descriptor: int, offset: int, size: int) -> None:
+    zeros = memoryview(bytes(2**20))
+    end = offset + size
+    while offset < end:
+        offset += os.pwrite(descriptor, zeros[: end - offset], offset)

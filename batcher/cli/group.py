@@ -20,6 +20,7 @@ _COMMANDS = {
     "head": "Show the first results of a run.",
     "status": "Show how far a run is, also while it goes on.",
     "export": "Write results and errors of a run again.",
+    "verify": "Check the checkpoint and the Parquet files of a run.",
     "check": "Read the whole input and report every bad row, without a call.",
     "preview": "Show the exact requests of the first rows, without a call.",
     "simulate": "Serve a local GLM that answers from no model.",

@@ -2,5 +2,6 @@
 
 from batcher.outputs.export import Exported, Format, export
 from batcher.outputs.head import read_head
+from batcher.outputs.verification import problems as output_problems
 
-__all__ = ["Exported", "Format", "export", "read_head"]
+__all__ = ["Exported", "Format", "export", "output_problems", "read_head"]

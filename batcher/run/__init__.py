@@ -8,6 +8,7 @@ from batcher.run.resume import Change
 from batcher.run.session import RunResult, Session
 from batcher.run.status import Status, status_of
 from batcher.run.survey import Survey, check, preview
+from batcher.run.verify import Verification, verify
 
 __all__ = [
     "Callee",
@@ -17,9 +18,11 @@ __all__ = [
     "Session",
     "Status",
     "Survey",
+    "Verification",
     "check",
     "export_run",
     "first_results",
     "preview",
     "status_of",
+    "verify",
 ]

@@ -10,9 +10,11 @@ from batcher.checkpoint.reserve import MAX_BYTES, Reserve
 from batcher.errors import StorageError
 
 
-def test_it_takes_up_its_space_until_the_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [{}, {"allocate": None}])
+def test_it_takes_up_its_space_until_the_end(tmp_path: Path, options: dict[str, None]) -> None:
     path = tmp_path / "reserve"
-    with Reserve.held(path, 100_000):
+    with Reserve.held(path, 100_000, **options):
+        assert path.stat().st_size == 100_000
         assert path.stat().st_blocks * 512 >= 100_000
         assert path.stat().st_mode & 0o777 == 0o600
     assert not path.exists()

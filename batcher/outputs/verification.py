@@ -1,0 +1,96 @@
+"""Published Parquet files, compared with the outcomes they were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batcher.outputs.columns import array, by_column
+from batcher.outputs.layout import ANSWER, ERROR
+from batcher.records import Recorded
+
+_BATCH_ROWS = 4096
+
+
+def problems(path: Path, outcomes: Iterator[Recorded] | None) -> Iterator[str]:
+    """Yield a sentence for each thing that is wrong with the results or errors at `path`.
+
+    Every page is read against its checksum. `outcomes` are those that the file should hold, in row
+    order; None compares nothing. Memory stays flat.
+    """
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield from _compared(path.name, file, outcomes)
+    except FileNotFoundError:
+        yield f"{path.name} is missing"
+    except (OSError, ValueError, pa.ArrowException) as error:
+        yield f"{path.name} is damaged: {error}"
+
+
+def _compared(
+    name: str, file: pq.ParquetFile, outcomes: Iterator[Recorded] | None
+) -> Iterator[str]:
+    expected = None if outcomes is None else _Expected(outcomes)
+    last = -1
+    for batch in file.iter_batches(_BATCH_ROWS):
+        rows: list[Any] = batch.column("row").to_pylist()
+        if any(late <= early for early, late in zip([last, *rows], rows, strict=False)):
+            yield f"{name} holds rows twice or out of order, near row {rows[0]}"
+            return
+        last = rows[-1]
+        if expected is not None:
+            yield from _differences(name, batch, expected.up_to(rows))
+    if expected is not None:
+        expected.finish()
+        if expected.missing:
+            yield f"{name} lacks {expected.missing:,} rows that are recorded"
+        if expected.strays:
+            yield f"{name} holds {expected.strays:,} rows that are not recorded as such"
+
+
+class _Expected:
+    """The outcomes that a file should hold, matched with the rows that it does hold."""
+
+    def __init__(self, outcomes: Iterator[Recorded]) -> None:
+        self._outcomes = outcomes
+        self._next = next(outcomes, None)
+        self.missing = 0
+        self.strays = 0
+
+    def up_to(self, rows: Sequence[int]) -> dict[int, Recorded]:
+        """Return the outcomes of ascending `rows`; count those that either side lacks."""
+        found: dict[int, Recorded] = {}
+        present = set(rows)
+        while self._next is not None and self._next.row <= rows[-1]:
+            if self._next.row in present:
+                found[self._next.row] = self._next
+            else:
+                self.missing += 1
+            self._next = next(self._outcomes, None)
+        self.strays += len(rows) - len(found)
+        return found
+
+    def finish(self) -> None:
+        """Count what comes after the last row of the file."""
+        if self._next is not None:
+            self.missing += 1 + sum(1 for _ in self._outcomes)
+            self._next = None
+
+
+def _differences(name: str, batch: pa.RecordBatch, found: dict[int, Recorded]) -> Iterator[str]:
+    """Say which columns of ours are not as recorded; the input's are no business of ours."""
+    if not found:
+        return
+    rows = batch.column("row").to_pylist()
+    held = batch.take(pa.array([place for place, row in enumerate(rows) if row in found]))
+    columns = by_column(list(found.values()))
+    columns["failed_at"] = columns["finished_at"]
+    ours = ANSWER if "response" in batch.schema.names and "key" in batch.schema.names else ERROR
+    for field in (pa.field("id", pa.string()), *ours):
+        wanted: pa.Array[Any] = array(columns[field.name], field.type)
+        if not wanted.equals(held.column(field.name)):
+            yield f"{name} differs from what is recorded in `{field.name}`, near row {rows[0]}"

@@ -1,0 +1,76 @@
+"""A run directory, checked from end to end; nothing in it is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from batcher.checkpoint import CheckpointReader, RunLock, checkpoint_problems
+from batcher.outputs import output_problems
+from batcher.records import Counts
+from batcher.run.directory import RunDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What is wrong with a run's checkpoint and its outputs, a sentence each.
+
+    `counts` is None where the checkpoint cannot tell.
+    """
+
+    directory: RunDirectory
+    counts: Counts | None
+    checkpoint: tuple[str, ...]
+    outputs: tuple[str, ...]
+    holder: str | None
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not (self.checkpoint or self.outputs)
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines to print."""
+        path = self.directory.path
+        for problem in self.checkpoint:
+            yield f"{self.directory.checkpoint}: {problem}"
+        for problem in self.outputs:
+            yield f"{path}: {problem}"
+        if self.checkpoint:
+            yield "The checkpoint is damaged: put back a copy of it, or call its rows anew with -o"
+        elif self.outputs and self.holder:
+            yield f"A run goes on here ({self.holder}); its end makes the files anew"
+        elif self.outputs:
+            yield f"The checkpoint is sound: `batcher export {path}` makes the files again"
+        elif self.counts is not None:
+            yield (
+                f"Sound: {self.counts.results:,} results and {self.counts.error_rows:,} errors, "
+                "each as it was recorded"
+            )
+
+
+def verify(directory: RunDirectory) -> Verification:
+    """Check the checkpoint and the published files of a run.
+
+    Raises:
+        StorageError: the directory holds no run, or one of another version.
+    """
+    found = tuple(checkpoint_problems(directory.checkpoint))
+    with CheckpointReader.read(directory.checkpoint) as checkpoint:
+        outputs = [
+            problem
+            for path, failed in ((directory.results, False), (directory.errors, True))
+            for problem in output_problems(
+                path,
+                None
+                if found
+                else (o for o in checkpoint.outcomes() if (o.error_class is not None) is failed),
+            )
+        ]
+        return Verification(
+            directory=directory,
+            counts=None if found else checkpoint.counts(),
+            checkpoint=found,
+            outputs=tuple(outputs),
+            holder=RunLock.holder(directory.path),
+        )

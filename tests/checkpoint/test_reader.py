@@ -1,0 +1,102 @@
+"""Reading a checkpoint whose bytes have changed: named, never passed on."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from batcher.checkpoint import Checkpoint, CheckpointReader
+from batcher.errors import StorageError
+from batcher.records import Mark, Success
+
+MakeSuccess = Callable[..., Success]
+Read = Callable[[CheckpointReader], object]
+
+
+@pytest.mark.parametrize(
+    ("sql", "read", "named"),
+    [
+        (
+            "UPDATE outcomes SET response = 'other' WHERE row = 3",
+            lambda checkpoint: list(checkpoint.outcomes()),
+            "the outcome of row 3 is not what was written",
+        ),
+        (
+            "UPDATE marks SET line = 99",
+            lambda checkpoint: checkpoint.mark_before(7),
+            "the place of row 2 is not what was written",
+        ),
+        (
+            "UPDATE facts SET value = '1'",
+            lambda checkpoint: checkpoint.fact("settings"),
+            "what it says of 'settings' is not what was written",
+        ),
+        (
+            "UPDATE totals SET rows = 4",
+            lambda checkpoint: checkpoint.done(),
+            "it lists 5 rows and counts 4",
+        ),
+    ],
+    ids=["outcome", "mark", "fact", "sums"],
+)
+def test_a_record_that_was_changed_is_an_error_that_names_it(
+    path: Path, success: MakeSuccess, sql: str, read: Read, named: str
+) -> None:
+    """Fault 18: with the way out."""
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write([success(row) for row in range(5)], [Mark(2, 0, 3, 40)])
+        checkpoint.remember(settings={"model": "m"})
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(sql)
+    with (
+        CheckpointReader.read(path) as checkpoint,
+        pytest.raises(StorageError, match=rf"checkpoint\.db is damaged: {named}\. Put back a copy"),
+    ):
+        read(checkpoint)
+
+
+def test_without_an_earlier_mark_there_is_none(path: Path) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write([], [Mark(2, 0, 3, 40)])
+        assert checkpoint.mark_before(1) is None
+        assert checkpoint.mark_before(2) == Mark(2, 0, 3, 40)
+
+
+def test_calls_without_an_answer_are_counted_until_their_row_has_an_outcome(
+    path: Path, success: MakeSuccess
+) -> None:
+    """Promise 4: across processes."""
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write([], unanswered=["key-id-1", "key-id-2", "key-id-1"])
+    with Checkpoint.open(path) as checkpoint:
+        assert checkpoint.unanswered() == {"key-id-1": 2, "key-id-2": 1}
+        assert checkpoint.counts().ambiguous_attempts == 3
+        checkpoint.write([replace(success(1), unanswered_before=2)])
+        assert checkpoint.unanswered() == {"key-id-2": 1}
+        assert checkpoint.counts().ambiguous_attempts == 3
+
+
+@pytest.mark.parametrize("kills", [1, 3])
+def test_calls_that_were_in_flight_at_kills_are_counted(path: Path, kills: int) -> None:
+    """An error of the disk is as good as a kill: what was in flight is not recorded."""
+    for _ in range(kills):
+        with contextlib.suppress(StorageError), Checkpoint.open(path, calls=8):
+            raise StorageError("the disk failed")
+    with Checkpoint.open(path, calls=8) as checkpoint:
+        assert checkpoint.counts().killed_calls == 8 * kills
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt, ValueError])
+def test_an_orderly_end_leaves_no_call_in_flight(
+    path: Path, error: type[BaseException] | None
+) -> None:
+    with contextlib.suppress(KeyboardInterrupt, ValueError), Checkpoint.open(path, calls=8):
+        if error is not None:
+            raise error
+    with Checkpoint.open(path) as checkpoint:
+        assert checkpoint.counts().killed_calls == 0
