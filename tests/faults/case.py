@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow.parquet as pq
 
 from batcher.checkpoint import Checkpoint
 from batcher.errors import StorageError
 from batcher.simulator import read_ledger
-from tests.faults.children import Child, Parent, until
+from tests.faults.children import ENVIRONMENT, Child, Parent, until
 from tests.faults.oracle import Moment, broken, unfinished
+from tests.faults.parent import Order
 
 # Every input has a row that cannot become a request: finished runs end with 65.
 FINISHED = 65
@@ -54,13 +55,30 @@ class Case:
     def prompts(self) -> list[str]:
         return [f"Say {n}." for n in range(self.rows)]
 
-    def start(self, *options: str, concurrency: int | None = None, **order: object) -> Child:
-        """Start `batcher run` on the input; see `Parent.start`."""
+    def start(
+        self,
+        *options: str,
+        concurrency: int | None = None,
+        halted: bool = False,
+        one_thread: bool = False,
+        limits: Mapping[str, int] = MappingProxyType({}),
+        user: int | None = None,
+    ) -> Child:
+        """Start `batcher run` on the input; see `parent.Order`."""
         arguments = ["run", str(self.input), "-o", str(self.directory)]
         arguments += ["-m", "glm-4-flash", "--base-url", self.url]
         arguments += ["-c", str(concurrency or self.concurrency), *self.options, *options]
-        output = tempfile.mkdtemp(prefix="process-", dir=self.folder)
-        return self.parent.start(arguments, Path(output) / "said", **order)
+        return self.parent.start(
+            Order(
+                arguments=arguments,
+                output=f"{tempfile.mkdtemp(prefix='process-', dir=self.folder)}/said",
+                environment=ENVIRONMENT,
+                halted=halted,
+                one_thread=one_thread,
+                limits=dict(limits),
+                user=user,
+            )
+        )
 
     def ended(self, child: Child, *, expired: int = 0) -> int:
         """Wait for the end of a process, ask the oracle, and return the exit code.
@@ -103,7 +121,7 @@ class Case:
         return Moment(recorded, read_ledger(ledger) if ledger.exists() else ())
 
     def published(self) -> list[tuple[str, object]]:
-        """Return the prompt and the outcome of each row in results and errors, the bad one's not."""
+        """Return prompt and outcome of each row in results and errors, less the bad row."""
         results = pq.read_table(self.seen / "results.parquet", columns=["id", "response"])
         errors = pq.read_table(self.seen / "errors.parquet", columns=["id", "error_class"])
         rows = [tuple(row.values()) for table in (results, errors) for row in table.to_pylist()]
@@ -147,7 +165,8 @@ def case(
     arguments += ["--sim-latency", str(latency)]
     for fault in faults:
         arguments += ["--sim-fault", fault]
-    simulator = parent.start(arguments, folder / "simulator")
+    output = str(folder / "simulator")
+    simulator = parent.start(Order(arguments=arguments, output=output, environment=ENVIRONMENT))
     try:
         until(lambda: simulator.out or not simulator.running, "a simulator")
         url = simulator.out.partition(" ")[0]

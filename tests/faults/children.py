@@ -10,11 +10,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from batcher.simulator import SIMULATED_KEY
+from tests.faults.parent import Order
 
 ROOT = Path(__file__).parents[2]
 # Far more than anything here takes: only what hangs meets it.
@@ -92,24 +95,13 @@ class Parent:
         self._started: list[int] = []
         self._unread = b""
 
-    def start(
-        self,
-        arguments: Sequence[str],
-        output: Path,
-        environment: dict[str, str] = ENVIRONMENT,
-        **order: object,
-    ) -> Child:
-        """Start `batcher` with these arguments; see `parent.Order` for the others."""
-        orders = {
-            "arguments": list(arguments),
-            "output": str(output),
-            "environment": environment,
-            **order,
-        }
+    def start(self, order: Order) -> Child:
+        """Start `batcher` as ordered."""
+        output = Path(order.output)
         for kind in ("out", "err"):
             Path(f"{output}.{kind}").touch()
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(orders).encode() + b"\n")
+        self._process.stdin.write(msgspec.json.encode(order) + b"\n")
         self._read_until(lambda: bool(self._started), PATIENCE_S, "a child to start")
         return Child(self, self._started.pop(), output)
 
@@ -137,6 +129,7 @@ class Parent:
             self._read()
 
     def _readable(self, timeout: float) -> bool:
+        assert self._process.stdout is not None
         return bool(select.select([self._process.stdout], [], [], timeout)[0])
 
     def _read(self) -> None:

@@ -6,7 +6,7 @@ import os
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -42,15 +42,15 @@ def pytest_report_header() -> str:
     return f"{SEED}={os.environ[SEED]}"
 
 
-def verdicts(outcomes: dict[int, set[str]]) -> dict[int, str]:
+def verdicts(outcomes: Mapping[int, set[str]]) -> dict[int, str]:
     """Return what is to be said of each row of the matrix, by the outcomes of its tests."""
 
     def verdict(number: int) -> str:
-        if bad := outcomes[number] & {"failed", "error"}:
+        if bad := outcomes.get(number, set()) & {"failed", "error"}:
             return f"FAILED ({', '.join(sorted(bad))})"
-        if "passed" in outcomes[number]:
+        if "passed" in outcomes.get(number, ()):
             return "passed"
-        if "skipped" in outcomes[number]:
+        if "skipped" in outcomes.get(number, ()):
             return "skipped: see -rs"
         reason = MATRIX[number].reason
         return f"not injected: {reason}" if reason else "NO TEST"
@@ -68,11 +68,13 @@ def _outcomes(reporter: pytest.TerminalReporter) -> dict[int, set[str]]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    said = verdicts(_outcomes(terminalreporter))
+    outcomes = _outcomes(terminalreporter)
+    said = verdicts(outcomes)
     terminalreporter.section(f"fault matrix ({SEED}={os.environ[SEED]})")
-    for number, row in MATRIX.items():
+    shown = MATRIX if _all_wanted(terminalreporter.config) else outcomes
+    for number, row in ((number, MATRIX[number]) for number in sorted(shown)):
         terminalreporter.line(
-            f"{number:>2}  {row.fault:<44.44}  exit {row.codes:<12}  {said[number]}",
+            f"{number:>2}  {row.fault:<54}  exit {row.codes:<12}  {said[number]}",
             red=said[number].startswith(("FAILED", "NO TEST")),
         )
 

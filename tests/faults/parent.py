@@ -18,7 +18,7 @@ import selectors
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -40,7 +40,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
             come in one order and can be counted (strace's `when=` counts for each thread).
         limits: Resource limits, soft and hard, by their name in `resource`.
         user: The user and group it becomes.
-        folder: The working directory.
     """
 
     arguments: list[str]
@@ -48,17 +47,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str]
     halted: bool = False
     one_thread: bool = False
-    limits: dict[str, int] = {}
+    limits: Mapping[str, int] = {}
     user: int | None = None
-    folder: str = "/"
 
 
 class _AtOnce(ThreadPoolExecutor):
     """An executor that executes in the thread that asks."""
 
-    def submit(
-        self, fn: Callable[..., Any], /, *args: object, **kwargs: object
-    ) -> Future[Any]:
+    def submit(self, fn: Callable[..., Any], /, *args: object, **kwargs: object) -> Future[Any]:
         future = Future[Any]()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -74,7 +70,7 @@ class _OneThread(asyncio.DefaultEventLoopPolicy):
         return loop
 
 
-def serve(orders: BinaryIO, reports: BinaryIO) -> Order | None:
+def serve(orders: io.FileIO, reports: BinaryIO) -> Order | None:
     """Fork a child for each order. Returns in each child with its order, and at the end None."""
     children: dict[int, int] = {}
 
@@ -110,7 +106,7 @@ def serve(orders: BinaryIO, reports: BinaryIO) -> Order | None:
 
 def become(order: Order) -> None:
     """Turn this process into the child that `order` describes."""
-    os.chdir(order.folder)
+    os.chdir("/")
     os.environ.clear()
     os.environ.update(order.environment)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -148,7 +144,8 @@ if __name__ == "__main__":
     rehearse()
     gc.collect()
     gc.freeze()
-    mine = serve(sys.stdin.buffer.raw, sys.stdout.buffer)  # type: ignore[attr-defined]
+    # Unbuffered, so that the selector knows of every order.
+    mine = serve(open(0, "rb", buffering=0, closefd=False), sys.stdout.buffer)  # noqa: SIM115 -- for good
     if mine is not None:
         become(mine)
         main(mine.arguments, prog_name="batcher")
