@@ -30,8 +30,7 @@ class Case:
     """A run of `rows` good rows and a bad one.
 
     Attributes:
-        directory: The run directory; elsewhere than in the folder where a test wants it so.
-        seen: The same, as this process sees it.
+        directory: The run directory, as `parent` sees it.
         moments: Taken at each end, beginning with the one before all.
         complaints: What the oracle said so far, with the end that it was said at.
     """
@@ -42,7 +41,6 @@ class Case:
     rows: int
     concurrency: int
     directory: Path
-    seen: Path
     options: tuple[str, ...] = ()
     moments: list[Moment] = field(default_factory=lambda: [NOTHING])
     complaints: list[str] = field(default_factory=list)
@@ -50,6 +48,11 @@ class Case:
     @property
     def input(self) -> Path:
         return self.folder / "prompts.jsonl"
+
+    @property
+    def seen(self) -> Path:
+        """The run directory as this process sees it; `parent` may have mounts of its own."""
+        return Path(f"/proc/{self.parent.pid}/root") / self.directory.relative_to("/")
 
     @property
     def prompts(self) -> list[str]:
@@ -152,26 +155,25 @@ def case(
     rows: int = 12,
     concurrency: int = 4,
     latency: float = 0.0,
-    faults: tuple[str, ...] = (),
+    directory: Path | None = None,
 ) -> Iterator[Case]:
     """Write an input and serve a simulator for the length of a `with` block.
 
-    `options` are those of every `batcher run`, `faults` such as `500=0.1`.
+    `options` are those of every `batcher run`, and `directory` is its run directory, as `parent`
+    sees it, where that is not in the folder.
     """
     lines = [json.dumps({"id": f"id-{n}", "prompt": f"Say {n}."}) for n in range(rows)]
     lines.insert(rows // 2, '{"id": "id-bad"}')
     (folder / "prompts.jsonl").write_text("".join(f"{line}\n" for line in lines))
     arguments = ["simulate", "--port", "0", "--ledger", str(folder / "ledger.jsonl")]
     arguments += ["--sim-latency", str(latency)]
-    for fault in faults:
-        arguments += ["--sim-fault", fault]
     output = str(folder / "simulator")
     simulator = parent.start(Order(arguments=arguments, output=output, environment=ENVIRONMENT))
     try:
         until(lambda: simulator.out or not simulator.running, "a simulator")
         url = simulator.out.partition(" ")[0]
-        directory = folder / "prompts.batch"
-        yield Case(folder, parent, url, rows, concurrency, directory, directory, options)
+        directory = directory or folder / "prompts.batch"
+        yield Case(folder, parent, url, rows, concurrency, directory, options)
     finally:
         simulator.kill()
 

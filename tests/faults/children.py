@@ -117,9 +117,9 @@ class Parent:
         return pid not in self._ended
 
     @property
-    def root(self) -> Path:
-        """Its root directory, as this process sees it: it may have mounts of its own."""
-        return Path(f"/proc/{self._process.pid}/root")
+    def pid(self) -> int:
+        """Its process; `/proc/PID/root` shows its mounts."""
+        return self._process.pid
 
     def _read_until(self, true: Callable[[], bool], patience_s: float, what: str) -> None:
         end = time.monotonic() + patience_s

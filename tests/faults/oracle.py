@@ -8,7 +8,7 @@ yield sentences, and none when all is well.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from batcher.simulator import LedgerEntry
@@ -51,7 +51,7 @@ def broken(before: Moment, after: Moment, concurrency: int, *, expired: int = 0)
 
 
 def unfinished(
-    last: Moment, prompts: Iterable[str], published: Sequence[tuple[str, object]]
+    last: Moment, prompts: Sequence[str], published: Sequence[tuple[str, object]]
 ) -> Iterator[str]:
     """Yield what lacks, or is too much, in the outputs of a run that is to be complete.
 
