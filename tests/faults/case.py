@@ -58,22 +58,24 @@ class Case:
     def prompts(self) -> list[str]:
         return [f"Say {n}." for n in range(self.rows)]
 
+    def arguments(self, *options: str) -> list[str]:
+        """Return those of `batcher` that run the input."""
+        where = ["run", str(self.input), "-o", str(self.directory), "--base-url", self.url]
+        how = ["-m", "glm-4-flash", "-c", str(self.concurrency)]
+        return [*where, *how, *self.options, *options]
+
     def start(
         self,
         *options: str,
-        concurrency: int | None = None,
         halted: bool = False,
         one_thread: bool = False,
         limits: Mapping[str, int] = MappingProxyType({}),
         user: int | None = None,
     ) -> Child:
         """Start `batcher run` on the input; see `parent.Order`."""
-        arguments = ["run", str(self.input), "-o", str(self.directory)]
-        arguments += ["-m", "glm-4-flash", "--base-url", self.url]
-        arguments += ["-c", str(concurrency or self.concurrency), *self.options, *options]
         return self.parent.start(
             Order(
-                arguments=arguments,
+                arguments=self.arguments(*options),
                 output=f"{tempfile.mkdtemp(prefix='process-', dir=self.folder)}/said",
                 environment=ENVIRONMENT,
                 halted=halted,

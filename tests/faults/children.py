@@ -59,6 +59,22 @@ class Child:
         return self.parent.ending(self.pid, patience_s)
 
     @property
+    def halted(self) -> bool:
+        """Whether it stands still, as ordered."""
+        stat = Path(f"/proc/{self.pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] == "T"
+
+    @property
+    def traced(self) -> bool:
+        """Whether another process has attached to it."""
+        return "TracerPid:\t0\n" not in Path(f"/proc/{self.pid}/status").read_text()
+
+    def resume(self) -> None:
+        """Let a halted child begin."""
+        until(lambda: self.halted, "a child to halt")
+        self.signal(signal.SIGCONT)
+
+    @property
     def running(self) -> bool:
         """Whether it has not ended yet."""
         return self.parent.running(self.pid)

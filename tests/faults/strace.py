@@ -36,10 +36,9 @@ def attach(child: Child, *options: str) -> subprocess.Popen[bytes]:
 
     Without `-f` in `options`, only its main thread is looked at.
     """
-    process = Path(f"/proc/{child.pid}")
-    until(lambda: _state(process) == "T", "a child to halt")
+    until(lambda: child.halted, "a child to halt")
     tracer = subprocess.Popen([STRACE, "-qq", *options, "-p", str(child.pid)])  # noqa: S603 -- strace
-    until(lambda: tracer.poll() is not None or _traced(process), "strace to attach")
+    until(lambda: tracer.poll() is not None or child.traced, "strace to attach")
     child.signal(signal.SIGCONT)
     return tracer
 
@@ -63,14 +62,6 @@ def _path_below(arguments: str, below: Path) -> str | None:
         return None
     path = (found[1] or "/")[1:]
     return re.sub(r"\.(\w+\.\w+)\.\w+\.tmp$", r"\1.tmp", re.sub(r"process-\w+/", "", path))
-
-
-def _state(process: Path) -> str:
-    return (process / "stat").read_text().rpartition(")")[2].split()[0]
-
-
-def _traced(process: Path) -> bool:
-    return "TracerPid:\t0\n" not in (process / "status").read_text()
 
 
 def spoiling(point: Point, fault: str, log: Path) -> tuple[str, ...]:
