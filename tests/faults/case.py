@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import pyarrow.parquet as pq
 
-from batcher.checkpoint import Checkpoint
+from batcher.checkpoint import CheckpointReader
 from batcher.errors import StorageError
 from batcher.simulator import read_ledger
 from tests.faults.children import ENVIRONMENT, Child, Parent, until
@@ -139,7 +139,7 @@ class Case:
             # What a process killed at its start leaves behind is no checkpoint yet.
             with (
                 contextlib.suppress(StorageError),
-                Checkpoint.read(Path(folder) / "checkpoint.db") as checkpoint,
+                CheckpointReader.read(Path(folder) / "checkpoint.db") as checkpoint,
             ):
                 return {
                     _prompt(outcome.id): outcome.error_class or outcome.response

@@ -8,7 +8,6 @@ orders the children that are left are killed.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import io
@@ -19,7 +18,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,7 +35,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         output: The file that standard output and standard error go to, as OUTPUT.out and .err.
         environment: All of it.
         halted: Stops itself by SIGSTOP before it begins, so that strace can be attached.
-        one_thread: Does in one thread what a run does in several, so that calls of the system
+        one_thread: Does in one thread what executors do in others, so that calls of the system
             come in one order and can be counted (strace's `when=` counts for each thread).
         limits: Resource limits, soft and hard, by their name in `resource`.
         user: The user and group it becomes.
@@ -51,23 +50,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     user: int | None = None
 
 
-class _AtOnce(ThreadPoolExecutor):
-    """An executor that executes in the thread that asks."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: object, **kwargs: object) -> Future[Any]:
-        future = Future[Any]()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001 -- handed on, as by any executor
-            future.set_exception(error)
-        return future
-
-
-class _OneThread(asyncio.DefaultEventLoopPolicy):
-    def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        loop = super().new_event_loop()
-        loop.set_default_executor(_AtOnce())
-        return loop
+def _at_once(
+    _executor: Executor, work: Callable[..., Any], /, *args: object, **kwargs: object
+) -> Future[Any]:
+    """Do in the thread that asks what an executor would do in another."""
+    future = Future[Any]()
+    try:
+        future.set_result(work(*args, **kwargs))
+    except BaseException as error:  # noqa: BLE001 -- handed on, as by any executor
+        future.set_exception(error)
+    return future
 
 
 def serve(orders: io.FileIO, reports: BinaryIO) -> Order | None:
@@ -125,7 +117,7 @@ def become(order: Order) -> None:
         os.setgid(order.user)
         os.setuid(order.user)
     if order.one_thread:
-        asyncio.set_event_loop_policy(_OneThread())
+        ThreadPoolExecutor.submit = _at_once  # type: ignore[method-assign] # for this child only
     if order.halted:
         os.kill(os.getpid(), signal.SIGSTOP)
 

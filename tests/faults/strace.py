@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import signal
@@ -31,16 +32,22 @@ class Point:
         return f"{self.syscall} {self.number} ({self.path})"
 
 
-def attach(child: Child, *options: str) -> subprocess.Popen[bytes]:
-    """Attach strace to a child that was started `halted`, and let the child go on.
+@contextlib.contextmanager
+def traced(child: Child, *options: str) -> Iterator[None]:
+    """Attach strace to a child that was started `halted`, and let it go on.
 
-    Without `-f` in `options`, only its main thread is looked at.
+    At the end of the block the child is killed, unless it has ended, and the log is whole after
+    it. Without `-f` in `options`, only the main thread is looked at.
     """
     until(lambda: child.halted, "a child to halt")
     tracer = subprocess.Popen([STRACE, "-qq", *options, "-p", str(child.pid)])  # noqa: S603 -- strace
     until(lambda: tracer.poll() is not None or child.traced, "strace to attach")
-    child.signal(signal.SIGCONT)
-    return tracer
+    try:
+        child.signal(signal.SIGCONT)
+        yield
+    finally:
+        child.kill()
+        tracer.wait()
 
 
 def points(log: Path, below: Path, syscalls: Iterable[str]) -> Iterator[Point]:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.case import FINISHED, Case, case
 from tests.faults.children import Parent
-from tests.faults.strace import BROKEN, FULL, KILLED, Point, attach, points, spoiling, spoilt
+from tests.faults.strace import BROKEN, FULL, KILLED, Point, points, spoiling, spoilt, traced
 
 # Before a call that changes nothing the disk is as it is before the next one that does, so a
 # process is killed at these only; they are also the ones that a full disk can refuse.
@@ -47,9 +47,8 @@ def recorded(parent: Parent, tmp_path_factory: pytest.TempPathFactory) -> list[P
         log = folder / "log"
         trace = f"trace={','.join(sorted(CHANGING | LOOKING))}"
         child = run.start(halted=True, one_thread=True)
-        tracer = attach(child, "-y", "-o", str(log), "-e", trace)
-        assert run.ended(child) == FINISHED
-        tracer.wait()
+        with traced(child, "-y", "-o", str(log), "-e", trace):
+            assert run.ended(child) == FINISHED
         return list(points(log, run.folder, CHANGING | LOOKING))
 
 
@@ -57,9 +56,8 @@ def _spoilt_run(run: Case, point: Point, fault: str) -> int | None:
     """Run until the end with one call spoilt; return the exit code, None if it was not reached."""
     log = run.folder / "strace"
     child = run.start(halted=True, one_thread=True)
-    tracer = attach(child, *spoiling(point, fault, log))
-    code = run.ended(child)
-    tracer.wait()
+    with traced(child, *spoiling(point, fault, log)):
+        code = run.ended(child)
     return code if code == KILLED_CODE or spoilt(log) else None
 
 

@@ -106,8 +106,8 @@ def test_06_closed_output_streams_stop_no_run(
             timeout=PATIENCE_S,
         )
         os.close(writer)
-        # All was done; only to say so may have failed.
-        assert done.returncode in (FINISHED, 1, 74)
+        # All was done; only to say so may have failed (120 is Python's own word for that).
+        assert done.returncode in (FINISHED, 1, 74, 120)
         assert b"Traceback" not in (done.stderr or b"")
         assert sorted(run.moment().recorded) == sorted(run.prompts)
         calls = run.calls()
@@ -119,12 +119,12 @@ def test_07_stopped_for_longer_than_a_timeout_a_run_retries_without_a_burst(
     parent: Parent, tmp_path: Path
 ) -> None:
     """What was in flight expires while the process stands still; it was answered, unseen."""
-    with case(parent, tmp_path, "--timeout", "0.4", rows=20, latency=0.2) as run:
+    with case(parent, tmp_path, "--timeout", "1", rows=20, latency=0.1) as run:
         child = run.start()
         run.wait_for_calls(child, run.concurrency)
         child.signal(signal.SIGSTOP)
         stopped = run.calls()
-        time.sleep(1)
+        time.sleep(1.2)
         assert run.calls() <= max(stopped, run.concurrency)
         child.signal(signal.SIGCONT)
         assert run.ended(child, expired=2) == FINISHED, child.err

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from batcher.checkpoint import Checkpoint
+from batcher.checkpoint import CheckpointReader
 from batcher.checkpoint.group_commit import MAX_ROWS
 from tests.faults.case import FINISHED, Case, case
 from tests.faults.children import Parent
 from tests.faults.children import parent as open_parent
-from tests.faults.strace import attach
+from tests.faults.strace import traced
 
 NOBODY = 65_534
 CANNOT_CREATE, IO_ERROR = 73, 74
@@ -156,16 +156,15 @@ def test_17_a_slow_disk_slows_the_calls_down_and_what_is_unrecorded_stays_bounde
         child = run.start(halted=True)
         slow = "inject=fdatasync,fsync:delay_exit=2000000:when=1+4"
         log = str(tmp_path / "log")
-        tracer = attach(child, "-f", "-o", log, "-e", "trace=fdatasync,fsync", "-e", slow)
-        run.wait_for_calls(child, 1)
         most = 0
-        with Checkpoint.read(run.directory / "checkpoint.db") as checkpoint:
-            while child.running:
-                # Calls first: what is recorded meanwhile makes it fewer, never more.
-                calls = run.calls()
-                most = max(most, calls - checkpoint.counts().rows)
-        assert run.ended(child) == FINISHED
-        tracer.wait()
-        assert 0 < most <= 2 * MAX_ROWS + 2 * run.concurrency
+        with traced(child, "-f", "-o", log, "-e", "trace=fdatasync,fsync", "-e", slow):
+            run.wait_for_calls(child, 1)
+            with CheckpointReader.read(run.directory / "checkpoint.db") as checkpoint:
+                while child.running:
+                    # Calls first: what is recorded meanwhile makes it fewer, never more.
+                    calls = run.calls()
+                    most = max(most, calls - checkpoint.counts().rows)
+            assert run.ended(child) == FINISHED
+        assert 0 < most <= MAX_ROWS + 2 * run.concurrency
         run.finish()
         assert run.complaints == []
