@@ -58,7 +58,7 @@ def unfinished(
     `published` holds each row of results and errors as its prompt and outcome.
     """
     rows, times = Counter(prompts), Counter(prompt for prompt, _ in published)
-    for prompt in rows.keys() | times.keys():
+    for prompt in sorted(rows.keys() | times.keys()):
         if rows[prompt] != times[prompt]:
             yield f"promise 6: {prompt!r} is published {times[prompt]} times"
         if prompt not in last.recorded:
@@ -66,7 +66,7 @@ def unfinished(
     for prompt, outcome in published:
         if last.recorded.get(prompt, outcome) != outcome:
             yield f"promise 6: {prompt!r} is published with another outcome than is recorded"
-    for prompt in rows.keys() - {call.prompt for call in last.ledger}:
+    for prompt in sorted(rows.keys() - {call.prompt for call in last.ledger}):
         yield f"promise 4: {prompt!r} was never called"
 
 

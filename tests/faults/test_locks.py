@@ -26,7 +26,7 @@ def test_45_of_two_starts_at_once_one_makes_all_calls_and_the_other_none(
 ) -> None:
     with case(parent, tmp_path, rows=3, concurrency=1, latency=0.05) as first:
         for race in range(RACES // SHARDS):
-            run = replace(first, directory=tmp_path / f"{race}.batch")
+            run = replace(first, directory=tmp_path / f"{shard}-{race}.batch")
             before = run.calls()
             both = [run.start(halted=True) for _ in range(2)]
             for child in both:
