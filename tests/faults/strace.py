@@ -14,7 +14,6 @@ from pathlib import Path
 
 from tests.faults.children import Child, until
 
-STRACE = shutil.which("strace") or "strace"
 # Faults, as strace spells them. A disk that is full stays so for the rest of the process.
 KILLED, BROKEN, FULL = "signal=SIGKILL", "error=EIO", "error=ENOSPC"
 _CALL = re.compile(r"^(?:\d+ +)?(\w+)\((.*)$")
@@ -39,8 +38,11 @@ def traced(child: Child, *options: str) -> Iterator[None]:
     At the end of the block the child is killed, unless it has ended, and the log is whole after
     it. Without `-f` in `options`, only the main thread is looked at.
     """
+    strace = shutil.which("strace")
+    if strace is None:
+        raise RuntimeError("strace is missing: apt-get install strace")
     until(lambda: child.halted, "a child to halt")
-    tracer = subprocess.Popen([STRACE, "-qq", *options, "-p", str(child.pid)])  # noqa: S603 -- strace
+    tracer = subprocess.Popen([strace, "-qq", *options, "-p", str(child.pid)])  # noqa: S603 -- strace
     until(lambda: tracer.poll() is not None or child.traced, "strace to attach")
     try:
         child.signal(signal.SIGCONT)
