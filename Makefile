@@ -6,14 +6,21 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CHECKED := batcher tests sample_data
 
-.PHONY: demo test lint types contracts coverage lock clean
+.PHONY: demo test faults torture lint types contracts coverage coverage-critical lock clean
 
 demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and show the first results.
 	$(BIN)/batcher run sample_data/prompts.jsonl --simulate
 	$(BIN)/batcher head sample_data/prompts.batch
 
-test: $(READY) ## Run the tests.
-	$(BIN)/pytest -n auto
+test: $(READY) ## Run the tests, less those of `make faults`.
+	$(BIN)/pytest -n auto --ignore=tests/faults
+
+faults: $(READY) ## Disturb runs in every way of the fault matrix, and print it with the verdicts.
+	$(BIN)/pytest -n auto tests/faults
+
+SEEDS ?= 500
+torture: $(READY) ## Kill runs at SEEDS random moments, and count what the oracle objects to.
+	$(BIN)/python -m tests.faults.torture $(SEEDS)
 
 lint: $(READY) ## Check style and formatting.
 	$(BIN)/ruff check .
@@ -26,7 +33,12 @@ contracts: $(READY) ## Check the direction of imports, and each library's one do
 	$(BIN)/lint-imports
 
 coverage: $(READY) ## Run the tests and print the branch coverage of each module.
-	$(BIN)/pytest -n auto --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n auto --ignore=tests/faults --cov --cov-report=term-missing:skip-covered
+
+CRITICAL := batcher.checkpoint batcher.engine.retry batcher.engine.limiter batcher.providers
+coverage-critical: $(READY) ## Hold the parts that must lose nothing to 100 % branch coverage.
+	$(BIN)/pytest -n auto tests/checkpoint tests/engine tests/providers \
+		$(CRITICAL:%=--cov=%) --cov-report=term-missing --cov-fail-under=100
 
 # Pinned by hash, without the address they came from: any index serves the same files.
 $(READY): requirements/dev.txt pyproject.toml
