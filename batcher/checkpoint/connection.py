@@ -83,7 +83,13 @@ def translated(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except UnicodeDecodeError as error:
+        # From within SQLite's own complaint.
+        raise damaged(path, str(error)) from error
     except sqlite3.Error as error:
+        # Python's own complaint, without a code: bytes that were text.
+        if str(error).startswith("Could not decode"):
+            raise damaged(path, str(error)) from error
         # The second byte of a result code is detail. Python's own complaints have none.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         kind = DiskFullError if code == sqlite3.SQLITE_FULL else StorageError

@@ -20,6 +20,7 @@ from batcher.checkpoint.rowset import RowSet
 from batcher.errors import ErrorClass, StorageError
 from batcher.records import Counts, Mark, Recorded
 
+_NO_ERROR = "error_class = ''"
 KILLED_CALLS = "killed_calls"
 """The fact that says how many calls can have been in flight when processes were killed."""
 
@@ -56,14 +57,22 @@ class CheckpointReader:
             StorageError: the list of rows is damaged.
         """
         which = "" if errors_too else "WHERE error_class IS NULL"
-        with translated(self.path):
-            rows = self._reader.execute(
+        done, numbers = RowSet(), 0
+        with translated(self.path), _snapshot(self._reader):
+            for (row,) in self._reader.execute(
                 f"SELECT row FROM outcomes INDEXED BY outcomes_class {which}"
+            ):
+                done.add(row)
+                numbers += row
+            counted = self._reader.execute(
+                "SELECT coalesce(sum(rows), 0), coalesce(sum(row_numbers), 0) FROM totals "
+                f"WHERE {'true' if errors_too else _NO_ERROR}"
+            ).fetchone()
+        if (len(done), numbers) != counted:
+            raise damaged(
+                self.path,
+                f"its list of {len(done):,} rows is not that of the {counted[0]:,} it has",
             )
-            done = RowSet(row for (row,) in rows)
-        counts = self.counts()
-        if len(done) != (counts.rows if errors_too else counts.results):
-            raise damaged(self.path, f"it lists {len(done):,} rows and counts {counts.rows:,}")
         return done
 
     def first_with_id(self, row_id: str) -> tuple[int, str] | None:
@@ -82,12 +91,7 @@ class CheckpointReader:
         Raises:
             StorageError: one is not what was recorded.
         """
-        with translated(self.path), connected(self.path) as connection:
-            for row in connection.execute(f"SELECT {schema.COLUMNS} FROM outcomes ORDER BY row"):
-                outcome = decoded(row)
-                if outcome is None:
-                    raise damaged(self.path, f"the outcome of row {row[0]} is not what was written")
-                yield outcome
+        yield from self._intact("outcomes")
 
     def unanswered(self) -> dict[str, int]:
         """Return how often each pending row was sent and not answered whole, by its key."""
@@ -149,6 +153,15 @@ class CheckpointReader:
         """
         with translated(self.path):
             return fact_in(self._reader, self.path, name)
+
+    def _intact(self, table: str) -> Iterator[Recorded]:
+        """Yield the outcomes of a table in row order, each compared with its checksum."""
+        with translated(self.path), connected(self.path) as connection:
+            for row in connection.execute(f"SELECT {schema.COLUMNS} FROM {table} ORDER BY row"):
+                outcome = decoded(row)
+                if outcome is None:
+                    raise damaged(self.path, f"the outcome of row {row[0]} is not what was written")
+                yield outcome
 
 
 def fact_in(connection: sqlite3.Connection, path: Path, name: str) -> object:

@@ -8,7 +8,8 @@
 - `failed_attempts`: every attempt of a recorded row that ended in a problem, under the row's key:
   its number changes when lines are put before it.
 - `unanswered`: how often a pending row was sent and not answered whole, by its key.
-- `totals`: sums over `outcomes`, kept by triggers, so that they cannot drift from it.
+- `totals`: sums over `outcomes`, kept by triggers, so that they cannot drift from it; that of the
+  row numbers tells a list of rows that has lost one from a whole one.
 - `marks`: places in the input where reading may start, each with its checksum.
 - `facts`: what the run was made from (fingerprint, request settings, ...), as JSON text with its
   checksum.
@@ -47,6 +48,7 @@ _SUMS = ", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in SUMMED)
 def _adjust(sign: str, row: str) -> str:
     """SQL that adds `row` (NEW or OLD) to its totals, or takes it from them."""
     sums = ", ".join(f"{name} = {name} {sign} coalesce({row}.{name}, 0)" for name in SUMMED)
+    sums += f", row_numbers = row_numbers {sign} {row}.row"
     group = f"coalesce({row}.error_class, ''), coalesce({row}.finish_reason, '')"
     # Not INSERT OR IGNORE: inside a trigger the conflict clause of the statement that fired it
     # rules, and REPLACE would set the totals back to 0.
@@ -74,7 +76,7 @@ CREATE = f"""
     CREATE TABLE unanswered (key TEXT PRIMARY KEY, calls INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE totals (
         error_class TEXT NOT NULL, finish_reason TEXT NOT NULL, rows INTEGER NOT NULL DEFAULT 0,
-        {_SUMS}, PRIMARY KEY (error_class, finish_reason)
+        row_numbers INTEGER NOT NULL DEFAULT 0, {_SUMS}, PRIMARY KEY (error_class, finish_reason)
     ) WITHOUT ROWID;
     CREATE TRIGGER outcomes_added AFTER INSERT ON outcomes BEGIN {_adjust("+", "NEW")} END;
     CREATE TRIGGER outcomes_removed AFTER DELETE ON outcomes BEGIN {_adjust("-", "OLD")} END;

@@ -153,7 +153,14 @@ class Checkpoint(CheckpointReader):
 
         What it applies is committed at the end of the `with` block, or undone by an exception;
         nothing else can be written meanwhile.
+
+        Raises:
+            StorageError: a recorded outcome is not what was written.
         """
+        # A damaged key would look like that of an edited row, and be paid again.
+        for table in ("outcomes", "shelved"):
+            for _ in self._intact(table):
+                pass
         with self._writing() as connection:
             yield Placement(connection)
         self.sync()

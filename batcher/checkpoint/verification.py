@@ -81,9 +81,11 @@ def _facts(connection: sqlite3.Connection) -> Iterator[str]:
 def _sums(connection: sqlite3.Connection) -> Iterator[str]:
     group = "coalesce(error_class, ''), coalesce(finish_reason, '')"
     sums = ", ".join(f"coalesce(sum({name}), 0)" for name in schema.SUMMED)
-    counted = connection.execute(f"SELECT {group}, count(*), {sums} FROM outcomes GROUP BY 1, 2")
+    counted = connection.execute(
+        f"SELECT {group}, count(*), sum(row), {sums} FROM outcomes GROUP BY 1, 2"
+    )
     kept = connection.execute(
-        f"SELECT error_class, finish_reason, rows, {', '.join(schema.SUMMED)} "
+        f"SELECT error_class, finish_reason, rows, row_numbers, {', '.join(schema.SUMMED)} "
         "FROM totals WHERE rows <> 0 ORDER BY 1, 2"
     )
     if counted.fetchall() != kept.fetchall():

@@ -113,6 +113,11 @@ class Session:
             if exported is not None:
                 tally.total = exported.results + exported.errors + exported.pending
             counts = checkpoint.counts()
+            if exported is not None and counts.rows != exported.results + exported.errors:
+                raise StorageError(
+                    f"{directory.checkpoint} is damaged: it counts {counts.rows:,} rows and holds "
+                    f"{exported.results + exported.errors:,}; `batcher verify` says more"
+                )
             pending = None if tally.total is None else max(0, tally.total - counts.rows)
             description.add(
                 rows=tally.total,

@@ -134,6 +134,16 @@ def test_a_complaint_of_python_s_own_module_is_translated_too(tmp_path: Path) ->
         raise sqlite3.ProgrammingError("odd")
 
 
+def test_text_that_is_none_any_more_is_damage(tmp_path: Path, database: sqlite3.Connection) -> None:
+    with (
+        pytest.raises(StorageError, match="is damaged: Could not decode"),
+        translated(tmp_path),
+    ):
+        database.execute("SELECT CAST(x'ff' AS TEXT)").fetchall()
+    with pytest.raises(StorageError, match="is damaged: 'utf-8'"), translated(tmp_path):
+        b"\xff".decode()
+
+
 def test_other_exceptions_pass_as_they_are(tmp_path: Path) -> None:
     with pytest.raises(KeyError), translated(tmp_path):
         raise KeyError

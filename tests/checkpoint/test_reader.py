@@ -39,7 +39,7 @@ Read = Callable[[CheckpointReader], object]
         (
             "UPDATE totals SET rows = 4",
             lambda checkpoint: checkpoint.done(),
-            "it lists 5 rows and counts 4",
+            "its list of 5 rows is not that of the 4 it has",
         ),
     ],
     ids=["outcome", "mark", "fact", "sums"],
