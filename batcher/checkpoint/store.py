@@ -21,6 +21,7 @@ from batcher.checkpoint.connection import connected, transaction, translated
 from batcher.checkpoint.encoding import encoded, failed_attempts
 from batcher.checkpoint.filesystem import spans_machines
 from batcher.checkpoint.log_sync import LogSync
+from batcher.checkpoint.mending import mend
 from batcher.checkpoint.ownership import Ownership
 from batcher.checkpoint.placement import Placement
 from batcher.checkpoint.reader import KILLED_CALLS, CheckpointReader, check, fact_in
@@ -164,6 +165,17 @@ class Checkpoint(CheckpointReader):
         with self._writing() as connection:
             yield Placement(connection)
         self.sync()
+
+    def mend(self) -> int:
+        """Drop what is damaged; return how many rows of the input are pending again by it.
+
+        Raises:
+            StorageError: the damage goes deeper; only a copy helps.
+        """
+        with self._writing() as connection:
+            dropped = mend(connection)
+        self.sync()
+        return dropped
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -11,6 +11,7 @@ from batcher.checkpoint import schema
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected
 from batcher.checkpoint.encoding import decoded
+from batcher.checkpoint.mending import TOTALS
 from batcher.checkpoint.reader import CheckpointReader
 
 # As `render.request_key` makes them.
@@ -79,14 +80,6 @@ def _facts(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _sums(connection: sqlite3.Connection) -> Iterator[str]:
-    group = "coalesce(error_class, ''), coalesce(finish_reason, '')"
-    sums = ", ".join(f"coalesce(sum({name}), 0)" for name in schema.SUMMED)
-    counted = connection.execute(
-        f"SELECT {group}, count(*), sum(row), {sums} FROM outcomes GROUP BY 1, 2"
-    )
-    kept = connection.execute(
-        f"SELECT error_class, finish_reason, rows, row_numbers, {', '.join(schema.SUMMED)} "
-        "FROM totals WHERE rows <> 0 ORDER BY 1, 2"
-    )
-    if counted.fetchall() != kept.fetchall():
+    kept = connection.execute("SELECT * FROM totals WHERE rows <> 0 ORDER BY 1, 2")
+    if connection.execute(TOTALS).fetchall() != kept.fetchall():
         yield "its sums are not those of its rows"

@@ -12,13 +12,18 @@ from batcher.errors import StorageError
 
 @click.command("verify")
 @click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False))
-def command(directory: str) -> None:
-    """Check the checkpoint and the Parquet files of the run in DIR; change nothing.
+@click.option("--mend", "mending", is_flag=True, help="Drop outcomes that are damaged.")
+def command(directory: str, *, mending: bool) -> None:
+    """Check the checkpoint and the Parquet files of the run in DIR.
 
-    Ends with 74 if something is wrong, and says what, and whether `batcher export` mends it.
+    Ends with 74 if something is wrong, and says what, and what mends it. Changes nothing, unless
+    --mend is given: then damaged outcomes are dropped, and the next run calls their rows again.
     """
-    from batcher.run import RunDirectory, verify
+    from batcher.run import RunDirectory, mend, verify
 
+    if mending:
+        dropped = mend(RunDirectory(Path(directory)))
+        click.echo(f"Dropped: {dropped:,} outcomes; the next run calls their rows again")
     verification = verify(RunDirectory(Path(directory)))
     for line in verification.lines():
         click.echo(line)

@@ -8,7 +8,7 @@ from batcher.run.resume import Change
 from batcher.run.session import RunResult, Session
 from batcher.run.status import Status, status_of
 from batcher.run.survey import Survey, check, preview
-from batcher.run.verify import Verification, verify
+from batcher.run.verify import Verification, mend, verify
 
 __all__ = [
     "Callee",
@@ -22,6 +22,7 @@ __all__ = [
     "check",
     "export_run",
     "first_results",
+    "mend",
     "preview",
     "status_of",
     "verify",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batcher.checkpoint import CheckpointReader, RunLock, checkpoint_problems
+from batcher.checkpoint import Checkpoint, CheckpointReader, RunLock, checkpoint_problems
 from batcher.outputs import output_problems
 from batcher.records import Counts
 from batcher.run.directory import RunDirectory
@@ -37,7 +37,11 @@ class Verification:
         for problem in self.outputs:
             yield f"{path}: {problem}"
         if self.checkpoint:
-            yield "The checkpoint is damaged: put back a copy of it, or call its rows anew with -o"
+            yield (
+                "The checkpoint is damaged: put back a copy of it. Without one, `batcher verify "
+                f"{path} --mend` drops the outcomes that are not what was written, and the next "
+                "run calls their rows again"
+            )
         elif self.outputs and self.holder:
             yield f"A run goes on here ({self.holder}); its end makes the files anew"
         elif self.outputs:
@@ -74,3 +78,17 @@ def verify(directory: RunDirectory) -> Verification:
             outputs=tuple(outputs),
             holder=RunLock.holder(directory.path),
         )
+
+
+def mend(directory: RunDirectory) -> int:
+    """Drop the damaged outcomes of a run; return how many rows are to be called again.
+
+    Raises:
+        StorageError: the directory holds no run, or its damage goes deeper.
+        LockedError: a run works in it.
+    """
+    # First, since what is no checkpoint must not become one.
+    with CheckpointReader.read(directory.checkpoint):
+        pass
+    with RunLock.held(directory.path), Checkpoint.open(directory.checkpoint) as checkpoint:
+        return checkpoint.mend()

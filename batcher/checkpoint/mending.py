@@ -1,0 +1,38 @@
+"""A damaged checkpoint, brought back to what it surely knows."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from batcher.checkpoint import schema
+from batcher.checkpoint.encoding import decoded
+
+_GROUP = "coalesce(error_class, ''), coalesce(finish_reason, '')"
+TOTALS = (
+    f"SELECT {_GROUP}, count(*), sum(row), "
+    f"{', '.join(f'coalesce(sum({name}), 0)' for name in schema.SUMMED)} "
+    "FROM outcomes GROUP BY 1, 2"
+)
+"""SQL that counts what the table `totals` should hold, in the order of its columns and rows."""
+
+
+def mend(connection: sqlite3.Connection) -> int:
+    """Drop every outcome that is not what was written, and make anew what follows from the rest.
+
+    In a transaction of `connection`. Returns the number of rows of the input that are pending
+    again by it. Places to start reading go as well: without them, reading starts at the front.
+    """
+    dropped = 0
+    for table in ("outcomes", "shelved"):
+        # An index may be damaged too, so the table itself is walked.
+        rows = connection.execute(f"SELECT {schema.COLUMNS}, rowid FROM {table} NOT INDEXED")
+        damaged = [rowid for *row, rowid in rows if decoded(row) is None]
+        connection.executemany(
+            f"DELETE FROM {table} WHERE rowid = ?", [(rowid,) for rowid in damaged]
+        )
+        dropped += len(damaged) if table == "outcomes" else 0
+    connection.execute("DELETE FROM marks")
+    connection.execute("DELETE FROM totals")
+    connection.execute(f"INSERT INTO totals {TOTALS}")
+    connection.execute("REINDEX")
+    return dropped

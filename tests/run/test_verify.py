@@ -1,0 +1,94 @@
+"""A run directory, checked from end to end, and mended."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+
+import pytest
+
+from batcher.checkpoint import RunLock
+from batcher.errors import LockedError, StorageError
+from batcher.run import RunDirectory, export_run, mend, verify
+from batcher.simulator import SimulatorConfig
+from tests.simulated import Place
+
+
+@pytest.fixture
+def finished(place: Place) -> Place:
+    """A finished run of ten rows, some of them errors."""
+    place.run(simulator=SimulatorConfig(latency_s=0, faults={"1301": 0.4}))
+    return place
+
+
+def _spoil_the_first_result(place: Place) -> int:
+    """Change an answer behind the checkpoint's back; return its row."""
+    with contextlib.closing(
+        sqlite3.connect(place.directory.checkpoint, isolation_level=None)
+    ) as connection:
+        connection.execute(
+            "UPDATE outcomes SET response = 'other' "
+            "WHERE row = (SELECT min(row) FROM outcomes WHERE error_class IS NULL)"
+        )
+    return int(place.results()[0]["row"])
+
+
+def test_a_finished_run_is_sound(finished: Place) -> None:
+    verification = verify(finished.directory)
+    assert verification.sound
+    results, errors = len(finished.results()), len(finished.errors())
+    assert 0 < errors < 10
+    assert list(verification.lines()) == [
+        f"Sound: {results} results and {errors} errors, each as it was recorded"
+    ]
+
+
+def test_outputs_that_lack_are_named_and_made_again_by_an_export(finished: Place) -> None:
+    finished.directory.errors.unlink()
+    verification = verify(finished.directory)
+    path = finished.directory.path
+    assert list(verification.lines()) == [
+        f"{path}: errors.parquet is missing",
+        f"The checkpoint is sound: `batcher export {path}` makes the files again",
+    ]
+    export_run(finished.directory, None, "parquet")
+    assert verify(finished.directory).sound
+
+
+def test_while_a_run_goes_on_its_end_makes_the_files(finished: Place) -> None:
+    finished.directory.errors.unlink()
+    with RunLock.held(finished.directory.path):
+        assert "makes the files anew" in list(verify(finished.directory).lines())[-1]
+
+
+def test_a_damaged_outcome_is_named_with_both_ways_out(finished: Place) -> None:
+    row = _spoil_the_first_result(finished)
+    verification = verify(finished.directory)
+    first, last = verification.lines()
+    assert f"checkpoint.db: the outcome of row {row} in `outcomes` is not what" in first
+    assert "put back a copy" in last
+    assert "--mend" in last
+    assert verification.counts is None
+
+
+def test_after_mending_the_next_run_calls_only_the_damaged_row(finished: Place) -> None:
+    row = _spoil_the_first_result(finished)
+    calls = len(finished.ledger())
+    with pytest.raises(StorageError, match=f"outcome of row {row}"):
+        finished.run()
+    assert mend(finished.directory) == 1
+    finished.run()
+    assert len(finished.ledger()) == calls + 1
+    assert len(finished.results()) + len(finished.errors()) == 10
+    assert verify(finished.directory).sound
+
+
+def test_nothing_is_mended_under_a_run(finished: Place) -> None:
+    with RunLock.held(finished.directory.path), pytest.raises(LockedError):
+        mend(finished.directory)
+
+
+def test_what_is_no_run_is_not_made_one(place: Place) -> None:
+    with pytest.raises(StorageError, match="no checkpoint"):
+        mend(RunDirectory(place.folder))
+    assert not (place.folder / "checkpoint.db").exists()
