@@ -213,6 +213,14 @@ def test_without_any_model_the_job_is_wrong_not_the_row(model: str | None) -> No
         _render({"prompt": "hi"}, _job(model=model))
 
 
+def test_a_model_may_be_stood_in_for_where_none_is_named() -> None:
+    rows = [{"prompt": "hi"}, {"custom_id": "a", "body": {"messages": [USER]}}]
+    for named, model in ((None, "MODEL"), ("glm-5", "glm-5")):
+        render = Renderer(JobSpec(provider=ProviderSpec(model=named)), stand_in="MODEL")
+        requests = [render(Prompt(0, "0", columns, SOURCE)) for columns in rows]
+        assert [request.body["model"] for request in requests] == [model, model]
+
+
 def test_a_batch_line_without_any_model_is_an_error_of_its_own() -> None:
     """Its neighbours may name theirs."""
     with pytest.raises(RowError, match=r"`body\.model` is not the name of a model"):
@@ -617,6 +625,12 @@ def test_a_template_that_is_none_is_an_error_of_the_job(template: str, said: str
     with pytest.raises(ConfigurationError) as raised:
         Renderer(_templated(template))
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("template", ["", " \n"])
+def test_an_empty_template_is_an_error_of_the_job_not_of_every_row(template: str) -> None:
+    with pytest.raises(ConfigurationError, match="the template is empty"):
+        Renderer(_templated(template))
 
 
 def test_the_system_template_is_named_when_it_is_wrong() -> None:

@@ -11,6 +11,7 @@ from batcher.errors import ConfigurationError
 from batcher.inputs import Dataset
 from batcher.records import Request
 from batcher.run.prepare import Preparation
+from batcher.wording import counted
 
 _SHOWN = 80
 
@@ -79,12 +80,13 @@ def _change(
     lines = [
         "Since the last run of this directory:",
         *(f"  {difference}" for difference in _differences(before, present)),
-        f"  {found.kept:,} rows keep their answer or error; {found.new:,} are to be called",
+        f"  {counted(found.new, 'row')} to be called; "
+        f"{counted(found.kept, 'row')} with answer or error kept",
     ]
     if found.gone:
         lines.append(
-            f"  {found.gone:,} recorded answers belong to no row any more; they are set aside, "
-            "and come back should you undo the change"
+            f"  {counted(found.gone, 'recorded answer')} without a row any more: set aside, and "
+            "back should you undo the change"
         )
     return Change("\n".join(lines), gives_up=found.gone > 0)
 
