@@ -77,11 +77,11 @@ def settle(
 def _change(
     found: Comparison, before: Mapping[str, object], present: Mapping[str, object]
 ) -> Change:
+    new, kept = counted(found.new, "row"), counted(found.kept, "row")
     lines = [
         "Since the last run of this directory:",
         *(f"  {difference}" for difference in _differences(before, present)),
-        f"  {counted(found.new, 'row')} to be called; "
-        f"{counted(found.kept, 'row')} with answer or error kept",
+        f"  {new} to be called; {kept} with answer or error kept",
     ]
     if found.gone:
         lines.append(
