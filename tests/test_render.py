@@ -214,7 +214,10 @@ def test_without_any_model_the_job_is_wrong_not_the_row(model: str | None) -> No
 
 
 def test_a_model_may_be_stood_in_for_where_none_is_named() -> None:
-    rows = [{"prompt": "hi"}, {"custom_id": "a", "body": {"messages": [USER]}}]
+    rows: list[dict[str, object]] = [
+        {"prompt": "hi"},
+        {"custom_id": "a", "body": {"messages": [USER]}},
+    ]
     for named, model in ((None, "MODEL"), ("glm-5", "glm-5")):
         render = Renderer(JobSpec(provider=ProviderSpec(model=named)), stand_in="MODEL")
         requests = [render(Prompt(0, "0", columns, SOURCE)) for columns in rows]

@@ -31,7 +31,11 @@ def _is_extension(type_: pa.DataType) -> bool:
 
 def _is_list(type_: pa.DataType) -> bool:
     return bool(
-        types.is_list(type_) or types.is_large_list(type_) or types.is_fixed_size_list(type_)
+        types.is_list(type_)
+        or types.is_large_list(type_)
+        or types.is_fixed_size_list(type_)
+        or types.is_list_view(type_)
+        or types.is_large_list_view(type_)
     )
 
 

@@ -49,6 +49,8 @@ MESSAGES = pa.list_(pa.struct([pa.field("role", pa.string()), pa.field("raw", pa
             [[("a", Decimal("1.5"))], None, []],
             [[{"key": "a", "value": "1.5"}], None, []],
         ),
+        (pa.list_view(pa.binary()), [[b"\xff\x00"], None], [["/wA="], None]),
+        (pa.large_list_view(pa.binary()), [[b"\xff\x00"], None], [["/wA="], None]),
         (pa.uuid(), [b"0123456789abcdef"], ["MDEyMzQ1Njc4OWFiY2RlZg=="]),
     ],
     ids=str,
