@@ -111,9 +111,27 @@ def test_a_key_is_the_same_on_every_machine_and_in_every_version() -> None:
 
 
 def test_a_key_does_not_hang_on_the_hash_seed_of_the_process() -> None:
-    script = (
-        "from batcher.render import request_key; print(request_key('a', {'b': {'c': 1, 'd': 2}}))"
+    """Nor do templates that go through the row, or through what Jinja2 makes of it."""
+    script = """
+from batcher.job import JobSpec, PromptSpec, ProviderSpec
+from batcher.records import Prompt, Source
+from batcher.render import Renderer
+columns = {"prompt": "p", "tags": ["b", "a", "b"], "meta": {"z": 1, "y": {"x": 2, "w": None}}}
+templates = (
+    None,
+    "{{ row | tojson }}",
+    "{% for name in row %}{{ name }}{% endfor %}",
+    "{{ tags | unique | list }} {{ meta | dictsort }} {{ row.keys() | list }}",
+    "{% for tag in tags | groupby('0') %}{{ tag.grouper }}{% endfor %}",
+)
+for template in templates:
+    job = JobSpec(
+        provider=ProviderSpec(model="m"),
+        parameters={"stop": ["x"], "a": {"c": 1, "b": 2}},
+        prompt=PromptSpec(template=template),
     )
+    print(Renderer(job)(Prompt(0, "0", columns, Source("f", 1))).key)
+"""
     keys = {
         subprocess.run(  # noqa: S603 -- our own script
             [sys.executable, "-c", script],
@@ -121,10 +139,23 @@ def test_a_key_does_not_hang_on_the_hash_seed_of_the_process() -> None:
             capture_output=True,
             text=True,
             check=True,
-        ).stdout.strip()
-        for seed in ("1", "2")
+        ).stdout
+        for seed in ("1", "2", "3")
     }
-    assert keys == {request_key("a", {"b": {"d": 2, "c": 1}})}
+    (lines,) = keys
+    assert len(set(lines.split())) == 5
+
+
+@given(_text, _bodies)
+def test_a_row_asks_the_same_whatever_the_order_of_its_keys(
+    row_id: str, fields: dict[str, Any]
+) -> None:
+    messages = [{"role": "user", "content": [{"type": "text", "text": "hi", "extra": fields}]}]
+    row = {"messages": messages, "note": fields, "id": row_id}
+    job = _job(extra=fields)
+    turned = _job(extra=_reversed(fields))
+    one = Renderer(job)(Prompt(0, row_id, row, SOURCE))
+    assert Renderer(turned)(Prompt(0, row_id, _reversed(row), SOURCE)).key == one.key
 
 
 def test_a_key_knows_the_id_the_model_the_messages_and_the_parameters() -> None:
