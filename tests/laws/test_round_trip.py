@@ -1,8 +1,9 @@
-"""The user's columns, from a Parquet file through inputs and outputs: they come back exactly."""
+"""The user's columns, from an input through the outputs: they come back as they were."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -216,3 +217,37 @@ def test_the_other_formats_hold_each_row_once_whatever_its_types(
         done = export(*dataset.batches(), outcomes, Path(name), format=file_format, metadata={})
         rows = read_head(done.results_path, 99)
     assert [str(row["row"]) for row in rows] == [str(row) for row in range(table.num_rows)]
+
+
+_KEYS = st.sampled_from(["prompt", "n", "列", "", "row", "message", "response"])
+_JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=200)
+@given(rows=st.lists(st.dictionaries(_KEYS, _JSON, max_size=4), min_size=1, max_size=6))
+def test_what_json_lines_hold_comes_back_as_it_is_or_as_its_json(
+    rows: list[dict[str, Any]],
+) -> None:
+    """A column whose values have no type in common holds the JSON of each."""
+    with TemporaryDirectory() as name:
+        path = Path(name) / "prompts.jsonl"
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+        dataset = Dataset(discover([str(path)]), None)
+        outcomes = (Recorded(row, str(row), None, 1, 0.5, 1, None) for row in range(len(rows)))
+        done = export(*dataset.batches(), outcomes, path.parent, metadata={})
+        results = pq.read_table(done.results_path)
+    ours = {*HEAD.names, *ANSWER.names, *ERROR.names, *SOURCE.names}
+    for key in {key for row in rows for key in row}:
+        expected = [row.get(key) for row in rows]
+        found = results.column(f"input_{key}" if key in ours else key).to_pylist()
+        if found != expected:
+            found = [None if text is None else json.loads(text) for text in found]
+        assert found == expected
