@@ -63,6 +63,16 @@ def test_every_type_has_values_in_json(
     json.dumps(made, allow_nan=False)
 
 
+def test_a_map_of_nested_values_has_them_all_in_each_of_its_slices() -> None:
+    """As a cast of the map would not."""
+    type_ = pa.map_(pa.string(), pa.list_(pa.struct([pa.field("n", pa.null())])))
+    rows: list[Any] = [None, [("a", [{"n": None}])], [], [("b", [None, {"n": None}]), ("c", None)]]
+    expected = [row and [{"key": key, "value": value} for key, value in row] for row in rows]
+    for start in range(4):
+        for end in range(start, 5):
+            assert list(json_values(pa.array(rows, type_)[start:end])) == expected[start:end]
+
+
 @given(
     st.lists(
         st.none() | st.lists(st.none() | st.fixed_dictionaries({"n": st.none() | st.just(1)}))
