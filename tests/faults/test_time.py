@@ -22,7 +22,7 @@ from batcher.inputs import Dataset, discover
 from batcher.outputs import export
 from batcher.providers import SignedToken, provider_named
 from batcher.providers.envelope import Envelope
-from batcher.records import Attempt, Completion, Failure, Request, Source, Success, Usage
+from batcher.records import Attempt, Completion, Failure, Outcome, Request, Source, Success, Usage
 from batcher.simulator import SIMULATED_KEY, SimulatorConfig
 from batcher.simulator.service import serve
 from tests.simulated import AT_ONCE, Place
@@ -38,6 +38,18 @@ REQUEST = Request(
     SOURCE,
 )
 ANSWER = Completion("fine", None, None, "stop", "glm-4-flash", Usage(1, 1))
+
+
+async def _outcome(retrier: Retrier) -> Outcome:
+    """Return the outcome of the request."""
+    outcomes: list[Outcome] = []
+
+    async def put(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+
+    await retrier.settle(REQUEST, put)
+    (only,) = outcomes
+    return only
 
 
 # 31: what a provider asks to wait
@@ -103,7 +115,7 @@ async def test_31_a_wait_asked_for_is_never_cut_short_and_garbage_asks_for_none(
 ) -> None:
     """Section C: the longer of our own backoff and the given wait, and up to a tenth of it more."""
     world = Waits(headers, share)
-    assert isinstance(await world.retrier().outcome(REQUEST), Success)
+    assert isinstance(await _outcome(world.retrier()), Success)
     own = share * 2.0
     expected = own if asked is None else max(own, asked) + share * asked / 10
     assert world.slept == [pytest.approx(expected)]
@@ -124,7 +136,7 @@ async def test_31_a_wait_beyond_max_wait_stops_the_run_and_never_brings_a_retry_
 ) -> None:
     world = Waits(headers, 0.0)
     with pytest.raises(RunStoppedError):
-        await world.retrier().outcome(REQUEST)
+        await _outcome(world.retrier())
     assert world.slept == []
 
 
@@ -220,7 +232,7 @@ async def test_44_a_clock_that_is_an_hour_behind_the_provider_s_stops_the_run_as
             sleep=_no_sleep,
         )
         with pytest.raises(RunStoppedError) as stopped:
-            await retrier.outcome(REQUEST)
+            await _outcome(retrier)
     assert stopped.value.error.problem.error_class is ErrorClass.TOKEN_EXPIRED
     assert stopped.value.error.problem.error_class.rule.exit_code == 77
     assert len(attempts) == 2
@@ -281,7 +293,7 @@ async def test_44_a_jump_during_a_call_changes_neither_its_latency_nor_the_wait_
         monotonic=monotonic,
         uniform=lambda low, _high: low,
     )
-    outcome = await retrier.outcome(REQUEST)
+    outcome = await _outcome(retrier)
     assert [attempt.latency for attempt in outcome.attempts] == [1.5, 1.5]
     assert slept == [30.0]
 
@@ -329,7 +341,7 @@ def test_44_moments_of_any_year_come_through_checkpoint_and_outputs(
     (tmp_path / "prompts.jsonl").write_text('{"id": "a", "prompt": "x"}\n{"id": "b"}\n')
     problem = Problem(ErrorClass.INVALID_ROW, "no prompt")
     with Checkpoint.open(tmp_path / "checkpoint.db") as checkpoint:
-        checkpoint.commit(
+        checkpoint.write(
             [
                 Success(0, "a", "key-a", ANSWER, (), moment, SOURCE),
                 Failure(1, "b", None, problem, (), moment, SOURCE),

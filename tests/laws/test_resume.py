@@ -17,12 +17,12 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batcher.checkpoint import Checkpoint
+from batcher.checkpoint import Checkpoint, Reserve
 from batcher.engine.limiter import Limiter
-from batcher.engine.retry import Retrier, RetryPolicy
+from batcher.engine.retry import MAX_AMBIGUOUS, Retrier, RetryPolicy
 from batcher.errors import ErrorClass, Problem, ProviderError
 from batcher.executors import LocalExecutor
-from batcher.records import Completion, Mark, Outcome, Request, Usage
+from batcher.records import Attempt, Completion, Mark, Outcome, Request, Usage
 from batcher.render import Renderer
 from batcher.run.live import LiveRun
 from batcher.run.prepare import Preparation
@@ -33,6 +33,8 @@ Ending = Literal["crash", "signal", "two signals"]
 Truth = dict[int, tuple[object, ...]]
 
 CONCURRENCY = 2
+# A break leaves calls without an answer; where they count, they may end a row of themselves.
+PATIENT = RetryPolicy(max_ambiguous=1000)
 FAILURES = (ErrorClass.THROTTLED, ErrorClass.SERVER_ERROR, ErrorClass.AMBIGUOUS)
 
 
@@ -63,32 +65,47 @@ class Provider:
 
     rows: Sequence[Row]
     calls: Counter[int] = field(default_factory=Counter)
+    unanswered: Counter[int] = field(default_factory=Counter)
     pass_moment: Callable[[], None] = lambda: None
 
     async def __call__(self, request: Request, _request_id: str) -> Completion:
         row = self.rows[request.row]
         call = self.calls[request.row]
         self.calls[request.row] += 1
+        self.unanswered[request.row] += 1
         self.pass_moment()
         # So that answers come in any order.
         for _ in range(row.turns):
             await asyncio.sleep(0)
         self.pass_moment()
         if call < len(row.failures):
-            raise ProviderError(Problem(row.failures[call], "not now"))
+            failure = row.failures[call]
+            self.unanswered[request.row] -= failure is not ErrorClass.AMBIGUOUS
+            raise ProviderError(Problem(failure, "not now"))
+        self.unanswered[request.row] -= 1
         if row.kind == "refused":
             raise ProviderError(Problem(ErrorClass.BAD_REQUEST, "never", "1210", 400))
         return Completion(f"answer {request.row}", None, None, "stop", "glm-4-flash", Usage(1, 1))
 
 
 class Breakable(Checkpoint):
-    """A checkpoint whose commits have a moment before and one after."""
+    """A checkpoint whose writes and syncs have a moment before and one after."""
 
     pass_moment: Callable[[], None]
 
-    def commit(self, outcomes: Sequence[Outcome], marks: Sequence[Mark] = ()) -> None:
+    def write(
+        self,
+        outcomes: Sequence[Outcome],
+        marks: Sequence[Mark] = (),
+        unanswered: Sequence[str] = (),
+    ) -> None:
         self.pass_moment()
-        super().commit(outcomes, marks)
+        super().write(outcomes, marks, unanswered)
+        self.pass_moment()
+
+    def sync(self) -> None:
+        self.pass_moment()
+        super().sync()
         self.pass_moment()
 
 
@@ -107,7 +124,9 @@ def _write(place: Place, rows: Sequence[Row]) -> None:
     place.write(lines)
 
 
-def _run(place: Place, provider: Provider, broken: Break | None) -> None:
+def _run(
+    place: Place, provider: Provider, broken: Break | None, policy: RetryPolicy = PATIENT
+) -> None:
     """Make one start of the run, which may be broken off."""
     left = iter(range(broken.moment, -1, -1)) if broken else iter(())
 
@@ -122,28 +141,37 @@ def _run(place: Place, provider: Provider, broken: Break | None) -> None:
     async def no_sleep(_seconds: float) -> None:
         pass_moment()
 
+    def attempted(request: Request, attempt: Attempt) -> None:
+        live.attempted(request, attempt)
+
     job = place.job()
     provider.pass_moment = pass_moment
-    retrier = Retrier(
-        provider,
-        Limiter(CONCURRENCY),
-        RetryPolicy(),
-        renew=lambda: None,
-        on_attempt=lambda _request, _attempt: None,
-        sleep=no_sleep,
-    )
     place.directory.create()
-    with Breakable.open(place.directory.checkpoint) as checkpoint:
+    with (
+        Breakable.open(place.directory.checkpoint) as checkpoint,
+        Reserve.held(place.directory.reserve, 1024) as reserve,
+    ):
         assert isinstance(checkpoint, Breakable)
         checkpoint.pass_moment = pass_moment
+        retrier = Retrier(
+            provider,
+            Limiter(CONCURRENCY),
+            policy,
+            renew=lambda: None,
+            on_attempt=attempted,
+            sleep=no_sleep,
+            unanswered=checkpoint.unanswered(),
+        )
         live = LiveRun(
             checkpoint,
+            reserve,
             open_dataset(job, place.directory.path, io.BytesIO()),
             Preparation(Renderer(job), time.time),
             LocalExecutor(retrier),
             checkpoint.done(),
             on_recorded=lambda _outcome: None,
             on_pulse=lambda: None,
+            on_notice=lambda _text: None,
         )
         with contextlib.suppress(Crashed):
             asyncio.run(live.run())
@@ -190,15 +218,15 @@ _ROWS = st.lists(
     min_size=1,
     max_size=12,
 )
-_BREAKS = st.lists(
-    st.builds(Break, st.integers(0, 30), st.sampled_from(["crash", "signal", "two signals"])),
-    min_size=1,
-    max_size=4,
-)
+
+
+def _breaks(*endings: Ending, most: int) -> st.SearchStrategy[list[Break]]:
+    one = st.builds(Break, st.integers(0, 30), st.sampled_from(endings))
+    return st.lists(one, min_size=1, max_size=most)
 
 
 @settings(max_examples=60)
-@given(rows=_ROWS, breaks=_BREAKS)
+@given(rows=_ROWS, breaks=_breaks("crash", "signal", "two signals", most=4))
 def test_a_run_broken_off_anywhere_and_resumed_ends_like_the_undisturbed_one(
     rows: list[Row], breaks: list[Break]
 ) -> None:
@@ -222,3 +250,20 @@ def test_a_run_broken_off_anywhere_and_resumed_ends_like_the_undisturbed_one(
         assert recorded == expected
     for row, calls in undisturbed.calls.items():
         assert calls <= provider.calls[row] <= calls + len(breaks)
+
+
+@settings(max_examples=60)
+@given(rows=_ROWS, breaks=_breaks("signal", "two signals", most=6))
+def test_a_row_is_sent_at_most_three_times_without_a_whole_answer_however_often_it_is_stopped(
+    rows: list[Row], breaks: list[Break]
+) -> None:
+    """Promise 4: billed again at most two extra times, counted across processes."""
+    with _place(rows) as place:
+        provider = Provider(rows)
+        for broken in (*breaks, None):
+            _run(place, provider, broken, RetryPolicy())
+        recorded = _truth(place)
+    assert list(recorded) == list(range(len(rows)))
+    assert all(calls <= MAX_AMBIGUOUS for calls in provider.unanswered.values())
+    given_up = {row for row, found in recorded.items() if found[3] == ErrorClass.AMBIGUOUS}
+    assert given_up == {row for row, calls in provider.unanswered.items() if calls == MAX_AMBIGUOUS}

@@ -149,7 +149,7 @@ def _exported(table: pa.Table, group: int, failed: Sequence[bool]) -> tuple[pa.T
         dataset = _dataset(table, folder, group)
         outcomes = (
             Recorded(
-                row, str(row), None, 1, 0.5, 1, None, error_class="bad_request" if bad else None
+                row, str(row), None, 1, 0, 0.5, 1, None, error_class="bad_request" if bad else None
             )
             for row, bad in enumerate(failed)
         )
@@ -213,7 +213,9 @@ def test_the_other_formats_hold_each_row_once_whatever_its_types(
 ) -> None:
     with TemporaryDirectory() as name:
         dataset = _dataset(table, Path(name), group)
-        outcomes = (Recorded(row, str(row), None, 1, 0.5, 1, None) for row in range(table.num_rows))
+        outcomes = (
+            Recorded(row, str(row), None, 1, 0, 0.5, 1, None) for row in range(table.num_rows)
+        )
         done = export(*dataset.batches(), outcomes, Path(name), format=file_format, metadata={})
         rows = read_head(done.results_path, 99)
     assert [str(row["row"]) for row in rows] == [str(row) for row in range(table.num_rows)]
@@ -241,7 +243,7 @@ def test_what_json_lines_hold_comes_back_as_it_is_or_as_its_json(
         path = Path(name) / "prompts.jsonl"
         path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
         dataset = Dataset(discover([str(path)]), None)
-        outcomes = (Recorded(row, str(row), None, 1, 0.5, 1, None) for row in range(len(rows)))
+        outcomes = (Recorded(row, str(row), None, 1, 0, 0.5, 1, None) for row in range(len(rows)))
         done = export(*dataset.batches(), outcomes, path.parent, metadata={})
         results = pq.read_table(done.results_path)
     ours = {*HEAD.names, *ANSWER.names, *ERROR.names, *SOURCE.names}
