@@ -21,7 +21,7 @@ from batcher.errors import ConfigurationError
 Natural = Annotated[int, msgspec.Meta(ge=1)]
 # At most 30 days: every wait ends (reliability.md promise 14).
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=30 * 24 * 3600)]
-Share = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)?%\Z")]
+Share = Annotated[str, msgspec.Meta(pattern=r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%\Z")]
 
 # What the run itself decides; a job that set them would contradict it.
 RESERVED_PARAMETERS = {
@@ -202,6 +202,8 @@ def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def _template(value: object, folder: Path) -> object:
     if not isinstance(value, str) or not value.startswith("@"):
         return value
+    if value == "@":
+        raise ConfigurationError("the template `@` names no file; write @FILE, or the text itself")
     path = folder / value[1:]
     try:
         return path.read_text("utf-8-sig")
@@ -238,7 +240,7 @@ def _explain(message: str, tables: Mapping[str, Any]) -> str:
     if what.startswith("Invalid enum value"):
         what = f"not one of {', '.join(get_args(get_type_hints(_TABLES[table])[key]))}"
     elif "matching regex" in what:
-        what = 'neither a number of rows nor a share such as "1%"'
+        what = 'neither a number of rows nor a share such as "1%", at most "100%"'
     return f"[{table}] {key} = {tables[table][key]!r}: {what}"
 
 

@@ -56,14 +56,21 @@ def request_key(row_id: str, body: Mapping[str, object]) -> str:
 class Renderer:
     """Makes requests of rows as one job wants them; templates are compiled once."""
 
-    def __init__(self, job: JobSpec) -> None:
+    def __init__(self, job: JobSpec, *, stand_in: str | None = None) -> None:
         """Compile the job's templates.
 
+        `stand_in` is written where no model is named, into requests that are looked at, not sent.
+
         Raises:
-            ConfigurationError: a template is not Jinja2.
+            ConfigurationError: a template is not Jinja2, or the prompt's is empty.
         """
         environment = _environment()
         self._job = job
+        self._model = job.provider.model or stand_in
+        if job.prompt.template is not None and not job.prompt.template.strip():
+            raise ConfigurationError(
+                "the template is empty, so that no row has a prompt; write one, or leave it out"
+            )
         self._template = _compile(environment, "template", job.prompt.template)
         self._system = _compile(environment, "system_template", job.prompt.system_template)
 
@@ -86,11 +93,10 @@ class Renderer:
     def _body(self, columns: Mapping[str, object]) -> dict[str, object]:
         if self._template is None and "body" in columns and "custom_id" in columns:
             return self._batch_body(columns)
-        model = self._job.provider.model
-        if not model:
+        if not self._model:
             raise ConfigurationError("the job names no model; give --model, such as glm-4.5-air")
         return {
-            "model": model,
+            "model": self._model,
             "messages": self._messages(columns),
             **self._job.parameters,
         }
@@ -114,7 +120,7 @@ class Renderer:
                 raise RowError(
                     ErrorClass.INVALID_ROW, f"`body.{name}`: {RESERVED_PARAMETERS[name]}"
                 )
-        model = own.get("model", self._job.provider.model)
+        model = own.get("model", self._model)
         if not (isinstance(model, str) and model):
             raise RowError(ErrorClass.INVALID_ROW, "`body.model` is not the name of a model")
         messages = checked_messages(own.get("messages"), "body.messages")

@@ -245,6 +245,8 @@ def test_a_key_in_the_wrong_place_is_told_where_it_belongs(at: str | None) -> No
         ({"output": {"directory": 3}}, "[output] directory = 3: Expected `str`, got `int`"),
         ({"output": {"allow_errors": -1}}, "[output] allow_errors = -1: Expected `int` >= 0"),
         ({"output": {"allow_errors": "few"}}, "= 'few': neither a number of rows nor a share"),
+        ({"output": {"allow_errors": "150%"}}, "= '150%': neither a number of rows nor a share"),
+        ({"output": {"allow_errors": "100.1%"}}, 'such as "1%", at most "100%"'),
         ({"output": {"allow_errors": "1%\n"}}, "neither a number of rows nor a share"),
         ({"provider": 3}, "the command line: provider: Expected `table`, got `int`"),
         ({"prompt": 3}, "the command line: prompt: Expected `table`, got `int`"),
@@ -302,6 +304,12 @@ def test_a_file_that_is_not_there_is_named(job_file: Path) -> None:
 def test_a_template_that_is_not_there_is_named() -> None:
     assert _refused(None, {"prompt": {"template": "@gone.j2"}}) == (
         "cannot read the template gone.j2: No such file or directory"
+    )
+
+
+def test_a_sign_without_a_file_is_told_what_belongs_behind_it() -> None:
+    assert _refused(None, {"prompt": {"template": "@"}}) == (
+        "the template `@` names no file; write @FILE, or the text itself"
     )
 
 

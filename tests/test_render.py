@@ -111,9 +111,27 @@ def test_a_key_is_the_same_on_every_machine_and_in_every_version() -> None:
 
 
 def test_a_key_does_not_hang_on_the_hash_seed_of_the_process() -> None:
-    script = (
-        "from batcher.render import request_key; print(request_key('a', {'b': {'c': 1, 'd': 2}}))"
+    """Nor do templates that go through the row, or through what Jinja2 makes of it."""
+    script = """
+from batcher.job import JobSpec, PromptSpec, ProviderSpec
+from batcher.records import Prompt, Source
+from batcher.render import Renderer
+columns = {"prompt": "p", "tags": ["b", "a", "b"], "meta": {"z": 1, "y": {"x": 2, "w": None}}}
+templates = (
+    None,
+    "{{ row | tojson }}",
+    "{% for name in row %}{{ name }}{% endfor %}",
+    "{{ tags | unique | list }} {{ meta | dictsort }} {{ row.keys() | list }}",
+    "{% for tag in tags | groupby('0') %}{{ tag.grouper }}{% endfor %}",
+)
+for template in templates:
+    job = JobSpec(
+        provider=ProviderSpec(model="m"),
+        parameters={"stop": ["x"], "a": {"c": 1, "b": 2}},
+        prompt=PromptSpec(template=template),
     )
+    print(Renderer(job)(Prompt(0, "0", columns, Source("f", 1))).key)
+"""
     keys = {
         subprocess.run(  # noqa: S603 -- our own script
             [sys.executable, "-c", script],
@@ -121,10 +139,23 @@ def test_a_key_does_not_hang_on_the_hash_seed_of_the_process() -> None:
             capture_output=True,
             text=True,
             check=True,
-        ).stdout.strip()
-        for seed in ("1", "2")
+        ).stdout
+        for seed in ("1", "2", "3")
     }
-    assert keys == {request_key("a", {"b": {"d": 2, "c": 1}})}
+    (lines,) = keys
+    assert len(set(lines.split())) == 5
+
+
+@given(_text, _bodies)
+def test_a_row_asks_the_same_whatever_the_order_of_its_keys(
+    row_id: str, fields: dict[str, Any]
+) -> None:
+    messages = [{"role": "user", "content": [{"type": "text", "text": "hi", "extra": fields}]}]
+    row = {"messages": messages, "note": fields, "id": row_id}
+    job = _job(extra=fields)
+    turned = _job(extra=_reversed(fields))
+    one = Renderer(job)(Prompt(0, row_id, row, SOURCE))
+    assert Renderer(turned)(Prompt(0, row_id, _reversed(row), SOURCE)).key == one.key
 
 
 def test_a_key_knows_the_id_the_model_the_messages_and_the_parameters() -> None:
@@ -211,6 +242,17 @@ def test_a_row_without_a_prompt_is_told_which_columns_it_has() -> None:
 def test_without_any_model_the_job_is_wrong_not_the_row(model: str | None) -> None:
     with pytest.raises(ConfigurationError, match="the job names no model; give --model"):
         _render({"prompt": "hi"}, _job(model=model))
+
+
+def test_a_model_may_be_stood_in_for_where_none_is_named() -> None:
+    rows: list[dict[str, object]] = [
+        {"prompt": "hi"},
+        {"custom_id": "a", "body": {"messages": [USER]}},
+    ]
+    for named, model in ((None, "MODEL"), ("glm-5", "glm-5")):
+        render = Renderer(JobSpec(provider=ProviderSpec(model=named)), stand_in="MODEL")
+        requests = [render(Prompt(0, "0", columns, SOURCE)) for columns in rows]
+        assert [request.body["model"] for request in requests] == [model, model]
 
 
 def test_a_batch_line_without_any_model_is_an_error_of_its_own() -> None:
@@ -617,6 +659,12 @@ def test_a_template_that_is_none_is_an_error_of_the_job(template: str, said: str
     with pytest.raises(ConfigurationError) as raised:
         Renderer(_templated(template))
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("template", ["", " \n"])
+def test_an_empty_template_is_an_error_of_the_job_not_of_every_row(template: str) -> None:
+    with pytest.raises(ConfigurationError, match="the template is empty"):
+        Renderer(_templated(template))
 
 
 def test_the_system_template_is_named_when_it_is_wrong() -> None:

@@ -21,10 +21,11 @@ import click
 def command(directory: str, file_format: Any, to: str | None) -> None:
     """Write results and errors of the run in DIR again, also while it goes on."""
     from batcher.run import RunDirectory, export_run
+    from batcher.wording import counted
 
     target = Path(to) if to else None
     exported = export_run(RunDirectory(Path(directory)), target, file_format)
-    click.echo(f"{exported.results:,} results   {exported.results_path}")
-    click.echo(f"{exported.errors:,} errors    {exported.errors_path}")
+    click.echo(f"{counted(exported.results, 'result')}   {exported.results_path}")
+    click.echo(f"{counted(exported.errors, 'error')}    {exported.errors_path}")
     if exported.pending:
-        click.echo(f"{exported.pending:,} rows are pending")
+        click.echo(f"{counted(exported.pending, 'row')} pending")

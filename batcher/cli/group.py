@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import click
 
@@ -72,9 +74,11 @@ def exit_codes(debug: Callable[[], bool]) -> Iterator[None]:
     """End the process with the code of whatever is raised inside, and a message for the user."""
     try:
         yield
-    # click has its own words for the wrong use of a command, and for a closed pipe.
-    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+    # click has its own words for the wrong use of a command.
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
+    except BrokenPipeError:
+        _leave_quietly()
     except KeyboardInterrupt as error:
         number = error.number if isinstance(error, Interruption) else signal.SIGINT
         click.echo(f"Stopped by {number.name}.", err=True)
@@ -94,6 +98,15 @@ def exit_codes(debug: Callable[[], bool]) -> Iterator[None]:
             err=True,
         )
         sys.exit(BatcherError.exit_code)
+
+
+def _leave_quietly() -> NoReturn:
+    """End as any other program does whose reader left, as in `batcher check FILE | head -1`."""
+    # What is still buffered must go somewhere, or Python complains when it closes the streams.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    sys.exit(128 + signal.SIGPIPE)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,7 +16,15 @@ from batcher.cli.options import job_of, job_options
 @click.option("-n", "rows", type=click.IntRange(min=1), default=3, help="How many rows [3].")
 def command(rows: int, **options: Any) -> None:
     """Show the exact requests of the first rows of INPUT, without a call."""
-    from batcher.run import preview
+    from batcher.run import STAND_IN, preview
 
+    is_unnamed = False
     for shown in preview(job_of(options), sys.stdin.buffer, rows):
         click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+        is_unnamed |= shown.get("key", "") is None
+    if is_unnamed:
+        click.echo(
+            f"Note: no model is named, so {STAND_IN} stands for it and the key is not known yet; "
+            "a run needs --model, such as glm-4.5-air.",
+            err=True,
+        )

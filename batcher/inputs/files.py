@@ -24,6 +24,9 @@ SUFFIXES: dict[str, tuple[FileFormat, Compression | None]] = {
     ".parquet": ("parquet", None),
 }
 _KNOWN = ", ".join(SUFFIXES)
+# What packed files begin with; no line of JSON does.
+_PACKED: dict[bytes, Compression] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_PARQUET = b"PAR1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,19 @@ def discover(inputs: Sequence[str]) -> tuple[InputFile, ...]:
         except OSError as error:
             raise InputError(f"cannot read {error.filename}: {error.strerror}") from None
     return tuple(files.values())
+
+
+def compression_of(head: bytes, name: str) -> Compression | None:
+    """Return how JSON Lines that begin with the bytes `head` are packed.
+
+    Raises:
+        InputError: they are no lines but Parquet; `name` is where they come from.
+    """
+    if head.startswith(_PARQUET):
+        raise InputError(
+            f"{name} holds Parquet, not JSON Lines; give it as a file whose name ends in .parquet"
+        )
+    return next((packed for magic, packed in _PACKED.items() if head.startswith(magic)), None)
 
 
 def _expanded(given: str) -> list[str]:
@@ -111,8 +127,13 @@ def _checked(name: str) -> InputFile:
     suffix = _suffix(path.name)
     if suffix is None:
         raise InputError(f"{name} is of no known kind; known suffixes: {_KNOWN}")
-    path.open("rb").close()
-    return InputFile(path, name, *SUFFIXES[suffix])
+    file_format, compression = SUFFIXES[suffix]
+    with path.open("rb") as file:
+        head = file.read(4)
+    if file_format == "jsonl" and compression is None:
+        # Such as a download that kept its packing but not its name.
+        compression = compression_of(head, name)
+    return InputFile(path, name, file_format, compression)
 
 
 def _suffix(name: str) -> str | None:

@@ -120,11 +120,11 @@ def _lists(array: pa.ListArray[Any]) -> Sequence[Any]:
 
 
 def _maps(array: pa.MapArray[Any, Any]) -> Sequence[Any]:
-    entry = pa.struct([("key", array.type.key_type), ("value", array.type.item_type)])
-    return [
-        None if entries is None else _map(entries)
-        for entries in plain_values(array.cast(pa.list_(entry)))
-    ]
+    entries = pa.StructArray.from_arrays([array.keys, array.items], ["key", "value"])
+    # Not a cast, which miscounts nulls in nested structs; and a slice of offsets takes no mask.
+    offsets: Any = pa.array(array.offsets.to_pylist(), pa.int32())
+    lists = pa.ListArray.from_arrays(offsets, entries, mask=array.is_null())
+    return [None if found is None else _map(found) for found in plain_values(lists)]
 
 
 def _map(entries: list[dict[str, Any]]) -> dict[Any, Any]:

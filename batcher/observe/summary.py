@@ -8,6 +8,7 @@ from pathlib import Path
 
 from batcher.observe.tally import Tally
 from batcher.records import Counts
+from batcher.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Summary:
         if self.simulated:
             yield "SIMULATED: these answers come from the simulator; no model was called."
         yield _printable(self.ended)
-        found = f"{counts.results:,} results, {counts.error_rows:,} errors"
+        found = f"{counted(counts.results, 'result')}, {counted(counts.error_rows, 'error')}"
         if self.pending is None:
             yield f"  rows      {found}, the rest pending"
         else:
@@ -43,10 +44,10 @@ class Summary:
         for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
             yield f"            {rows:,} {error_class}: {error_class.rule.hint}"
         if counts.truncated:
-            yield f"            {counts.truncated:,} results were cut at max_tokens (length)"
+            yield f"            {counted(counts.truncated, 'result')} cut at max_tokens (length)"
         yield (
             f"  attempts  {counts.attempts:,}; in this process {tally.attempts:,}, "
-            f"{tally.retries:,} of them retries"
+            f"{tally.retries:,} of them {'a retry' if tally.retries == 1 else 'retries'}"
         )
         if counts.ambiguous_attempts:
             yield (

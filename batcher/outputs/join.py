@@ -116,7 +116,14 @@ def _take(piece: pa.RecordBatch, rows: Sequence[object]) -> pa.RecordBatch:
     if places.null_count:
         stray = wanted.filter(places.is_null())[0].as_py()
         raise StorageError(f"the outcome of row {stray} has no row in the input; {_WAY_OUT}")
-    return piece.take(places)
+    try:
+        return piece.take(places)
+    except pa.ArrowNotImplementedError:
+        # Arrow cannot take from columns of string or binary views, but it can join slices of them.
+        numbers: list[Any] = places.to_pylist()
+        table = pa.Table.from_batches([piece.slice(number, 1) for number in numbers])
+        (joined,) = table.combine_chunks().to_batches()
+        return joined
 
 
 def _input(rows: pa.RecordBatch) -> list[pa.Array[Any]]:

@@ -31,7 +31,11 @@ def _is_extension(type_: pa.DataType) -> bool:
 
 def _is_list(type_: pa.DataType) -> bool:
     return bool(
-        types.is_list(type_) or types.is_large_list(type_) or types.is_fixed_size_list(type_)
+        types.is_list(type_)
+        or types.is_large_list(type_)
+        or types.is_fixed_size_list(type_)
+        or types.is_list_view(type_)
+        or types.is_large_list_view(type_)
     )
 
 
@@ -79,8 +83,10 @@ def _lists(array: pa.ListArray[Any]) -> Sequence[object]:
 
 def _maps(array: pa.MapArray[Any, Any]) -> Sequence[object]:
     """Return lists of {"key": ..., "value": ...}: keys need be neither strings nor unique."""
-    entry = pa.struct([("key", array.type.key_type), ("value", array.type.item_type)])
-    return json_values(array.cast(pa.list_(entry)))
+    entries = pa.StructArray.from_arrays([array.keys, array.items], ["key", "value"])
+    # Not a cast, which miscounts nulls in nested structs; and a slice of offsets takes no mask.
+    offsets: Any = pa.array(array.offsets.to_pylist(), pa.int32())
+    return json_values(pa.ListArray.from_arrays(offsets, entries, mask=array.is_null()))
 
 
 def _moments(array: pa.TimestampArray[Any, Any]) -> Sequence[object]:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from batcher.outputs.columns import array, by_column
 from batcher.outputs.layout import ANSWER, ERROR
 from batcher.records import Recorded
+from batcher.wording import counted
 
 _BATCH_ROWS = 4096
 
@@ -27,8 +28,9 @@ def problems(path: Path, outcomes: Iterator[Recorded] | None) -> Iterator[str]:
             yield from _compared(path.name, file, outcomes)
     except FileNotFoundError:
         yield f"{path.name} is missing"
-    except (OSError, ValueError, pa.ArrowException) as error:
-        yield f"{path.name} is damaged: {error}"
+    # KeyError: it lacks a column of ours.
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        yield f"{path.name} is damaged, or none of ours: {error}"
 
 
 def _compared(
@@ -47,9 +49,9 @@ def _compared(
     if expected is not None:
         expected.finish()
         if expected.missing:
-            yield f"{name} lacks {expected.missing:,} rows that are recorded"
+            yield f"{name} lacks {counted(expected.missing, 'row')} of those recorded"
         if expected.strays:
-            yield f"{name} holds {expected.strays:,} rows that are not recorded as such"
+            yield f"{name} holds {counted(expected.strays, 'row')} not recorded as such"
 
 
 class _Expected:
@@ -86,10 +88,12 @@ def _differences(name: str, batch: pa.RecordBatch, found: dict[int, Recorded]) -
     if not found:
         return
     rows = batch.column("row").to_pylist()
-    held = batch.take(pa.array([place for place, row in enumerate(rows) if row in found]))
+    ours = ANSWER if "response" in batch.schema.names and "key" in batch.schema.names else ERROR
+    places = pa.array([place for place, row in enumerate(rows) if row in found])
+    # Not the input's columns too: Arrow cannot take from all types.
+    held = batch.select(["id", *ours.names]).take(places)
     columns = by_column(list(found.values()))
     columns["failed_at"] = columns["finished_at"]
-    ours = ANSWER if "response" in batch.schema.names and "key" in batch.schema.names else ERROR
     for field in (pa.field("id", pa.string()), *ours):
         wanted: pa.Array[Any] = array(columns[field.name], field.type)
         if not wanted.equals(held.column(field.name)):

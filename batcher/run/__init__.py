@@ -7,10 +7,11 @@ from batcher.run.head import first_results
 from batcher.run.resume import Change
 from batcher.run.session import RunResult, Session
 from batcher.run.status import Status, status_of
-from batcher.run.survey import Survey, check, preview
+from batcher.run.survey import STAND_IN, Survey, check, preview
 from batcher.run.verify import Verification, mend, verify
 
 __all__ = [
+    "STAND_IN",
     "Callee",
     "Change",
     "RunDirectory",

@@ -11,6 +11,7 @@ from batcher.errors import ConfigurationError
 from batcher.inputs import Dataset
 from batcher.records import Request
 from batcher.run.prepare import Preparation
+from batcher.wording import counted
 
 _SHOWN = 80
 
@@ -76,15 +77,16 @@ def settle(
 def _change(
     found: Comparison, before: Mapping[str, object], present: Mapping[str, object]
 ) -> Change:
+    new, kept = counted(found.new, "row"), counted(found.kept, "row")
     lines = [
         "Since the last run of this directory:",
         *(f"  {difference}" for difference in _differences(before, present)),
-        f"  {found.kept:,} rows keep their answer or error; {found.new:,} are to be called",
+        f"  {new} to be called; {kept} with answer or error kept",
     ]
     if found.gone:
         lines.append(
-            f"  {found.gone:,} recorded answers belong to no row any more; they are set aside, "
-            "and come back should you undo the change"
+            f"  {counted(found.gone, 'recorded answer')} without a row any more: set aside, and "
+            "back should you undo the change"
         )
     return Change("\n".join(lines), gives_up=found.gone > 0)
 

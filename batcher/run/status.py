@@ -10,6 +10,7 @@ from batcher.records import Counts
 from batcher.run.description import counted_rows
 from batcher.run.directory import RunDirectory
 from batcher.run.rows import recalled
+from batcher.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ class Status:
         yield f"{self.directory.path}: {self.holder or self.state}{simulated}"
         share = counts.rows / self.total if self.total else 1.0
         yield f"  rows    {counts.rows:,} of {self.total:,} ({share:.1%})"
-        yield f"          {counts.results:,} results, {counts.error_rows:,} errors"
+        found = f"{counted(counts.results, 'result')}, {counted(counts.error_rows, 'error')}"
+        yield f"          {found}"
         for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
             yield f"          {rows:,} {error_class}: {error_class.rule.hint}"
         yield f"  tokens  {counts.prompt_tokens:,} in, {counts.completion_tokens:,} out"

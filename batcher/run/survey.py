@@ -17,6 +17,10 @@ from batcher.records import Failure, Request
 from batcher.render import Renderer
 from batcher.run.prepare import Preparation
 from batcher.run.rows import open_dataset
+from batcher.wording import counted
+
+STAND_IN = "MODEL"
+"""Written for the model where none is named yet: whether a row is good does not depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Survey:
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
-        yield f"{self.rows:,} rows, {self.bad:,} bad"
+        yield f"{counted(self.rows, 'row')}, {self.bad:,} bad"
         yield (
             f"about {self.prompt_tokens:,} prompt tokens in the good ones "
             "(estimated from their characters)"
@@ -43,8 +47,7 @@ def check(job: JobSpec, stdin: BinaryIO, report: Callable[[str], None]) -> Surve
         InputError, ConfigurationError: an input or the job is unusable as a whole.
     """
     rows = bad = tokens = 0
-    # Whether a row is good does not depend on the model, so none need be named yet.
-    prepare = Preparation(Renderer(job.with_model(job.provider.model or "any")), time.time)
+    prepare = Preparation(Renderer(job, stand_in=STAND_IN), time.time)
     with Placement.alone() as placement:
         for item in _prepared(job, prepare, stdin):
             rows += 1
@@ -64,15 +67,18 @@ def check(job: JobSpec, stdin: BinaryIO, report: Callable[[str], None]) -> Surve
 def preview(job: JobSpec, stdin: BinaryIO, rows: int) -> Iterator[dict[str, object]]:
     """Yield the first `rows` rows as they would be sent, or why they cannot be.
 
+    Where no model is named, STAND_IN is in its place, and the key, which would be another, None.
+
     Raises:
         InputError, ConfigurationError: an input or the job is unusable as a whole.
     """
-    prepare = Preparation(Renderer(job), time.time)
+    prepare = Preparation(Renderer(job, stand_in=STAND_IN), time.time)
     for item in islice(_prepared(job, prepare, stdin), rows):
         named = {"row": item.row, "id": item.id, "source": str(item.source)}
         match item:
             case Request():
-                yield {**named, "key": item.key, "request": item.body}
+                key = None if item.body["model"] == STAND_IN else item.key
+                yield {**named, "key": key, "request": item.body}
             case Failure(problem=problem):
                 yield {
                     **named,

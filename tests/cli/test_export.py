@@ -24,6 +24,12 @@ def test_parquet_is_made_again_from_the_checkpoint(batcher: Batcher, finished: P
     assert results.read_bytes() == whole
 
 
+def test_a_single_row_is_no_plural(batcher: Batcher, folder: Path) -> None:
+    (folder / "one.jsonl").write_text('{"prompt": "hi"}\n')
+    batcher("run", "one.jsonl", "--simulate", "--sim-latency", "0")
+    assert batcher("export", "one.batch").stdout.startswith("1 result   ")
+
+
 @pytest.mark.parametrize("file_format", ["jsonl", "csv"])
 def test_other_formats_and_folders_are_at_choice(
     batcher: Batcher, finished: Path, folder: Path, file_format: str
@@ -48,4 +54,4 @@ def test_a_run_that_was_stopped_has_what_there_is(batcher: Batcher) -> None:
     batcher("run", "prompts.jsonl", "--simulate", "--sim-latency", "0", "--sim-fault", "1113=1")
     done = batcher("export", "prompts.batch")
     assert done.exit_code == 0
-    assert "5 rows are pending" in done.stdout
+    assert "5 rows pending" in done.stdout

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
@@ -94,3 +95,22 @@ def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
     )
     assert "Traceback" not in done.stderr
     assert done.returncode == 1
+
+
+def test_a_reader_that_leaves_in_the_middle_of_a_report_ends_the_command_as_others_end(
+    folder: Path,
+) -> None:
+    """As in `batcher check bad.jsonl | head -1`: 141 is what a shell says of SIGPIPE."""
+    (folder / "bad.jsonl").write_text("[]\n" * 20_000)
+    with subprocess.Popen(
+        [sys.executable, "-m", "batcher", "check", "bad.jsonl"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert "bad.jsonl:1: invalid_row" in process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141

@@ -22,6 +22,14 @@ def test_the_exact_requests_are_shown_and_nothing_is_made(batcher: Batcher) -> N
     assert not Path("prompts.batch").exists()
 
 
+def test_without_a_model_the_requests_are_shown_with_a_note(batcher: Batcher) -> None:
+    done = batcher("preview", "prompts.jsonl", "-n", "1")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["request"]["model"] == "MODEL"
+    assert "a run needs --model" in done.stderr
+    assert "needs --model" not in batcher("preview", "prompts.jsonl", "-m", "glm-5").stderr
+
+
 def test_a_bad_row_is_shown_with_its_reason(batcher: Batcher, folder: Path) -> None:
     (folder / "bad.jsonl").write_text('{"text": "x"}\n')
     done = batcher("preview", "bad.jsonl", "-m", "glm-4-flash")

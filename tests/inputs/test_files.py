@@ -49,6 +49,24 @@ def test_the_suffix_says_what_a_file_is(name: str, format_: str, compression: st
     assert (file.format, file.compression) == (format_, compression)
 
 
+@pytest.mark.parametrize(
+    ("head", "compression"),
+    [(b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"{}", None), (b"(\n", None)],
+)
+def test_lines_that_are_packed_under_a_plain_name_are_known_by_their_first_bytes(
+    head: bytes, compression: str | None
+) -> None:
+    Path("a.jsonl").write_bytes(head)
+    (file,) = discover(["a.jsonl"])
+    assert (file.format, file.compression) == ("jsonl", compression)
+
+
+def test_parquet_under_the_name_of_lines_is_refused_with_the_right_name() -> None:
+    Path("a.jsonl").write_bytes(b"PAR1 and so on")
+    with pytest.raises(InputError, match=r"a\.jsonl holds Parquet.*\.parquet"):
+        discover(["a.jsonl"])
+
+
 def test_files_come_in_the_order_they_are_named_each_once() -> None:
     make("b.jsonl", "a.jsonl")
     Path("link.jsonl").symlink_to("a.jsonl")

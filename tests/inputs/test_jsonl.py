@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.errors import ErrorClass
@@ -50,6 +52,58 @@ def test_every_line_that_is_not_blank_is_a_prompt_or_a_failure_with_its_place(
             assert row.id == row.columns.get("id", str(row.row))
         else:
             assert line in (b'{"id":1.5}', b"{bad", b"\xff", b"[1]")
+
+
+# Bytes of any kind, and what a reader stumbles over, next to each other in any order.
+_ANY_BYTES = st.lists(
+    st.binary(max_size=6)
+    | st.sampled_from(
+        [
+            *(
+                b'{"id":"a","prompt":"b"}',
+                b'{"n":1}',
+                b'{"a":',
+                b"}",
+                b'"',
+                b"\\",
+                b"\\ud800",
+                b"NaN",
+            ),
+            *(b"1e999", b'{"a":' + b"9" * 30 + b"}", b"[" * 120, b'{"a":1,"a":2}', b"null", b"{}"),
+            *(b"\n", b"\r\n", b"\r", b"\x00", b"\xef\xbb\xbf", b"\xff", b"\xe4\xbd", b" ", b"\x0b"),
+            *("\u2028\u2029\x85".encode(), "中文😀".encode(), b"x" * 60),
+        ]
+    )
+).map(b"".join)
+
+
+@settings(max_examples=300)
+@given(content=_ANY_BYTES, parts=st.lists(st.integers(0, 200), max_size=3))
+def test_any_bytes_are_rows_and_failures_of_their_lines_however_they_are_packed(
+    content: bytes, parts: list[int], write_lines: WriteLines
+) -> None:
+    """Plain, and packed as one stream or as several one behind the other."""
+    lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    plain = write_lines(content)
+    rows = list(reader(plain, longest=80).rows(START, forget))
+    assert [row.row for row in rows] == list(range(len(rows)))
+    assert [row.source.line for row in rows] == [
+        number for number, line in enumerate(lines, 1) if line.strip()
+    ]
+    for row in rows:
+        if isinstance(row, Failure):
+            assert (row.key, row.problem.error_class) == (None, ErrorClass.INVALID_ROW)
+        else:
+            assert row.columns == json.loads(lines[row.source.line - 1])
+    cuts = [0, *sorted(parts), len(content)]
+    pieces = [content[start:end] for start, end in pairwise(cuts)]
+    for suffix in (".jsonl.gz", ".jsonl.zst"):
+        packed = write_lines(content, suffix)
+        packed.path.write_bytes(
+            b"".join(write_lines(piece, suffix).path.read_bytes() for piece in pieces)
+        )
+        again = replace(packed, name=plain.name)
+        assert list(reader(again, longest=80).rows(START, forget)) == rows
 
 
 def test_a_bad_line_is_a_failure_that_shows_its_start(write_lines: WriteLines) -> None:

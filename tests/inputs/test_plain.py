@@ -70,6 +70,16 @@ def test_maps_become_dicts() -> None:
     assert plain_values(array[1:]) == [None, {}]
 
 
+def test_a_map_of_nested_values_has_them_all_in_each_of_its_slices() -> None:
+    """As a cast of the map would not."""
+    type_ = pa.map_(_TEXT, pa.list_(pa.struct([pa.field("n", pa.null())])))
+    rows: list[Any] = [None, [("a", [{"n": None}])], [], [("b", [None, {"n": None}]), ("c", None)]]
+    expected = [None if row is None else dict(row) for row in rows]
+    for start in range(4):
+        for end in range(start, 5):
+            assert plain_values(pa.array(rows, type_)[start:end]) == expected[start:end]
+
+
 @given(
     st.lists(
         st.none() | st.lists(st.none() | st.fixed_dictionaries({"n": st.none() | st.just(1)}))

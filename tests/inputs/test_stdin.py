@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from batcher.errors import InputError, StorageError
+from batcher.inputs.lines import read_lines
 from batcher.inputs.stdin import keep_spooled, spool_stdin
 
 
@@ -59,6 +63,33 @@ def test_a_copy_that_is_gone_cannot_be_kept(tmp_path: Path) -> None:
 def test_nothing_to_read_and_nothing_kept_is_an_error(silent: io.BytesIO, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="standard input is empty"):
         spool_stdin(silent, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pack", "compression"),
+    [(gzip.compress, "gzip"), (lambda lines: pa.compress(lines, "zstd", asbytes=True), "zstd")],
+)
+def test_what_comes_packed_is_known_by_its_first_bytes_also_when_it_was_kept(
+    pack: Callable[[bytes], bytes], compression: str, tmp_path: Path
+) -> None:
+    """As by `batcher run - < prompts.jsonl.gz`."""
+    lines = b'{"prompt": "hi"}\n' * 3
+    fresh = keep_spooled(spool_stdin(io.BytesIO(pack(lines)), tmp_path))
+    assert fresh.compression == compression
+    assert b"\n".join([line.content for line in read_lines(fresh)]) + b"\n" == lines
+    assert spool_stdin(io.BytesIO(), tmp_path) == fresh
+
+
+def test_parquet_on_standard_input_is_refused_before_anything_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"standard input holds Parquet.*\.parquet"):
+        spool_stdin(io.BytesIO(b"PAR1 and so on"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kept_copy_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "stdin.jsonl").mkdir()
+    with pytest.raises(StorageError, match="cannot read what was kept"):
+        spool_stdin(io.BytesIO(), tmp_path)
 
 
 def test_a_copy_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_whole_run_in_lines() -> None:
         "  rows      2,000: 1,234 results, 13 errors, 753 pending",
         f"            11 server_error: {ErrorClass.SERVER_ERROR.rule.hint}",
         f"            2 bad_request: {ErrorClass.BAD_REQUEST.rule.hint}",
-        "            5 results were cut at max_tokens (length)",
+        "            5 results cut at max_tokens (length)",
         "  attempts  1,500; in this process 90, 6 of them retries",
         "            3 sent without a whole answer coming back: possibly billed",
         "  tokens    70,000 in (30,000 cached), 20,000 out (5,000 reasoning)",
@@ -65,6 +65,14 @@ def test_a_whole_run_in_lines() -> None:
         "  results   p.batch/results.parquet",
         "  errors    p.batch/errors.parquet",
     ]
+
+
+def test_a_single_one_is_no_plural() -> None:
+    counts = _counts(1, {ErrorClass.BAD_REQUEST: 1}, truncated=1)
+    lines = _lines(counts=counts, tally=_tally(1.0, attempts=3, retries=1))
+    assert lines[1] == "  rows      2: 1 result, 1 error, 0 pending"
+    assert lines[3] == "            1 result cut at max_tokens (length)"
+    assert lines[4].endswith("1 of them a retry")
 
 
 def test_a_run_without_rows_shows_zeros_and_no_latency() -> None:

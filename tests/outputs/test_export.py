@@ -223,6 +223,28 @@ def test_a_type_that_parquet_lacks_is_an_output_error_that_names_the_way_out(
     assert read_head(attempt("jsonl").results_path, 1)[0]["options"] == {}
 
 
+def test_a_value_that_parquet_lacks_is_a_storage_error_that_names_the_way_out(
+    tmp_path: Path, make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+) -> None:
+    """Parquet counts milliseconds at least, and so many seconds have too many of them."""
+    columns = pa.struct([pa.field("at", pa.timestamp("s"))])
+
+    def attempt(file_format: Format) -> Exported:
+        return export(
+            make_schema(columns),
+            make_batches([{"at": 2**60}], columns),
+            iter([answered(0)]),
+            tmp_path,
+            format=file_format,
+            metadata={},
+        )
+
+    with pytest.raises(StorageError, match=r"cannot write .*results.*--format jsonl"):
+        attempt("parquet")
+    assert _files(tmp_path) == {}
+    assert "at" in read_head(attempt("jsonl").results_path, 1)[0]
+
+
 def test_the_parquet_files_carry_the_metadata_of_the_run(
     tmp_path: Path, publish: Callable[..., Exported]
 ) -> None:

@@ -150,3 +150,16 @@ def test_the_fields_of_an_outcome_stand_in_their_columns(
     assert results[0]["finished_at"].timestamp() == 1_700_000_000
     assert errors[0]["failed_at"].timestamp() == 1_700_000_000.000001
     assert errors[0]["http_status"] == 500
+
+
+@pytest.mark.parametrize("type_", [pa.string_view(), pa.binary_view()])
+def test_columns_that_arrow_cannot_take_from_are_joined_too(
+    type_: pa.DataType, make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+) -> None:
+    columns = pa.struct([pa.field("prompt", type_)])
+    batches = make_batches([{"prompt": b"a"}, None, {"prompt": b"c"}, None, None], columns, size=5)
+    outcomes = iter([answered(1), answered(2)])
+    (part,) = join(batches, outcomes, layout(make_schema(columns)))
+    assert part.results is not None
+    assert part.results.schema.field("prompt").type == type_
+    assert part.results.column("prompt").cast(pa.binary()).to_pylist() == [None, b"c"]

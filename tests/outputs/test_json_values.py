@@ -49,6 +49,8 @@ MESSAGES = pa.list_(pa.struct([pa.field("role", pa.string()), pa.field("raw", pa
             [[("a", Decimal("1.5"))], None, []],
             [[{"key": "a", "value": "1.5"}], None, []],
         ),
+        (pa.list_view(pa.binary()), [[b"\xff\x00"], None], [["/wA="], None]),
+        (pa.large_list_view(pa.binary()), [[b"\xff\x00"], None], [["/wA="], None]),
         (pa.uuid(), [b"0123456789abcdef"], ["MDEyMzQ1Njc4OWFiY2RlZg=="]),
     ],
     ids=str,
@@ -59,6 +61,16 @@ def test_every_type_has_values_in_json(
     made = list(json_values(pa.array(values, type_)))
     assert made == expected
     json.dumps(made, allow_nan=False)
+
+
+def test_a_map_of_nested_values_has_them_all_in_each_of_its_slices() -> None:
+    """As a cast of the map would not."""
+    type_ = pa.map_(pa.string(), pa.list_(pa.struct([pa.field("n", pa.null())])))
+    rows: list[Any] = [None, [("a", [{"n": None}])], [], [("b", [None, {"n": None}]), ("c", None)]]
+    expected = [row and [{"key": key, "value": value} for key, value in row] for row in rows]
+    for start in range(4):
+        for end in range(start, 5):
+            assert list(json_values(pa.array(rows, type_)[start:end])) == expected[start:end]
 
 
 @given(

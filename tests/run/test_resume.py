@@ -26,8 +26,8 @@ def test_each_changed_setting_is_named_with_both_its_values(place: Place) -> Non
     assert "parameters.top_p: None -> 0.5" in text
     assert "prompt.template: None -> 'Please: {{prompt}}!!!" in text
     assert "..." in text
-    assert "0 rows keep their answer or error; 10 are to be called" in text
-    assert "10 recorded answers belong to no row any more" in text
+    assert "10 rows to be called; 0 rows with answer or error kept" in text
+    assert "10 recorded answers without a row any more" in text
 
 
 def test_rows_in_another_order_keep_their_answers(place: Place) -> None:

@@ -115,7 +115,7 @@ def test_an_edited_row_alone_is_called_again_and_an_undone_edit_costs_nothing(pl
     assert [entry.prompt for entry in place.ledger()[10:]] == ["Say something else."]
     assert place.asked[0].gives_up
     assert "the input files changed" in place.asked[0].text
-    assert "9 rows keep" in place.asked[0].text
+    assert "9 rows with answer or error kept" in place.asked[0].text
     place.write(rows)
     place.run()
     assert len(place.ledger()) == 11

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 
-import pytest
-
-from batcher.errors import ConfigurationError
-from batcher.run import check, preview
+from batcher.run import STAND_IN, check, preview
 from tests.simulated import Place
 
 
@@ -29,6 +26,14 @@ def test_preview_shows_the_first_rows_good_and_bad_and_makes_nothing(place: Plac
     assert not place.directory.path.exists()
 
 
-def test_preview_shows_the_exact_request_so_it_needs_the_model(place: Place) -> None:
-    with pytest.raises(ConfigurationError, match="--model"):
-        list(preview(place.job(provider={}), io.BytesIO(), 1))
+def test_preview_without_a_model_has_a_stand_in_for_it_and_no_key(place: Place) -> None:
+    body = {"messages": [{"role": "user", "content": "x"}], "model": "glm-5"}
+    place.write([{"id": "a", "prompt": "abcd"}, {"custom_id": "b", "body": body}])
+    open_, named = preview(place.job(provider={}), io.BytesIO(), 2)
+    assert open_["request"] == {
+        "model": STAND_IN,
+        "messages": [{"role": "user", "content": "abcd"}],
+    }
+    assert open_["key"] is None
+    assert named["request"] == body
+    assert named["key"] is not None
