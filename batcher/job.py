@@ -54,7 +54,7 @@ class ProviderSpec(_Table, frozen=True):
     api_key_file: str | None = None
     stream: bool = False
     allow_empty: bool = False
-    allowed_models: tuple[str, ...] = ()
+    allowed_models: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()
     trust_env: bool = False
 
 
@@ -257,7 +257,8 @@ def _explain(message: str, tables: Mapping[str, Any]) -> str:
         what = f"not one of {', '.join(get_args(get_type_hints(_TABLES[table])[key]))}"
     elif "matching regex" in what:
         what = 'neither a number of rows nor a share such as "1%"'
-    return f"[{table}] {key} = {tables[table][key]!r}: {what}"
+    value = tables[table][key.partition("[")[0]]
+    return f"[{table}] {key} = {value!r}: {what}"
 
 
 def _unknown(key: str, at: str | None) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
@@ -20,11 +19,7 @@ _DIRECT = ("no_proxy", "NO_PROXY")
 
 @contextlib.asynccontextmanager
 async def http_client(
-    base_url: str,
-    connections: int,
-    *,
-    environment: Mapping[str, str],
-    monotonic: Callable[[], float] = time.monotonic,
+    base_url: str, connections: int, *, environment: Mapping[str, str]
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """Open the pool of at most `connections` for the endpoint at `base_url`.
 
@@ -38,12 +33,7 @@ async def http_client(
             or a proxy or certificates that the environment names cannot be used.
     """
     url = _checked(base_url)
-    transport = Transport(
-        _tls_context(environment),
-        limit=connections,
-        proxy=_proxy(url, environment),
-        monotonic=monotonic,
-    )
+    transport = Transport(_tls_context(environment), connections, _proxy(url, environment))
     async with httpx2.AsyncClient(
         transport=transport,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),

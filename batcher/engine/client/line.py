@@ -1,16 +1,15 @@
 """What a call knows of its connection, told by aiohttp's own protocol.
 
-What was certainly not sent is safe to send again; so is what went into a connection that the
-server had already closed.
+No call goes out by a connection that its server has closed or spoken on unasked; and what failed
+before it had a connection was certainly not sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import select
 import ssl
-import time
-from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -22,22 +21,19 @@ from aiohttp.client_proto import ResponseHandler
 from httpx_aiohttp.httpx2 import AiohttpTransport
 
 # Servers close an idle connection after 5 s at the earliest (uvicorn, and so vLLM); one that is
-# given up before is never stale.
+# closed just as it is used again looks like a call that was cut, so it is given up before.
 KEEP_ALIVE_S = 4.0
-# The news that a server has closed takes a round trip; later, it was at work on the answer.
-STALE_S = 1.0
 
 
 @dataclass(slots=True)
 class Line:
-    """One call's connection: `taken`, once it was handed one; from then on bytes may be sent.
+    """One call's connection: once it is `taken`, bytes of the request may have been sent.
 
-    It was `reused` where it had served another call; `answered` says that any byte came back.
+    `stale` says that the one at hand turned out to be closed, and nothing went out by it.
     """
 
     taken: bool = False
-    reused: bool = False
-    answered: bool = False
+    stale: bool = False
 
 
 _line: ContextVar[Line] = ContextVar("line")
@@ -51,18 +47,23 @@ def new_line() -> Line:
 
 
 class _Protocol(ResponseHandler):
-    """A connection that tells its call how it is used, and is closed if it speaks unasked."""
+    """A connection that tells its call whether it is taken, and that none but its call may use."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        self._line = Line()
+        self._used = False
         self._answer: aiohttp.StreamReader | None = None
 
     def set_response_params(self, **params: Any) -> None:  # noqa: ANN401 -- aiohttp's own
         """Serve the next call."""
         line = _line.get()
-        line.reused, line.taken = self._line.taken, True
-        self._line, self._answer = line, None
+        line.stale = self._used and self._has_news()
+        if line.stale:
+            # So that aiohttp, which is about to write the request, finds that it cannot.
+            self.close()
+        else:
+            self._used = line.taken = True
+        self._answer = None
         super().set_response_params(**params)
 
     def feed_data(self, data: tuple[Any, aiohttp.StreamReader], size: int = 0) -> None:
@@ -73,13 +74,20 @@ class _Protocol(ResponseHandler):
         super().feed_data(data, size)
 
     def data_received(self, data: bytes) -> None:
-        """Take in bytes of the answer."""
-        if self._answer is not None and self._answer.is_eof():
+        """Take in bytes of the answer; by none, aiohttp goes on with those it has."""
+        if data and self._answer is not None and self._answer.is_eof():
             # aiohttp would take it for the answer to the next call, which is another row's.
             self.close()
             return
-        self._line.answered = self._line.answered or bool(data)
         super().data_received(data)
+
+    def _has_news(self) -> bool:
+        """Whether something has come on an idle connection: its end, or what nobody asked for."""
+        if self.transport is None:
+            return True
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket"), select.POLLIN)
+        return bool(poll.poll(0))
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -87,31 +95,26 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 -- aiohttp's own
         super().__init__(**options)
-        # Where another aiohttp makes its connections otherwise, nothing counts as sent or reused,
-        # and the tests of stale connections fail.
-        self._factory = functools.partial[ResponseHandler](_Protocol, asyncio.get_running_loop())
+        protocol: type[ResponseHandler] = _Protocol
+        # Reads what it replaces: another aiohttp, which has no such factory, fails at once, and
+        # not by calling a request unsent that was sent.
+        self._factory = functools.partial(protocol, **self._factory.keywords)
 
 
-class Transport(httpx2.AsyncBaseTransport):
-    """Sends requests through a pool, and once more where its connection was stale.
+class Transport(AiohttpTransport):
+    """Sends requests by a pool of connections, by none that is known to be closed.
 
-    Only a connection that had served before, that ended within `STALE_S` of the request, and by
-    which not one byte of an answer came is called stale (reliability.md fault 30): servers close
-    idle connections, and the news crosses with the request. The second try has a fresh one.
+    The news that a server has closed may still be on its way when the next request goes out:
+    such a call is cut, and as ambiguous as any other (reliability.md fault 30).
     """
 
-    def __init__(
-        self,
-        context: ssl.SSLContext,
-        *,
-        limit: int,
-        proxy: str | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, context: ssl.SSLContext, limit: int, proxy: str | None) -> None:
         """Open at most `limit` connections, verified by `context`, by way of `proxy`."""
 
-        def session(**options: object) -> aiohttp.ClientSession:
-            connector = _Connector(ssl=context, limit=limit, ttl_dns_cache=60, **options)
+        def session() -> aiohttp.ClientSession:
+            connector = _Connector(
+                ssl=context, limit=limit, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=60
+            )
             return aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -119,31 +122,14 @@ class Transport(httpx2.AsyncBaseTransport):
                 proxy=proxy,
             )
 
-        def transport(**options: object) -> AiohttpTransport:
-            return AiohttpTransport(verify=context, client=functools.partial(session, **options))
-
-        self._pooled = transport(keepalive_timeout=KEEP_ALIVE_S)
-        self._fresh = transport(force_close=True)
-        self._monotonic = monotonic
+        super().__init__(verify=context, client=session)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send `request` and return the head of its answer."""
-        begun = self._monotonic()
-        try:
-            return await self._pooled.handle_async_request(request)
-        except httpx2.TransportError as error:
-            line = _line.get()
-            stale = line.reused and not line.answered and _closed(error)
-            if not stale or self._monotonic() - begun > STALE_S:
-                raise
-        return await self._fresh.handle_async_request(request)
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        await self._pooled.aclose()
-        await self._fresh.aclose()
-
-
-def _closed(error: httpx2.TransportError) -> bool:
-    cause = error.__cause__
-    return isinstance(cause, aiohttp.ClientConnectionError) and not isinstance(cause, TimeoutError)
+        while True:
+            try:
+                return await super().handle_async_request(request)
+            except httpx2.TransportError:
+                # Each turn takes one more from the pool; a new connection is never stale.
+                if not _line.get().stale:
+                    raise
