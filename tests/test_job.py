@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from batcher.errors import ConfigurationError
 from batcher.job import (
     _TABLES,
-    RESERVED_PARAMETERS,
     EVERY_MODEL,
+    RESERVED_PARAMETERS,
     JobSpec,
     LimitSpec,
     OutputSpec,

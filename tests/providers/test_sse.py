@@ -122,5 +122,5 @@ def test_an_event_too_large_is_a_malformed_answer_however_it_comes(size: int, en
     assert read(b"data: 1234" + end) == [Event("message", "1234")]
     assert read(b"data: 12345" + end) is ErrorClass.MALFORMED_ANSWER
     assert read(b"data: 1\ndata" + end) is ErrorClass.MALFORMED_ANSWER
-    assert read(b": 34567\n: 0" + end) is ErrorClass.MALFORMED_ANSWER
+    assert read(b": 34567\n: 01" + end) is ErrorClass.MALFORMED_ANSWER
     assert read(b"data: 1\n\n" * 3 + end) == [Event("message", "1")] * 3

@@ -57,7 +57,7 @@ class _Protocol(ResponseHandler):
     def set_response_params(self, **params: Any) -> None:  # noqa: ANN401 -- aiohttp's own
         """Serve the next call."""
         line = _line.get()
-        line.stale = self._used and self._has_news()
+        line.stale = self._used and _has_news(self.transport)
         if line.stale:
             # So that aiohttp, which is about to write the request, finds that it cannot.
             self.close()
@@ -81,13 +81,16 @@ class _Protocol(ResponseHandler):
             return
         super().data_received(data)
 
-    def _has_news(self) -> bool:
-        """Whether something has come on an idle connection: its end, or what nobody asked for."""
-        if self.transport is None:
-            return True
-        poll = select.poll()
-        poll.register(self.transport.get_extra_info("socket"), select.POLLIN)
-        return bool(poll.poll(0))
+
+def _has_news(idle: asyncio.Transport | None) -> bool:
+    """Whether something has come on an idle connection: its end, or what nobody asked for."""
+    return idle is None or bool(_ready(idle.get_extra_info("socket").fileno()))
+
+
+def _ready(descriptor: int) -> list[tuple[int, int]]:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return poll.poll(0)
 
 
 class _Connector(aiohttp.TCPConnector):

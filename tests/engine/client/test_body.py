@@ -27,7 +27,6 @@ from tests.toxic import (
     head,
     says,
     says_and_closes,
-    streamed,
     toxic,
     whole,
 )
@@ -130,8 +129,14 @@ async def test_a_stream_kept_open_after_its_end_is_not_waited_for() -> None:
 
 
 async def test_what_follows_the_end_of_a_stream_is_skipped() -> None:
-    answer = says(streamed(EVENTS, DONE, b"data: not json\n\n"))
-    async with toxic(answer) as server, calling(server.url, stream=True) as client:
+    async def behave(exchange: Exchange) -> None:
+        await exchange.say(head(EVENT_STREAM, CHUNKED) + chunked(EVENTS, DONE))
+        # Time for the client to read so far.
+        for _ in range(20):
+            await asyncio.sleep(0)
+        await exchange.say(chunked(b"data: not json\n\n"), b"0\r\n\r\n")
+
+    async with toxic(behave) as server, calling(server.url, stream=True) as client:
         for _ in range(2):
             assert await client.complete(REQUEST, "request-1") == COMPLETION
     assert server.connections == 1
