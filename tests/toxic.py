@@ -103,10 +103,8 @@ class Exchange:
         self.writer.close()
 
     def reset(self) -> None:
-        """Break the connection: closing with a linger of 0 s sends a reset."""
-        linger = struct.pack("ii", 1, 0)
-        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.writer.close()
+        """Break the connection."""
+        _reset(self.writer)
 
     async def hang(self) -> None:
         """Say nothing more, until the client gives up."""
@@ -119,9 +117,17 @@ Behaviour = Callable[[Exchange], Awaitable[None]]
 
 @contextlib.asynccontextmanager
 async def toxic(
-    behave: Behaviour, *, tls: ssl.SSLContext | None = None, read: bool = True
+    behave: Behaviour,
+    *,
+    tls: ssl.SSLContext | None = None,
+    read: bool = True,
+    listen: bool = True,
+    port: int = 0,
 ) -> AsyncIterator[Toxic]:
-    """Serve on a free port, with `behave` for each request; without `read`, its body is left."""
+    """Serve on `port` or a free one, with `behave` for each request.
+
+    Without `read`, the body of a request is left; without `listen`, each connection is reset.
+    """
     server = Toxic("")
     talks: set[asyncio.Task[None]] = set()
 
@@ -130,6 +136,9 @@ async def toxic(
         assert task is not None
         talks.add(task)
         server.accepted += 1
+        if not listen:
+            _reset(writer)
+            return
         # Cancelled at the end of the test; to asyncio's streams that would be an error.
         with contextlib.suppress(
             ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError
@@ -143,7 +152,7 @@ async def toxic(
         with contextlib.suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError):
             await writer.wait_closed()
 
-    listener = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=tls)
+    listener = await asyncio.start_server(talk, "127.0.0.1", port, ssl=tls)
     port = listener.sockets[0].getsockname()[1]
     server.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     try:
@@ -153,6 +162,13 @@ async def toxic(
         for task in talks:
             task.cancel()
         await asyncio.gather(*talks)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Close a connection with a linger of 0 s, which sends a reset."""
+    linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.close()
 
 
 async def _request(

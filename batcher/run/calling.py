@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-        environment = os.environ if job.provider.trust_env else {}
-        http = await stack.enter_async_context(
-            http_client(provider.base_url, calls, environment=environment)
-        )
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
