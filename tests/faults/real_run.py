@@ -19,9 +19,11 @@ MODEL = ("-m", "glm-4-flash")
 # Far more than any of these runs takes: only a run that hangs meets it.
 PATIENCE_S = 120
 
-# At its end the process says how much memory it had at most, and a logger says all it can.
+# At its end the process says how much memory it had at most; every logger says all it can; and a
+# signal makes it fail where it is, as a defect would.
 _PRELUDE = """
-import atexit, logging, pathlib
+import atexit, logging, pathlib, signal
+signal.signal(signal.SIGUSR1, lambda *_: 1 / 0)
 status = pathlib.Path("/proc/self/status")
 atexit.register(lambda: pathlib.Path("tmp/status").write_text(status.read_text()))
 logging.basicConfig(level=logging.DEBUG)
@@ -75,23 +77,23 @@ async def started(
     folder: Path,
     url: str,
     *options: str,
-    environment: Mapping[str, str] | None = None,
+    environment: Mapping[str, str | None] | None = None,
     before: Iterable[str] = (),
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start `batcher run prompts.jsonl` in `folder` against `url`, as an argument of `before`.
 
-    `environment` is laid over one that holds a key and nothing else of note.
+    `environment` is laid over one that holds a key and nothing else of note; None takes away.
     """
     (folder / "tmp").mkdir(exist_ok=True)
-    own = {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder / "tmp")}
-    own["ZHIPUAI_API_KEY"] = KEY
+    own: dict[str, str | None] = {"PATH": os.environ["PATH"], "ZHIPUAI_API_KEY": KEY}
+    own |= {"HOME": str(folder), "TMPDIR": str(folder / "tmp")} | dict(environment or {})
     arguments = ["run", "prompts.jsonl", "--base-url", url, *options]
     process = await asyncio.create_subprocess_exec(
         *before,
         *(sys.executable, "-c", _PRELUDE),
         *arguments,
         cwd=folder,
-        env=own | dict(environment or {}),
+        env={name: value for name, value in own.items() if value is not None},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -115,7 +117,7 @@ async def run_batcher(
     folder: Path,
     url: str,
     *options: str,
-    environment: Mapping[str, str] | None = None,
+    environment: Mapping[str, str | None] | None = None,
     before: Iterable[str] = (),
 ) -> Done:
     """Run the command to its end; see `started`."""
