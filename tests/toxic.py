@@ -17,6 +17,8 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
+import trustme
+
 TEXT = "你好"
 ANSWER = json.dumps(
     {
@@ -203,6 +205,13 @@ def chunked(*pieces: bytes) -> bytes:
 def streamed(*pieces: bytes) -> bytes:
     """Return a whole answer of events."""
     return head(EVENT_STREAM, CHUNKED) + chunked(*(pieces or (EVENTS, DONE))) + b"0\r\n\r\n"
+
+
+def tls_of(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    """Return how to serve with this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
 
 
 @functools.cache

@@ -269,7 +269,7 @@ async def test_38_a_duplicate_request_is_sent_again_under_a_new_id(tmp_path: Pat
 # --- what a row's data reaches ---
 
 
-async def test_29_no_data_of_a_row_reaches_a_header_or_the_address(tmp_path: Path) -> None:
+async def test_no_data_of_a_row_reaches_a_header_or_the_address(tmp_path: Path) -> None:
     """A batch line's url is a name, its id and its model are text; breaks in them stay in JSON."""
     broken = "glm\r\nX-Evil: 1"
     line = {
@@ -290,7 +290,7 @@ async def test_29_no_data_of_a_row_reaches_a_header_or_the_address(tmp_path: Pat
     assert json.loads(seen.body)["model"] == broken
 
 
-async def test_29_a_model_that_the_job_does_not_name_is_not_called(tmp_path: Path) -> None:
+async def test_a_model_that_the_job_does_not_name_is_not_called(tmp_path: Path) -> None:
     messages = [{"role": "user", "content": "hi"}]
     models = ("glm-4-flash", "glm-5-dear")
     rows = [

@@ -7,7 +7,6 @@ import datetime as dt
 import gzip
 import shutil
 import socket
-import ssl
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +37,7 @@ from tests.toxic import (
     says_and_closes,
     says_and_hangs,
     streamed,
+    tls_of,
     toxic,
     whole,
 )
@@ -251,12 +251,6 @@ async def test_27_too_many_headers_are_refused(tmp_path: Path) -> None:
 # --- 28: certificates ---
 
 
-def _serving(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    return context
-
-
 _LAST_YEAR = dt.datetime.now(dt.UTC) - dt.timedelta(days=365)
 _CERTIFICATES: dict[str, Callable[[trustme.CA], trustme.LeafCert]] = {
     "good": lambda authority: authority.issue_cert("127.0.0.1"),
@@ -275,7 +269,7 @@ async def test_28_without_a_valid_certificate_no_key_is_sent(
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
     environment = {"SSL_CERT_FILE": str(tmp_path / "authority.pem")}
     write_prompts(tmp_path, 3)
-    async with toxic(says(whole()), tls=_serving(_CERTIFICATES[certificate](authority))) as server:
+    async with toxic(says(whole()), tls=tls_of(_CERTIFICATES[certificate](authority))) as server:
         done = await run_batcher(tmp_path, server.url, "--trust-env", environment=environment)
     if certificate == "good":
         assert (done.code, len(server.seen)) == (0, 3)
@@ -291,7 +285,7 @@ async def test_28_an_authority_that_only_the_environment_trusts_is_not_trusted(
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
     environment = {"SSL_CERT_FILE": str(tmp_path / "authority.pem")}
     write_prompts(tmp_path)
-    context = _serving(authority.issue_cert("127.0.0.1"))
+    context = tls_of(authority.issue_cert("127.0.0.1"))
     async with toxic(says(whole()), tls=context) as server:
         done = await run_batcher(tmp_path, server.url, environment=environment)
     assert (done.code, server.seen) == (78, [])
@@ -322,7 +316,7 @@ async def test_29_a_redirect_from_https_to_http_is_not_followed(
     write_prompts(tmp_path)
     async with toxic(says(whole())) as other:
         behave = redirects(f"{status} Moved", f"{other.url}/v4/chat/completions")
-        async with toxic(behave, tls=_serving(authority.issue_cert("127.0.0.1"))) as server:
+        async with toxic(behave, tls=tls_of(authority.issue_cert("127.0.0.1"))) as server:
             done = await run_batcher(tmp_path, server.url, "--trust-env", environment=environment)
     assert done.code == 78
     assert (len(server.seen), other.accepted) == (1, 0)

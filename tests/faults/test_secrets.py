@@ -32,8 +32,7 @@ from tests.faults.real_run import (
     started,
     write_prompts,
 )
-from tests.faults.test_network import _serving
-from tests.toxic import ANSWER, Exchange, Toxic, says, streamed, toxic, whole
+from tests.toxic import ANSWER, Exchange, Toxic, says, streamed, tls_of, toxic, whole
 
 ID, SECRET = KEY.split(".")
 
@@ -99,7 +98,7 @@ def _logged(keys: Path) -> list[str]:
     return [line for line in lines if not line.startswith("#")]
 
 
-def test_the_key_log_would_show_itself(tmp_path: Path) -> None:
+def test_49_the_key_log_would_show_itself(tmp_path: Path) -> None:
     """Python's own default context writes one, so that nothing logged means something."""
     keys = tmp_path / "keys"
     keys.write_text("# TLS secrets log file\nCLIENT_RANDOM 0 0\n")
@@ -116,7 +115,7 @@ async def test_49_proxies_passwords_and_logs_of_the_environment_are_ignored(
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login someone password else\n")
     (tmp_path / ".netrc").chmod(0o600)
     write_prompts(tmp_path, 2)
-    context = _serving(authority.issue_cert("127.0.0.1")) if tls else None
+    context = tls_of(authority.issue_cert("127.0.0.1")) if tls else None
     async with toxic(says(whole())) as proxy, toxic(says(whole()), tls=context) as server:
         names = ("http_proxy", "https_proxy", "all_proxy")
         environment: dict[str, str | None] = dict.fromkeys(
@@ -140,7 +139,7 @@ async def test_49_asked_for_the_environment_is_trusted_but_for_passwords_and_log
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login someone password else\n")
     write_prompts(tmp_path, 2)
-    context = _serving(authority.issue_cert("127.0.0.1"))
+    context = tls_of(authority.issue_cert("127.0.0.1"))
     async with toxic(says(whole()), tls=context) as server:
         environment = {
             "NETRC": str(tmp_path / ".netrc"),
@@ -246,7 +245,7 @@ def written(folder: Path, kept: tuple[str, ...] = ()) -> Iterator[tuple[str, str
                 yield str(path), gzip.decompress(data).decode("latin-1")
 
 
-def test_the_search_finds_a_key_in_every_kind_of_file(tmp_path: Path) -> None:
+def test_canary_the_search_finds_a_key_in_every_kind_of_file(tmp_path: Path) -> None:
     """A canary that cannot sing proves nothing."""
     (tmp_path / "tmp").mkdir()
     (tmp_path / "tmp" / "log").write_text(f"... {KEY} ...")
@@ -309,7 +308,7 @@ async def _echo(exchange: Exchange) -> None:
             await exchange.say(whole(body, f"{token}: {token}", status="500 Internal Server Error"))
 
 
-async def test_12_a_key_that_a_server_echoes_is_written_nowhere(canary: _Canary) -> None:
+async def test_canary_a_key_that_a_server_echoes_is_written_nowhere(canary: _Canary) -> None:
     async with toxic(_echo) as server:
         async with canary.started(server.url, "--max-attempts", "1") as process:
             done = await canary.finished(process)
@@ -322,7 +321,7 @@ async def test_12_a_key_that_a_server_echoes_is_written_nowhere(canary: _Canary)
 
 
 @pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGKILL, signal.SIGTERM])
-async def test_12_a_crash_writes_no_key(canary: _Canary, number: signal.Signals) -> None:
+async def test_canary_a_crash_writes_no_key(canary: _Canary, number: signal.Signals) -> None:
     """Not into a core file either, though the limit would allow one."""
     halfway = asyncio.Event()
 
@@ -346,7 +345,7 @@ async def test_12_a_crash_writes_no_key(canary: _Canary, number: signal.Signals)
         assert canary.found(server) == []
 
 
-async def test_12_an_internal_error_writes_no_key(canary: _Canary) -> None:
+async def test_canary_an_internal_error_writes_no_key(canary: _Canary) -> None:
     """A signal whose handler raises ends the run wherever it is, with a traceback."""
     halfway = asyncio.Event()
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import re
-import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from batcher.engine.client import http_client
 from batcher.engine.client.connections import _direct
 from batcher.errors import ConfigurationError, ErrorClass
 from tests.one_call import COMPLETION, KEY, REQUEST, calling, error_at
-from tests.toxic import ANSWER, says, toxic, whole
+from tests.toxic import ANSWER, says, tls_of, toxic, whole
 
 
 async def test_cookies_are_not_kept() -> None:
@@ -98,7 +97,7 @@ async def _tunnel(status: str = _Tunnel.status) -> AsyncIterator[_Tunnel]:
 async def test_a_trusted_proxy_tunnels_tls_and_reads_no_key(authority: trustme.CA) -> None:
     with authority.cert_pem.tempfile() as file:
         async with (
-            toxic(says(whole()), tls=_serving(authority.issue_cert("127.0.0.1"))) as server,
+            toxic(says(whole()), tls=tls_of(authority.issue_cert("127.0.0.1"))) as server,
             _tunnel() as proxy,
         ):
             environment = {
@@ -147,7 +146,7 @@ def test_no_proxy_lists_hosts_and_domains(listed: str, *, direct: bool) -> None:
 
 async def test_a_host_that_no_proxy_lists_is_called_directly(authority: trustme.CA) -> None:
     with authority.cert_pem.tempfile() as file:
-        async with toxic(says(whole()), tls=_serving(authority.issue_cert("127.0.0.1"))) as server:
+        async with toxic(says(whole()), tls=tls_of(authority.issue_cert("127.0.0.1"))) as server:
             environment = {
                 "SSL_CERT_FILE": file,
                 "https_proxy": "http://127.0.0.1:9",
@@ -166,12 +165,6 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-def _serving(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    return context
-
-
 _LAST_YEAR = dt.datetime.now(dt.UTC) - dt.timedelta(days=365)
 
 
@@ -188,7 +181,7 @@ async def test_without_a_valid_certificate_nothing_is_sent(
         "nobody asked": lambda: authority.issue_cert("127.0.0.1"),
     }[fault]()
     environment = {} if fault == "nobody asked" else {"SSL_CERT_FILE": str(certificates)}
-    async with toxic(says(whole()), tls=_serving(certificate)) as server:
+    async with toxic(says(whole()), tls=tls_of(certificate)) as server:
         error = await error_at(server.url, environment=environment)
     assert error.problem.error_class is ErrorClass.ENDPOINT_UNKNOWN
     assert server.seen == []
@@ -208,7 +201,7 @@ async def test_no_key_log_is_written_also_where_the_environment_is_trusted(
     certificates = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(certificates)
     environment = {"SSL_CERT_FILE": str(certificates), "SSLKEYLOGFILE": str(tmp_path / "keys")}
-    context = _serving(authority.issue_cert("127.0.0.1"))
+    context = tls_of(authority.issue_cert("127.0.0.1"))
     async with (
         toxic(says(whole()), tls=context) as server,
         calling(server.url, environment=environment) as client,

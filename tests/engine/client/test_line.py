@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from tests.toxic import (
     says_and_closes,
     says_and_resets,
     streamed,
+    tls_of,
     toxic,
     whole,
 )
@@ -127,8 +127,7 @@ async def test_a_connection_closed_meanwhile_is_found_over_tls_as_well(tmp_path:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
     environment = {"SSL_CERT_FILE": str(tmp_path / "authority.pem")}
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context = tls_of(authority.issue_cert("127.0.0.1"))
     behave = _Closable()
     async with (
         toxic(behave, tls=context) as server,
