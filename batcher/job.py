@@ -23,6 +23,8 @@ Natural = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=30 * 24 * 3600)]
 Share = Annotated[str, msgspec.Meta(pattern=r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%\Z")]
 
+EVERY_MODEL = "*"
+
 # What the run itself decides; a job that set them would contradict it.
 RESERVED_PARAMETERS = {
     "model": "set [provider] model or --model",
@@ -39,7 +41,11 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class ProviderSpec(_Table, frozen=True):
-    """Whom to call, and how to sign in. The key itself never stands in a job."""
+    """Whom to call, and how to sign in. The key itself never stands in a job.
+
+    `allowed_models` are those that a batch line may name beside `model`; `EVERY_MODEL` among
+    them, or neither of the two, allows all.
+    """
 
     name: Literal["glm", "zai", "openai", "deepseek"] = "glm"
     base_url: str | None = None
@@ -48,6 +54,8 @@ class ProviderSpec(_Table, frozen=True):
     api_key_file: str | None = None
     stream: bool = False
     allow_empty: bool = False
+    allowed_models: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()
+    trust_env: bool = False
 
 
 class PromptSpec(_Table, frozen=True):
@@ -61,7 +69,10 @@ class PromptSpec(_Table, frozen=True):
 
 
 class LimitSpec(_Table, frozen=True):
-    """How hard, how long and how often to try; times in seconds."""
+    """How hard, how long and how often to try; times in seconds.
+
+    `max_response_bytes` bounds one answer as it is after decompression.
+    """
 
     concurrency: Natural = 8
     timeout: Seconds = 300.0
@@ -69,6 +80,7 @@ class LimitSpec(_Table, frozen=True):
     idle_timeout: Seconds = 120.0
     max_attempts: Natural = 8
     max_wait: Seconds = 6 * 3600.0
+    max_response_bytes: Annotated[int, msgspec.Meta(ge=1024)] = 64 * 1024 * 1024
 
 
 class OutputSpec(_Table, frozen=True):
@@ -100,13 +112,19 @@ class JobSpec(_Table, frozen=True):
     output: OutputSpec = OutputSpec()
 
     def with_model(self, model: str) -> JobSpec:
-        """Return this job, asking `model`."""
-        provider = msgspec.structs.replace(self.provider, model=model)
+        """Return this job, asking `model`; where it named none, batch lines still name theirs."""
+        open_to_all = self.provider.model is None and not self.provider.allowed_models
+        allowed = (EVERY_MODEL,) if open_to_all else self.provider.allowed_models
+        provider = msgspec.structs.replace(self.provider, model=model, allowed_models=allowed)
         return msgspec.structs.replace(self, provider=provider)
 
     def request_settings(self) -> dict[str, object]:
         """The part of the job that shapes requests: what a changed job is compared by."""
-        settings: dict[str, object] = {"model": self.provider.model}
+        provider = self.provider
+        settings: dict[str, object] = {
+            "model": provider.model,
+            "provider.allowed_models": list(provider.allowed_models) or None,
+        }
         settings |= {f"parameters.{name}": value for name, value in self.parameters.items()}
         prompt: dict[str, object] = msgspec.structs.asdict(self.prompt)
         settings |= {f"prompt.{name}": value for name, value in prompt.items()}
@@ -241,7 +259,8 @@ def _explain(message: str, tables: Mapping[str, Any]) -> str:
         what = f"not one of {', '.join(get_args(get_type_hints(_TABLES[table])[key]))}"
     elif "matching regex" in what:
         what = 'neither a number of rows nor a share such as "1%", at most "100%"'
-    return f"[{table}] {key} = {tables[table][key]!r}: {what}"
+    value = tables[table][key.partition("[")[0]]
+    return f"[{table}] {key} = {value!r}: {what}"
 
 
 def _unknown(key: str, at: str | None) -> str:

@@ -19,7 +19,7 @@ import msgspec
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from batcher.errors import ConfigurationError, ErrorClass, RowError
-from batcher.job import RESERVED_PARAMETERS, JobSpec
+from batcher.job import EVERY_MODEL, RESERVED_PARAMETERS, JobSpec
 from batcher.records import Prompt, Request
 
 ROLES = frozenset({"system", "user", "assistant", "tool", "developer"})
@@ -123,9 +123,21 @@ class Renderer:
         model = own.get("model", self._model)
         if not (isinstance(model, str) and model):
             raise RowError(ErrorClass.INVALID_ROW, "`body.model` is not the name of a model")
+        self._check_model(model)
         messages = checked_messages(own.get("messages"), "body.messages")
         parameters = {k: v for k, v in own.items() if k not in RESERVED_PARAMETERS}
         return {"model": model, "messages": messages, **self._job.parameters, **parameters}
+
+    def _check_model(self, model: str) -> None:
+        """Keep a batch line to what the job may spend on: each model has its own price."""
+        provider = self._job.provider
+        allowed = {*provider.allowed_models, provider.model} - {None}
+        if allowed.isdisjoint({model, EVERY_MODEL}) and allowed:
+            raise RowError(
+                ErrorClass.INVALID_ROW,
+                f"`body.model` is {reprlib.repr(model)}, which the job does not name; add it to "
+                "[provider] allowed_models, or name no model in the job, which allows all",
+            )
 
     def _messages(self, columns: Mapping[str, object]) -> list[Message]:
         spec = self._job.prompt

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from batcher.errors import ConfigurationError
 from batcher.job import (
     _TABLES,
+    EVERY_MODEL,
     RESERVED_PARAMETERS,
     JobSpec,
     LimitSpec,
@@ -36,6 +37,8 @@ auth = "jwt"
 api_key_file = "key.txt"
 stream = true
 allow_empty = true
+allowed_models = ["glm-4.7", "glm-4-flash"]
+trust_env = true
 
 [parameters]
 temperature = 0
@@ -55,6 +58,7 @@ connect_timeout = 2.5
 idle_timeout = 30
 max_attempts = 5
 max_wait = 100
+max_response_bytes = 4096
 
 [output]
 directory = "out"
@@ -90,6 +94,8 @@ def test_every_key_of_a_file_is_read_and_its_paths_are_relative_to_it(job_file: 
             api_key_file=f"{folder}/key.txt",
             stream=True,
             allow_empty=True,
+            allowed_models=("glm-4.7", "glm-4-flash"),
+            trust_env=True,
         ),
         parameters={"temperature": 0, "thinking": {"type": "disabled"}},
         prompt=PromptSpec(
@@ -106,6 +112,7 @@ def test_every_key_of_a_file_is_read_and_its_paths_are_relative_to_it(job_file: 
             idle_timeout=30.0,
             max_attempts=5,
             max_wait=100.0,
+            max_response_bytes=4096,
         ),
         output=OutputSpec(directory=f"{folder}/out", allow_errors="1%"),
     )
@@ -128,6 +135,12 @@ def test_a_job_asks_another_model_and_stays_the_same_otherwise(job_file: Path) -
     job = load_job(job_file, {})
     assert job.with_model("glm-5") == load_job(job_file, {"provider": {"model": "glm-5"}})
     assert job.provider.model == "glm-4.7"
+
+
+def test_a_job_that_named_no_model_and_is_given_one_still_lets_batch_lines_name_any() -> None:
+    assert JobSpec().with_model("glm-5").provider.allowed_models == (EVERY_MODEL,)
+    listing = JobSpec(provider=ProviderSpec(allowed_models=("glm-5",)))
+    assert listing.with_model("glm-4").provider.allowed_models == ("glm-5",)
 
 
 def test_a_file_saved_with_a_byte_order_mark_is_read(job_file: Path) -> None:
@@ -240,6 +253,10 @@ def test_a_key_in_the_wrong_place_is_told_where_it_belongs(at: str | None) -> No
         ({"provider": {"name": "gml"}}, "'gml': not one of glm, zai, openai, deepseek"),
         ({"provider": {"auth": "basic"}}, "[provider] auth = 'basic': not one of bearer, jwt"),
         ({"provider": {"stream": 1}}, "[provider] stream = 1: Expected `bool`, got `int`"),
+        ({"provider": {"allowed_models": [3]}}, "= [3]: Expected `str`, got `int`"),
+        ({"provider": {"allowed_models": [""]}}, "= ['']: Expected `str` of length >= 1"),
+        ({"provider": {"trust_env": "yes"}}, "trust_env = 'yes': Expected `bool`, got `str`"),
+        ({"limits": {"max_response_bytes": 1023}}, "bytes = 1023: Expected `int` >= 1024"),
         ({"provider": {"model": 3}}, "[provider] model = 3: Expected `str`, got `int`"),
         ({"prompt": {"template": 3}}, "[prompt] template = 3: Expected `str`, got `int`"),
         ({"output": {"directory": 3}}, "[output] directory = 3: Expected `str`, got `int`"),
@@ -349,6 +366,7 @@ def test_settings_are_what_shapes_requests_and_nothing_else(job_file: Path) -> N
     job_file.write_text(WHOLE)
     assert load_job(job_file, {}).request_settings() == {
         "model": "glm-4.7",
+        "provider.allowed_models": ["glm-4.7", "glm-4-flash"],
         "parameters.temperature": 0,
         "parameters.thinking": {"type": "disabled"},
         "prompt.template": "Say {{ word }}",

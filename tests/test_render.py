@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -378,24 +379,60 @@ def test_what_is_nested_too_deeply_is_an_error_of_its_row() -> None:
 # Batch lines
 
 
+def _allowing(*models: str, job: JobSpec) -> JobSpec:
+    provider = msgspec.structs.replace(job.provider, allowed_models=models)
+    return msgspec.structs.replace(job, provider=provider)
+
+
 def _batch(**own: object) -> dict[str, object]:
     return {
         "custom_id": "request-1",
         "method": "POST",
         "url": "/v4/chat/completions",
-        "body": {"model": "glm-4-plus", "messages": [USER], **own},
+        "body": {"model": "glm-4-flash", "messages": [USER], **own},
     }
 
 
 def test_the_body_of_a_batch_line_wins_over_model_and_parameters_of_the_job() -> None:
-    line = _batch(temperature=0.9, user_id="u-123456")
-    assert _render(line, _job(temperature=0.1, top_p=0.5)).body == {
+    line = _batch(model="glm-4-plus", temperature=0.9, user_id="u-123456")
+    job = _job(temperature=0.1, top_p=0.5)
+    assert _render(line, _allowing("glm-4-plus", job=job)).body == {
         "model": "glm-4-plus",
         "messages": [USER],
         "temperature": 0.9,
         "top_p": 0.5,
         "user_id": "u-123456",
     }
+
+
+@pytest.mark.parametrize(
+    ("model", "allowed"),
+    [
+        (None, ()),
+        (None, ("glm-5",)),
+        ("glm-5", ()),
+        ("glm-4-flash", ("glm-4", "glm-5")),
+        ("glm-4-flash", ("*",)),
+    ],
+)
+def test_a_batch_line_may_name_the_model_of_the_job_and_those_it_allows(
+    model: str | None, allowed: tuple[str, ...]
+) -> None:
+    job = _allowing(*allowed, job=_job(model=model))
+    assert _render(_batch(model="glm-5"), job).body["model"] == "glm-5"
+
+
+@pytest.mark.parametrize(
+    ("model", "allowed"), [("glm-4", ()), (None, ("glm-4",)), ("glm-4-flash", ("glm-4",))]
+)
+def test_a_batch_line_that_names_another_model_is_told_both_ways_out(
+    model: str | None, allowed: tuple[str, ...]
+) -> None:
+    """A model in the data must not spend what the job did not mean to."""
+    message = _refused(_batch(model="glm-5"), _allowing(*allowed, job=_job(model=model)))
+    assert "`body.model` is 'glm-5'" in message
+    assert "[provider] allowed_models" in message
+    assert "name no model in the job" in message
 
 
 def test_a_batch_line_takes_from_the_job_what_it_leaves_open_or_null() -> None:
@@ -448,7 +485,7 @@ def test_a_long_url_is_not_shown_whole() -> None:
 @pytest.mark.parametrize("method", ["GET", "post", 3, ["POST"]])
 def test_a_batch_line_is_posted(method: object) -> None:
     assert _refused({**_batch(), "method": method}) == f"`method` is {method!r}, not POST"
-    assert _render({**_batch(), "method": None}).body["model"] == "glm-4-plus"
+    assert _render({**_batch(), "method": None}).body["model"] == "glm-4-flash"
 
 
 @pytest.mark.parametrize(

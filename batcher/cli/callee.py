@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def real_callee(spec: ProviderSpec, variables: Mapping[str, str]) -> Callee:
             "restricts to listed tools; bulk work there may cost you the plan.",
             err=True,
         )
+    _forbid_core_files()
     key = check_key(_key(spec, provider, variables), spec.auth)
     return Callee(provider, _signing_in(spec, key))
 
@@ -58,6 +60,13 @@ def simulated_callee(spec: ProviderSpec, config: SimulatorConfig) -> Callee:
 
 def _signing_in(spec: ProviderSpec, key: str) -> Auth:
     return SignedToken(key) if spec.auth == "jwt" else Bearer(key)
+
+
+def _forbid_core_files() -> None:
+    """Let no crash write this process's memory, and with it the key, to a file."""
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    # One byte, since a limit of none still feeds a core_pattern that is a pipe (core(5)).
+    resource.setrlimit(resource.RLIMIT_CORE, (0 if most == 0 else 1, most))
 
 
 def _key(spec: ProviderSpec, provider: Provider, variables: Mapping[str, str]) -> str:

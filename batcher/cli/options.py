@@ -23,6 +23,7 @@ _PLACES = {
     "api_key_file": ("provider", "api_key_file"),
     "stream": ("provider", "stream"),
     "allow_empty": ("provider", "allow_empty"),
+    "trust_env": ("provider", "trust_env"),
     "template": ("prompt", "template"),
     "system_template": ("prompt", "system_template"),
     "prompt_column": ("prompt", "prompt_column"),
@@ -34,6 +35,7 @@ _PLACES = {
     "idle_timeout": ("limits", "idle_timeout"),
     "max_attempts": ("limits", "max_attempts"),
     "max_wait": ("limits", "max_wait"),
+    "max_response_bytes": ("limits", "max_response_bytes"),
     "output": ("output", "directory"),
     "sync": ("output", "sync"),
     "allow_errors": ("output", "allow_errors"),
@@ -127,6 +129,11 @@ _OPTIONS = (
     click.option(
         "--allow-empty/--no-allow-empty", default=None, help="Take an empty answer as a result."
     ),
+    click.option(
+        "--trust-env/--no-trust-env",
+        default=None,
+        help="Use the proxy and the certificates that the environment names.",
+    ),
     click.option("--template", metavar="TEXT|@FILE", help="Jinja2 template of the prompt."),
     click.option("--system-template", metavar="TEXT|@FILE", help="The same, system message."),
     click.option("--prompt-column", metavar="NAME", help="The prompt's column [prompt]."),
@@ -138,6 +145,9 @@ _OPTIONS = (
     click.option("--idle-timeout", type=float, metavar="S", help="Seconds without a byte [120]."),
     click.option("--max-attempts", type=int, metavar="N", help="Counted failures a row [8]."),
     click.option("--max-wait", type=float, metavar="S", help="Longest wait for a quota [21600]."),
+    click.option(
+        "--max-response-bytes", type=int, metavar="N", help="Largest answer, decoded [67108864]."
+    ),
     click.option("-o", "--output", metavar="DIR", help="The run directory [INPUT.batch]."),
     click.option(
         "--sync",

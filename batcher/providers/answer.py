@@ -43,6 +43,8 @@ def decode_body(body: bytes, envelope: Envelope, *, allow_empty: bool) -> Comple
     try:
         content = parse(body)
     except ValueError as error:
+        if envelope.ends_by_closing and body.lstrip()[:1] in (b"", b"{"):
+            raise envelope.error(ErrorClass.AMBIGUOUS, "the answer was cut off") from None
         raise malformed(f"no JSON ({error}): {excerpt(body)}", envelope) from None
     return completion(content, envelope, allow_empty=allow_empty)
 

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 import jwt
 
 from batcher.errors import CredentialsError
+from batcher.providers.redaction import Redaction
 
 TOKEN_LIFE_S = 210.0
 # Signed again before the end of its life, so that no token ends on its way.
@@ -25,11 +26,14 @@ class Auth(Protocol):
     def renew(self) -> None:
         """Forget what the provider called expired; the next headers are made anew."""
 
+    def redact(self, text: str) -> str:
+        """Return a provider's text without the key, its halves, or a token signed with it."""
+
 
 class Bearer:
     """Sends the key itself: the default."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("_key", "_redaction")
 
     def __init__(self, key: str) -> None:
         """Use `key`.
@@ -38,6 +42,7 @@ class Bearer:
             CredentialsError: it is malformed.
         """
         self._key = check_key(key, "bearer")
+        self._redaction = Redaction([key, *key.split(".")])
 
     def __repr__(self) -> str:
         return "Bearer(...)"
@@ -49,6 +54,10 @@ class Bearer:
     def renew(self) -> None:
         """Do nothing: there is only the one key."""
 
+    def redact(self, text: str) -> str:
+        """Return `text` without the key or a half of it."""
+        return self._redaction(text)
+
 
 class SignedToken:
     """Sends a short-lived JSON Web Token signed with the secret half of the key.
@@ -56,7 +65,7 @@ class SignedToken:
     A token is kept for 80 % of its life of 210 s, and not where the clock went back behind it.
     """
 
-    __slots__ = ("_id", "_secret", "_signed_at", "_token")
+    __slots__ = ("_id", "_redaction", "_secret", "_signed_at", "_token")
 
     def __init__(self, key: str) -> None:
         """Use `key`, which is `id.secret`.
@@ -67,6 +76,9 @@ class SignedToken:
         self._id, _, self._secret = check_key(key, "jwt").partition(".")
         self._token: str | None = None
         self._signed_at = 0.0
+        # What two tokens of moments far apart have in common: header and id, the same in all.
+        tokens = [self._sign(moment) for moment in (0.0, 9e9)]
+        self._redaction = Redaction([key, self._id, self._secret], tokens)
 
     def __repr__(self) -> str:
         return "SignedToken(...)"
@@ -82,6 +94,10 @@ class SignedToken:
     def renew(self) -> None:
         """Sign anew for the next call, as after code 1003."""
         self._token = None
+
+    def redact(self, text: str) -> str:
+        """Return `text` without the key, a half of it, or any token signed with it."""
+        return self._redaction(text)
 
     def _sign(self, now: float) -> str:
         signed_ms = round(now * 1000)

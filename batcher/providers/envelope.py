@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 
 from batcher.errors import ErrorClass, Problem, ProviderError
 from batcher.providers.retry_after import reset_moment, retry_after
@@ -24,6 +25,13 @@ class Envelope:
     def is_success(self) -> bool:
         """Whether the status promises a completion."""
         return 200 <= self.status < 300  # noqa: PLR2004 -- HTTP's own range
+
+    @property
+    def ends_by_closing(self) -> bool:
+        """Whether the body ends where its connection does: nothing else tells a whole one."""
+        chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
+        counted = chunked or "content-length" in self.headers
+        return not counted and self.status != HTTPStatus.NO_CONTENT
 
     def error(
         self, error_class: ErrorClass, message: str, code: str | None = None

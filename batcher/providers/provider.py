@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,8 +11,7 @@ import msgspec
 from batcher import __version__
 from batcher.providers.answer import decode_body
 from batcher.providers.envelope import Envelope
-from batcher.providers.sse import Event
-from batcher.providers.stream import decode_stream
+from batcher.providers.stream import StreamedAnswer
 from batcher.records import Completion, Request
 
 
@@ -79,17 +78,6 @@ class Provider:
         """
         return decode_body(body, Envelope(status, headers, now), allow_empty=allow_empty)
 
-    def decode_events(
-        self,
-        events: Iterable[Event],
-        *,
-        headers: Mapping[str, str],
-        now: datetime,
-        allow_empty: bool,
-    ) -> Completion:
-        """Read a streamed answer, all of whose events are here; else as `decode`.
-
-        Raises:
-            ProviderError: as in `decode`; AMBIGUOUS where the stream ended before `[DONE]`.
-        """
-        return decode_stream(events, Envelope(200, headers, now), allow_empty=allow_empty)
+    def streamed(self, headers: Mapping[str, str], now: datetime) -> StreamedAnswer:
+        """Begin a streamed answer; else as `decode`."""
+        return StreamedAnswer(Envelope(200, headers, now))

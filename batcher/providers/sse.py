@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from batcher.errors import ErrorClass, Problem, ProviderError
 
-MAX_LINE = 16 * 1024 * 1024
+MAX_EVENT = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,12 @@ class Parser:
     raw (U+2028, U+2029, U+0085) stays inside its line. Nothing after `[DONE]` is read.
     """
 
-    __slots__ = ("_data", "_done", "_event", "_first", "_line")
+    __slots__ = ("_data", "_done", "_event", "_first", "_line", "_max_event", "_size")
 
-    def __init__(self) -> None:
+    def __init__(self, max_event: int = MAX_EVENT) -> None:
+        """Read events of at most `max_event` bytes, comments among them counted."""
+        self._max_event = max_event
+        self._size = 0
         self._line = bytearray()
         self._first = True
         self._event = ""
@@ -42,7 +45,7 @@ class Parser:
         """Return the events that `chunk` completes.
 
         Raises:
-            ProviderError: MALFORMED_ANSWER; a line is longer than 16 MiB, or is not UTF-8.
+            ProviderError: MALFORMED_ANSWER; an event is too large, or a line is not UTF-8.
         """
         events: list[Event] = []
         *ends, rest = chunk.split(b"\n")
@@ -69,8 +72,9 @@ class Parser:
         if self._done:
             return
         self._line += piece
-        if len(self._line) > MAX_LINE:
-            raise _malformed(f"a line of the stream is longer than {MAX_LINE} bytes")
+        self._size += len(piece)
+        if self._size > self._max_event:
+            raise _malformed(f"an event of the stream is larger than {self._max_event} bytes")
 
     def _take(self, line: str) -> list[Event]:
         """Take in one line; a blank one completes the event whose lines came before."""
@@ -89,6 +93,7 @@ class Parser:
         return []
 
     def _dispatch(self) -> list[Event]:
+        self._size = 0
         if self._done or not self._data:
             self._event = ""
             return []

@@ -6,7 +6,7 @@ events -> chunks -> one body -> answer.completion
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from batcher.errors import ErrorClass, ProviderError
 from batcher.providers.answer import (
@@ -24,24 +24,50 @@ from batcher.providers.sse import Event
 from batcher.providers.strict_json import parse
 from batcher.records import Completion
 
+# Each costs many times the memory of the bytes it came in.
+MAX_CALLS = 4096
 
-def decode_stream(events: Iterable[Event], envelope: Envelope, *, allow_empty: bool) -> Completion:
-    """Read an answer that came as events; see `Provider.decode_events`."""
-    assembly = _Assembly()
-    broken: ProviderError | None = None
-    for event in events:
-        if broken is not None:
-            raise broken
+
+class StreamedAnswer:
+    """A streamed answer, put together as its events come: no event is kept."""
+
+    __slots__ = ("_assembly", "_broken", "_done", "_envelope")
+
+    def __init__(self, envelope: Envelope) -> None:
+        """Begin the answer that came in `envelope`."""
+        self._envelope = envelope
+        self._assembly = _Assembly(envelope)
+        self._broken: ProviderError | None = None
+        self._done = False
+
+    def add(self, event: Event) -> None:
+        """Take in the next event.
+
+        Raises:
+            ProviderError: it is an error in the midst of the stream, or no chat completion's.
+        """
+        if self._broken is not None:
+            raise self._broken
         if event.done:
-            return completion(assembly.body(), envelope, allow_empty=allow_empty)
+            self._done = True
+            return
         try:
-            assembly.add(_chunk(event, envelope))
+            self._assembly.add(_chunk(event, self._envelope))
         except ValueError as error:
             # As the last event this is a stream cut in the middle, not one of another kind.
-            broken = malformed(f"an event is no JSON ({error})", envelope)
-    # A cause may stand in the finish reason even of a stream that just ends.
-    check_reason(assembly.choice, envelope)
-    raise envelope.error(ErrorClass.AMBIGUOUS, "the stream ended before [DONE]")
+            self._broken = malformed(f"an event is no JSON ({error})", self._envelope)
+
+    def completion(self, *, allow_empty: bool) -> Completion:
+        """Return what all the events amount to.
+
+        Raises:
+            ProviderError: it is no completion; AMBIGUOUS where `[DONE]` has not come.
+        """
+        if self._done:
+            return completion(self._assembly.body(), self._envelope, allow_empty=allow_empty)
+        # A cause may stand in the finish reason even of a stream that just ends.
+        check_reason(self._assembly.choice, self._envelope)
+        raise self._envelope.error(ErrorClass.AMBIGUOUS, "the stream ended before [DONE]")
 
 
 def _chunk(event: Event, envelope: Envelope) -> Mapping[str, object]:
@@ -70,9 +96,13 @@ def _chunk(event: Event, envelope: Envelope) -> Mapping[str, object]:
 class _Assembly:
     """The pieces of one answer, and the body they make."""
 
-    __slots__ = ("_calls", "_chosen", "_function", "_reasoning", "_shell", "_text", "choice")
+    __slots__ = (
+        *("_calls", "_chosen", "_envelope", "_function", "_reasoning", "_shell", "_text"),
+        "choice",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, envelope: Envelope) -> None:
+        self._envelope = envelope
         self.choice: dict[str, object] = {}
         self._chosen = False
         self._shell: dict[str, object] = {}
@@ -115,6 +145,8 @@ class _Assembly:
         for piece in calls if isinstance(calls, list) else ():
             if isinstance(piece, Mapping):
                 self._calls.setdefault(self._key(piece), _Call()).add(piece)
+        if len(self._calls) > MAX_CALLS:
+            raise malformed(f"more than {MAX_CALLS} tool calls", self._envelope)
         if delta.get("function_call"):
             self._function.add({"function": delta["function_call"]})
 

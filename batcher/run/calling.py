@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,7 +55,10 @@ async def open_executor(
             config = replace(callee.simulator, ledger=ledger)
             simulator = await stack.enter_async_context(serve(config))
             provider = replace(provider, base_url=simulator.base_url)
-        http = await stack.enter_async_context(http_client(provider, timeouts, calls))
+        environment = os.environ if job.provider.trust_env else {}
+        http = await stack.enter_async_context(
+            http_client(provider.base_url, calls, environment=environment)
+        )
         client = Client(
             http,
             provider,
@@ -62,6 +66,7 @@ async def open_executor(
             timeouts=timeouts,
             stream=job.provider.stream,
             allow_empty=job.provider.allow_empty,
+            max_response_bytes=limits.max_response_bytes,
         )
         policy = RetryPolicy(limits.max_attempts, max_wait=limits.max_wait)
         retrier = Retrier(

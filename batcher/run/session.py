@@ -19,7 +19,6 @@ import msgspec
 
 import batcher
 from batcher.checkpoint import Checkpoint, Reserve, RunLock
-from batcher.engine.client import MAX_BODY
 from batcher.errors import (
     DiskFullError,
     InputError,
@@ -198,7 +197,7 @@ class Session:
             return live
 
         with (
-            Reserve.held(directory.reserve, calls * MAX_BODY) as reserve,
+            Reserve.held(directory.reserve, calls * self.job.limits.max_response_bytes) as reserve,
             _open_log(directory) as log,
             _counting(dataset, tally, description),
         ):

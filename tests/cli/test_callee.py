@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,8 @@ def test_the_simulator_is_called_without_any_key_of_the_user() -> None:
     callee = simulated_callee(ProviderSpec(auth="jwt"), SimulatorConfig())
     assert callee.simulator is not None
     assert callee.auth.headers(0.0)["authorization"].count(".") == 2
+
+
+def test_no_crash_leaves_the_key_in_a_core_file() -> None:
+    real_callee(ProviderSpec(), {"ZHIPUAI_API_KEY": KEY})
+    assert resource.getrlimit(resource.RLIMIT_CORE)[0] <= 1

@@ -67,3 +67,9 @@ def test_a_value_out_of_range_names_table_and_key(batcher: Batcher) -> None:
     done = batcher("preview", "prompts.jsonl", "-m", "glm-5", "--concurrency", "0")
     assert done.exit_code == 78
     assert "[limits] concurrency = 0" in done.stderr
+
+
+def test_an_answer_must_be_allowed_some_size(batcher: Batcher) -> None:
+    done = batcher("preview", "prompts.jsonl", "-m", "glm-5", "--max-response-bytes", "10")
+    assert done.exit_code == 78
+    assert "[limits] max_response_bytes = 10" in done.stderr

@@ -208,7 +208,7 @@ MATRIX = {
         "stale keep-alive",
         "closed after each reply",
         "65",
-        "one transparent reconnect",
+        "reconnects unnoticed where the end is known; a call that crosses with it is ambiguous",
     ),
     31: Row(
         "Retry-After 0, -1, NaN, 1e400, a date, ms, 10 h",

@@ -102,10 +102,10 @@ async def _simulated_call() -> AsyncIterator[Call]:
     timeouts = Timeouts(connect=DEADLINE_S, idle=DEADLINE_S, total=DEADLINE_S)
     async with serve(SimulatorConfig(latency_s=0.01)) as simulator:
         provider = provider_named("glm", simulator.base_url)
-        async with http_client(provider, timeouts, 1) as http:
+        async with http_client(provider.base_url, 1, environment={}) as http:
             auth = Bearer(SIMULATED_KEY)
-            client = Client(http, provider, auth, timeouts=timeouts, stream=True)
-            yield client.complete
+            limits: dict[str, Any] = {"timeouts": timeouts, "max_response_bytes": 1024 * 1024}
+            yield Client(http, provider, auth, stream=True, **limits).complete
 
 
 async def _at_once(_seconds: float) -> None:

@@ -16,6 +16,8 @@ from batcher.providers.envelope import Envelope
 from batcher.records import Completion, Usage
 
 NOW = datetime(2026, 8, 25, tzinfo=UTC)
+# How a whole answer is told from one that was cut.
+COUNTED = {"content-length": "1"}
 
 # The sample of protocol.md section 2.
 SAMPLE = """{"id":"8668","request_id":"r-1","created":1735000000,"model":"glm-5.1",
@@ -38,7 +40,9 @@ def _decode(
     allow_empty: bool = False,
 ) -> Completion:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return decode_body(content, Envelope(status, headers or {}, NOW), allow_empty=allow_empty)
+    return decode_body(
+        content, Envelope(status, COUNTED | (headers or {}), NOW), allow_empty=allow_empty
+    )
 
 
 def _problem(body: object, *, status: int = 200, allow_empty: bool = False) -> Problem:
@@ -299,6 +303,22 @@ def test_a_completion_under_a_status_of_failure_is_a_failure() -> None:
 def test_of_several_choices_the_first_is_read() -> None:
     two = [{"finish_reason": "stop", "message": {"content": text}} for text in "ab"]
     assert _decode({"choices": two}).text == "a"
+
+
+@pytest.mark.parametrize("cut", [b"", b" ", b"{", b'\n{"choices"'])
+def test_an_answer_that_only_closing_ends_is_ambiguous_where_it_stops_in_its_json(
+    cut: bytes,
+) -> None:
+    def class_of(body: bytes, status: int = 200, name: str = "x", value: str = "") -> ErrorClass:
+        with pytest.raises(ProviderError) as raised:
+            decode_body(body, Envelope(status, {name: value}, NOW), allow_empty=True)
+        return raised.value.problem.error_class
+
+    assert class_of(cut) is ErrorClass.AMBIGUOUS
+    assert class_of(b"<html>") is ErrorClass.MALFORMED_ANSWER
+    assert class_of(cut, 200, "content-length", "9") is ErrorClass.MALFORMED_ANSWER
+    assert class_of(cut, 200, "transfer-encoding", "Chunked") is ErrorClass.MALFORMED_ANSWER
+    assert class_of(cut, 204) is ErrorClass.MALFORMED_ANSWER
 
 
 def test_an_answer_cut_anywhere_is_no_success() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from batcher.errors import CredentialsError
 from batcher.providers.auth import Auth, Bearer, SignedToken, check_key
+from batcher.providers.redaction import MASK
 
 ID, SECRET = "4bd1a0f2c7e94d1f", "c0ffee00D00dfeed"
 KEY = f"{ID}.{SECRET}"
@@ -152,3 +153,17 @@ def test_a_key_is_accepted_as_it_is_or_refused_without_a_word_of_it(
         assert key.isascii()
         assert key.isprintable()
         assert " " not in key
+
+
+@pytest.mark.parametrize("auth", [Bearer(KEY), SignedToken(KEY)])
+def test_a_sign_in_redacts_its_key_and_both_halves(auth: Auth) -> None:
+    left = auth.redact(f"{KEY} {ID} {SECRET} and more")
+    assert left == f"{MASK} {MASK} {MASK} and more"
+
+
+@given(st.floats(0, 4e9))
+def test_a_signed_token_of_any_moment_is_redacted(now: float) -> None:
+    """An answer may come back after the token it was asked with was replaced."""
+    token = _token(SignedToken(KEY), now)
+    assert SignedToken(KEY).redact(f"<{token}>") == f"<{MASK}>"
+    assert SignedToken(KEY).redact(f"<{token[:150]}") == f"<{MASK}"

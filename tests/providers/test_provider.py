@@ -64,7 +64,10 @@ def test_a_whole_answer_and_its_stream_are_decoded() -> None:
     events = [Event("message", json.dumps({"choices": [delta]})), Event("message", "[DONE]")]
     completion = provider.decode(200, {}, whole, NOW, allow_empty=False)
     assert completion.text == "hi"
-    assert completion == provider.decode_events(events, headers={}, now=NOW, allow_empty=False)
+    answer = provider.streamed({}, NOW)
+    for event in events:
+        answer.add(event)
+    assert completion == answer.completion(allow_empty=False)
 
 
 def test_status_headers_and_time_reach_the_error() -> None:
@@ -78,7 +81,5 @@ def test_status_headers_and_time_reach_the_error() -> None:
 
 def test_headers_and_time_of_a_stream_reach_the_error() -> None:
     with pytest.raises(ProviderError) as raised:
-        provider_named("glm").decode_events(
-            [], headers={"retry-after": "9"}, now=NOW, allow_empty=False
-        )
+        provider_named("glm").streamed({"retry-after": "9"}, NOW).completion(allow_empty=False)
     assert raised.value.retry_after == 9

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.errors import ErrorClass, ProviderError
-from batcher.providers import sse
-from batcher.providers.sse import Event, Parser
+from batcher.providers.sse import MAX_EVENT, Event, Parser
 
 # Pieces that meet each other at every kind of edge, valid and not.
 _PIECES = st.sampled_from(
@@ -21,9 +20,9 @@ _PIECES = st.sampled_from(
 )
 
 
-def _read(chunks: list[bytes]) -> list[Event] | ErrorClass:
+def _read(chunks: list[bytes], max_event: int = MAX_EVENT) -> list[Event] | ErrorClass:
     """Read a stream as the client does: no further than its end."""
-    parser = Parser()
+    parser = Parser(max_event)
     events: list[Event] = []
     try:
         for chunk in chunks:
@@ -96,9 +95,8 @@ def test_only_the_event_done_is_done() -> None:
     assert not Event("message", " [DONE]").done
 
 
-def test_nothing_after_done_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "MAX_LINE", 12)
-    parser = Parser()
+def test_nothing_after_done_is_read() -> None:
+    parser = Parser(12)
     stream = b"data: [DONE]\n\ndata: 1\n\n\xff\n" + b"x" * 100
     assert parser.feed(stream) == [Event("message", "[DONE]")]
     assert parser.feed(b"data: 2\n\n") == []
@@ -117,13 +115,12 @@ def test_a_line_cut_inside_a_character_at_the_end_is_an_event_like_any_other_cut
 
 @pytest.mark.parametrize("end", [b"", b"\n"])
 @pytest.mark.parametrize("size", [1, 5, 100])
-def test_a_line_too_long_is_a_malformed_answer_however_it_comes(
-    monkeypatch: pytest.MonkeyPatch, size: int, end: bytes
-) -> None:
-    monkeypatch.setattr(sse, "MAX_LINE", 10)
-
+def test_an_event_too_large_is_a_malformed_answer_however_it_comes(size: int, end: bytes) -> None:
     def read(stream: bytes) -> list[Event] | ErrorClass:
-        return _read([stream[start : start + size] for start in range(0, len(stream), size)])
+        return _read([stream[start : start + size] for start in range(0, len(stream), size)], 10)
 
     assert read(b"data: 1234" + end) == [Event("message", "1234")]
     assert read(b"data: 12345" + end) is ErrorClass.MALFORMED_ANSWER
+    assert read(b"data: 1\ndata" + end) is ErrorClass.MALFORMED_ANSWER
+    assert read(b": 34567\n: 01" + end) is ErrorClass.MALFORMED_ANSWER
+    assert read(b"data: 1\n\n" * 3 + end) == [Event("message", "1")] * 3

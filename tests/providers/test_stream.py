@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from batcher.errors import ErrorClass, Problem, ProviderError
 from batcher.providers import sse
 from batcher.providers.answer import decode_body
 from batcher.providers.envelope import Envelope
-from batcher.providers.stream import decode_stream
+from batcher.providers.stream import MAX_CALLS, StreamedAnswer
 from batcher.records import Completion, Usage
 
 NOW = datetime(2026, 8, 25, tzinfo=UTC)
@@ -34,16 +34,23 @@ data: [DONE]
 """  # noqa: E501 -- a recorded stream has the lines it has
 
 
+def _answer(events: Iterable[sse.Event], *, allow_empty: bool = False) -> Completion:
+    answer = StreamedAnswer(Envelope(200, {}, NOW))
+    for event in events:
+        answer.add(event)
+    return answer.completion(allow_empty=allow_empty)
+
+
 def _read(stream: bytes, *, allow_empty: bool = False) -> Completion:
     parser = sse.Parser()
     events = parser.feed(stream) + parser.finish()
-    return decode_stream(events, Envelope(200, {}, NOW), allow_empty=allow_empty)
+    return _answer(events, allow_empty=allow_empty)
 
 
 def _decode(*data: Chunk | str, event: str = "message", allow_empty: bool = False) -> Completion:
     texts = [item if isinstance(item, str) else json.dumps(item) for item in data]
     events = [sse.Event(event, text) for text in texts]
-    return decode_stream(events, Envelope(200, {}, NOW), allow_empty=allow_empty)
+    return _answer(events, allow_empty=allow_empty)
 
 
 def _problem(*data: Chunk | str, event: str = "message", allow_empty: bool = False) -> Problem:
@@ -170,8 +177,10 @@ def test_a_stream_without_any_choice_is_malformed() -> None:
     assert _problem({"choices": []}, DONE).error_class is ErrorClass.MALFORMED_ANSWER
 
 
-def test_what_follows_done_is_not_read() -> None:
-    assert _decode(HI, STOP, DONE, "{", DONE).text == "hi"
+def test_more_tool_calls_than_any_answer_has_are_malformed() -> None:
+    calls = [_delta(tool_calls=[{"index": n}]) for n in range(MAX_CALLS + 1)]
+    assert _decode(*calls[:-1], STOP, DONE).tool_calls is not None
+    assert _problem(*calls, STOP, DONE).error_class is ErrorClass.MALFORMED_ANSWER
 
 
 def test_a_stream_without_text_is_empty_unless_allowed() -> None:
@@ -350,11 +359,7 @@ def test_no_stream_whatever_ends_otherwise_than_as_completion_or_typed_error(
 ) -> None:
     events = [sse.Event(event, json.dumps(chunk)) for event, chunk in chunks]
     try:
-        completion = decode_stream(
-            [*events, *[sse.Event("message", DONE)] * done],
-            Envelope(200, {}, NOW),
-            allow_empty=False,
-        )
+        completion = _answer([*events, *[sse.Event("message", DONE)] * done])
     except ProviderError as error:
         assert error.problem.message.isprintable()  # noqa: PT017
     else:

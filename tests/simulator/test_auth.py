@@ -116,7 +116,7 @@ def test_a_token_of_an_unknown_key_is_refused_at_a_strict_door_only() -> None:
         signed(exp=NOW * 1000),
         signed(timestamp=None),
         signed(algorithm="HS512"),
-        jwt.encode({"api_key": "known"}, None, algorithm="none"),
+        jwt.encode({"api_key": "known"}, "", algorithm="none"),
     ],
 )
 def test_a_token_of_another_shape_is_malformed(token: str) -> None:

@@ -1,0 +1,87 @@
+"""Single calls by the real client over the loopback."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+
+from batcher.engine.client import Client, Timeouts, http_client
+from batcher.errors import ErrorClass, ProviderError
+from batcher.job import LimitSpec
+from batcher.providers import Auth, Bearer, provider_named
+from batcher.records import Completion, Request, Source, Usage
+from tests.toxic import TEXT, Behaviour, toxic
+
+KEY = "canary-id-0123456789.canary-secret-0123456789"
+REQUEST = Request(
+    0,
+    "id-0",
+    "key-0",
+    {"model": "glm-4-flash", "messages": [{"role": "user", "content": "hi"}]},
+    Source("prompts.jsonl", 1),
+)
+COMPLETION = Completion(TEXT, None, None, "stop", "glm-4-flash", Usage(7, 2), "theirs")
+PATIENT = Timeouts(connect=30, idle=30, total=30)
+# For what never comes: waited for in full, so short; but a busy machine connects in less.
+SHORT_S = 0.3
+
+
+@contextlib.asynccontextmanager
+async def calling(
+    url: str,
+    timeouts: Timeouts = PATIENT,
+    *,
+    connections: int = 8,
+    environment: Mapping[str, str] | None = None,
+    auth: Auth | None = None,
+    **options: Any,  # noqa: ANN401 -- those of Client
+) -> AsyncIterator[Client]:
+    """Open a client for the server at `url`."""
+    provider = provider_named("glm", url)
+    defaults = {"max_response_bytes": LimitSpec().max_response_bytes}
+    async with http_client(url, connections, environment=environment or {}) as http:
+        auth = auth or Bearer(KEY)
+        yield Client(http, provider, auth, timeouts=timeouts, **(defaults | options))
+
+
+async def error_at(
+    url: str,
+    timeouts: Timeouts = PATIENT,
+    **options: Any,  # noqa: ANN401 -- those of `calling`
+) -> ProviderError:
+    """Return what a single call to `url` ends in."""
+    async with calling(url, timeouts, **options) as client:
+        with pytest.raises(ProviderError) as raised:
+            await client.complete(REQUEST, "request-1")
+    return raised.value
+
+
+async def error_of(
+    behave: Behaviour,
+    timeouts: Timeouts = PATIENT,
+    **options: Any,  # noqa: ANN401 -- those of `calling`
+) -> ProviderError:
+    """Return what a single call ends in that is answered so."""
+    async with toxic(behave) as server:
+        return await error_at(server.url, timeouts, **options)
+
+
+async def class_of(
+    behave: Behaviour,
+    timeouts: Timeouts = PATIENT,
+    **options: Any,  # noqa: ANN401 -- those of `calling`
+) -> ErrorClass:
+    """Return the class of what a single call ends in that is answered so."""
+    return (await error_of(behave, timeouts, **options)).problem.error_class
+
+
+async def completion_of(
+    behave: Behaviour,
+    **options: Any,  # noqa: ANN401 -- those of `calling`
+) -> Completion:
+    """Return the completion of a single call that is answered so."""
+    async with toxic(behave) as server, calling(server.url, **options) as client:
+        return await client.complete(REQUEST, "request-1")
