@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from batcher.simulator import LedgerEntry
 
-
 EXTRA_CALLS = 2
 """How often a row may be billed again, after calls that were not answered whole."""
 
