@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from batcher.errors import StorageError
+from batcher.wording import counted
 
 
 @click.command("verify")
@@ -23,7 +24,7 @@ def command(directory: str, *, mending: bool) -> None:
 
     if mending:
         dropped = mend(RunDirectory(Path(directory)))
-        click.echo(f"Dropped: {dropped:,} outcomes; the next run calls their rows again")
+        click.echo(f"Dropped: {counted(dropped, 'outcome')}; the next run calls them again")
     verification = verify(RunDirectory(Path(directory)))
     for line in verification.lines():
         click.echo(line)
