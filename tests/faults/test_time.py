@@ -183,9 +183,11 @@ async def _calling(
     timeouts = Timeouts(5.0, 5.0, total)
     async with serve(config, clock=theirs) as simulated:
         provider = replace(provider_named("glm"), base_url=simulated.base_url)
-        async with http_client(provider, timeouts, 1) as http:
+        async with http_client(provider.base_url, 1, environment={}) as http:
             auth = SignedToken(SIMULATED_KEY)
-            yield Client(http, provider, auth, timeouts=timeouts, clock=ours)
+            yield Client(
+                http, provider, auth, timeouts=timeouts, max_response_bytes=1 << 20, clock=ours
+            )
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR, 24 * HOUR, -24 * HOUR, 12 * 365 * 24 * HOUR])
