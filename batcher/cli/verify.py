@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from batcher.errors import StorageError
-from batcher.wording import counted
 
 
 @click.command("verify")
@@ -21,10 +20,11 @@ def command(directory: str, *, mending: bool) -> None:
     --mend is given: then damaged outcomes are dropped, and the next run calls their rows again.
     """
     from batcher.run import RunDirectory, mend, verify
+    from batcher.wording import counted
 
     if mending:
         dropped = mend(RunDirectory(Path(directory)))
-        click.echo(f"Dropped: {counted(dropped, 'outcome')}; the next run calls them again")
+        click.echo(f"Dropped: {counted(dropped, 'outcome')}; the next run calls what they were of")
     verification = verify(RunDirectory(Path(directory)))
     for line in verification.lines():
         click.echo(line)

@@ -186,7 +186,7 @@ async def _calling(
         async with http_client(provider.base_url, 1, environment={}) as http:
             auth = SignedToken(SIMULATED_KEY)
             yield Client(
-                http, provider, auth, timeouts=timeouts, max_response_bytes=2**20, clock=ours
+                http, provider, auth, timeouts=timeouts, max_response_bytes=1 << 20, clock=ours
             )
 
 
