@@ -6,13 +6,14 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from batcher.checkpoint import Checkpoint, Reserve, RowSet
 from batcher.engine.limiter import Limiter
 from batcher.engine.retry import Retrier, RetryPolicy
-from batcher.errors import StorageError
+from batcher.errors import DiskFullError, StorageError
 from batcher.records import Completion, Mark, Outcome, Request, Usage
 from batcher.run.live import LiveRun
 from tests.simulated import Place
@@ -48,19 +49,37 @@ class FullDisk(Checkpoint):
         raise StorageError("the disk is full")
 
 
+class NearlyFullDisk(Checkpoint):
+    """A checkpoint that has no room at its second write, nor later while the reserve is held."""
+
+    writes = 0
+
+    def write(
+        self,
+        outcomes: Sequence[Outcome],
+        marks: Sequence[Mark] = (),
+        unanswered: Sequence[str] = (),
+    ) -> None:
+        self.writes += 1
+        if self.writes > 1 and (self.path.parent / "reserve").exists():
+            raise DiskFullError("no room left")
+        super().write(outcomes, marks, unanswered)
+
+
 @contextmanager
 def _live(
     place: Place, calls: Calls, concurrency: int = 2, kind: type[Checkpoint] = Checkpoint
 ) -> Iterator[LiveRun]:
     place.directory.create()
-    retrier = Retrier(
-        calls, Limiter(concurrency), RetryPolicy(), lambda: None, lambda _request, _attempt: None
-    )
+    limiter = Limiter(concurrency)
+    retrier = Retrier(calls, limiter, RetryPolicy(), lambda: None, lambda _request, _attempt: None)
     with (
         kind.open(place.directory.checkpoint) as checkpoint,
         Reserve.held(place.directory.reserve, 1024) as reserve,
     ):
-        yield place.live(checkpoint, reserve, retrier)
+        live = place.live(checkpoint, reserve, retrier)
+        live.executor.retrier = replace(retrier, on_attempt=live.attempted)
+        yield live
 
 
 async def test_no_more_calls_are_in_flight_than_allowed_and_all_rows_are_recorded(
@@ -98,6 +117,46 @@ async def test_a_disk_that_takes_nothing_ends_the_run_and_its_calls(place: Place
     with _live(place, calls, kind=FullDisk) as live, pytest.raises(StorageError, match="full"):
         await live.run()
     assert len(calls.made) < 5_000
+
+
+async def test_when_the_disk_is_full_what_is_in_flight_is_recorded_and_nothing_more_is_begun(
+    place: Place,
+) -> None:
+    """reliability.md promise 7: in the space that was kept for it."""
+    calls = Calls()
+    notices: list[str] = []
+
+    def answer_when_both_are_called() -> None:
+        if len(calls.made) == 2:
+            calls.open.set()
+
+    calls.on_call = answer_when_both_are_called
+    with _live(place, calls, kind=NearlyFullDisk) as live:
+        live.on_notice = notices.append
+        await live.run()
+        assert isinstance(live.disk_full, DiskFullError)
+        assert not place.directory.reserve.exists()
+        assert all(row in live.checkpoint.done() for row in calls.made)
+    assert len(calls.made) < 10
+    assert notices == [
+        "The disk is full: the calls in flight are recorded in reserved space, no more are begun"
+    ]
+
+
+async def test_calls_that_a_stop_cut_off_are_taken_down_as_possibly_billed(place: Place) -> None:
+    """reliability.md promise 4: of rows that are pending, too."""
+    calls = Calls()
+
+    def interrupt() -> None:
+        if len(calls.made) == 2:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+
+    calls.on_call = interrupt
+    with _live(place, calls) as live:
+        await live.run()
+        assert sorted(live.checkpoint.unanswered().values()) == [1, 1]
+        assert live.checkpoint.counts().ambiguous_attempts == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
