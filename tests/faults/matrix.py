@@ -55,15 +55,15 @@ MATRIX = {
         "a row error or the end of the run; nothing recorded is lost",
     ),
     5: Row(
-        "SIGTERM in mid-call",
+        "SIGTERM, SIGINT, SIGHUP in mid-call",
         "a simulator that never answers",
-        "143",
+        "143, 130, 129",
         "the process has ended after 25 s",
     ),
     6: Row(
-        "SIGTERM storm, SIGHUP, SIGPIPE",
+        "storms of signals, SIGPIPE",
         "signals by the hundred; closed output streams",
-        "143, 129, 1",
+        "143, 130, 129, 1",
         "nothing lost, no traceback",
     ),
     7: Row(
@@ -114,17 +114,9 @@ MATRIX = {
         "73, 74",
         "nothing received is dropped; with room made, the run finishes",
     ),
-    15: Row(
-        "short writes",
-        "RLIMIT_FSIZE of several sizes",
-        "73, 74, 65",
-        "finished or stopped",
-    ),
+    15: Row("short writes", "RLIMIT_FSIZE of several sizes", "73, 74, 65", "finished or stopped"),
     16: Row(
-        "read-only or forbidden output",
-        "a read-only directory, as another user",
-        "73",
-        "no call",
+        "read-only or forbidden output", "a read-only directory, as another user", "73", "no call"
     ),
     17: Row(
         "fsync takes 2 s",
@@ -138,12 +130,7 @@ MATRIX = {
         "74",
         "damage is named; never silently wrong",
     ),
-    19: Row(
-        "truncated Parquet",
-        "20 bytes cut off",
-        "65",
-        "made again from the checkpoint",
-    ),
+    19: Row("truncated Parquet", "20 bytes cut off", "65", "made again from the checkpoint"),
     20: Row(
         "bit flip in Parquet",
         "a data byte flipped",
@@ -168,36 +155,16 @@ MATRIX = {
         "65",
         "the deadline ends it; ambiguous",
     ),
-    24: Row(
-        "dripping bytes",
-        "a byte every 100 ms",
-        "65",
-        "the total deadline ends it",
-    ),
-    25: Row(
-        "cut at every byte of the answer",
-        "all offsets",
-        "65",
-        "never recorded as a success",
-    ),
-    26: Row(
-        "endless SSE",
-        "no [DONE]; comments only",
-        "65",
-        "deadline and cap end it",
-    ),
+    24: Row("dripping bytes", "a byte every 100 ms", "65", "the total deadline ends it"),
+    25: Row("cut at every byte of the answer", "all offsets", "65", "never recorded as a success"),
+    26: Row("endless SSE", "no [DONE]; comments only", "65", "deadline and cap end it"),
     27: Row(
         "decompression bomb",
         "200 KB of gzip that become 200 MiB",
         "65",
         "the cap on the decoded size; flat memory",
     ),
-    28: Row(
-        "expired or wrong-host certificate",
-        "a local authority",
-        "78",
-        "no key is sent",
-    ),
+    28: Row("expired or wrong-host certificate", "a local authority", "78", "no key is sent"),
     29: Row(
         "301-308 to another host or to http",
         "a second listener",
@@ -211,10 +178,7 @@ MATRIX = {
         "reconnects unnoticed where the end is known; a call that crosses with it is ambiguous",
     ),
     31: Row(
-        "Retry-After 0, -1, NaN, 1e400, a date, ms, 10 h",
-        "a table",
-        "-",
-        "the overload policy",
+        "Retry-After 0, -1, NaN, 1e400, a date, ms, 10 h", "a table", "-", "the overload policy"
     ),
     32: Row(
         "GLM 429 by code",
@@ -222,12 +186,7 @@ MATRIX = {
         "75, 77",
         "throttle, overload, end of the run, wait until",
     ),
-    33: Row(
-        "401/403 in mid-run",
-        "after n rows",
-        "77",
-        "the run stops; rows are pending",
-    ),
+    33: Row("401/403 in mid-run", "after n rows", "77", "the run stops; rows are pending"),
     34: Row(
         "2 h of 503; 2 h of a black hole",
         "discrete-event simulation with a fake clock",
@@ -235,12 +194,7 @@ MATRIX = {
         "no row fails because the endpoint was down",
         reason="needs the breaker (not built yet)",
     ),
-    35: Row(
-        "200 with an error object, HTML, no choices",
-        "fixtures",
-        "65",
-        "not a success",
-    ),
+    35: Row("200 with an error object, HTML, no choices", "fixtures", "65", "not a success"),
     36: Row(
         "finish_reason length/sensitive/network_error; no usage",
         "fixtures",
@@ -253,36 +207,21 @@ MATRIX = {
         "65",
         "at most 8 counted attempts; the others are unaffected",
     ),
-    38: Row(
-        "duplicate-request code 1231",
-        "a fixture",
-        "65",
-        "tried again with a new request id",
-    ),
+    38: Row("duplicate-request code 1231", "a fixture", "65", "tried again with a new request id"),
     39: Row(
         "invalid UTF-8, BOM, CRLF, NUL, a 100 MB line",
         "hypothesis",
         "65",
         "an error row with its line number",
     ),
-    40: Row(
-        "lone surrogate in or out",
-        r'"\ud800"',
-        "65",
-        "escaped; the rest is not lost",
-    ),
+    40: Row("lone surrogate in or out", r'"\ud800"', "65", "escaped; the rest is not lost"),
     41: Row(
         "NaN, 1e999, 5,000-digit int, depth, duplicate keys",
         "a table",
         "65",
         "strict parsing; error rows",
     ),
-    42: Row(
-        "duplicate ids",
-        "same and different body",
-        "65",
-        "error rows that name both lines",
-    ),
+    42: Row("duplicate ids", "same and different body", "65", "error rows that name both lines"),
     43: Row(
         "input edited between runs",
         "row k changed",
@@ -296,10 +235,7 @@ MATRIX = {
         "timeouts are monotonic; tokens are signed again",
     ),
     45: Row(
-        "two starts at once",
-        "200 races",
-        "65, 75",
-        "the loser ends with 75 and makes no call",
+        "two starts at once", "200 races", "65, 75", "the loser ends with 75 and makes no call"
     ),
     46: Row(
         "flock fails, or lies",
@@ -320,10 +256,7 @@ MATRIX = {
         "refused with a clear message that does not print it",
     ),
     49: Row(
-        "evil HTTP_PROXY, netrc, SSLKEYLOGFILE",
-        "environment",
-        "65",
-        "ignored unless --trust-env",
+        "evil HTTP_PROXY, netrc, SSLKEYLOGFILE", "environment", "65", "ignored unless --trust-env"
     ),
     50: Row(
         "changed model or template on resume",
