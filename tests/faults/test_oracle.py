@@ -70,16 +70,6 @@ def test_a_row_called_twice_without_need_is_seen() -> None:
     assert list(broken(NOTHING, retried, concurrency=4)) == []
 
 
-def test_a_row_called_too_often_by_all_processes_together_is_seen() -> None:
-    published = list(ANSWERS.items())
-    thrice = _moment(ANSWERS, *WHOLE.ledger, *[_call("Say 1.")] * 2)
-    assert list(unfinished(thrice, [*ANSWERS], published)) == []
-    more = _moment(ANSWERS, *WHOLE.ledger, *[_call("Say 1.")] * 3)
-    assert [*unfinished(more, [*ANSWERS], published)] == [
-        "promise 4: 'Say 1.' was called 4 times in all"
-    ]
-
-
 def test_a_row_missing_or_published_twice_is_seen() -> None:
     published = [("Say 0.", "zero"), ("Say 0.", "zero")]
     assert [*unfinished(WHOLE, [*ANSWERS], published)] == [

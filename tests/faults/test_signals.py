@@ -68,17 +68,11 @@ def test_05_a_second_signal_stops_at_once(parent: Parent, tmp_path: Path) -> Non
         assert run.complaints == []
 
 
-@pytest.mark.parametrize(
-    "storm",
-    [
-        [signal.SIGTERM],
-        [signal.SIGHUP],
-        [signal.SIGHUP, signal.SIGTERM, signal.SIGINT],
-        [signal.SIGINT],
-    ],
-    ids=lambda storm: "+".join(number.name for number in storm),
-)
-@pytest.mark.parametrize("calls", [0, 1, 20])
+TERM, HUP, INT = signal.SIGTERM, signal.SIGHUP, signal.SIGINT
+
+
+@pytest.mark.parametrize("storm", [[TERM], [HUP], [INT], [HUP, TERM, INT]], ids=str)
+@pytest.mark.parametrize("calls", [1, 20])
 def test_06_a_storm_of_signals_ends_a_run_in_order(
     parent: Parent, tmp_path: Path, storm: list[signal.Signals], calls: int
 ) -> None:
@@ -87,8 +81,23 @@ def test_06_a_storm_of_signals_ends_a_run_in_order(
         run.wait_for_calls(child, calls)
         for number in itertools.chain.from_iterable([storm] * 200):
             child.signal(number)
-        # A process that has not begun to heed signals ends as any does.
-        assert run.ended(child) in {c for n in storm for c in (128 + n, -n)}, child.err
+        assert run.ended(child) in {128 + number for number in storm}, child.err
+        run.finish()
+        assert run.complaints == []
+
+
+@pytest.mark.parametrize("number", [TERM, HUP])
+def test_06_a_storm_of_signals_from_the_start_on_ends_a_run_before_its_first_call(
+    parent: Parent, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Until it heeds signals it ends as any process does."""
+    with case(parent, tmp_path, rows=40, latency=0.1) as run:
+        child = run.start(halted=True)
+        child.resume()
+        for _ in range(200):
+            child.signal(number)
+        assert run.ended(child) in (128 + number, -number), child.err
+        assert run.calls() == 0
         run.finish()
         assert run.complaints == []
 
