@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,18 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from batcher.checkpoint import Checkpoint, Reserve
+from batcher.engine.retry import Retrier
+from batcher.executors import LocalExecutor
 from batcher.job import JobSpec, load_job
 from batcher.observe import Tally
 from batcher.providers import Bearer, provider_named
 from batcher.records import Attempt
+from batcher.render import Renderer
 from batcher.run import Callee, Change, RunDirectory, RunResult, Session
+from batcher.run.live import LiveRun
+from batcher.run.prepare import Preparation
+from batcher.run.rows import open_dataset
 from batcher.simulator import SIMULATED_KEY, LedgerEntry, SimulatorConfig, read_ledger
 
 AT_ONCE = SimulatorConfig(latency_s=0)
@@ -85,6 +93,21 @@ class Place:
 
     def run(self, *args: Any, **kwargs: Any) -> RunResult:  # noqa: ANN401 -- those of `session`
         return self.session(*args, **kwargs).run()
+
+    def live(self, checkpoint: Checkpoint, reserve: Reserve, retrier: Retrier) -> LiveRun:
+        """Return the part of a run that calls, with calls of the test's own."""
+        job = self.job()
+        return LiveRun(
+            checkpoint,
+            reserve,
+            open_dataset(job, self.directory.path, io.BytesIO()),
+            Preparation(Renderer(job), time.time),
+            LocalExecutor(retrier),
+            checkpoint.done(),
+            on_recorded=lambda _outcome: None,
+            on_pulse=lambda: None,
+            on_notice=lambda _text: None,
+        )
 
     def ledger(self) -> list[LedgerEntry]:
         """Return what the simulator saw so far."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,14 +15,10 @@ from batcher.checkpoint import Checkpoint, CheckpointReader, Reserve
 from batcher.engine.client import Client, Timeouts, http_client
 from batcher.engine.limiter import Limiter
 from batcher.engine.retry import Call, Retrier, RetryPolicy
-from batcher.executors import LocalExecutor
 from batcher.inputs import Dataset
 from batcher.providers import Bearer, provider_named
 from batcher.records import Completion, Failure, Prompt, Request
-from batcher.render import Renderer
 from batcher.run.live import LiveRun
-from batcher.run.prepare import Preparation
-from batcher.run.rows import open_dataset
 from batcher.simulator import SIMULATED_KEY, SimulatorConfig, serve
 from tests.faults.children import PATIENCE_S
 from tests.simulated import Place
@@ -121,7 +115,6 @@ async def _run(
 ) -> None:
     """Run what is to be done; fail if that does not end."""
     place.directory.create()
-    job = place.job()
     retrier = Retrier(
         call, Limiter(1), RetryPolicy(), lambda: None, lambda _request, _attempt: None, _at_once
     )
@@ -129,17 +122,7 @@ async def _run(
         kind.open(place.directory.checkpoint) as checkpoint,
         Reserve.held(place.directory.reserve, 1024) as reserve,
     ):
-        live = LiveRun(
-            checkpoint,
-            reserve,
-            open_dataset(job, place.directory.path, io.BytesIO()),
-            Preparation(Renderer(job), time.time),
-            LocalExecutor(retrier),
-            checkpoint.done(),
-            on_recorded=lambda _outcome: None,
-            on_pulse=lambda: None,
-            on_notice=lambda _text: None,
-        )
+        live = place.live(checkpoint, reserve, retrier)
         async with asyncio.timeout(PATIENCE_S):
             await change(live).run()
 

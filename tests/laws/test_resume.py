@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,12 +19,7 @@ from batcher.checkpoint import Checkpoint, Reserve
 from batcher.engine.limiter import Limiter
 from batcher.engine.retry import MAX_AMBIGUOUS, Retrier, RetryPolicy
 from batcher.errors import ErrorClass, Problem, ProviderError
-from batcher.executors import LocalExecutor
 from batcher.records import Attempt, Completion, Mark, Outcome, Request, Usage
-from batcher.render import Renderer
-from batcher.run.live import LiveRun
-from batcher.run.prepare import Preparation
-from batcher.run.rows import open_dataset
 from tests.simulated import Place
 
 Ending = Literal["crash", "signal", "two signals"]
@@ -144,7 +137,6 @@ def _run(
     def attempted(request: Request, attempt: Attempt) -> None:
         live.attempted(request, attempt)
 
-    job = place.job()
     provider.pass_moment = pass_moment
     place.directory.create()
     with (
@@ -162,17 +154,7 @@ def _run(
             sleep=no_sleep,
             unanswered=checkpoint.unanswered(),
         )
-        live = LiveRun(
-            checkpoint,
-            reserve,
-            open_dataset(job, place.directory.path, io.BytesIO()),
-            Preparation(Renderer(job), time.time),
-            LocalExecutor(retrier),
-            checkpoint.done(),
-            on_recorded=lambda _outcome: None,
-            on_pulse=lambda: None,
-            on_notice=lambda _text: None,
-        )
+        live = place.live(checkpoint, reserve, retrier)
         with contextlib.suppress(Crashed):
             asyncio.run(live.run())
 

@@ -202,47 +202,42 @@ def test_a_full_disk_is_a_storage_error_and_leaves_the_old_files(
     assert _files(tmp_path) == old
 
 
-def test_a_type_that_parquet_lacks_is_an_output_error_that_names_the_way_out(
+Attempt = Callable[[pa.DataType, Any, Format], Exported]
+
+
+@pytest.fixture
+def attempt(
     tmp_path: Path, make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+) -> Attempt:
+    """Export a row with one column, `odd`."""
+
+    def attempted(type_: pa.DataType, value: object, file_format: Format) -> Exported:
+        columns = pa.struct([pa.field("odd", type_)])
+        batches = make_batches([{"odd": value}], columns)
+        outcomes = iter([answered(0)])
+        schema = make_schema(columns)
+        return export(schema, batches, outcomes, tmp_path, format=file_format, metadata={})
+
+    return attempted
+
+
+def test_a_type_that_parquet_lacks_is_an_output_error_that_names_the_way_out(
+    tmp_path: Path, attempt: Attempt
 ) -> None:
-    columns = pa.struct([pa.field("options", pa.struct([]))])
-
-    def attempt(file_format: Format) -> Exported:
-        return export(
-            make_schema(columns),
-            make_batches([{"options": {}}], columns),
-            iter([answered(0)]),
-            tmp_path,
-            format=file_format,
-            metadata={},
-        )
-
-    with pytest.raises(OutputError, match=r"'options'.*--format jsonl"):
-        attempt("parquet")
+    with pytest.raises(OutputError, match=r"'odd'.*--format jsonl"):
+        attempt(pa.struct([]), {}, "parquet")
     assert _files(tmp_path) == {}
-    assert read_head(attempt("jsonl").results_path, 1)[0]["options"] == {}
+    assert read_head(attempt(pa.struct([]), {}, "jsonl").results_path, 1)[0]["odd"] == {}
 
 
 def test_a_value_that_parquet_lacks_is_a_storage_error_that_names_the_way_out(
-    tmp_path: Path, make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+    tmp_path: Path, attempt: Attempt
 ) -> None:
     """Parquet counts milliseconds at least, and so many seconds have too many of them."""
-    columns = pa.struct([pa.field("at", pa.timestamp("s"))])
-
-    def attempt(file_format: Format) -> Exported:
-        return export(
-            make_schema(columns),
-            make_batches([{"at": 2**60}], columns),
-            iter([answered(0)]),
-            tmp_path,
-            format=file_format,
-            metadata={},
-        )
-
     with pytest.raises(StorageError, match=r"cannot write .*results.*--format jsonl"):
-        attempt("parquet")
+        attempt(pa.timestamp("s"), 2**60, "parquet")
     assert _files(tmp_path) == {}
-    assert "at" in read_head(attempt("jsonl").results_path, 1)[0]
+    assert read_head(attempt(pa.timestamp("s"), 2**60, "jsonl").results_path, 1)[0]["odd"]
 
 
 def test_the_parquet_files_carry_the_metadata_of_the_run(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,12 +13,8 @@ from batcher.checkpoint import Checkpoint, Reserve, RowSet
 from batcher.engine.limiter import Limiter
 from batcher.engine.retry import Retrier, RetryPolicy
 from batcher.errors import StorageError
-from batcher.executors import LocalExecutor
 from batcher.records import Completion, Mark, Outcome, Request, Usage
-from batcher.render import Renderer
 from batcher.run.live import LiveRun
-from batcher.run.prepare import Preparation
-from batcher.run.rows import open_dataset
 from tests.simulated import Place
 
 ANSWER = Completion("fine", None, None, "stop", "glm-4-flash", Usage(1, 1))
@@ -59,7 +53,6 @@ def _live(
     place: Place, calls: Calls, concurrency: int = 2, kind: type[Checkpoint] = Checkpoint
 ) -> Iterator[LiveRun]:
     place.directory.create()
-    job = place.job()
     retrier = Retrier(
         calls, Limiter(concurrency), RetryPolicy(), lambda: None, lambda _request, _attempt: None
     )
@@ -67,17 +60,7 @@ def _live(
         kind.open(place.directory.checkpoint) as checkpoint,
         Reserve.held(place.directory.reserve, 1024) as reserve,
     ):
-        yield LiveRun(
-            checkpoint,
-            reserve,
-            open_dataset(job, place.directory.path, io.BytesIO()),
-            Preparation(Renderer(job), time.time),
-            LocalExecutor(retrier),
-            checkpoint.done(),
-            on_recorded=lambda _outcome: None,
-            on_pulse=lambda: None,
-            on_notice=lambda _text: None,
-        )
+        yield place.live(checkpoint, reserve, retrier)
 
 
 async def test_no_more_calls_are_in_flight_than_allowed_and_all_rows_are_recorded(
