@@ -19,8 +19,14 @@ from tests.faults.strace import traced
 
 NOBODY = 65_534
 CANNOT_CREATE, IO_ERROR = 73, 74
-# A whole answer of the simulator is far smaller; four of these are reserved on the disk.
-SMALL_ANSWERS = "[limits]\nmax_response_bytes = 16384\n"
+KIB = 1024
+
+
+def _job(folder: Path, largest_answer: int) -> str:
+    """Write a job that reserves so much of the disk for each call at once; return its file."""
+    job = folder / "job.toml"
+    job.write_text(f"[limits]\nmax_response_bytes = {largest_answer}\n")
+    return str(job)
 
 
 @contextmanager
@@ -47,13 +53,10 @@ def _whole_answers(run: Case) -> set[str]:
 def test_14_on_a_disk_too_small_the_run_ends_in_order_and_finishes_where_there_is_room(
     tmp_path: Path, options: str
 ) -> None:
-    job = tmp_path / "job.toml"
-    job.write_text(SMALL_ANSWERS)
+    job = _job(tmp_path, 16 * KIB)
     with (
         _disk(tmp_path, options) as (parent, disk),
-        case(
-            parent, tmp_path, "--job", str(job), rows=3000, concurrency=4, directory=disk / "run"
-        ) as run,
+        case(parent, tmp_path, "--job", job, rows=3000, directory=disk / "run") as run,
     ):
         child = run.start()
         code = run.ended(child)
@@ -66,15 +69,14 @@ def test_14_on_a_disk_too_small_the_run_ends_in_order_and_finishes_where_there_i
         assert run.complaints == []
 
 
-def test_14_a_disk_that_fills_in_mid_run_drops_nothing_that_was_received(tmp_path: Path) -> None:
-    """The rows that still fit are called, and no more."""
-    job = tmp_path / "job.toml"
-    job.write_text(SMALL_ANSWERS)
+@pytest.mark.parametrize("largest_answer", [KIB, 16 * KIB, 256 * KIB])
+def test_14_a_disk_that_fills_in_mid_run_drops_nothing_that_was_received(
+    tmp_path: Path, largest_answer: int
+) -> None:
+    job = _job(tmp_path, largest_answer)
     with (
         _disk(tmp_path, "size=8m") as (parent, disk),
-        case(
-            parent, tmp_path, "--job", str(job), rows=20_000, concurrency=4, directory=disk / "run"
-        ) as run,
+        case(parent, tmp_path, "--job", job, rows=20_000, directory=disk / "run") as run,
     ):
         child = run.start()
         assert run.ended(child) == IO_ERROR, child.err
