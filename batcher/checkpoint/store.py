@@ -89,7 +89,9 @@ class Checkpoint(CheckpointReader):
                 # Calls may have ended of which nothing could be written, as if by a kill.
                 raise
             except BaseException:
-                ownership.release(writer)
+                # Whatever it is, it must not be hidden by a disk that fails as well.
+                with contextlib.suppress(sqlite3.Error):
+                    ownership.release(writer)
                 raise
             with translated(path):
                 ownership.release(writer)

@@ -9,7 +9,7 @@ import click
 
 from batcher.cli.options import job_of, job_options
 from batcher.cli.simulate import simulator_config, simulator_options
-from batcher.errors import RowsPendingError, TooManyRowErrorsError
+from batcher.errors import DiskFullError, RowsPendingError, TooManyRowErrorsError
 
 if TYPE_CHECKING:
     from batcher.job import JobSpec
@@ -58,6 +58,8 @@ def command(**options: Any) -> None:
 def exit_code(result: RunResult, job: JobSpec) -> int:
     """Return the process's exit code for a run that ended in order (docs/errors.md)."""
     counts, pending = result.summary.counts, result.summary.pending
+    if result.disk_full:
+        return DiskFullError.exit_code
     if result.stopped_by is not None:
         return result.stopped_by.problem.error_class.rule.exit_code
     if result.interrupted is not None:

@@ -20,7 +20,6 @@ import msgspec
 import batcher
 from batcher.checkpoint import Checkpoint, Reserve, RunLock
 from batcher.errors import (
-    DiskFullError,
     InputError,
     Interruption,
     OutputError,
@@ -50,11 +49,12 @@ EXIT_S = 24.0
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended: at most one of `stopped_by` and `interrupted` is set."""
+    """How a run ended: by the provider's word, by a signal, for lack of space, or by itself."""
 
     summary: Summary
     stopped_by: ProviderError | None
     interrupted: signal.Signals | None
+    disk_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +102,6 @@ class Session:
             tally = Tally(total=counted_rows(directory, fingerprint))
             description = Description(directory, self._facts(dataset, fingerprint))
             live = self._call(checkpoint, dataset, prepare, tally, description, calls)
-            if live.disk_full is not None:
-                raise DiskFullError(
-                    f"the disk of {directory.path} is full. Every answer that came is recorded, "
-                    f"{checkpoint.counts().rows:,} rows in all; free space, then run the same "
-                    "command again"
-                )
             exported, interrupted = _exported(live, directory.path)
             if exported is not None:
                 tally.total = exported.results + exported.errors + exported.pending
@@ -127,7 +121,7 @@ class Session:
                 pending=pending,
             )
         summary = Summary(
-            ended=_ended(live.executor.stopped_by, interrupted, pending),
+            ended=_ended(live, interrupted, pending),
             counts=counts,
             pending=pending,
             tally=tally,
@@ -137,7 +131,8 @@ class Session:
             simulated=self._simulated,
             exported=exported is not None,
         )
-        return RunResult(summary, live.executor.stopped_by, interrupted)
+        disk_full = live.disk_full is not None
+        return RunResult(summary, live.executor.stopped_by, interrupted, disk_full)
 
     @property
     def _simulated(self) -> bool:
@@ -222,6 +217,8 @@ class Session:
 def _exported(live: LiveRun, to: Path) -> tuple[Exported | None, signal.Signals | None]:
     """Publish what there is, as far as a signal, come or coming, leaves time for it."""
     first = live.interrupted
+    if live.disk_full is not None:
+        return None, first.number if first else None
     if first is not None and first.twice:
         return None, first.number
     left = None if first is None else EXIT_S - (time.monotonic() - first.at)
@@ -233,10 +230,13 @@ def _exported(live: LiveRun, to: Path) -> tuple[Exported | None, signal.Signals 
     return exported, first.number if first else None
 
 
-def _ended(
-    stopped_by: ProviderError | None, interrupted: signal.Signals | None, pending: int | None
-) -> str:
-    if stopped_by is not None:
+def _ended(live: LiveRun, interrupted: signal.Signals | None, pending: int | None) -> str:
+    if live.disk_full is not None:
+        return (
+            "The disk is full. Every answer that came is recorded; free space, then run the same "
+            "command again."
+        )
+    if (stopped_by := live.executor.stopped_by) is not None:
         problem = stopped_by.problem
         code = f" (code {problem.code})" if problem.code else ""
         return f"Stopped by the provider: {problem.message}{code}. {problem.error_class.rule.hint}"
