@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from batcher.checkpoint.connection import translated
-from batcher.errors import StorageError
+from batcher.errors import DiskFullError, StorageError
 
 # As SQLite's own limit: 1,000 pages of 4 KiB.
 MAX_LOG = 1000 * 4096
@@ -66,9 +66,11 @@ class LogSync:
     def shorten(self) -> None:
         """Move a long log into the database, so that it can begin anew; not beside a write.
 
+        On a full disk it stays long: what is written is in it.
+
         Raises:
             StorageError: the disk failed; the run must end.
         """
         if os.fstat(self._descriptor).st_size >= MAX_LOG:
-            with translated(self._path):
+            with contextlib.suppress(DiskFullError), translated(self._path):
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

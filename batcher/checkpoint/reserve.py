@@ -12,6 +12,8 @@ from batcher.errors import StorageError
 # An answer of the greatest allowed size in each of a thousand calls would be 64 GB; answers are
 # some kilobytes, so this holds those of many thousand calls.
 MAX_BYTES = 64 * 1024 * 1024
+# What recording an answer may take beside its text: pages of tables, indexes and log.
+OVERHEAD_BYTES = 64 * 1024
 
 Allocate = Callable[[int, int, int], None]
 # macOS has none.
@@ -28,16 +30,18 @@ class Reserve:
     @classmethod
     @contextlib.contextmanager
     def held(
-        cls, path: Path, size: int, allocate: Allocate | None = _ALLOCATE
+        cls, path: Path, calls: int, largest: int, allocate: Allocate | None = _ALLOCATE
     ) -> Iterator[Reserve]:
-        """Keep `size` bytes, at most `MAX_BYTES`, at `path` for the length of a `with` block.
+        """Keep room at `path` for the answers of `calls`, of `largest` bytes at most each.
+
+        It is kept for the length of a `with` block, and is never more than `MAX_BYTES`.
 
         Where the system cannot `allocate`, the space is filled with zeros.
 
         Raises:
             StorageError: there is no such room.
         """
-        size = min(size, MAX_BYTES)
+        size = min(calls * (largest + OVERHEAD_BYTES), MAX_BYTES)
         reserve = cls(path)
         try:
             try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import NoReturn
 
 import click
@@ -69,7 +69,7 @@ _DEBUG = click.Option(
 )
 
 
-@contextmanager
+@contextlib.contextmanager
 def exit_codes(debug: Callable[[], bool]) -> Iterator[None]:
     """End the process with the code of whatever is raised inside, and a message for the user."""
     try:
@@ -78,35 +78,42 @@ def exit_codes(debug: Callable[[], bool]) -> Iterator[None]:
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except BrokenPipeError:
-        _leave_quietly()
+        # As any other program does whose reader left, as in `batcher check FILE | head -1`.
+        _leave(128 + signal.SIGPIPE)
     except KeyboardInterrupt as error:
         number = error.number if isinstance(error, Interruption) else signal.SIGINT
-        click.echo(f"Stopped by {number.name}.", err=True)
-        sys.exit(128 + number)
+        _leave(128 + number, f"Stopped by {number.name}.")
     except Exception as error:  # noqa: BLE001 -- the last door: no traceback reaches a user unasked
         if debug():
             traceback.print_exc()
         if isinstance(error, OSError):
-            click.echo(f"Error: {error}. What was recorded is safe", err=True)
-            sys.exit(StorageError.exit_code)
+            _leave(StorageError.exit_code, f"Error: {error}. What was recorded is safe")
         if isinstance(error, BatcherError):
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(error.exit_code)
-        click.echo(
+            _leave(error.exit_code, f"Error: {error}")
+        _leave(
+            BatcherError.exit_code,
             f"Error: internal: {type(error).__name__}: {error}. What was recorded is safe; "
             "--debug shows where it happened",
-            err=True,
         )
-        sys.exit(BatcherError.exit_code)
+    finally:
+        _drop_what_nobody_reads()
 
 
-def _leave_quietly() -> NoReturn:
-    """End as any other program does whose reader left, as in `batcher check FILE | head -1`."""
-    # What is still buffered must go somewhere, or Python complains when it closes the streams.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+def _leave(code: int, message: str | None = None) -> NoReturn:
+    """End with `code`, whether or not there is anyone left to be told."""
+    if message is not None:
+        with contextlib.suppress(OSError):
+            click.echo(message, err=True)
+    sys.exit(code)
+
+
+def _drop_what_nobody_reads() -> None:
+    """Keep Python from complaining, and from another exit code, about streams that are closed."""
     for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
-    sys.exit(128 + signal.SIGPIPE)
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -15,7 +15,7 @@ from batcher.executors import LocalExecutor
 from batcher.inputs import Dataset
 from batcher.records import Attempt, Failure, Mark, Outcome, Prompt, Request
 from batcher.run.prepare import Preparation
-from batcher.run.signals import heeded_signals
+from batcher.run.signals import heeded_signals, held_back
 
 DRAIN_S = 20.0
 PULSE_S = 0.5
@@ -186,9 +186,12 @@ class LiveRun:
         before = {number: signal.getsignal(number) for number in heeded_signals()}
         for number in before:
             loop.add_signal_handler(number, stop, number)
+        # More signals than the loop can note are no news; it knows of the first.
+        signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
         try:
             yield
         finally:
-            for number, handler in before.items():
-                loop.remove_signal_handler(number)
-                signal.signal(number, handler)
+            with held_back(before):
+                for number, handler in before.items():
+                    loop.remove_signal_handler(number)
+                    signal.signal(number, handler)

@@ -192,7 +192,7 @@ class Session:
             return live
 
         with (
-            Reserve.held(directory.reserve, calls * self.job.limits.max_response_bytes) as reserve,
+            Reserve.held(directory.reserve, calls, self.job.limits.max_response_bytes) as reserve,
             _open_log(directory) as log,
             _counting(dataset, tally, description),
         ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType
 
 from batcher.errors import Interruption
@@ -17,6 +17,16 @@ def heeded_signals() -> list[signal.Signals]:
     """
     ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     return [number for number in ending if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+@contextlib.contextmanager
+def held_back(numbers: Iterable[signal.Signals]) -> Iterator[None]:
+    """Let signals come only after the block: none must meet it between two handlers."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

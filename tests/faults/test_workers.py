@@ -120,7 +120,7 @@ async def _run(
     )
     with (
         kind.open(place.directory.checkpoint) as checkpoint,
-        Reserve.held(place.directory.reserve, 1024) as reserve,
+        Reserve.held(place.directory.reserve, 2, 1024) as reserve,
     ):
         live = place.live(checkpoint, reserve, retrier)
         async with asyncio.timeout(PATIENCE_S):

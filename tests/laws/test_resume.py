@@ -141,7 +141,7 @@ def _run(
     place.directory.create()
     with (
         Breakable.open(place.directory.checkpoint) as checkpoint,
-        Reserve.held(place.directory.reserve, 1024) as reserve,
+        Reserve.held(place.directory.reserve, 2, 1024) as reserve,
     ):
         assert isinstance(checkpoint, Breakable)
         checkpoint.pass_moment = pass_moment

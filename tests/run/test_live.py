@@ -75,7 +75,7 @@ def _live(
     retrier = Retrier(calls, limiter, RetryPolicy(), lambda: None, lambda _request, _attempt: None)
     with (
         kind.open(place.directory.checkpoint) as checkpoint,
-        Reserve.held(place.directory.reserve, 1024) as reserve,
+        Reserve.held(place.directory.reserve, 2, 1024) as reserve,
     ):
         live = place.live(checkpoint, reserve, retrier)
         live.executor.retrier = replace(retrier, on_attempt=live.attempted)
