@@ -59,9 +59,12 @@ class CheckpointReader:
         which = "" if errors_too else "WHERE error_class IS NULL"
         done, numbers = RowSet(), 0
         with translated(self.path), _snapshot(self._reader):
+            (last,) = self._reader.execute("SELECT max(row) FROM outcomes").fetchone()
             for (row,) in self._reader.execute(
                 f"SELECT row FROM outcomes INDEXED BY outcomes_class {which}"
             ):
+                if type(row) is not int or not 0 <= row <= last:
+                    raise damaged(self.path, f"its list of rows holds {row!r}")
                 done.add(row)
                 numbers += row
             counted = self._reader.execute(

@@ -100,3 +100,34 @@ def test_an_orderly_end_leaves_no_call_in_flight(
             raise error
     with Checkpoint.open(path) as checkpoint:
         assert checkpoint.counts().killed_calls == 0
+
+
+@pytest.mark.parametrize(
+    "rowid",
+    [b"\x00\xff\xff\xff\xff\xff\xff\xff\x7f"[1:], b"\xff" * 8],
+    ids=["a number beyond the last row", "a negative number"],
+)
+def test_a_row_number_that_no_row_has_is_damage_before_it_fills_the_memory(
+    path: Path, success: MakeSuccess, rowid: bytes
+) -> None:
+    """Only the index says it: the table is whole."""
+    marker = 0x7A7A7A7A7A7A
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write([success(1), success(marker)])
+    whole = path.read_bytes()
+    number = marker.to_bytes(6, "big")
+    assert whole.count(number) >= 2
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        ((root,),) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'outcomes_class'"
+        )
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    page = whole[(root - 1) * size : root * size]
+    path.write_bytes(
+        whole[: (root - 1) * size] + page.replace(number, rowid[:6]) + whole[root * size :]
+    )
+    with (
+        CheckpointReader.read(path) as checkpoint,
+        pytest.raises(StorageError, match=r"is damaged: its list of rows holds -?\d+"),
+    ):
+        checkpoint.done()

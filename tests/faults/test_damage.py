@@ -21,7 +21,7 @@ from batcher.simulator import SimulatorConfig
 from tests.simulated import Place
 
 ROWS = 60
-FLIPS = 400
+FLIPS = 120
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,8 @@ def test_19_a_truncated_parquet_file_is_named_and_made_again(place: Place, name:
     path.write_bytes(whole[:-20])
     verification = verify(place.directory)
     assert verification.checkpoint == ()
-    assert [problem.split(":")[0] for problem in verification.outputs] == [f"{name} is damaged"]
+    (problem,) = verification.outputs
+    assert problem.startswith(f"{name} is damaged")
     export_run(place.directory, None, "parquet")
     assert path.read_bytes() == whole
     assert verify(place.directory).sound
