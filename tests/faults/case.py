@@ -8,15 +8,17 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 import pyarrow.parquet as pq
 
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import StorageError
 from batcher.simulator import read_ledger
-from tests.faults.children import ENVIRONMENT, Child, Parent, until
+from tests.faults.children import ENVIRONMENT, PATIENCE_S, Child, Parent, until
 from tests.faults.oracle import Moment, broken, unfinished
 from tests.faults.parent import Order
 
@@ -91,6 +93,7 @@ class Case:
         `expired` is how many whole answers of a row it may have given up waiting for.
         """
         code = child.wait()
+        self._catch_up()
         now = self.moment()
         for complaint in broken(self.moments[-1], now, self.concurrency, expired=expired):
             self.complaints.append(f"{complaint} (exit {code})")
@@ -98,6 +101,19 @@ class Case:
             self.complaints.append(f"a traceback (exit {code}):\n{child.err}")
         self.moments.append(now)
         return code
+
+    def _catch_up(self) -> None:
+        """Let the simulator read what a process sent that has ended.
+
+        Else it would be counted among the calls of the next one. The simulator serves whoever
+        came first, and this comes last; twice, since a request takes it several turns.
+        """
+        address = urlsplit(self.url)
+        for _ in range(2):
+            connection = HTTPConnection(address.netloc, timeout=PATIENCE_S)
+            with contextlib.closing(connection):
+                connection.request("GET", "/")
+                connection.getresponse().read()
 
     def finish(self) -> None:
         """Run undisturbed to the end, and ask the oracle whether all is there, once."""
