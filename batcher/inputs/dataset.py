@@ -122,5 +122,5 @@ def _facts(file: InputFile) -> tuple[int, int, str]:
             stream.seek(max(0, status.st_size - _ENDS))
             ends.update(stream.read(_ENDS))
     except OSError as error:
-        raise InputError(f"cannot read {file.name}: {error.strerror}") from None
+        raise InputError(f"cannot read {file.name}: {error.strerror or error}") from None
     return status.st_size, status.st_mtime_ns, ends.hexdigest()

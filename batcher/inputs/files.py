@@ -54,7 +54,9 @@ def discover(inputs: Sequence[str]) -> tuple[InputFile, ...]:
             for name in _expanded(given):
                 files.setdefault(os.path.realpath(name), _checked(name))
         except OSError as error:
-            raise InputError(f"cannot read {error.filename}: {error.strerror}") from None
+            raise InputError(
+                f"cannot read {error.filename or given}: {error.strerror or error}"
+            ) from None
     return tuple(files.values())
 
 
