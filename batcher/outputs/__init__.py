@@ -2,6 +2,7 @@
 
 from batcher.outputs.export import Exported, Format, export
 from batcher.outputs.head import read_head
+from batcher.outputs.publication import sync_directory
 from batcher.outputs.verification import problems as output_problems
 
-__all__ = ["Exported", "Format", "export", "output_problems", "read_head"]
+__all__ = ["Exported", "Format", "export", "output_problems", "read_head", "sync_directory"]

@@ -48,7 +48,7 @@ def drafts(directory: Path, *names: str) -> Iterator[list[Draft]]:
             with writing(draft.target):
                 draft.temporary.replace(draft.target)
         with writing(directory):
-            _sync_directory(directory)
+            sync_directory(directory)
 
 
 @contextlib.contextmanager
@@ -89,8 +89,8 @@ def _draft(target: Path) -> Iterator[Draft]:
         temporary.unlink(missing_ok=True)
 
 
-def _sync_directory(directory: Path) -> None:
-    """Make the renames survive a loss of power."""
+def sync_directory(directory: Path) -> None:
+    """Make the names in `directory` survive a loss of power; raises OSError where it cannot."""
     number = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(number)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batcher.errors import OutputError, StorageError, UsageError
+from batcher.outputs import sync_directory
 
 WRITTEN = frozenset(
     {"results.parquet", "errors.parquet", "run.json", "log.jsonl", "simulator.jsonl"}
@@ -66,7 +67,7 @@ class RunDirectory:
         try:
             if not self.path.is_dir():
                 self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _sync(self.path.parent)
+                sync_directory(self.path.parent)
         except OSError as error:
             raise OutputError(
                 f"cannot create the run directory {self.path}: {error.strerror}; "
@@ -116,15 +117,6 @@ class RunDirectory:
                 f"cannot read {self.description}: {error}; is {self.path} the directory of a run?"
             ) from None
         return facts
-
-
-def _sync(directory: Path) -> None:
-    """Make a new entry of `directory` outlive a loss of power."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def run_directory(inputs: Sequence[str], given: str | None) -> RunDirectory:

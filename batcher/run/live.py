@@ -39,7 +39,7 @@ class LiveRun:
 
     `on_recorded` is told of each outcome once it is safe, `on_pulse` about twice a second,
     `on_notice` of what a user should know now. With `sync_each`, a call has ended only when its
-    outcome is on the disk. `disk_full` says why the calls were stopped, if it is for that.
+    outcome is on the disk. `disk_full` says whether the calls were stopped for lack of space.
     """
 
     checkpoint: Checkpoint
@@ -53,7 +53,7 @@ class LiveRun:
     on_notice: Callable[[str], None]
     sync_each: bool = False
     interrupted: Interrupted | None = None
-    disk_full: DiskFullError | None = None
+    disk_full: bool = False
     _group: GroupCommit = field(init=False)
     _in_hand: dict[str, Request] = field(default_factory=dict)
     _marks: deque[Mark] = field(default_factory=deque)
@@ -70,10 +70,10 @@ class LiveRun:
         def write(outcomes: Sequence[Outcome], unanswered: Sequence[str]) -> None:
             try:
                 self._write(outcomes, unanswered)
-            except DiskFullError as error:
-                if self.disk_full is not None:
+            except DiskFullError:
+                if self.disk_full:
                     raise
-                self.disk_full = error
+                self.disk_full = True
                 loop.call_soon_threadsafe(self._stop, _FULL)
                 self.reserve.release()
                 self._write(outcomes, unanswered)

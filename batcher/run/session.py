@@ -131,8 +131,7 @@ class Session:
             simulated=self._simulated,
             exported=exported is not None,
         )
-        disk_full = live.disk_full is not None
-        return RunResult(summary, live.executor.stopped_by, interrupted, disk_full)
+        return RunResult(summary, live.executor.stopped_by, interrupted, live.disk_full)
 
     @property
     def _simulated(self) -> bool:
@@ -217,7 +216,7 @@ class Session:
 def _exported(live: LiveRun, to: Path) -> tuple[Exported | None, signal.Signals | None]:
     """Publish what there is, as far as a signal, come or coming, leaves time for it."""
     first = live.interrupted
-    if live.disk_full is not None:
+    if live.disk_full:
         return None, first.number if first else None
     if first is not None and first.twice:
         return None, first.number
@@ -231,7 +230,7 @@ def _exported(live: LiveRun, to: Path) -> tuple[Exported | None, signal.Signals 
 
 
 def _ended(live: LiveRun, interrupted: signal.Signals | None, pending: int | None) -> str:
-    if live.disk_full is not None:
+    if live.disk_full:
         return (
             "The disk is full. Every answer that came is recorded; free space, then run the same "
             "command again."
