@@ -10,17 +10,15 @@ import hashlib
 import math
 import reprlib
 from collections.abc import Mapping, Sequence
-from datetime import date, time, timedelta
-from decimal import Decimal
-from uuid import UUID
 
 import jinja2
 import msgspec
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from batcher.errors import ConfigurationError, ErrorClass, RowError
 from batcher.job import EVERY_MODEL, RESERVED_PARAMETERS, JobSpec
 from batcher.records import Prompt, Request
+from batcher.render.templates import compiled, environment
+from batcher.wording import kind_of
 
 ROLES = frozenset({"system", "user", "assistant", "tool", "developer"})
 
@@ -33,12 +31,6 @@ BATCH_URLS = frozenset(
 _HARMLESS = (("stream", False), ("n", 1))
 _RUN_DECIDES = RESERVED_PARAMETERS.keys() - {"model", "messages", "request_id"}
 
-# What a template may print: data, whose text is the same on every machine; and what is undefined,
-# which complains for itself.
-_PRINTABLE = (
-    *(str, int, float, Decimal, date, time, timedelta, UUID, list, tuple, Mapping),
-    jinja2.Undefined,
-)
 
 Message = dict[str, object]
 _canonical = msgspec.json.Encoder(order="sorted")
@@ -64,15 +56,15 @@ class Renderer:
         Raises:
             ConfigurationError: a template is not Jinja2, or the prompt's is empty.
         """
-        environment = _environment()
+        sandbox = environment()
         self._job = job
         self._model = job.provider.model or stand_in
         if job.prompt.template is not None and not job.prompt.template.strip():
             raise ConfigurationError(
                 "the template is empty, so that no row has a prompt; write one, or leave it out"
             )
-        self._template = _compile(environment, "template", job.prompt.template)
-        self._system = _compile(environment, "system_template", job.prompt.system_template)
+        self._template = compiled(sandbox, "template", job.prompt.template)
+        self._system = compiled(sandbox, "system_template", job.prompt.system_template)
 
     def __call__(self, prompt: Prompt) -> Request:
         """Return the request that `prompt` asks for.
@@ -174,10 +166,10 @@ class Renderer:
 
 def _dialog(system: object, content: object) -> list[Message]:
     if not isinstance(content, str) or not content.strip():
-        kind = "empty" if isinstance(content, str) else f"{_kind(content)}, not text"
+        kind = "empty" if isinstance(content, str) else f"{kind_of(content)}, not text"
         raise RowError(ErrorClass.INVALID_ROW, f"the prompt is {kind}")
     if system is not None and not isinstance(system, str):
-        raise RowError(ErrorClass.INVALID_ROW, f"`system` is {_kind(system)}, not text")
+        raise RowError(ErrorClass.INVALID_ROW, f"`system` is {kind_of(system)}, not text")
     user: Message = {"role": "user", "content": content}
     return [{"role": "system", "content": system}, user] if system else [user]
 
@@ -241,7 +233,7 @@ def _json_value(value: object, name: str) -> object:
         }
     if isinstance(value, list | tuple):
         return [_json_value(item, name) for item in value]
-    what = value if isinstance(value, float) else _kind(value)
+    what = value if isinstance(value, float) else kind_of(value)
     raise RowError(ErrorClass.INVALID_ROW, f"`{name}` is {what}, which is no JSON")
 
 
@@ -254,76 +246,6 @@ def _decoded(value: object, name: str) -> object:
     # ValueError: not JSON, or text that is not Unicode.
     except (ValueError, RecursionError) as error:
         raise RowError(ErrorClass.INVALID_ROW, f"`{name}` is not JSON text: {error}") from None
-
-
-def _environment() -> jinja2.Environment:
-    """Return the sandbox of templates: strict, and without what differs from run to run."""
-    environment = ImmutableSandboxedEnvironment(
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-        keep_trailing_newline=True,
-        finalize=_printed,
-    )
-    # A prompt drawn by chance would have another key, and be paid again, on the next run.
-    del environment.globals["lipsum"], environment.filters["random"]
-    environment.filters["tojson"] = _to_json
-    return environment
-
-
-def _printed(value: object) -> object:
-    """Let only data into a prompt; a null or a Python object there is a slip of the template.
-
-    Raises:
-        TemplateRuntimeError: this is none; the message says what to write instead.
-    """
-    if isinstance(value, _PRINTABLE):
-        return value
-    if value is None:
-        raise jinja2.TemplateRuntimeError(
-            "a printed value is null; write {{ name or '' }} where that is meant"
-        )
-    if isinstance(value, bytes):
-        raise jinja2.TemplateRuntimeError(
-            "a printed value is bytes; write {{ name.decode() }} if it is text"
-        )
-    raise jinja2.TemplateRuntimeError(
-        f"a printed value is {_kind(value)}, no data; a column is also reached as row['its name'], "
-        "and what a filter yields is printed by `| list` or `| join`"
-    )
-
-
-def _to_json(value: object, indent: int | None = None) -> str:
-    """Return compact JSON text; Jinja2's own escapes it for HTML, and Chinese by numbers."""
-    text = msgspec.json.encode(value, enc_hook=lambda item: str(_printed(item)))
-    return (msgspec.json.format(text, indent=indent) if indent else text).decode()
-
-
-def _compile(
-    environment: jinja2.Environment, name: str, text: str | None
-) -> jinja2.Template | None:
-    if text is None:
-        return None
-    try:
-        return environment.from_string(text)
-    except jinja2.TemplateSyntaxError as error:
-        raise ConfigurationError(f"the {name}, line {error.lineno}: {error.message}") from None
-    # Jinja2 makes Python of it, and Python has bounds of its own.
-    except (SyntaxError, RecursionError) as error:
-        raise ConfigurationError(f"the {name} cannot be compiled: {error}") from None
-
-
-def _kind(value: object) -> str:
-    match value:
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case Mapping():
-            return "an object"
-        case list() | tuple():
-            return "a list"
-        case _:
-            return f"of type {type(value).__name__}"
 
 
 def _names(columns: Mapping[str, object]) -> str:
