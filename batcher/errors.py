@@ -284,6 +284,14 @@ class ProviderError(Exception):
         self.resets_at = resets_at
 
 
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why a run stops with rows pending, as a sentence or two for the user; and its exit code."""
+
+    reason: str
+    exit_code: int = RowsPendingError.exit_code
+
+
 class RowError(Exception):
     """A row that cannot become a request; `problem` says why."""
 

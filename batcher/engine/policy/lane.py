@@ -116,7 +116,7 @@ class Lane:
         """Take in an answer that used `tokens`; return whether the breaker closed."""
         self.limit.completed(way.grant, now - way.at, tokens)
         self.tokens.take(now, tokens - way.tokens)
-        return self.breaker.heard(now, Signal.ANSWERED, probe=way.probe)
+        return self._heard(now, way, Signal.ANSWERED, telling=True)
 
     def failed(
         self, now: float, way: Pass, signal: Signal, problem: Problem, *, telling: bool
@@ -135,10 +135,7 @@ class Lane:
         if signal is not Signal.LOST:
             # Nothing was generated. (What was lost may have been.)
             self.tokens.take(now, -way.tokens)
-        turned = self.breaker.heard(now, signal, probe=way.probe, telling=telling)
-        if turned and not self.breaker.is_open:
-            self.limit.restart()
-        return turned
+        return self._heard(now, way, signal, telling=telling)
 
     def learn(self, now: float, limits: RateLimits | None) -> float:
         """Keep to the limits that a provider names; return the seconds to wait for used-up ones."""
@@ -150,3 +147,9 @@ class Lane:
         if limits.tokens is not None:
             waits.append(self.tokens.learn(limits.tokens, now))
         return max(waits)
+
+    def _heard(self, now: float, way: Pass, signal: Signal, *, telling: bool) -> bool:
+        turned = self.breaker.heard(now, signal, probe=way.probe, telling=telling)
+        if turned and not self.breaker.is_open:
+            self.limit.restart()
+        return turned
