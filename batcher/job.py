@@ -10,6 +10,7 @@ import difflib
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
@@ -17,11 +18,14 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import msgspec
 
 from batcher.errors import ConfigurationError
+from batcher.quantities import DURATION, MONEY, TIME_OF_DAY, seconds_of, seconds_until
 
 Natural = Annotated[int, msgspec.Meta(ge=1)]
 # At most 30 days: every wait ends (reliability.md promise 14).
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=30 * 24 * 3600)]
 Share = Annotated[str, msgspec.Meta(pattern=r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%\Z")]
+
+Duration = Annotated[str, msgspec.Meta(pattern=DURATION)]
 
 EVERY_MODEL = "*"
 
@@ -43,6 +47,7 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class ProviderSpec(_Table, frozen=True):
     """Whom to call, and how to sign in. The key itself never stands in a job.
 
+    `models` are `model` and those asked after it, in their order, on the errors of `fallback_on`.
     `allowed_models` are those that a batch line may name beside `model`; `EVERY_MODEL` among
     them, or neither of the two, allows all.
     """
@@ -50,6 +55,8 @@ class ProviderSpec(_Table, frozen=True):
     name: Literal["glm", "zai", "openai", "deepseek"] = "glm"
     base_url: str | None = None
     model: str | None = None
+    models: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()
+    fallback_on: tuple[Literal["overloaded", "content_filtered", "prompt_too_long"], ...] = ()
     auth: Literal["bearer", "jwt"] = "bearer"
     api_key_file: str | None = None
     stream: bool = False
@@ -71,16 +78,49 @@ class PromptSpec(_Table, frozen=True):
 class LimitSpec(_Table, frozen=True):
     """How hard, how long and how often to try; times in seconds.
 
-    `max_response_bytes` bounds one answer as it is after decompression.
+    `concurrency` is a number, or found by the run, up to `max_concurrency`. `rpm` and `tpm` are
+    requests and tokens a minute. `max_response_bytes` bounds one answer as it is after
+    decompression.
     """
 
-    concurrency: Natural = 8
+    concurrency: Natural | Literal["auto"] = "auto"
+    max_concurrency: Natural = 1000
+    rpm: Natural | None = None
+    tpm: Natural | None = None
     timeout: Seconds = 300.0
     connect_timeout: Seconds = 10.0
     idle_timeout: Seconds = 120.0
     max_attempts: Natural = 8
     max_wait: Seconds = 6 * 3600.0
+    max_outage: Duration = "6h"
     max_response_bytes: Annotated[int, msgspec.Meta(ge=1024)] = 64 * 1024 * 1024
+
+    @property
+    def most_calls(self) -> int:
+        """Calls that may be in flight at once, at most."""
+        return self.max_concurrency if self.concurrency == "auto" else self.concurrency
+
+
+class CeilingSpec(_Table, frozen=True):
+    """What ends a run before its last row; then it goes on with the same command.
+
+    Cost and tokens are those of all processes of the run, the others of one.
+    """
+
+    max_cost: Annotated[str, msgspec.Meta(pattern=MONEY)] | None = None
+    max_tokens_total: Natural | None = None
+    max_rows: Natural | None = None
+    max_errors: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    max_error_rate: Share | None = None
+    max_duration: Duration | None = None
+    deadline: Annotated[str, msgspec.Meta(pattern=TIME_OF_DAY)] | None = None
+
+    def seconds_left(self, now: datetime) -> float | None:
+        """Return the seconds from `now` (aware, in the user's zone) in which calls may begin."""
+        left = [] if self.max_duration is None else [seconds_of(self.max_duration)]
+        if self.deadline is not None:
+            left.append(seconds_until(self.deadline, now))
+        return min(left, default=None)
 
 
 class OutputSpec(_Table, frozen=True):
@@ -109,6 +149,7 @@ class JobSpec(_Table, frozen=True):
     parameters: dict[str, Any] = {}
     prompt: PromptSpec = PromptSpec()
     limits: LimitSpec = LimitSpec()
+    ceilings: CeilingSpec = CeilingSpec()
     output: OutputSpec = OutputSpec()
 
     def with_model(self, model: str) -> JobSpec:
@@ -151,6 +192,7 @@ def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
         job = msgspec.convert(merged, JobSpec)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{where}: {_explain(str(error), merged)}") from None
+    job = _with_first_model(job, where, given=flags.get("provider", {}).get("model"))
     for name, value in job.parameters.items():
         if name in RESERVED_PARAMETERS:
             raise ConfigurationError(
@@ -162,6 +204,26 @@ def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
                 "write a number, text, true, false, a list or a table"
             )
     return job
+
+
+def _with_first_model(job: JobSpec, where: str, given: object) -> JobSpec:
+    """Let `model` be the first of `models`; one that is `given` as a flag stands alone."""
+    provider = job.provider
+    if provider.models and given not in (None, provider.models[0]):
+        provider = msgspec.structs.replace(provider, models=(), fallback_on=())
+    elif provider.models and provider.model in (None, provider.models[0]):
+        provider = msgspec.structs.replace(provider, model=provider.models[0])
+    elif provider.models:
+        raise ConfigurationError(
+            f"{where}: [provider] model = {provider.model!r} is not the first of models; "
+            "leave one of the two out"
+        )
+    if (len(provider.models) > 1) != bool(provider.fallback_on):
+        raise ConfigurationError(
+            f"{where}: [provider] models and fallback_on go together: more than one model, and "
+            'the errors on which the next is asked, such as ["overloaded", "content_filtered"]'
+        )
+    return msgspec.structs.replace(job, provider=provider)
 
 
 def _is_json(value: object) -> bool:
@@ -236,6 +298,7 @@ _TABLES: dict[str, type[_Table]] = {
     "provider": ProviderSpec,
     "prompt": PromptSpec,
     "limits": LimitSpec,
+    "ceilings": CeilingSpec,
     "output": OutputSpec,
 }
 _UNKNOWN = re.compile(
