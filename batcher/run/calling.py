@@ -31,7 +31,7 @@ from batcher.simulator import SimulatorConfig, serve
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """Whom a run calls: a provider, signed in to by each of `auths`; or a simulator in its place."""
+    """Whom a run calls: a provider, signed in to by each of `auths`; or a simulator instead."""
 
     provider: Provider
     auths: tuple[Auth, ...]
@@ -46,6 +46,9 @@ class Timing:
     monotonic: Callable[[], float] = time.monotonic
 
 
+REAL_TIME = Timing()
+
+
 @dataclass(frozen=True, slots=True)
 class Hearers:
     """Who hears what: of each attempt, of how many calls may come to be in flight, of news."""
@@ -55,23 +58,30 @@ class Hearers:
     on_notice: Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What calls must keep to: at most `calls` at once, ceilings, and prices.
+
+    `unanswered` says by key how often earlier processes sent a row without a whole answer.
+    """
+
+    calls: int
+    pricing: Pricing
+    spending: Spending
+    unanswered: Mapping[str, int]
+
+
 @contextlib.asynccontextmanager
 async def open_executor(
     job: JobSpec,
     callee: Callee,
     *,
-    calls: int,
-    pricing: Pricing,
-    spending: Spending,
-    unanswered: Mapping[str, int],
+    terms: Terms,
     ledger: Path,
     hearers: Hearers,
     timing: Timing,
 ) -> AsyncIterator[LocalExecutor]:
     """Open the network, and the simulator where it is the one to call (it writes `ledger`).
-
-    At most `calls` are in flight at once. `unanswered` says by key how often earlier processes
-    sent a row without a whole answer.
 
     Raises:
         ConfigurationError: the provider's address cannot be used.
@@ -83,7 +93,7 @@ async def open_executor(
             config = replace(callee.simulator, ledger=ledger)
             simulator = await stack.enter_async_context(serve(config))
             provider = replace(provider, base_url=simulator.base_url)
-        clients = await _clients(stack, job, provider, callee.auths, calls)
+        clients = await _clients(stack, job, provider, callee.auths, terms.calls)
         accounts = [
             Account(number, client.complete, client.renew)
             for number, client in enumerate(clients, 1)
@@ -91,7 +101,9 @@ async def open_executor(
 
         def open_lane(account: Account, model: str) -> Lane:
             fixed = limits.concurrency
-            limit: Limit = AdaptiveLimit(calls) if fixed == "auto" else FixedLimit(calls)
+            limit: Limit = (
+                AdaptiveLimit(terms.calls) if fixed == "auto" else FixedLimit(terms.calls)
+            )
             breaker = Breaker(random.uniform)
             return Lane(account, model, limit, breaker, Budget(limits.rpm), Budget(limits.tpm))
 
@@ -101,8 +113,8 @@ async def open_executor(
         admission = Admission(
             accounts,
             open_lane,
-            spending,
-            calls,
+            terms.spending,
+            terms.calls,
             timing.monotonic,
             timing.sleep,
             on_halt=halt,
@@ -120,10 +132,10 @@ async def open_executor(
             admission,
             judge,
             RetryPolicy(limits.max_attempts),
-            pricing,
+            terms.pricing,
             hearers.on_attempt,
             Fallback(job.provider.models, frozenset(map(ErrorClass, job.provider.fallback_on))),
-            unanswered,
+            terms.unanswered,
             timing.sleep,
             monotonic=timing.monotonic,
         )

@@ -20,10 +20,10 @@ import msgspec
 import batcher
 from batcher.checkpoint import Checkpoint, Reserve, RunLock
 from batcher.errors import (
+    Halt,
     InputError,
     Interruption,
     OutputError,
-    Halt,
     StorageError,
 )
 from batcher.inputs import Dataset
@@ -33,7 +33,7 @@ from batcher.outputs import Exported
 from batcher.providers import Pricing
 from batcher.records import Attempt, Request
 from batcher.render import Renderer
-from batcher.run.calling import Callee, Hearers, Timing, open_executor
+from batcher.run.calling import REAL_TIME, Callee, Hearers, Terms, Timing, open_executor
 from batcher.run.ceilings import Progress, spending
 from batcher.run.description import Description, counted_rows
 from batcher.run.descriptors import affordable_calls
@@ -69,7 +69,7 @@ class Session:
     consent: Consent
     stdin: BinaryIO
     retry_errors: bool = False
-    timing: Timing = Timing()
+    timing: Timing = REAL_TIME
 
     def run(self) -> RunResult:
         """Call every row that is not done, record its outcome, and publish results and errors.
@@ -165,6 +165,9 @@ class Session:
                 tally.attempted(attempt)
                 watchers.attempted(request.row, attempt)
 
+            def widen(most: int) -> None:
+                live.widen(most)
+
             budget = spending(
                 self.job,
                 self.pricing,
@@ -175,12 +178,9 @@ class Session:
             async with open_executor(
                 self.job,
                 self.callee,
-                calls=calls,
-                pricing=self.pricing,
-                spending=budget,
-                unanswered=checkpoint.unanswered(),
+                terms=Terms(calls, self.pricing, budget, checkpoint.unanswered()),
                 ledger=directory.ledger,
-                hearers=Hearers(attempted, lambda most: live.widen(most), watchers.notice),
+                hearers=Hearers(attempted, widen, watchers.notice),
                 timing=self.timing,
             ) as executor:
                 live = LiveRun(
