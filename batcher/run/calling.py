@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from batcher.durations import seconds_of
 from batcher.engine.admission import Admission
 from batcher.engine.client import Client, Timeouts, http_client
 from batcher.engine.judgement import Judge
@@ -25,7 +26,6 @@ from batcher.errors import ErrorClass, Halt
 from batcher.executors import LocalExecutor
 from batcher.job import JobSpec
 from batcher.providers import Auth, Pricing, Provider
-from batcher.quantities import seconds_of
 from batcher.simulator import SimulatorConfig, serve
 
 

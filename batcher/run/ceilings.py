@@ -14,8 +14,8 @@ from typing import assert_never
 from batcher.engine.policy.spending import Ceiling, Spending
 from batcher.errors import ConfigurationError, Halt
 from batcher.job import CeilingSpec, JobSpec
+from batcher.money import Money, amount, money_of
 from batcher.providers import Pricing
-from batcher.quantities import Money, money_of
 from batcher.records import Counts, Failure, Outcome, Success
 
 SPENT_COST = "spent_cost"
@@ -50,9 +50,9 @@ def spending(
         cost = Ceiling(
             most.nanos,
             _most((counts.cost or 0) + counts.possible_cost, fact(SPENT_COST)),
-            f"Stopped at the ceiling of {most} (--max-cost): the worst case of one more call "
+            f"Stopped at the ceiling of {amount(*most)} (--max-cost): the worst case of one more call "
             f"would exceed it. A max_tokens parameter makes that smaller. {_AGAIN}",
-            lambda amount: remember(SPENT_COST, amount),
+            lambda nanos: remember(SPENT_COST, nanos),
         )
     if spec.max_tokens_total is not None:
         tokens = Ceiling(
@@ -61,7 +61,7 @@ def spending(
             f"Stopped at the ceiling of {spec.max_tokens_total:,} tokens (--max-tokens-total): "
             "the worst case of one more call would exceed it. A max_tokens parameter makes that "
             f"smaller. {_AGAIN}",
-            lambda amount: remember(SPENT_TOKENS, amount),
+            lambda tokens: remember(SPENT_TOKENS, tokens),
         )
     return Spending(cost, tokens)
 
