@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
@@ -24,7 +24,14 @@ _WORDS = {
     " | null`": "`",
     "Object missing required field": "missing key",
 }
+_SHARE = 'not a share such as "1%", at most "100%"'
+_DURATION = 'not a time such as "90s", "30m", "5h" or "1h30m"'
 _PATTERNS = {
+    "max_outage": _DURATION,
+    "max_duration": _DURATION,
+    "deadline": 'not a time of day such as "06:00"',
+    "max_cost": 'not an amount and its currency, such as "5.00CNY"',
+    "max_error_rate": _SHARE,
     "allow_errors": 'neither a number of rows nor a share such as "1%", at most "100%"',
     "currency": 'not the three capital letters of a currency, such as "CNY"',
 }
@@ -83,10 +90,22 @@ def _complaint(content: object, kind: Table) -> str | None:
 def _wrong(what: str, table: str, key: str, given: Mapping[str, Any], kind: Table) -> str:
     """Say what is wrong with a key of a table."""
     if what.startswith("Invalid enum value"):
-        what = f"not one of {', '.join(get_args(get_type_hints(kind)[key]))}"
+        known = _choices(get_type_hints(kind)[key.partition("[")[0]])
+        what = f"not one of {', '.join(known)}"
     elif "matching regex" in what:
         what = _PATTERNS[key]
     return f"[{table}] {key} = {given[key.partition('[')[0]]!r}: {what}"
+
+
+def _choices(hint: object) -> Iterator[str]:
+    """Yield the words that a type allows, and `a number` where it allows those."""
+    for part in get_args(hint):
+        if isinstance(part, str):
+            yield part
+        elif part is int:
+            yield "a number"
+        else:
+            yield from _choices(part)
 
 
 def _parted(message: str) -> tuple[str, str]:

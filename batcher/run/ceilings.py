@@ -23,7 +23,10 @@ SPENT_TOKENS = "spent_tokens"
 # Fewer rows say nothing of a rate.
 RATED_ROWS = 100
 
-_AGAIN = "The same command with a higher one goes on."
+_WORST = (
+    "the worst case of one more call would exceed it. A max_tokens parameter makes that smaller; "
+    "the same command with a higher ceiling goes on."
+)
 
 
 def spending(
@@ -50,8 +53,7 @@ def spending(
         cost = Ceiling(
             most.nanos,
             _most((counts.cost or 0) + counts.possible_cost, fact(SPENT_COST)),
-            f"Stopped at the ceiling of {amount(*most)} (--max-cost): the worst case of one more call "
-            f"would exceed it. A max_tokens parameter makes that smaller. {_AGAIN}",
+            f"Stopped at the ceiling of {amount(*most)} (--max-cost): {_WORST}",
             lambda nanos: remember(SPENT_COST, nanos),
         )
     if spec.max_tokens_total is not None:
@@ -59,8 +61,7 @@ def spending(
             spec.max_tokens_total,
             _most(counts.prompt_tokens + counts.completion_tokens, fact(SPENT_TOKENS)),
             f"Stopped at the ceiling of {spec.max_tokens_total:,} tokens (--max-tokens-total): "
-            "the worst case of one more call would exceed it. A max_tokens parameter makes that "
-            f"smaller. {_AGAIN}",
+            f"{_WORST}",
             lambda tokens: remember(SPENT_TOKENS, tokens),
         )
     return Spending(cost, tokens)
