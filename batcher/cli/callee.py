@@ -50,12 +50,12 @@ def real_callee(spec: ProviderSpec, variables: Mapping[str, str]) -> Callee:
         )
     _forbid_core_files()
     key = check_key(_key(spec, provider, variables), spec.auth)
-    return Callee(provider, _signing_in(spec, key))
+    return Callee(provider, (_signing_in(spec, key),))
 
 
 def simulated_callee(spec: ProviderSpec, config: SimulatorConfig) -> Callee:
     """Return the simulator in the place of the job's provider; no key is read."""
-    return Callee(provider_named(spec.name), _signing_in(spec, SIMULATED_KEY), config)
+    return Callee(provider_named(spec.name), (_signing_in(spec, SIMULATED_KEY),), config)
 
 
 def _signing_in(spec: ProviderSpec, key: str) -> Auth:

@@ -57,12 +57,17 @@ class Wish:
 
 @dataclass(slots=True, eq=False)
 class Permit:
-    """Leave to make one call by `lane`; it is over when the call has ended and is written down."""
+    """Leave to make one call by `lane`.
+
+    Once the call has `ended` the lane has room for another; the permit is held until its answer is
+    written down.
+    """
 
     lane: Lane
     way: Pass
     wish: Wish
     spent: Bill | None = None
+    ended: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -78,7 +83,7 @@ OpenLane = Callable[[Account, str], Lane]
 class Admission:
     """Lets calls through by the lanes of `accounts`, which `open_lane` makes as models come up.
 
-    At most `calls` are in flight at once, whatever the lanes allow. `on_halt` hears why no more can
+    At most `calls` permits are held at once, whatever the lanes allow. `on_halt` hears why no more can
     be made; `on_widen` hears of how many there may be, before there are more than it knew of.
     """
 
@@ -188,11 +193,18 @@ class Admission:
                 self._leave(permit)
             raise
 
+    def end(self, permit: Permit) -> None:
+        """Let another call take the lane; may be said more than once."""
+        if not permit.ended:
+            permit.ended = True
+            permit.lane.leave()
+            self.look_again()
+
     def _leave(self, permit: Permit) -> None:
         self.in_flight -= 1
-        permit.lane.leave()
         worst = permit.wish.worst
         self.spending.settle(worst, worst if permit.spent is None else permit.spent)
+        self.end(permit)
         self.look_again()
 
     def _let_through(self, queue: deque[_Waiter]) -> float:

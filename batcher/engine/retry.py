@@ -125,8 +125,9 @@ class Retrier:
     async def settle(self, request: Request, put: Put) -> None:
         """Call until `request` has its outcome, and hand that to `put`.
 
-        No permit is held between two attempts; the one of a completion is held until `put` has
-        it, so that a kill never loses more completions than there are permits.
+        No permit is held between two attempts. The one of a completion is held until `put` has
+        it, so that a kill never loses more completions than there are permits; but the lane has
+        room again as soon as the endpoint has answered.
 
         Raises:
             RunStoppedError: the run cannot go on; the row stays pending.
@@ -199,6 +200,7 @@ class Retrier:
             finish(None)
             cost = self.pricing.cost(model, completion.usage)
             self.judge.completed(permit, completion, cost)
+            self.admission.end(permit)
             await put(row.success(completion, self.clock(), cost))
 
     def _wish(self, row: _Row) -> Wish:

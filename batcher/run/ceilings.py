@@ -52,7 +52,7 @@ def spending(
         _check_currency(most, job, pricing)
         cost = Ceiling(
             most.nanos,
-            _most((counts.cost or 0) + counts.possible_cost, fact(SPENT_COST)),
+            _most(0, fact(SPENT_COST)),
             f"Stopped at the ceiling of {amount(*most)} (--max-cost): {_WORST}",
             lambda nanos: remember(SPENT_COST, nanos),
         )

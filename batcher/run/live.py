@@ -144,9 +144,9 @@ class LiveRun:
         """Take down a call that may have been billed, before the row has its outcome."""
         problem = attempt.problem
         if problem is not None and problem.error_class is ErrorClass.AMBIGUOUS:
-            self._group.note(request.key, possible_cost)
+            self._group.note(request.key)
 
-    def _write(self, outcomes: Sequence[Outcome], unanswered: Sequence[tuple[str, int]]) -> None:
+    def _write(self, outcomes: Sequence[Outcome], unanswered: Sequence[str]) -> None:
         # The reading thread may add a mark at any moment; a deque loses none. One that is lost by
         # an error costs only reading.
         marks = [self._marks.popleft() for _ in range(len(self._marks))]

@@ -109,7 +109,7 @@ class Lane:
         return Pass(self.limit.grant(self.in_flight), now, tokens, self.breaker.granted())
 
     def leave(self) -> None:
-        """Make room: the call has ended, and its answer is written down."""
+        """Make room: the endpoint has answered."""
         self.in_flight -= 1
 
     def answered(self, now: float, way: Pass, tokens: int) -> bool:
