@@ -210,6 +210,10 @@ class Admission:
     def _let_through(self, queue: deque[_Waiter]) -> float:
         """Let through whom nothing holds; return the seconds until the next may pass."""
         while queue and self.in_flight < self.calls:
+            if queue[0].granted.done():
+                # Its row was cancelled, and has not got to leaving the queue.
+                queue.popleft()
+                continue
             lane, wait = self._next_lane(queue[0].wish.models)
             if lane is None:
                 return wait
@@ -274,7 +278,7 @@ class Admission:
 
 def _probe_of(queue: deque[_Waiter]) -> _Waiter | None:
     """Choose who asks whether the endpoint is back: a row that failed as little as possible."""
-    fit = [waiter for waiter in queue if not waiter.wish.last_chance]
+    fit = [waiter for waiter in queue if not (waiter.wish.last_chance or waiter.granted.done())]
     return min(fit, key=lambda waiter: waiter.wish.tries, default=None)
 
 

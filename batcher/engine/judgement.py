@@ -30,6 +30,17 @@ class Verdict(NamedTuple):
     at_once: bool = False
 
 
+def named_wait(error: ProviderError, now: float) -> float | None:
+    """Return the seconds from `now` (Unix) that a provider asks to wait, if it does.
+
+    The longer one, where it says two.
+    """
+    waits = [] if error.retry_after is None else [error.retry_after]
+    if error.resets_at is not None:
+        waits.append(max(0.0, error.resets_at.timestamp() - now) + RESET_MARGIN_S)
+    return max(waits, default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Judge:
     """Draws the consequences of how calls end.
@@ -82,7 +93,8 @@ class Judge:
         elif turned:
             self._say(lane, "The endpoint is back")
         self._check_outage(lane, now)
-        wait = self._wait(error, lane.learn(now, error.rate_limits))
+        used_up = lane.learn(now, error.rate_limits)
+        wait = max(filter(None, (used_up, named_wait(error, self.clock()))), default=None)
         match error_class.rule.action:
             case Action.STOP_RUN:
                 return self._stop(lane, problem)
@@ -100,15 +112,6 @@ class Judge:
                 pass
         own = signal is Signal.ANSWERED or lane.breaker.is_healthy(now)
         return Verdict(error_class.rule.counts and own)
-
-    def _wait(self, error: ProviderError, at_least: float) -> float | None:
-        """Return the longest wait that the provider asks for in one way or another, if it does."""
-        waits = [at_least] if at_least else []
-        if error.retry_after is not None:
-            waits.append(error.retry_after)
-        if error.resets_at is not None:
-            waits.append(max(0.0, error.resets_at.timestamp() - self.clock()) + RESET_MARGIN_S)
-        return max(waits, default=None)
 
     def _pause(self, account: Account, now: float, wait: float, problem: Problem) -> None:
         seconds = wait + self.uniform(0, wait / 10)
