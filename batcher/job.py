@@ -1,26 +1,27 @@
 """What a run is to do: a TOML file and flags become one frozen, validated `JobSpec`.
 
-The file has the tables `[provider]`, `[parameters]`, `[prompt]`, `[limits]` and `[output]`
-(docs/job-file.md lists every key). A flag given on the command line wins over the file.
+The file has the tables `[provider]`, `[parameters]`, `[prompt]`, `[limits]`, `[output]` and
+`[prices."MODEL"]` (docs/job-file.md lists every key). A flag given on the command line wins over
+the file.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from batcher.errors import ConfigurationError
+from batcher.explanation import Tables, explain
 
 Natural = Annotated[int, msgspec.Meta(ge=1)]
 # At most 30 days: every wait ends (reliability.md promise 14).
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=30 * 24 * 3600)]
+Price = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 Share = Annotated[str, msgspec.Meta(pattern=r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%\Z")]
 
 EVERY_MODEL = "*"
@@ -101,8 +102,22 @@ class OutputSpec(_Table, frozen=True):
         return errors <= self.allow_errors
 
 
+class PriceSpec(_Table, frozen=True):
+    """What a model costs for a million tokens, and how many it takes and makes at most.
+
+    Without `cached`, tokens that the provider had in its cache cost as much as the others.
+    """
+
+    input: Price
+    output: Price
+    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}\Z")]
+    cached: Price | None = None
+    context: Natural | None = None
+    max_output: Natural | None = None
+
+
 class JobSpec(_Table, frozen=True):
-    """Everything a run is told, validated once."""
+    """Everything a run is told, validated once; `prices` are by model, all in one currency."""
 
     input: tuple[str, ...] = ()
     provider: ProviderSpec = ProviderSpec()
@@ -110,6 +125,7 @@ class JobSpec(_Table, frozen=True):
     prompt: PromptSpec = PromptSpec()
     limits: LimitSpec = LimitSpec()
     output: OutputSpec = OutputSpec()
+    prices: dict[str, PriceSpec] = {}
 
     def with_model(self, model: str) -> JobSpec:
         """Return this job, asking `model`; where it named none, batch lines still name theirs."""
@@ -150,7 +166,8 @@ def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
     try:
         job = msgspec.convert(merged, JobSpec)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{where}: {_explain(str(error), merged)}") from None
+        said = explain(str(error), merged, Tables(JobSpec, _TABLES, {"prices": PriceSpec}))
+        raise ConfigurationError(f"{where}: {said}") from None
     for name, value in job.parameters.items():
         if name in RESERVED_PARAMETERS:
             raise ConfigurationError(
@@ -161,6 +178,11 @@ def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
                 f"{where}: the parameter `{name}` is {value!r}, which is no JSON; "
                 "write a number, text, true, false, a list or a table"
             )
+    if len(currencies := {price.currency for price in job.prices.values()}) > 1:
+        raise ConfigurationError(
+            f"{where}: [prices] are in {' and '.join(sorted(currencies))}; "
+            "a run counts its cost in one currency, so write all in the same"
+        )
     return job
 
 
@@ -238,40 +260,3 @@ _TABLES: dict[str, type[_Table]] = {
     "limits": LimitSpec,
     "output": OutputSpec,
 }
-_UNKNOWN = re.compile(
-    r"Object contains unknown field `(?P<key>.*?)`(?: - at `\$\.(?P<at>.*)`)?", re.DOTALL
-)
-# msgspec's words, and those of a TOML file.
-_WORDS = {"`object`": "`table`", "`array`": "`list`", " | null`": "`"}
-
-
-def _explain(message: str, tables: Mapping[str, Any]) -> str:
-    """Turn msgspec's words into the user's: `[table] key`, what is wrong, and a suggestion."""
-    if unknown := _UNKNOWN.fullmatch(message):
-        return _unknown(unknown["key"], unknown["at"])
-    what, _, at = message.removesuffix("`").rpartition(" - at `$.")
-    for word, ours in _WORDS.items():
-        what = what.replace(word, ours)
-    table, _, key = at.partition(".")
-    if not key:
-        return f"{table}: {what}"
-    if what.startswith("Invalid enum value"):
-        what = f"not one of {', '.join(get_args(get_type_hints(_TABLES[table])[key]))}"
-    elif "matching regex" in what:
-        what = 'neither a number of rows nor a share such as "1%", at most "100%"'
-    value = tables[table][key.partition("[")[0]]
-    return f"[{table}] {key} = {value!r}: {what}"
-
-
-def _unknown(key: str, at: str | None) -> str:
-    """Say where an unknown key belongs, or which known one it resembles."""
-    known = (_TABLES[at] if at else JobSpec).__struct_fields__
-    near = difflib.get_close_matches(key, known, 1, 0.5)
-    home = [name for name, table in _TABLES.items() if key in table.__struct_fields__]
-    if home:
-        hint = f"it belongs under [{home[0]}]"
-    elif near:
-        hint = f"did you mean `{near[0]}`?"
-    else:
-        hint = f"known: {', '.join(known)}"
-    return f"unknown key `{key}`{f' in [{at}]' if at else ''}; {hint}"

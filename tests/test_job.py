@@ -21,6 +21,7 @@ from batcher.job import (
     JobSpec,
     LimitSpec,
     OutputSpec,
+    PriceSpec,
     PromptSpec,
     ProviderSpec,
     load_job,
@@ -204,7 +205,24 @@ def test_paths_of_flags_are_relative_to_the_working_directory(
     assert job.prompt.template == "from the working directory"
 
 
+_PRICE = {"input": 1, "output": 2, "currency": "CNY"}
+
+
+def test_prices_are_by_model_and_change_no_request(job_file: Path) -> None:
+    job_file.write_text(WHOLE)
+    before = load_job(job_file, {})
+    job_file.write_text(f'{WHOLE}\n[prices."glm-4.7"]\ninput = 2\noutput = 8.5\ncurrency = "CNY"\n')
+    job = load_job(job_file, {})
+    assert job.prices == {"glm-4.7": PriceSpec(input=2, output=8.5, currency="CNY")}
+    assert job.request_settings() == before.request_settings()
+
+
 # What is refused
+
+
+def test_prices_in_several_currencies_are_refused() -> None:
+    prices = {"a": _PRICE, "b": {**_PRICE, "currency": "USD"}}
+    assert "[prices] are in CNY and USD" in _refused(None, {"prices": prices})
 
 
 @pytest.mark.parametrize(
@@ -271,6 +289,15 @@ def test_a_key_in_the_wrong_place_is_told_where_it_belongs(at: str | None) -> No
         ({"input": "a.jsonl"}, "the command line: input: Expected `list`, got `str`"),
         ({"input": [3]}, "the command line: input[0]: Expected `str`, got `int`"),
         ({"provider": {"name": "g\nlm"}}, "[provider] name = 'g\\nlm': not one of glm, "),
+        ({"prices": 3}, "the command line: prices: Expected `table`, got `int`"),
+        ({"prices": {"m": {"input": 1}}}, '[prices."m"]: missing key `output`'),
+        ({"prices": {"m": {**_PRICE, "input": -1}}}, '[prices."m"] input = -1: Expected `float`'),
+        ({"prices": {"m": {**_PRICE, "output": float("nan")}}}, "output = nan: Expected `float`"),
+        ({"prices": {"m": {**_PRICE, "cached": 1e7}}}, "cached = 10000000.0: Expected `float` <= "),
+        ({"prices": {"m": {**_PRICE, "context": 0}}}, "context = 0: Expected `int` >= 1"),
+        ({"prices": {"m": {**_PRICE, "currency": "cny"}}}, "= 'cny': not the three capital lett"),
+        ({"prices": {"m": {**_PRICE, "inptu": 1}}}, '[prices."m"]; did you mean `input`?'),
+        ({"prices": {"glm-4": {"7": _PRICE}}}, 'takes quotes, [prices."glm-4.7"]'),
         ({"pro\nvider": 3}, "unknown key `pro\nvider`; did you mean `provider`?"),
     ],
 )
