@@ -209,6 +209,7 @@ _PRICE = {"input": 1, "output": 2, "currency": "CNY"}
 
 
 def test_prices_are_by_model_and_change_no_request(job_file: Path) -> None:
+    job_file.write_text(WHOLE)
     before = load_job(job_file, {})
     job_file.write_text(f'{WHOLE}\n[prices."glm-4.7"]\ninput = 2\noutput = 8.5\ncurrency = "CNY"\n')
     job = load_job(job_file, {})

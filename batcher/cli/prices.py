@@ -21,7 +21,7 @@ _HEAD = ("model", "input", "cached", "output", "context", "longest answer", "")
 def command(provider: str | None, job: str | None) -> None:
     """Show what the models cost for a million tokens, by the list that costs are counted by."""
     from batcher.job import load_job
-    from batcher.providers.prices import Pricing
+    from batcher.providers import Pricing
 
     flags = {} if provider is None else {"provider": {"name": provider}}
     spec = load_job(Path(job) if job else None, flags)

@@ -9,7 +9,7 @@ What is no completion is raised as a `ProviderError` whose class says what follo
 from batcher.providers import sse
 from batcher.providers.auth import Auth, Bearer, SignedToken, check_key
 from batcher.providers.named import provider_named, restricted_base
-from batcher.providers.prices import Pricing
+from batcher.providers.prices import Pricing, Worst
 from batcher.providers.provider import Provider
 from batcher.providers.redaction import redacted
 from batcher.providers.stream import StreamedAnswer
@@ -22,6 +22,7 @@ __all__ = [
     "Provider",
     "SignedToken",
     "StreamedAnswer",
+    "Worst",
     "check_key",
     "estimate_tokens",
     "provider_named",
