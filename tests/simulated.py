@@ -83,7 +83,7 @@ class Place:
 
         return Session(
             job=job or self.job(),
-            callee=Callee(provider_named("glm"), Bearer(SIMULATED_KEY), simulator),
+            callee=Callee(provider_named("glm"), (Bearer(SIMULATED_KEY),), simulator),
             watcher=Silent(),
             consent=answer,
             stdin=io.BytesIO(stdin),

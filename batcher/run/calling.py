@@ -21,10 +21,10 @@ Sleep = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """Whom a run calls: a provider, signed in to by `auth`; or a simulator in its place."""
+    """Whom a run calls: a provider, signed in to by any of `auths`; or a simulator in its place."""
 
     provider: Provider
-    auth: Auth
+    auths: tuple[Auth, ...]
     simulator: SimulatorConfig | None = None
 
 
@@ -62,7 +62,7 @@ async def open_executor(
         client = Client(
             http,
             provider,
-            callee.auth,
+            callee.auths[0],
             timeouts=timeouts,
             stream=job.provider.stream,
             allow_empty=job.provider.allow_empty,
