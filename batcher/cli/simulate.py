@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -59,6 +60,7 @@ def _each(name: str, parse: Callable[[str], Value], texts: Iterable[str]) -> tup
         raise UsageError(f"{name}: {error}") from None
 
 
+_number = partial(click.option, type=click.IntRange(min=1), metavar="N")
 _OPTIONS = (
     click.option(
         "--sim-latency",
@@ -74,30 +76,12 @@ _OPTIONS = (
         metavar="NAME=RATE",
         help="Simulator: a fault and its rate, such as 500=0.05; repeatable.",
     ),
-    click.option(
-        "--sim-limit",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Simulator: calls in flight per key and model; no more are let in.",
+    _number(
+        "--sim-limit", help="Simulator: calls in flight per key and model; no more are let in."
     ),
-    click.option(
-        "--sim-queue",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Simulator: answers N calls at once, and the others in turn.",
-    ),
-    click.option(
-        "--sim-rpm",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Simulator: calls a minute per key and model.",
-    ),
-    click.option(
-        "--sim-tpm",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Simulator: tokens a minute per key and model.",
-    ),
+    _number("--sim-queue", help="Simulator: answers N calls at once, and the others in turn."),
+    _number("--sim-rpm", help="Simulator: calls a minute per key and model."),
+    _number("--sim-tpm", help="Simulator: tokens a minute per key and model."),
     click.option(
         "--sim-rate-headers",
         is_flag=True,
