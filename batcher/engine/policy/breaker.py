@@ -45,6 +45,7 @@ class Breaker:
     _successes: int = 0
     _delay: float = FIRST_PROBE_S
     _next_probe: float = 0.0
+    _closed_at: float = -inf
 
     @property
     def is_open(self) -> bool:
@@ -70,23 +71,29 @@ class Breaker:
         """Whether a failure may be the row's own: the breaker is closed, and half succeeds."""
         return not self.is_open and self._window.is_healthy(now)
 
-    def heard(self, now: float, signal: Signal, *, probe: bool, telling: bool = True) -> bool:
-        """Take in how a call ended; return whether this opened or closed the breaker.
+    def heard(
+        self, now: float, signal: Signal, *, began: float, probe: bool, telling: bool = True
+    ) -> bool:
+        """Take in how a call ended that `began` then; return whether the breaker turned.
 
         A failure that is not `telling` is one of a row that has failed before while others went
-        well: it says nothing of the endpoint.
+        well: it says nothing of the endpoint. One of a call that began before the last outage was
+        over tells of that outage: it is counted, so that rows are not blamed, and opens nothing.
         """
         if probe:
             self._probing = False
         well = signal is Signal.ANSWERED
         if self.is_open:
             return probe and self._probed(now, well=well)
+        is_late = began < self._closed_at
         if signal is Signal.THROTTLED:
-            self._refusals += 1
+            self._refusals += not is_late
             return self._refusals >= REFUSALS_IN_A_ROW and self._open(now, refused=True)
         if not well and not telling:
             return False
         self._window.add(now, well=well)
+        if is_late and not well:
+            return False
         self._refusals = 0
         self._failures = 0 if well else self._failures + 1
         if well:
@@ -116,6 +123,7 @@ class Breaker:
         if self._successes < (1 if self._refused else CLOSING_SUCCESSES):
             return False
         self.since = None
+        self._closed_at = now
         self._failures = self._refusals = self.failed_probes = 0
         self._window = Window()
         return True

@@ -149,7 +149,7 @@ class Lane:
         return max(waits)
 
     def _heard(self, now: float, way: Pass, signal: Signal, *, telling: bool) -> bool:
-        turned = self.breaker.heard(now, signal, probe=way.probe, telling=telling)
+        turned = self.breaker.heard(now, signal, began=way.at, probe=way.probe, telling=telling)
         if turned and not self.breaker.is_open:
             self.limit.restart()
         return turned
