@@ -5,7 +5,8 @@ reliability.md section C. It opens at 10 failures in a row, or at 20 calls in 30
 +/- 20 %. Three successes close it.
 
 Sustained refusals open it too (the endpoint answers, but nothing gets through): after 30 in a row
-without a single success. There one success closes it, for what was missing is there again.
+without a single success, over half a minute at least (a burst of them is the limit's business).
+There one success closes it, for what was missing is there again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from batcher.engine.policy.signal import Signal
 from batcher.engine.policy.window import ENOUGH, Window
 
 IN_A_ROW = 10
-REFUSALS_IN_A_ROW = 30
+REFUSALS_IN_A_ROW, SUSTAINED_S = 30, 30.0
 UNDER = 0.1
 FIRST_PROBE_S, LONGEST_PROBE_S, SPREAD = 5.0, 60.0, 0.2
 CLOSING_SUCCESSES = 3
@@ -40,6 +41,7 @@ class Breaker:
     _window: Window = field(default_factory=Window)
     _failures: int = 0
     _refusals: int = 0
+    _refused_since: float = 0.0
     _refused: bool = False
     _probing: bool = False
     _successes: int = 0
@@ -87,8 +89,7 @@ class Breaker:
             return probe and self._probed(now, well=well)
         is_late = began < self._closed_at
         if signal is Signal.THROTTLED:
-            self._refusals += not is_late
-            return self._refusals >= REFUSALS_IN_A_ROW and self._open(now, refused=True)
+            return not is_late and self._refuse(now)
         if not well and not telling:
             return False
         self._window.add(now, well=well)
@@ -101,6 +102,16 @@ class Breaker:
         calls, share = self._window.share(now)
         down = self._failures >= IN_A_ROW or (calls >= ENOUGH and share < UNDER)
         return down and self._open(now, refused=False)
+
+    def _refuse(self, now: float) -> bool:
+        """Count a refusal; return whether it opened the breaker."""
+        if not self._refusals:
+            self._refused_since = now
+        self._refusals += 1
+        is_sustained = now - self._refused_since >= SUSTAINED_S
+        return (
+            is_sustained and self._refusals >= REFUSALS_IN_A_ROW and self._open(now, refused=True)
+        )
 
     def _open(self, now: float, *, refused: bool) -> bool:
         self.since = now

@@ -46,6 +46,12 @@ class _Endpoint:
         row = [*[Signal.FAILED] * 9, Signal.ANSWERED]
         return [turned for signal in row * 2 for turned in self.call(signal)]
 
+    def refuse(self, times: int, *, every: float = 2.0) -> None:
+        """Make calls that are refused, with so many seconds before each."""
+        for _ in range(times):
+            self.now += every
+            self.call(Signal.THROTTLED)
+
     def delays(self, times: int) -> list[float]:
         """Return how long each of the next probes is waited for, all of which fail."""
         delays = []
@@ -225,25 +231,44 @@ def test_failures_of_an_outage_that_end_after_it_are_no_fault_of_their_rows() ->
     assert endpoint.breaker.is_healthy(endpoint.now)
 
 
-def test_thirty_refusals_in_a_row_open_it_and_one_success_closes_it() -> None:
+def test_refusals_for_half_a_minute_open_it_and_one_success_closes_it() -> None:
     endpoint = _Endpoint()
-    assert endpoint.call(Signal.THROTTLED, 30) == [False] * 29 + [True]
+    endpoint.refuse(30)
+    assert endpoint.breaker.is_open
     assert endpoint.breaker.wait(endpoint.now) == 5
     assert endpoint.call(Signal.ANSWERED) == [True]
     assert not endpoint.breaker.is_open
 
 
+def test_fewer_than_thirty_refusals_do_not_open_it_however_long_they_take() -> None:
+    endpoint = _Endpoint()
+    endpoint.refuse(29, every=3600)
+    assert not endpoint.breaker.is_open
+    assert endpoint.call(Signal.THROTTLED) == [True]
+
+
+def test_a_burst_of_refusals_does_not_open_it_until_it_has_lasted() -> None:
+    endpoint = _Endpoint()
+    assert not any(endpoint.call(Signal.THROTTLED, 1000))
+    endpoint.now += 29.9
+    assert endpoint.call(Signal.THROTTLED) == [False]
+    endpoint.now += 0.1
+    assert endpoint.call(Signal.THROTTLED) == [True]
+
+
 @pytest.mark.parametrize("other", [Signal.ANSWERED, Signal.FAILED])
 def test_refusals_with_anything_between_them_do_not_open_it(other: Signal) -> None:
     endpoint = _Endpoint()
-    endpoint.call(Signal.THROTTLED, 29)
-    endpoint.call(other)
+    for _ in range(2):
+        endpoint.refuse(29)
+        endpoint.call(other)
+    endpoint.refuse(1)
     assert not any(endpoint.call(Signal.THROTTLED, 29))
 
 
 def test_after_refusals_an_outage_takes_three_successes_again() -> None:
     endpoint = _Endpoint()
-    endpoint.call(Signal.THROTTLED, 30)
+    endpoint.refuse(30)
     endpoint.call(Signal.ANSWERED)
     endpoint.call(Signal.FAILED, 10)
     assert endpoint.call(Signal.ANSWERED, 3) == [False, False, True]
