@@ -28,18 +28,15 @@ class Account:
     number: int
     call: Call
     renew: Callable[[], None]
-    paused_since: float = 0.0
     paused_until: float = 0.0
     paused_for: Problem | None = None
     set_aside: Problem | None = None
 
     def pause(self, now: float, seconds: float, problem: Problem) -> bool:
-        """Make no call for `seconds`; return whether that is news."""
-        if now + seconds <= self.paused_until:
+        """Make no call for at least `seconds`; return whether any could be made until now."""
+        if now + seconds <= max(now, self.paused_until):
             return False
         news = self.paused_until <= now
-        if news:
-            self.paused_since = now
         self.paused_until = now + seconds
         self.paused_for = problem
         return news
@@ -149,7 +146,7 @@ class Lane:
         return max(waits)
 
     def _heard(self, now: float, way: Pass, signal: Signal, *, telling: bool) -> bool:
-        turned = self.breaker.heard(now, signal, probe=way.probe, telling=telling)
+        turned = self.breaker.heard(now, signal, began=way.at, probe=way.probe, telling=telling)
         if turned and not self.breaker.is_open:
             self.limit.restart()
         return turned

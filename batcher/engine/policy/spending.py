@@ -48,22 +48,27 @@ class Ceiling:
 
     def reserve(self, amount: int) -> None:
         """Reserve `amount`, which must be allowed."""
+        ahead = max(_AHEAD_CALLS * amount, int(self.most * _AHEAD_SHARE))
+        self._cover(self.spent + self.reserved + amount, ahead)
         self.reserved += amount
-        needed = self.spent + self.reserved
-        if needed > self._authorized:
-            ahead = max(_AHEAD_CALLS * amount, int(self.most * _AHEAD_SHARE))
-            self._authorized = min(self.most, needed + ahead)
-            self.authorize(self._authorized)
 
     def settle(self, reserved: int, spent: int) -> None:
         """Give back what of a reservation was not spent."""
         self.reserved -= reserved
         self.spent += spent
+        # Only a bill above its worst case (the prices are wrong) is not covered already.
+        self._cover(self.spent + self.reserved, ahead=0)
 
     def close(self) -> None:
         """Put down what was spent in the end, when no call is in flight any more."""
         if self._authorized != self.spent:
             self.authorize(self.spent)
+
+    def _cover(self, needed: int, ahead: int) -> None:
+        if needed > self._authorized:
+            amount = max(needed, min(self.most, needed + ahead))
+            self.authorize(amount)
+            self._authorized = amount
 
 
 @dataclass(frozen=True, slots=True)
