@@ -1,18 +1,19 @@
 """A limit that is found: by refusals, and by what more calls in flight gain.
 
 AIMD as reliability.md section C asks, with a memory. The limit climbs by one for each success, so
-that it doubles in a round trip, to a target. There it stays for an epoch, in which calls are
-measured; then the target is set anew:
+that it doubles in a round trip, to a target. There it stays while a block of calls is measured;
+then the target is set anew:
 
 - A refusal cuts the limit to 0.7, at most once a round trip, and the target becomes what was in
-  flight before the refused call. So much was fine: the limit is soon back there, and stays. From
-  time to time one more is tried, then two, four, ... (Without a memory it would saw between 0.7
-  and 1, and use 85 % of the server.)
+  flight beside the refused calls. So much was fine: the limit is soon back there, and stays. After
+  a while one more is tried, then two, four, ... (Without a memory it would saw between 0.7 and 1,
+  and use 85 % of the server.)
 - A server that queues refuses nothing. Its target is raised only while tokens a second grow with
-  it: the tokens of a call a second in flight, times calls in flight. From time to time a little
-  more is tried, and a little less, for capacities change. The length of an answer cancels out of
-  this, as it would not out of a latency.
+  it: the tokens of a call a second in flight, times calls in flight. After a while a little more is
+  tried, or a little less, for capacities change. The length of an answer cancels out of this, as it
+  would not out of a latency.
 
+The while is short after a change, and longer each time that another target turned out no better.
 No clock is read here: seconds are those that calls took.
 """
 
@@ -26,10 +27,19 @@ from batcher.engine.policy.limit import Grant
 
 START = 8
 CUT = 0.7
-# Growth pays where it gains at least this share of what it would on an idle server.
-PAYS = 0.5
+# A doubling, or a trial of more, pays where it gains at least this share of what it would on an
+# idle server.
+DOUBLING_PAYS, TRIAL_PAYS = 0.5, 0.2
 # What is tried where a queue set the target; and with how much of the tokens less is enough.
-MORE, LESS, ENOUGH = 1.25, 0.8, 0.95
+MORE, LESS, ENOUGH = 1.25, 0.875, 0.95
+# Tokens a second that fall so far, at the same limit, call for a trial of less at once.
+FALLEN = 0.8
+# Where growth ended a little room is left above the estimate: a queue costs less than a gap.
+MARGIN = 1.1
+# Where much less must be enough, it is tried by halves.
+HALF = 0.5
+# Round trips that a target is held before another is tried. A refusal costs more than a trial.
+SHORTEST_HOLD, LONGEST_HOLD, LONGEST_HOLD_REFUSED = 2, 8, 16
 # So many of a round trip's calls must be lost, and at least one, before that is congestion.
 LOST_SHARE = 0.05
 # Seconds between two calls when one at a time is refused.
@@ -38,7 +48,7 @@ SOONER, LATER = 0.8, 2.0
 
 
 class _Phase(Enum):
-    """What an epoch is for."""
+    """What a block of calls is for."""
 
     GROWING = auto()
     HOLDING = auto()
@@ -46,21 +56,11 @@ class _Phase(Enum):
     TRYING_LESS = auto()
 
 
-# The calls of an epoch: so many for each in flight, and at least so many.
-_CALLS = {
-    _Phase.GROWING: (1, 32),
-    _Phase.HOLDING: (16, 128),
-    _Phase.TRYING_MORE: (2, 256),
-    _Phase.TRYING_LESS: (2, 256),
-}
-# One call more can only be refused or not.
-_CALLS_OF_A_STEP = (1, 16)
-
-
 @dataclass(slots=True)
-class _Sample:
-    """The calls of an epoch, summed."""
+class _Block:
+    """The calls measured together, summed: after the next `skip`, which another limit slowed."""
 
+    skip: int = 0
     calls: int = 0
     seconds: float = 0.0
     tokens: int = 0
@@ -85,14 +85,19 @@ class AdaptiveLimit:
     _phase: _Phase = _Phase.GROWING
     _refuses: bool = False
     _step: int = 1
+    _hold: int = SHORTEST_HOLD
+    _held: int = 0
+    _blocks: int = 0
     _base: _Point | None = None
-    _sample: _Sample = field(default_factory=_Sample)
+    _block: _Block = field(default_factory=_Block)
     _granted: int = 0
+    _in_flight: int = 0
     _cut_at: int = 0
-    _epoch_at: int = 0
+    _fine: int = 0
     _heard: int = 0
     _lost: int = 0
-    _more_next: bool = True
+    _trials: int = 0
+    _less: float = LESS
 
     def __post_init__(self) -> None:
         """Begin where the user lets it."""
@@ -106,6 +111,7 @@ class AdaptiveLimit:
     def grant(self, in_flight: int) -> Grant:
         """See `Limit`."""
         self._granted += 1
+        self._in_flight = in_flight
         return Grant(self._granted, in_flight, self.limit)
 
     def completed(self, grant: Grant, seconds: float, tokens: int) -> None:
@@ -118,23 +124,24 @@ class AdaptiveLimit:
             return
         if self.limit < self._target:
             self._limit = min(self._limit + 1, self._target)
-            if self.limit == self._target:
-                self._begin_epoch()
-        elif grant.number > self._epoch_at:
+        elif self._block.skip > 0:
+            self._block.skip -= 1
+        else:
             self._measure(seconds, tokens)
 
     def refused(self, grant: Grant) -> None:
         """See `Limit`."""
-        fine = max(1, grant.in_flight - 1)
-        if grant.number <= self._cut_at:
-            # The burst that the last cut answered; it may know better what was fine.
-            self._target = min(self._target, fine)
-            self._limit = min(self._limit, self._target)
-            return
-        if self.limit == 1:
-            self.interval = min(max(FIRST_INTERVAL_S, self.interval * LATER), LONGEST_INTERVAL_S)
-        self._cut(to=min(self._target, fine))
-        self._refuses = True
+        if grant.number > self._cut_at:
+            if self.limit == 1:
+                self.interval = min(max(FIRST_INTERVAL_S, self.interval * LATER), LONGEST_INTERVAL_S)
+            self._fine = self._in_flight
+            self._refuses = True
+            self._hold = self._longer() if self._phase is _Phase.TRYING_MORE else SHORTEST_HOLD
+            self._cut(to=self._target)
+        # Of the calls that were in flight, each refusal of the same burst leaves one less.
+        self._fine = max(1, self._fine - 1)
+        self._target = min(self._target, self._fine)
+        self._limit = min(self._limit, self._target)
 
     def lost(self, grant: Grant) -> None:
         """See `Limit`."""
@@ -158,87 +165,140 @@ class AdaptiveLimit:
         if self._heard >= self.limit:
             self._heard = self._lost = 0
 
+    def _longer(self) -> int:
+        return min(self._hold * 2, LONGEST_HOLD_REFUSED if self._refuses else LONGEST_HOLD)
+
     def _cut(self, to: int) -> None:
         self._limit = max(1.0, self._limit * CUT)
-        self._target = to
-        self._limit = min(self._limit, self._target)
         self._cut_at = self._granted
         self._heard = self._lost = 0
         self._step = 1
-        self._phase = _Phase.HOLDING
         self._base = None
-        self._begin_epoch()
-
-    def _begin_epoch(self) -> None:
-        self._epoch_at = self._granted
-        self._sample = _Sample()
+        self._aim(to, _Phase.HOLDING)
 
     def _aim(self, target: float, phase: _Phase) -> None:
-        """Go to `target` for an epoch of `phase`."""
+        """Go to `target` for a block of `phase`."""
         self._target = max(1, min(round(target), self.most))
+        # What is in flight by then began at another limit.
+        self._block = _Block(max(self.limit, self._target) if not self._refuses else 0)
         self._limit = min(self._limit, self._target)
         self._phase = phase
-        self._begin_epoch()
+        self._held = self._blocks = 0
 
     def _measure(self, seconds: float, tokens: int) -> None:
-        sample = self._sample
-        sample.calls += 1
-        sample.seconds += seconds
-        sample.tokens += tokens
-        stepping = self._phase is _Phase.TRYING_MORE and self._refuses
-        round_trips, least = _CALLS_OF_A_STEP if stepping else _CALLS[self._phase]
-        if sample.calls >= max(round_trips * self.limit, least):
-            rate = self.limit * sample.tokens / max(sample.seconds, 1e-9)
+        block = self._block
+        block.calls += 1
+        block.seconds += seconds
+        # Where a provider does not count tokens, answers are counted.
+        block.tokens += tokens or 1
+        if self._phase is _Phase.GROWING:
+            enough = max(self.limit, 16)
+        elif self._refuses:
+            enough = max(self.limit, 4)
+        else:
+            enough = max(2 * self.limit, 32)
+        if block.calls >= enough:
+            rate = self.limit * block.tokens / max(block.seconds, 1e-9)
             self._decide(_Point(self.limit, rate))
 
     def _decide(self, here: _Point) -> None:
-        """Set the next target, after an epoch that measured `here`."""
+        """Set the next target, after a block that measured `here`."""
         base = self._base
         match self._phase:
             case _Phase.HOLDING:
-                self._base = here
-                self._try_another()
-            case _Phase.TRYING_LESS:
-                if base is not None and here.rate < ENOUGH * base.rate:
-                    self._aim(base.limit, _Phase.HOLDING)
-                else:
-                    # The rest only queued; perhaps still less is enough.
-                    self._base = here
-                    again = _Phase.TRYING_LESS if here.limit > 1 else _Phase.HOLDING
-                    self._aim(_less(here.limit), again)
-            case _Phase.TRYING_MORE | _Phase.GROWING:
+                self._go_on_holding(here)
+            case _Phase.GROWING:
                 self._grow(base, here)
+            case _Phase.TRYING_LESS:
+                self._judge_less(base or here, here)
+            case _Phase.TRYING_MORE:
+                self._judge_more(base or here, here)
 
-    def _grow(self, base: _Point | None, here: _Point) -> None:
-        """Grow on, unless more in flight did not gain what it should."""
-        if base is None:
+    def _go_on_holding(self, here: _Point) -> None:
+        """Hold the target for a while, unless what it gives has fallen; then try another."""
+        self._held += self._block.calls
+        self._blocks += 1
+        base = self._base if self._base and self._base.limit == here.limit else here
+        fell = not self._refuses and here.rate < FALLEN * base.rate
+        if fell or self._blocks == 1:
             self._base = here
-            self._aim(here.limit * 2, _Phase.GROWING)
-        elif self._refuses and here.limit < base.limit * MORE:
-            # Too little to be measured; that nothing was refused is enough.
-            self._step *= 2
-            self._aim(here.limit + self._step, _Phase.TRYING_MORE)
-        elif here.rate / base.rate - 1 >= PAYS * (here.limit / base.limit - 1) > 0:
-            self._base = here
-            self._refuses = False
-            self._aim(here.limit * 2, _Phase.GROWING)
         else:
-            gain = max(1.0, here.rate / base.rate)
-            self._refuses = False
-            self._aim(min(base.limit * gain, here.limit), _Phase.HOLDING)
+            self._base = _Point(here.limit, base.rate + (here.rate - base.rate) / self._blocks)
+        if fell:
+            self._try_less(HALF, here.limit)
+        elif self._held >= self._hold * max(self.limit, 2):
+            self._try_another()
+        else:
+            self._block = _Block()
 
     def _try_another(self) -> None:
-        """Leave a target that has held: for one call more where refusals set it, else for a bit."""
+        """Leave the target: for one call more where refusals set it, else for a bit more or less."""
         more, less = self.limit < self.most, self.limit > 1 and not self._refuses
-        if more and (self._refuses or self._more_next or not less):
+        self._trials += 1
+        if less and (self._trials % 3 == 0 or not more):
+            self._try_less(LESS, self.limit)
+        elif more:
             by = 1 if self._refuses else max(1, round(self.limit * (MORE - 1)))
             self._aim(self.limit + by, _Phase.TRYING_MORE)
-        elif less:
-            self._aim(_less(self.limit), _Phase.TRYING_LESS)
         else:
             self._aim(self.limit, _Phase.HOLDING)
-        self._more_next = not self._more_next
+
+    def _try_less(self, share: float, limit: int) -> None:
+        self._less = share
+        less = min(limit - 1, round(limit * share))
+        self._aim(less, _Phase.TRYING_LESS if less > 0 else _Phase.HOLDING)
+
+    def _grow(self, base: _Point | None, here: _Point) -> None:
+        """Double again, unless the last doubling did not gain what it should."""
+        if base is None or _gain(base, here) >= DOUBLING_PAYS:
+            self._base = here
+            self._aim(here.limit * 2, _Phase.GROWING if here.limit < self.most else _Phase.HOLDING)
+        elif base.limit <= self.start and _gain(base, here) < TRIAL_PAYS:
+            # Even the first limit may be too much.
+            self._try_less(HALF, base.limit)
+        else:
+            gain = max(1.0, here.rate / base.rate)
+            self._aim(min(base.limit * gain * MARGIN, here.limit), _Phase.HOLDING)
+
+    def _judge_less(self, base: _Point, here: _Point) -> None:
+        """Keep to less where it is enough, and try still less: the rest only queued."""
+        if here.rate >= ENOUGH * base.rate:
+            self._base = _Point(here.limit, base.rate)
+            self._hold = SHORTEST_HOLD
+            self._try_less(self._less, here.limit)
+        else:
+            # Below what the server can do at once, tokens a second are in proportion to calls.
+            self._hold = self._longer()
+            needed = here.limit * base.rate / here.rate * MARGIN
+            if self._less == HALF:
+                # A coarse estimate; the next trial is of less again.
+                self._trials = -1
+            self._aim(min(needed, base.limit), _Phase.HOLDING)
+
+    def _judge_more(self, base: _Point, here: _Point) -> None:
+        """Go on from more where it gained what it should, else back."""
+        gain = _gain(base, here)
+        if self._refuses and here.limit < base.limit * MORE:
+            # Too little to be measured; that nothing was refused is enough.
+            self._hold = SHORTEST_HOLD
+            self._step *= 2
+            self._aim(here.limit + self._step, _Phase.TRYING_MORE)
+        elif gain < TRIAL_PAYS:
+            self._refuses = False
+            self._hold = self._longer()
+            self._aim(base.limit, _Phase.HOLDING)
+        else:
+            self._refuses = False
+            self._hold = SHORTEST_HOLD
+            self._base = here
+            if gain < DOUBLING_PAYS:
+                self._aim(here.limit * MORE, _Phase.TRYING_MORE)
+            else:
+                self._aim(here.limit * 2, _Phase.GROWING)
 
 
-def _less(limit: int) -> int:
-    return max(1, min(limit - 1, round(limit * LESS)))
+def _gain(base: _Point, here: _Point) -> float:
+    """Return what growth gained, as the share of what it would have on an idle server."""
+    more = here.limit / base.limit - 1
+    return (here.rate / base.rate - 1) / more if more > 0 else 0.0
+
