@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -262,7 +263,20 @@ def test_a_key_in_the_wrong_place_is_told_where_it_belongs(at: str | None) -> No
     ("flags", "said"),
     [
         ({"limits": {"concurrency": 0}}, "[limits] concurrency = 0: Expected `int` >= 1"),
-        ({"limits": {"concurrency": True}}, "[limits] concurrency = True: Expected `int`"),
+        ({"limits": {"concurrency": True}}, "[limits] concurrency = True: Expected `int | str`"),
+        ({"limits": {"concurrency": "all"}}, "concurrency = 'all': not one of a number, auto"),
+        ({"limits": {"max_outage": "6"}}, "= '6': not a time such as \"90s\""),
+        ({"ceilings": {"max_duration": ""}}, "= '': not a time such as"),
+        ({"ceilings": {"max_cost": "5"}}, "= '5': not an amount and its currency"),
+        ({"ceilings": {"deadline": "24:00"}}, "= '24:00': not a time of day"),
+        ({"ceilings": {"max_error_rate": "5"}}, "= '5': not a share such as"),
+        ({"ceilings": {"max_rows": 0}}, "[ceilings] max_rows = 0: Expected `int` >= 1"),
+        (
+            {"provider": {"models": ["a", "b"], "fallback_on": ["busy"]}},
+            "not one of overloaded, content_filtered, prompt_too_long",
+        ),
+        ({"provider": {"models": ["a", "b"]}}, "[provider] models and fallback_on go together"),
+        ({"provider": {"fallback_on": ["overloaded"]}}, "models and fallback_on go together"),
         ({"limits": {"timeout": "9"}}, "[limits] timeout = '9': Expected `float`, got `str`"),
         ({"limits": {"timeout": 0}}, "[limits] timeout = 0: Expected `float` > 0.0"),
         ({"limits": {"timeout": float("nan")}}, "[limits] timeout = nan: Expected `float`"),
@@ -305,6 +319,49 @@ def test_a_wrong_value_is_named_with_its_table_and_key(flags: dict[str, Any], sa
     message = _refused(None, flags)
     assert message.startswith("the command line: ")
     assert said in message
+
+
+FALLING_BACK = """
+[provider]
+models = ["glm-5.1", "glm-4.7"]
+fallback_on = ["overloaded"]
+"""
+
+
+def test_the_first_of_several_models_is_the_model(job_file: Path) -> None:
+    job_file.write_text(FALLING_BACK)
+    job = load_job(job_file, {})
+    assert job.provider.model == "glm-5.1"
+    assert job.provider.models == ("glm-5.1", "glm-4.7")
+
+
+def test_a_model_that_is_given_stands_alone(job_file: Path) -> None:
+    job_file.write_text(FALLING_BACK)
+    job = load_job(job_file, {"provider": {"model": "glm-5"}})
+    assert job.provider.model == "glm-5"
+    assert (job.provider.models, job.provider.fallback_on) == ((), ())
+
+
+def test_a_model_that_is_not_the_first_of_several_contradicts_them(job_file: Path) -> None:
+    job_file.write_text(f'{FALLING_BACK}model = "glm-4.7"\n')
+    assert "model = 'glm-4.7' is not the first of models" in _refused(job_file, {})
+
+
+@pytest.mark.parametrize(
+    ("ceilings", "left"),
+    [
+        ({}, None),
+        ({"max_duration": "1h30m"}, 5400.0),
+        ({"deadline": "06:00"}, 3600.0),
+        ({"deadline": "05:00"}, 86_400.0),
+        ({"deadline": "06:00", "max_duration": "30m"}, 1800.0),
+    ],
+)
+def test_the_time_left_is_the_shortest_that_the_user_sets(
+    ceilings: dict[str, str], left: float | None
+) -> None:
+    now = datetime(2026, 7, 1, 5, 0, tzinfo=UTC)
+    assert load_job(None, {"ceilings": ceilings}).ceilings.seconds_left(now) == left
 
 
 @pytest.mark.parametrize("name", RESERVED_PARAMETERS)
@@ -368,7 +425,10 @@ def test_a_key_has_no_place_in_a_job_and_is_not_printed() -> None:
     assert "did you mean `api_key_file`?" in message
     assert "canary" not in message
     names = {name for table in _TABLES.values() for name in table.__struct_fields__}
-    assert {name for name in names if re.search("key|secret|token", name)} == {"api_key_file"}
+    assert {name for name in names if re.search("key|secret|token", name)} == {
+        "api_key_file",
+        "max_tokens_total",
+    }
 
 
 def test_every_table_of_a_job_is_known_to_its_error_messages() -> None:

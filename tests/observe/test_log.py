@@ -156,7 +156,7 @@ def test_a_beat_shows_the_present_counts() -> None:
     stream, clock = io.StringIO(), _Clock()
     heart = Heartbeat(EventLog(stream, lambda: NOON), clock)
     tally = Tally(done_before=100)
-    heart.started(tally, lambda: Flow(8, 8))
+    heart.started(tally, lambda: Flow(8, 40, "endpoint down for 12 min, next probe in 40 s"))
     tally.results, tally.failures, tally.retries = 20, 3, 4
     tally.prompt_tokens, tally.completion_tokens = 1000, 234
     tally.total = 500
@@ -174,5 +174,7 @@ def test_a_beat_shows_the_present_counts() -> None:
         "errors": 3,
         "retries": 4,
         "in_flight": 8,
+        "limit": 40,
+        "waiting": "endpoint down for 12 min, next probe in 40 s",
         "tokens": 1234,
     }

@@ -57,7 +57,7 @@ def test_it_shows_rows_rates_errors_retries_and_calls_in_flight(
     assert "25%" in terminal.drawn
     assert "50/200" in terminal.drawn
     assert "row/s" in terminal.drawn
-    assert terminal.drawn.endswith("2,500 tok/s, errors 3, retries 4, in flight 6]")
+    assert terminal.drawn.endswith("2,500 tok/s, errors 3, retries 4, in flight 6 of 8]")
     bar.finished()
 
 
@@ -103,6 +103,17 @@ def test_a_pulse_without_news_draws_the_same_state_again(
     in_flight[0] = 2
     bar.pulse()
     assert "in flight 2" in terminal.drawn
+    bar.finished()
+
+
+def test_what_the_calls_wait_for_takes_the_place_of_those_in_flight(
+    terminal: _Terminal, clock: _Clock
+) -> None:
+    down = "endpoint down for 12 min, next probe in 40 s"
+    bar = ProgressBar(terminal, clock)
+    bar.started(Tally(total=10), lambda: Flow(1, 8, down))
+    bar.pulse()
+    assert terminal.drawn.endswith(f"retries 0, {down}]")
     bar.finished()
 
 

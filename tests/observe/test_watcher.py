@@ -51,7 +51,7 @@ def test_each_is_told_everything() -> None:
     one, two, tally = _Watcher(), _Watcher(), Tally()
     _tell_all(Watchers(one, two), tally)
     assert one.told == [
-        ("started", tally, 7),
+        ("started", tally, Flow(7, 8)),
         (3, ATTEMPT),
         "pulse",
         "pulse",
