@@ -29,9 +29,19 @@ _WORST = (
 )
 
 
+def check(job: JobSpec, pricing: Pricing) -> None:
+    """Make sure that the ceilings of a job can be kept.
+
+    Raises:
+        ConfigurationError: the one for money is in another currency than the prices, or the job's
+            model has none.
+    """
+    if job.ceilings.max_cost is not None:
+        _check_currency(money_of(job.ceilings.max_cost), job, pricing)
+
+
 def spending(
     job: JobSpec,
-    pricing: Pricing,
     counts: Counts,
     fact: Callable[[str], object],
     remember: Callable[[str, int], None],
@@ -40,16 +50,11 @@ def spending(
 
     `fact` reads what an earlier process may have spent at most, should it have been killed;
     `remember` writes that down for good.
-
-    Raises:
-        ConfigurationError: the ceiling is in another currency than the prices, or the model of
-            the job has none.
     """
     spec = job.ceilings
     cost = tokens = None
     if spec.max_cost is not None:
         most = money_of(spec.max_cost)
-        _check_currency(most, job, pricing)
         cost = Ceiling(
             most.nanos,
             _most(0, fact(SPENT_COST)),

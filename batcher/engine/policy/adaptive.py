@@ -133,7 +133,9 @@ class AdaptiveLimit:
         """See `Limit`."""
         if grant.number > self._cut_at:
             if self.limit == 1:
-                self.interval = min(max(FIRST_INTERVAL_S, self.interval * LATER), LONGEST_INTERVAL_S)
+                self.interval = min(
+                    max(FIRST_INTERVAL_S, self.interval * LATER), LONGEST_INTERVAL_S
+                )
             self._fine = self._in_flight
             self._refuses = True
             self._hold = self._longer() if self._phase is _Phase.TRYING_MORE else SHORTEST_HOLD
@@ -301,4 +303,3 @@ def _gain(base: _Point, here: _Point) -> float:
     """Return what growth gained, as the share of what it would have on an idle server."""
     more = here.limit / base.limit - 1
     return (here.rate / base.rate - 1) / more if more > 0 else 0.0
-
