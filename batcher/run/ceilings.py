@@ -7,16 +7,15 @@ errors and time are those of one process: the same command again goes on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import assert_never
 
 from batcher.engine.policy.spending import Ceiling, Spending
 from batcher.errors import ConfigurationError, Halt
 from batcher.job import CeilingSpec, JobSpec
 from batcher.money import Money, amount, money_of
 from batcher.providers import Pricing
-from batcher.records import Counts, Failure, Outcome, Success
+from batcher.records import Counts
 
 SPENT_COST = "spent_cost"
 SPENT_TOKENS = "spent_tokens"
@@ -79,7 +78,7 @@ class Progress:
     spec: CeilingSpec
     called: int = 0
     errors: int = 0
-    rows: int = field(default=0)
+    rows: int = 0
 
     @property
     def may_call(self) -> bool:
@@ -91,16 +90,10 @@ class Progress:
         """Why no further row is called."""
         return Halt(f"Stopped after {self.called:,} rows (--max-rows). The same command goes on.")
 
-    def recorded(self, outcome: Outcome) -> Halt | None:
-        """Count an outcome; return why the run stops, if it does."""
+    def counted(self, *, error: bool) -> Halt | None:
+        """Count a row that has its outcome; return why the run stops, if it does."""
         self.rows += 1
-        match outcome:
-            case Success():
-                pass
-            case Failure():
-                self.errors += 1
-            case _:
-                assert_never(outcome)
+        self.errors += error
         spec = self.spec
         if spec.max_errors is not None and self.errors > spec.max_errors:
             return Halt(
