@@ -90,14 +90,6 @@ def test_no_row_fails_because_the_endpoint_was_down(place: Place) -> None:
     assert place.run(job).summary.pending == 0
 
 
-def test_a_limit_that_is_learned_from_headers_is_kept_to(place: Place) -> None:
-    _rows(place, 300)
-    simulator = replace(AT_ONCE, rpm=600, rate_headers=True)
-    place.run(simulator=simulator)
-    assert len(place.results()) == 300
-    assert [entry for entry in place.ledger() if entry.status == 429] == []
-
-
 def test_the_limit_of_open_files_is_told_where_it_cuts_the_calls(
     place: Place,
 ) -> None:
