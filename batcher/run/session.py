@@ -30,6 +30,7 @@ from batcher.inputs import Dataset
 from batcher.job import JobSpec
 from batcher.observe import AttemptLog, EventLog, Summary, Tally, Watcher, Watchers
 from batcher.outputs import Exported
+from batcher.providers import Pricing
 from batcher.records import Attempt, Request
 from batcher.render import Renderer
 from batcher.run.calling import Callee, Sleep, open_executor
@@ -39,7 +40,7 @@ from batcher.run.directory import WRITTEN, RunDirectory, run_directory
 from batcher.run.export import export
 from batcher.run.live import LiveRun
 from batcher.run.prepare import Preparation
-from batcher.run.resume import Consent, settle
+from batcher.run.resume import Consent, agree_on_prices, settle
 from batcher.run.rows import input_facts, kept, open_dataset, refuse_to_overwrite
 from batcher.run.signals import interruptible
 
@@ -88,6 +89,7 @@ class Session:
         ):
             dataset = open_dataset(self.job, directory.path, self.stdin)
             refuse_to_overwrite(dataset, directory.path, WRITTEN)
+            agree_on_prices(checkpoint, Pricing.of(self.job.provider.name, self.job.prices))
             settle(
                 checkpoint,
                 self.job.request_settings(),

@@ -19,7 +19,7 @@ from batcher.checkpoint import Checkpoint, Reserve
 from batcher.engine.limiter import Limiter
 from batcher.engine.retry import MAX_AMBIGUOUS, Retrier, RetryPolicy
 from batcher.errors import ErrorClass, Problem, ProviderError
-from batcher.records import Attempt, Completion, Mark, Outcome, Request, Usage
+from batcher.records import Attempt, Completion, Mark, Outcome, Request, Unanswered, Usage
 from tests.simulated import Place
 
 Ending = Literal["crash", "signal", "two signals"]
@@ -90,7 +90,7 @@ class Breakable(Checkpoint):
         self,
         outcomes: Sequence[Outcome],
         marks: Sequence[Mark] = (),
-        unanswered: Sequence[str] = (),
+        unanswered: Sequence[Unanswered] = (),
     ) -> None:
         self.pass_moment()
         super().write(outcomes, marks, unanswered)

@@ -14,7 +14,7 @@ from batcher.checkpoint import Checkpoint, Reserve, RowSet
 from batcher.engine.limiter import Limiter
 from batcher.engine.retry import Retrier, RetryPolicy
 from batcher.errors import DiskFullError, StorageError
-from batcher.records import Completion, Mark, Outcome, Request, Usage
+from batcher.records import Completion, Mark, Outcome, Request, Unanswered, Usage
 from batcher.run.live import LiveRun
 from tests.simulated import Place
 
@@ -43,7 +43,7 @@ class FullDisk(Checkpoint):
         self,
         outcomes: Sequence[Outcome],
         marks: Sequence[Mark] = (),
-        unanswered: Sequence[str] = (),
+        unanswered: Sequence[Unanswered] = (),
     ) -> None:
         del outcomes, marks, unanswered
         raise StorageError("the disk is full")
@@ -58,7 +58,7 @@ class NearlyFullDisk(Checkpoint):
         self,
         outcomes: Sequence[Outcome],
         marks: Sequence[Mark] = (),
-        unanswered: Sequence[str] = (),
+        unanswered: Sequence[Unanswered] = (),
     ) -> None:
         self.writes += 1
         if self.writes > 1 and (self.path.parent / "reserve").exists():
