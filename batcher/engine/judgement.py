@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from batcher.engine.admission import Admission, Permit, RunStoppedError
+from batcher.engine.admission import Admission, RunStoppedError
 from batcher.engine.policy.lane import Account, Lane
 from batcher.engine.policy.signal import Signal, signal_of
 from batcher.engine.policy.spending import Bill
+from batcher.engine.waiting import Permit
 from batcher.errors import Action, ErrorClass, Halt, Problem, ProviderError
+from batcher.limits import RateLimits
 from batcher.records import Completion
 from batcher.wording import lasting
 
@@ -28,17 +30,6 @@ class Verdict(NamedTuple):
 
     counts: bool
     at_once: bool = False
-
-
-def named_wait(error: ProviderError, now: float) -> float | None:
-    """Return the seconds from `now` (Unix) that a provider asks to wait, if it does.
-
-    The longer one, where it says two.
-    """
-    waits = [] if error.retry_after is None else [error.retry_after]
-    if error.resets_at is not None:
-        waits.append(max(0.0, error.resets_at.timestamp() - now) + RESET_MARGIN_S)
-    return max(waits, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +50,7 @@ class Judge:
     def completed(self, permit: Permit, completion: Completion, cost: int | None) -> None:
         """Take in an answer, which cost so many nanos if that is known."""
         lane, way, wish = permit.lane, permit.way, permit.wish
+        permit.judged = True
         now = self.admission.monotonic()
         usage = completion.usage
         known = usage.prompt_tokens is not None and usage.completion_tokens is not None
@@ -66,25 +58,20 @@ class Judge:
         permit.spent = Bill(
             used if known else wish.worst.tokens, wish.worst.cost if cost is None else cost
         )
+        self._accepted(permit)
         if lane.answered(now, way, used if known else way.tokens):
             self._say(lane, "The endpoint is back")
         lane.forecast.learn(wish.prompt, usage)
-        wait = lane.learn(now, completion.rate_limits)
-        if wait:
-            lane.account.pause(now, wait, _USED_UP)
+        self._keep_to(lane, now, completion.rate_limits)
 
-    def failed(
-        self, permit: Permit, error: ProviderError, *, telling: bool, expired_again: bool
-    ) -> Verdict:
-        """Take in a failure.
-
-        `telling` is as in `Breaker.heard`; `expired_again` says that the row's last two calls by
-        this key ended in an expired token, though it was signed anew between them.
+    def failed(self, permit: Permit, error: ProviderError, *, telling: bool) -> Verdict:
+        """Take in a failure; `telling` is as in `Breaker.heard`.
 
         Raises:
             RunStoppedError: no further call can succeed.
         """
         lane, problem = permit.lane, error.problem
+        permit.judged = True
         error_class, signal = problem.error_class, signal_of(problem.error_class)
         now = self.admission.monotonic()
         turned = lane.failed(now, permit.way, signal, problem, telling=telling)
@@ -92,26 +79,62 @@ class Judge:
             self._say(lane, f"The endpoint is down ({problem.message}). Rows wait for it")
         elif turned:
             self._say(lane, "The endpoint is back")
-        self._check_outage(lane, now)
-        used_up = lane.learn(now, error.rate_limits)
-        wait = max(filter(None, (used_up, named_wait(error, self.clock()))), default=None)
+        self._check_outage(permit, now)
+        named = self._keep_to(lane, now, error.rate_limits)
+        wait = self._wait(error)
+        expired = error_class is ErrorClass.TOKEN_EXPIRED
+        if signal in (Signal.ANSWERED, Signal.THROTTLED) and not expired:
+            self._accepted(permit)
         match error_class.rule.action:
             case Action.STOP_RUN:
-                return self._stop(lane, problem)
-            case Action.RETRY if error_class is ErrorClass.TOKEN_EXPIRED:
-                if expired_again:
-                    return self._stop(lane, problem)
-                lane.account.renew()
-            case Action.WAIT if wait is None:
-                return self._stop(lane, problem)
+                return self._elsewhere(lane, problem)
+            case Action.WAIT if wait is None and not named:
+                return self._elsewhere(lane, problem)
+            case Action.RETRY if expired:
+                if not self._renewed(permit):
+                    return self._elsewhere(lane, problem)
             case Action.RETRY | Action.WAIT if wait is not None:
                 if wait > self.max_wait:
-                    return self._stop(lane, problem)
+                    return self._elsewhere(lane, problem)
                 self._pause(lane.account, now, wait, problem)
             case _:
                 pass
         own = signal is Signal.ANSWERED or lane.breaker.is_healthy(now)
         return Verdict(error_class.rule.counts and own)
+
+    def _accepted(self, permit: Permit) -> None:
+        """Note that the token of a call was not refused."""
+        account = permit.lane.account
+        if permit.token == account.renewals:
+            account.unproven = False
+
+    def _renewed(self, permit: Permit) -> bool:
+        """Sign an expired token anew, once for all calls; return whether there is hope in that."""
+        account = permit.lane.account
+        if permit.token < account.renewals:
+            return True
+        if account.unproven:
+            return False
+        account.renew()
+        account.renewals += 1
+        account.unproven = True
+        return True
+
+    def _keep_to(self, lane: Lane, now: float, limits: RateLimits | None) -> float:
+        """Keep to the limits that a provider names; return the seconds to wait, if any."""
+        wait = lane.learn(now, limits)
+        if wait > self.max_wait:
+            self._set_aside(lane, _USED_UP)
+        elif wait:
+            self._pause(lane.account, now, wait, _USED_UP)
+        return wait
+
+    def _wait(self, error: ProviderError) -> float | None:
+        """Return the longer wait of those that the provider asks for, if it does."""
+        waits = [] if error.retry_after is None else [error.retry_after]
+        if error.resets_at is not None:
+            waits.append(max(0.0, error.resets_at.timestamp() - self.clock()) + RESET_MARGIN_S)
+        return max(waits, default=None)
 
     def _pause(self, account: Account, now: float, wait: float, problem: Problem) -> None:
         seconds = wait + self.uniform(0, wait / 10)
@@ -121,59 +144,74 @@ class Judge:
                 f"{problem.message}"
             )
 
-    def _stop(self, lane: Lane, problem: Problem) -> Verdict:
-        """Set aside what can be used no more; the row goes on elsewhere, if there is anything.
+    def _elsewhere(self, lane: Lane, problem: Problem) -> Verdict:
+        """Set aside what can be used no more, and send the row to what is left.
 
         Raises:
-            RunStoppedError: there is not.
+            RunStoppedError: there is nothing.
         """
-        account, error_class = lane.account, problem.error_class
-        if error_class is ErrorClass.ENDPOINT_UNKNOWN:
-            raise self._halt(problem, error_class.rule.exit_code)
-        news = lane.is_usable
-        if error_class is ErrorClass.MODEL_UNAVAILABLE:
+        if not self._set_aside(lane, problem):
+            raise RunStoppedError
+        return Verdict(counts=False, at_once=True)
+
+    def _set_aside(self, lane: Lane, problem: Problem) -> bool:
+        """Use a lane or its key no more; return whether the run goes on with others."""
+        account, accounts = lane.account, self.admission.accounts
+        own = problem.error_class.rule.exit_code
+        if problem.error_class is ErrorClass.ENDPOINT_UNKNOWN:
+            return self._halt(problem, own)
+        if problem.error_class is ErrorClass.MODEL_UNAVAILABLE:
+            news, what = lane.is_usable, f" for {lane.model}"
             lane.closed = problem
         else:
+            news, what = account.set_aside is None, ""
             account.set_aside = account.set_aside or problem
-        accounts = self.admission.accounts
         if not all(any(other.is_usable for other in lanes) for lanes in self.admission.by_model()):
             # While a quota only has to reset somewhere, trying later is useful.
             codes = [a.set_aside.error_class.rule.exit_code for a in accounts if a.set_aside]
-            raise self._halt(problem, min(codes, default=error_class.rule.exit_code))
+            return self._halt(problem, min(codes, default=own))
         if news:
             left = sum(other.set_aside is None for other in accounts)
-            what = f" for {lane.model}" if lane.closed else ""
             self.on_notice(
                 f"{self._name(account)} is set aside{what}: {problem.message}. {left} of "
                 f"{len(accounts)} keys left"
             )
             self.admission.look_again()
-        return Verdict(counts=False, at_once=True)
+        return True
 
-    def _check_outage(self, lane: Lane, now: float) -> None:
-        """End the run where the endpoint has been down for too long.
+    def _check_outage(self, permit: Permit, now: float) -> None:
+        """End the run where all that a row may be answered by has been down for too long.
 
         Raises:
             RunStoppedError: it has.
         """
-        lanes = [other for other in self.admission.lanes(lane.model) if other.is_usable]
-        since = [other.breaker.since for other in lanes if other.breaker.since is not None]
-        if since and len(since) == len(lanes) and now - max(since) >= self.max_outage:
-            last = lane.last_problem.message if lane.last_problem else "nothing gets through"
-            halt = Halt(
-                f"The endpoint has been down for {lasting(now - max(since))}: {last}. "
-                "The same command goes on once it is back."
-            )
-            self.admission.halt(halt)
-            raise RunStoppedError
+        lane = permit.lane
+        if not lane.breaker.is_open:
+            return
+        ways = [way for model in permit.wish.models for way in self.admission.lanes(model)]
+        since = [way.breaker.since for way in ways if way.is_usable]
+        down_since = [moment for moment in since if moment is not None]
+        if not down_since or len(down_since) < len(since):
+            return
+        lasted = now - max(down_since)
+        if lasted < self.max_outage:
+            return
+        last = lane.last_problem.message if lane.last_problem else "nothing gets through"
+        halt = Halt(
+            f"The endpoint has been down for {lasting(lasted)}: {last}. "
+            "The same command goes on once it is back."
+        )
+        self.admission.halt(halt)
+        raise RunStoppedError
 
-    def _halt(self, problem: Problem, exit_code: int) -> RunStoppedError:
+    def _halt(self, problem: Problem, exit_code: int) -> bool:
+        """Make no more calls; return False, for the run does not go on."""
         code = f" (code {problem.code})" if problem.code else ""
         reason = (
             f"Stopped by the provider: {problem.message}{code}. {problem.error_class.rule.hint}"
         )
         self.admission.halt(Halt(reason, exit_code))
-        return RunStoppedError()
+        return False
 
     def _say(self, lane: Lane, text: str) -> None:
         several = len(self.admission.accounts) > 1
