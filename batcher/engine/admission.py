@@ -53,9 +53,9 @@ OpenLane = Callable[[Account, str], Lane]
 class Admission:
     """Lets calls through by the lanes of `accounts`, which `open_lane` makes as models come up.
 
-    At most `calls` are in flight at once, whatever the lanes allow. `on_halt` hears why no more can
-    be made; `on_widen` hears of how many there may be, before there are more than it knew of. What
-    they raise, all that wait raise.
+    At most `calls` permits are held at once, whatever the lanes allow. `on_halt` hears why no more
+    calls can be made; `on_widen` hears of how many there may be, before there are more than it knew
+    of. What they raise, all that wait raise.
     """
 
     accounts: Sequence[Account]
@@ -164,10 +164,20 @@ class Admission:
                 self.look_again()
             raise
 
+    def end(self, permit: Permit) -> None:
+        """Let another call take the lane; whatever else the permit stands for is held."""
+        self._vacate(permit)
+        self.look_again()
+
+    def _vacate(self, permit: Permit) -> None:
+        if not permit.ended:
+            permit.ended = True
+            permit.lane.leave()
+
     def _leave(self, permit: Permit) -> None:
         self.in_flight -= 1
         self._left_at = self.monotonic()
-        permit.lane.leave()
+        self._vacate(permit)
         if permit.way.probe and not permit.judged:
             permit.lane.breaker.abandoned()
         worst = permit.wish.worst

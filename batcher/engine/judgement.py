@@ -32,6 +32,17 @@ class Verdict(NamedTuple):
     at_once: bool = False
 
 
+def named_wait(error: ProviderError, now: float) -> float | None:
+    """Return the seconds from `now` (Unix) that a provider asks to wait, if it does.
+
+    The longer one, where it says two.
+    """
+    waits = [] if error.retry_after is None else [error.retry_after]
+    if error.resets_at is not None:
+        waits.append(max(0.0, error.resets_at.timestamp() - now) + RESET_MARGIN_S)
+    return max(waits, default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Judge:
     """Draws the consequences of how calls end.
@@ -74,33 +85,42 @@ class Judge:
         permit.judged = True
         error_class, signal = problem.error_class, signal_of(problem.error_class)
         now = self.admission.monotonic()
-        turned = lane.failed(now, permit.way, signal, problem, telling=telling)
+        turned = lane.failed(now, permit.way, signal, telling=telling)
         if turned and lane.breaker.is_open:
             self._say(lane, f"The endpoint is down ({problem.message}). Rows wait for it")
         elif turned:
             self._say(lane, "The endpoint is back")
-        self._check_outage(permit, now)
-        named = self._keep_to(lane, now, error.rate_limits)
-        wait = self._wait(error)
-        expired = error_class is ErrorClass.TOKEN_EXPIRED
-        if signal in (Signal.ANSWERED, Signal.THROTTLED) and not expired:
-            self._accepted(permit)
-        match error_class.rule.action:
-            case Action.STOP_RUN:
-                return self._elsewhere(lane, problem)
-            case Action.WAIT if wait is None and not named:
-                return self._elsewhere(lane, problem)
-            case Action.RETRY if expired:
-                if not self._renewed(permit):
-                    return self._elsewhere(lane, problem)
-            case Action.RETRY | Action.WAIT if wait is not None:
-                if wait > self.max_wait:
-                    return self._elsewhere(lane, problem)
-                self._pause(lane.account, now, wait, problem)
-            case _:
-                pass
+        if signal is not Signal.ANSWERED:
+            self._check_outage(permit, problem, now)
+        used_up = self._keep_to(lane, now, error.rate_limits)
+        if not self._is_of_use(permit, error, now, used_up):
+            if not self._set_aside(lane, problem):
+                raise RunStoppedError
+            return Verdict(counts=False, at_once=True)
         own = signal is Signal.ANSWERED or lane.breaker.is_healthy(now)
         return Verdict(error_class.rule.counts and own)
+
+    def _is_of_use(self, permit: Permit, error: ProviderError, now: float, used_up: float) -> bool:
+        """Return whether calls by this lane can succeed, if need be after a wait or a new token."""
+        error_class, account = error.problem.error_class, permit.lane.account
+        if error_class is ErrorClass.TOKEN_EXPIRED:
+            return self._renewed(permit)
+        if signal_of(error_class) in (Signal.ANSWERED, Signal.THROTTLED):
+            self._accepted(permit)
+        # To wait no time at all is no wish.
+        wait = named_wait(error, self.clock()) or None
+        match error_class.rule.action:
+            case Action.STOP_RUN:
+                return False
+            case Action.WAIT if wait is None:
+                return used_up > 0
+            case Action.RETRY | Action.WAIT if wait is not None:
+                if wait > self.max_wait:
+                    return False
+                self._pause(account, now, wait, error.problem)
+            case _:
+                pass
+        return True
 
     def _accepted(self, permit: Permit) -> None:
         """Note that the token of a call was not refused."""
@@ -129,13 +149,6 @@ class Judge:
             self._pause(lane.account, now, wait, _USED_UP)
         return wait
 
-    def _wait(self, error: ProviderError) -> float | None:
-        """Return the longer wait of those that the provider asks for, if it does."""
-        waits = [] if error.retry_after is None else [error.retry_after]
-        if error.resets_at is not None:
-            waits.append(max(0.0, error.resets_at.timestamp() - self.clock()) + RESET_MARGIN_S)
-        return max(waits, default=None)
-
     def _pause(self, account: Account, now: float, wait: float, problem: Problem) -> None:
         seconds = wait + self.uniform(0, wait / 10)
         if account.pause(now, seconds, problem) and wait >= _WORTH_SAYING_S:
@@ -143,16 +156,6 @@ class Judge:
                 f"{self._name(account)} is paused for {lasting(seconds)}, as the provider asks: "
                 f"{problem.message}"
             )
-
-    def _elsewhere(self, lane: Lane, problem: Problem) -> Verdict:
-        """Set aside what can be used no more, and send the row to what is left.
-
-        Raises:
-            RunStoppedError: there is nothing.
-        """
-        if not self._set_aside(lane, problem):
-            raise RunStoppedError
-        return Verdict(counts=False, at_once=True)
 
     def _set_aside(self, lane: Lane, problem: Problem) -> bool:
         """Use a lane or its key no more; return whether the run goes on with others."""
@@ -179,14 +182,13 @@ class Judge:
             self.admission.look_again()
         return True
 
-    def _check_outage(self, permit: Permit, now: float) -> None:
+    def _check_outage(self, permit: Permit, problem: Problem, now: float) -> None:
         """End the run where all that a row may be answered by has been down for too long.
 
         Raises:
             RunStoppedError: it has.
         """
-        lane = permit.lane
-        if not lane.breaker.is_open:
+        if not permit.lane.breaker.is_open:
             return
         ways = [way for model in permit.wish.models for way in self.admission.lanes(model)]
         since = [way.breaker.since for way in ways if way.is_usable]
@@ -196,9 +198,8 @@ class Judge:
         lasted = now - max(down_since)
         if lasted < self.max_outage:
             return
-        last = lane.last_problem.message if lane.last_problem else "nothing gets through"
         halt = Halt(
-            f"The endpoint has been down for {lasting(lasted)}: {last}. "
+            f"The endpoint has been down for {lasting(lasted)}: {problem.message}. "
             "The same command goes on once it is back."
         )
         self.admission.halt(halt)

@@ -30,16 +30,18 @@ class Wish:
 
 @dataclass(slots=True, eq=False)
 class Permit:
-    """Leave to make one call by `lane`; it is over when the call has ended and is written down.
+    """Leave to make one call by `lane`.
 
-    `token` numbers the token of the key that the call signs in with, at least. `judged` says that
-    the end of the call was heard of; `spent` is what it cost, None for its worst case.
+    Once the call has `ended` the lane has room for another; the permit is held until its answer is
+    written down. `token` numbers the token that the call signs in with, or an earlier one. `judged`
+    says that it was heard how the call ended, and `spent` what it cost, None for its worst case.
     """
 
     lane: Lane
     way: Pass
     wish: Wish
     token: int = 0
+    ended: bool = False
     judged: bool = False
     spent: Bill | None = None
 

@@ -100,15 +100,17 @@ async def settled() -> None:
 
 def _open(lane: Lane) -> None:
     """Have the endpoint of a lane go down now."""
+    now = virtual.monotonic()
     for _ in range(IN_A_ROW):
-        lane.breaker.heard(virtual.monotonic(), Signal.FAILED, probe=False)
+        lane.breaker.heard(now, Signal.FAILED, began=now, probe=False)
     assert lane.breaker.is_open
 
 
 def _heard(permit: Permit, signal: Signal) -> None:
     """Do what a judge does with the end of a call."""
     permit.judged = True
-    permit.lane.breaker.heard(virtual.monotonic(), signal, probe=permit.way.probe)
+    way = permit.way
+    permit.lane.breaker.heard(virtual.monotonic(), signal, began=way.at, probe=way.probe)
 
 
 def _ceiling(most: int, authorize: Callable[[int], None] = lambda _: None) -> Ceiling:
@@ -200,6 +202,25 @@ async def test_who_leaves_lets_in_all_that_there_is_room_for() -> None:
     assert calls.names == [0, 1, 2, 3]
     for name in (1, 2, 3):
         await calls.end(name)
+
+
+@in_virtual_time
+async def test_a_lane_has_room_again_while_an_answer_is_being_written_down() -> None:
+    """But a kill never loses more completions than there may be permits."""
+    gate = _engine(most=3, limit=lambda: FixedLimit(1)).admission()
+    calls = _Calls(gate)
+    for name in range(5):
+        calls.start(name)
+    await settled()
+    for name in (0, 1, 2):
+        assert calls.names == list(range(name + 1))
+        gate.end(calls.permits[name])
+        await settled()
+    assert gate.in_flight == 3
+    assert gate.lanes("m")[0].in_flight == 0
+    for name in range(5):
+        await calls.end(name)
+    assert gate.lanes("m")[0].in_flight == 0
 
 
 # --- several keys ---
@@ -899,7 +920,7 @@ async def test_each_failed_probe_lets_one_more_row_in() -> None:
     (lane,) = gate.lanes("m")
     _open(lane)
     for _ in range(3):
-        lane.breaker.heard(virtual.monotonic(), Signal.FAILED, probe=True)
+        lane.breaker.heard(virtual.monotonic(), Signal.FAILED, began=0.0, probe=True)
     assert gate.width == LEAST_ROWS + 3
 
 
@@ -1020,7 +1041,7 @@ def test_whatever_happens_nobody_waits_for_ever_and_nothing_leaks(
                 if signal is Signal.ANSWERED:
                     permit.lane.answered(now, permit.way, 20)
                 else:
-                    permit.lane.failed(now, permit.way, signal, REFUSED, telling=True)
+                    permit.lane.failed(now, permit.way, signal, telling=True)
 
         async def settle(row: _Row) -> None:
             await asyncio.sleep(row.comes)

@@ -73,7 +73,6 @@ class Lane:
     peak: int = 0
     throttled: int = 0
     closed: Problem | None = None
-    last_problem: Problem | None = None
     _last_at: float = -inf
 
     @property
@@ -118,15 +117,11 @@ class Lane:
         self.tokens.take(now, tokens - way.tokens)
         return self._heard(now, way, Signal.ANSWERED, telling=True)
 
-    def failed(
-        self, now: float, way: Pass, signal: Signal, problem: Problem, *, telling: bool
-    ) -> bool:
+    def failed(self, now: float, way: Pass, signal: Signal, *, telling: bool) -> bool:
         """Take in a failure; return whether it opened or closed the breaker.
 
         `telling` is as in `Breaker.heard`.
         """
-        if signal is not Signal.ANSWERED:
-            self.last_problem = problem
         if signal is Signal.THROTTLED:
             self.throttled += 1
             self.limit.refused(way.grant)
