@@ -131,9 +131,7 @@ class Retrier:
         Raises:
             RunStoppedError: the run cannot go on; the row stays pending.
         """
-        models = self.fallback.models_for(str(request.body["model"]))
-        before = self.unanswered.get(request.key, 0)
-        row = _Row(request, before, models, estimate_tokens(request.body))
+        row = self._begun(request)
         problem = self._forbidden(row)
         if problem is not None:
             await put(row.failure(problem, self.clock()))
@@ -149,6 +147,11 @@ class Retrier:
             await retrying(self._attempt, row, put)
         except ProviderError as error:
             await put(row.failure(error.problem, self.clock()))
+
+    def _begun(self, request: Request) -> _Row:
+        models = self.fallback.models_for(str(request.body["model"]))
+        before = self.unanswered.get(request.key, 0)
+        return _Row(request, before, models, estimate_tokens(request.body))
 
     def _forbidden(self, row: _Row) -> Problem | None:
         """Say why a row must not be called at all, if so."""
