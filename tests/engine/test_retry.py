@@ -327,7 +327,12 @@ async def test_a_success_says_how_often_earlier_processes_had_no_answer() -> Non
 @in_virtual_time
 async def test_throttles_use_up_no_attempts_however_many() -> None:
     throttled, failed = _error(ErrorClass.THROTTLED), _error(ErrorClass.SERVER_ERROR)
-    answers = [*[throttled] * 300, *[failed] * 7, *[throttled] * 300, COMPLETION]
+    answers: list[ProviderError | Completion] = [
+        *[throttled] * 300,
+        *[failed] * 7,
+        *[throttled] * 300,
+        COMPLETION,
+    ]
     world = _world(*answers, max_outage=1e9)
     assert isinstance(await world.settle(), Success)
 
