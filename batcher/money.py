@@ -17,6 +17,9 @@ class Money(NamedTuple):
     nanos: int
     currency: str
 
+    def __str__(self) -> str:
+        return f"{amount(self.nanos)} {self.currency}"
+
 
 def money_of(text: str) -> Money:
     """Return the amount of a `MONEY` such as 5.00CNY."""

@@ -53,7 +53,8 @@ OpenLane = Callable[[Account, str], Lane]
 class Admission:
     """Lets calls through by the lanes of `accounts`, which `open_lane` makes as models come up.
 
-    At most `calls` permits are held at once, whatever the lanes allow. `on_halt` hears why no more
+    At most `calls` permits are `held` at once, whatever the lanes allow; `peak` is how many calls
+    were in flight. `on_halt` hears why no more
     calls can be made; `on_widen` hears of how many there may be, before there are more than it knew
     of. What they raise, all that wait raise.
     """
@@ -66,7 +67,7 @@ class Admission:
     sleep: Callable[[float], Awaitable[None]]
     on_halt: Callable[[Halt], None]
     on_widen: Callable[[int], None] = lambda _calls: None
-    in_flight: int = 0
+    held: int = 0
     peak: int = 0
     _bound: int = 0
     _arrivals: int = 0
@@ -124,6 +125,11 @@ class Admission:
             self._dismiss(error)
 
     @property
+    def in_flight(self) -> int:
+        """Calls that the endpoint has not answered yet."""
+        return sum(lane.in_flight for lanes in self.by_model() for lane in lanes)
+
+    @property
     def width(self) -> int:
         """Rows that may be unfinished at once."""
         lanes = self._usable()
@@ -175,7 +181,7 @@ class Admission:
             permit.lane.leave()
 
     def _leave(self, permit: Permit) -> None:
-        self.in_flight -= 1
+        self.held -= 1
         self._left_at = self.monotonic()
         self._vacate(permit)
         if permit.way.probe and not permit.judged:
@@ -194,7 +200,7 @@ class Admission:
         self._queues = {models: queue for models, queue in self._queues.items() if queue.first}
         queues = list(self._queues.values())
         soonest = inf
-        while self.in_flight < self.calls:
+        while self.held < self.calls:
             firsts = [(waiter.number, queue) for queue in queues if (waiter := queue.first)]
             _, queue = min(firsts, key=lambda first: first[0], default=(0, None))
             if queue is None:
@@ -218,12 +224,12 @@ class Admission:
                 self.halt(Halt(ceiling.reached))
             return inf
         # Both may fail, as they write: first, while there is nothing to take back.
-        self._expect(self.in_flight + 1)
+        self._expect(self.held + 1)
         self.spending.reserve(wish.worst)
-        self.in_flight += 1
-        self.peak = max(self.peak, self.in_flight)
+        self.held += 1
         tokens = lane.forecast.tokens(wish.prompt, wish.most)
         way = lane.admit(self.monotonic(), tokens)
+        self.peak = max(self.peak, self.in_flight)
         waiter.granted.set_result(Permit(lane, way, wish, lane.account.renewals))
         return 0.0
 
@@ -253,7 +259,7 @@ class Admission:
                 unasked = True
             if not all(lane.breaker.is_open for lane in lanes):
                 break
-        if unasked and soonest == inf and not self.in_flight:
+        if unasked and soonest == inf and not self.held:
             return self._patience(now)
         return soonest
 

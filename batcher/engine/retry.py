@@ -21,7 +21,7 @@ from batcher.engine.policy.spending import NOTHING, Bill
 from batcher.engine.waiting import Permit, Wish
 from batcher.errors import Action, ErrorClass, Problem, ProviderError
 from batcher.providers import Pricing, estimate_tokens
-from batcher.records import Attempt, Completion, Failure, Outcome, Request, Success
+from batcher.records import Attempt, Completion, Failure, Outcome, Request, Source, Success
 
 MAX_AMBIGUOUS = 3
 # A row that failed so often while others went well is suspect: it says nothing of the endpoint.
@@ -79,10 +79,11 @@ class _Row:
     unanswered_before: int
     models: tuple[str, ...]
     prompt: int
+    currency: str | None
+    possible_cost: int
     attempts: list[Attempt] = field(default_factory=list)
     counted: int = 0
     unanswered: int = 0
-    possible_cost: int = 0
     over: bool = False
     at_once: bool = False
 
@@ -91,20 +92,26 @@ class _Row:
 
     def success(self, completion: Completion, now: float, cost: int | None) -> Success:
         of = self.request
-        end = (tuple(self.attempts), now, of.source, self.unanswered_before)
-        return Success(of.row, of.id, of.key, completion, *end)
+        return Success(of.row, of.id, of.key, completion, *self._end(now), cost, *self._unclear)
 
     def failure(self, problem: Problem, now: float) -> Failure:
         of = self.request
-        end = (tuple(self.attempts), now, of.source, self.unanswered_before)
-        return Failure(of.row, of.id, of.key, problem, *end)
+        return Failure(of.row, of.id, of.key, problem, *self._end(now), None, *self._unclear)
+
+    def _end(self, now: float) -> tuple[tuple[Attempt, ...], float, Source, int]:
+        return tuple(self.attempts), now, self.request.source, self.unanswered_before
+
+    @property
+    def _unclear(self) -> tuple[int, str | None]:
+        return self.possible_cost, self.currency
 
 
 @dataclass(frozen=True, slots=True)
 class Retrier:
     """Calls until a row has its outcome; the collaborators come in as arguments.
 
-    `unanswered` says by key how often earlier processes sent a row without a whole answer.
+    `unanswered` says by key how often earlier processes sent a row without a whole answer, and
+    `possible_costs` how many nanos that may have cost.
     `on_attempt` hears of each attempt, and of the nanos that it may have cost for nothing.
     """
 
@@ -115,6 +122,7 @@ class Retrier:
     on_attempt: OnAttempt
     fallback: Fallback = Fallback()
     unanswered: Mapping[str, int] = field(default_factory=dict)
+    possible_costs: Mapping[str, int] = field(default_factory=dict)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
@@ -151,7 +159,14 @@ class Retrier:
     def _begun(self, request: Request) -> _Row:
         models = self.fallback.models_for(str(request.body["model"]))
         before = self.unanswered.get(request.key, 0)
-        return _Row(request, before, models, estimate_tokens(request.body))
+        return _Row(
+            request,
+            before,
+            models,
+            estimate_tokens(request.body),
+            self.pricing.currency(models[0]),
+            self.possible_costs.get(request.key, 0),
+        )
 
     def _forbidden(self, row: _Row) -> Problem | None:
         """Say why a row must not be called at all, if so."""

@@ -39,7 +39,7 @@ class LocalExecutor:
     @property
     def in_flight(self) -> int:
         """Calls that have been sent and whose answer is not written down yet."""
-        return self.admission.in_flight
+        return self.admission.held
 
     def flow(self) -> Flow:
         """Return how the calls flow now."""

@@ -67,13 +67,15 @@ class Hearers:
 class Terms:
     """What calls must keep to: at most `calls` at once, ceilings, and prices.
 
-    `unanswered` says by key how often earlier processes sent a row without a whole answer.
+    `unanswered` says by key how often earlier processes sent a row without a whole answer, and
+    `possible_costs` how many nanos that may have cost.
     """
 
     calls: int
     pricing: Pricing
     spending: Spending
     unanswered: Mapping[str, int]
+    possible_costs: Mapping[str, int]
 
 
 @contextlib.asynccontextmanager
@@ -141,6 +143,7 @@ async def open_executor(
             hearers.on_attempt,
             Fallback(job.provider.models, frozenset(map(ErrorClass, job.provider.fallback_on))),
             terms.unanswered,
+            terms.possible_costs,
             timing.sleep,
             monotonic=timing.monotonic,
         )

@@ -75,10 +75,13 @@ class Calls:
 
         pricing = pricing_of(self.job, self.callee)
         budget = spending(self.job, checkpoint.counts(), checkpoint.fact, remember)
+        terms = Terms(
+            self.most, pricing, budget, checkpoint.unanswered(), checkpoint.unanswered_costs()
+        )
         async with open_executor(
             self.job,
             self.callee,
-            terms=Terms(self.most, pricing, budget, checkpoint.unanswered()),
+            terms=terms,
             ledger=self.description.directory.ledger,
             hearers=Hearers(attempted, widen, watchers.notice),
             timing=self.timing,

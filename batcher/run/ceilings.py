@@ -13,7 +13,7 @@ from fractions import Fraction
 from batcher.engine.policy.spending import Ceiling, Spending
 from batcher.errors import ConfigurationError, Halt
 from batcher.job import CeilingSpec, JobSpec
-from batcher.money import Money, amount, money_of
+from batcher.money import Money, money_of
 from batcher.providers import Pricing
 from batcher.records import Counts
 
@@ -57,7 +57,7 @@ def spending(
         cost = Ceiling(
             most.nanos,
             _most(counts.cost + counts.possible_cost, fact(SPENT_COST)),
-            f"Stopped at the ceiling of {amount(most.nanos)} {most.currency} (--max-cost): {_WORST}",
+            f"Stopped at the ceiling of {most} (--max-cost): {_WORST}",
             lambda nanos: remember(SPENT_COST, nanos),
         )
     if spec.max_tokens_total is not None:
