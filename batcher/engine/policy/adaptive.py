@@ -19,6 +19,7 @@ No clock is read here: seconds are those that calls took.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple
@@ -34,6 +35,10 @@ DOUBLING_PAYS, TRIAL_PAYS = 0.5, 0.2
 MORE, LESS, ENOUGH = 1.25, 0.875, 0.95
 # Tokens a second that fall so far, at the same limit, call for a trial of less at once.
 FALLEN = 0.8
+# A block is measured until its error is so small a share, or so many times as many calls as are in
+# flight (or the least that tell anything) are in it.
+ROUGH, FINE = 0.15, 0.02
+LEAST_CALLS, MOST_ROUNDS = 16, 12
 # Where growth ended a little room is left above the estimate: a queue costs less than a gap.
 MARGIN = 1.1
 # Where much less must be enough, it is tried by halves.
@@ -63,7 +68,27 @@ class _Block:
     skip: int = 0
     calls: int = 0
     seconds: float = 0.0
-    tokens: int = 0
+    tokens: float = 0.0
+    _squares: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def add(self, seconds: float, tokens: float) -> None:
+        self.calls += 1
+        self.seconds += seconds
+        self.tokens += tokens
+        ss, st, tt = self._squares
+        self._squares = (ss + seconds**2, st + seconds * tokens, tt + tokens**2)
+
+    @property
+    def speed(self) -> float:
+        """Tokens of a call a second in flight."""
+        return self.tokens / max(self.seconds, 1e-9)
+
+    @property
+    def error(self) -> float:
+        """The standard error of `speed`, as a share of it: that of a ratio of sums."""
+        ss, st, tt = self._squares
+        speed = self.speed
+        return math.sqrt(max(0.0, tt - 2 * speed * st + speed**2 * ss)) / self.tokens
 
 
 class _Point(NamedTuple):
@@ -180,26 +205,25 @@ class AdaptiveLimit:
         """Go to `target` for a block of `phase`."""
         self._target = max(1, min(round(target), self.most))
         # What is in flight by then began at another limit.
-        self._block = _Block(max(self.limit, self._target) if not self._refuses else 0)
+        rounds = 0 if self._refuses else 1 if phase is _Phase.GROWING else 2
+        self._block = _Block(rounds * max(self.limit, self._target))
         self._limit = min(self._limit, self._target)
         self._phase = phase
         self._held = self._blocks = 0
 
     def _measure(self, seconds: float, tokens: int) -> None:
         block = self._block
-        block.calls += 1
-        block.seconds += seconds
         # Where a provider does not count tokens, answers are counted.
-        block.tokens += tokens or 1
-        if self._phase is _Phase.GROWING:
-            enough = max(self.limit, 16)
-        elif self._refuses:
-            enough = max(self.limit, 4)
+        block.add(seconds, tokens or 1)
+        if self._refuses:
+            enough = block.calls >= max(self.limit, 4)
         else:
-            enough = max(2 * self.limit, 32)
-        if block.calls >= enough:
-            rate = self.limit * block.tokens / max(block.seconds, 1e-9)
-            self._decide(_Point(self.limit, rate))
+            precision = ROUGH if self._phase is _Phase.GROWING else FINE
+            enough = block.calls >= max(self.limit, LEAST_CALLS) and (
+                block.error <= precision or block.calls >= MOST_ROUNDS * max(self.limit, LEAST_CALLS)
+            )
+        if enough:
+            self._decide(_Point(self.limit, self.limit * block.speed))
 
     def _decide(self, here: _Point) -> None:
         """Set the next target, after a block that measured `here`."""
@@ -226,7 +250,7 @@ class AdaptiveLimit:
             self._base = _Point(here.limit, base.rate + (here.rate - base.rate) / self._blocks)
         if fell:
             self._try_less(HALF, here.limit)
-        elif self._held >= self._hold * max(self.limit, 2):
+        elif self._held >= self._hold * max(self.limit, 2 if self._refuses else 8):
             self._try_another()
         else:
             self._block = _Block()
@@ -273,7 +297,7 @@ class AdaptiveLimit:
             if self._less == HALF:
                 # A coarse estimate; the next trial is of less again.
                 self._trials = -1
-            self._aim(min(needed, base.limit), _Phase.HOLDING)
+            self._aim(min(math.ceil(needed), base.limit), _Phase.HOLDING)
 
     def _judge_more(self, base: _Point, here: _Point) -> None:
         """Go on from more where it gained what it should, else back."""
