@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
 
+from batcher.limits import RateLimits
+
 
 class BatcherError(Exception):
     """An error whose message is written for the user: what is wrong, where, and the way out."""
@@ -268,7 +270,7 @@ class ProviderError(Exception):
     """A call that did not end in a completion.
 
     `retry_after` is the provider's wish in seconds, `resets_at` the (aware) moment a used-up
-    limit is renewed; both are None where the answer names none.
+    limit is renewed, `rate_limits` what is left of them; each is None where the answer names none.
     """
 
     def __init__(
@@ -277,11 +279,21 @@ class ProviderError(Exception):
         *,
         retry_after: float | None = None,
         resets_at: datetime | None = None,
+        rate_limits: RateLimits | None = None,
     ) -> None:
         super().__init__(problem.message)
         self.problem = problem
         self.retry_after = retry_after
         self.resets_at = resets_at
+        self.rate_limits = rate_limits
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why a run stops with rows pending, as a sentence or two for the user; and its exit code."""
+
+    reason: str
+    exit_code: int = RowsPendingError.exit_code
 
 
 class RowError(Exception):

@@ -1,27 +1,33 @@
 """What a run is to do: a TOML file and flags become one frozen, validated `JobSpec`.
 
-The file has the tables `[provider]`, `[parameters]`, `[prompt]`, `[limits]` and `[output]`
-(docs/job-file.md lists every key). A flag given on the command line wins over the file.
+The file has the tables `[provider]`, `[parameters]`, `[prompt]`, `[limits]`, `[output]` and
+`[prices."MODEL"]` (docs/job-file.md lists every key). A flag given on the command line wins over
+the file.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
 from collections.abc import Mapping
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from batcher.durations import DURATION, TIME_OF_DAY, seconds_of, seconds_until
 from batcher.errors import ConfigurationError
+from batcher.explanation import Tables, explain
+from batcher.money import MONEY
 
 Natural = Annotated[int, msgspec.Meta(ge=1)]
 # At most 30 days: every wait ends (reliability.md promise 14).
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=30 * 24 * 3600)]
+Price = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 Share = Annotated[str, msgspec.Meta(pattern=r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%\Z")]
+
+Duration = Annotated[str, msgspec.Meta(pattern=DURATION)]
 
 EVERY_MODEL = "*"
 
@@ -43,6 +49,7 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class ProviderSpec(_Table, frozen=True):
     """Whom to call, and how to sign in. The key itself never stands in a job.
 
+    `models` are `model` and those asked after it, in their order, on the errors of `fallback_on`.
     `allowed_models` are those that a batch line may name beside `model`; `EVERY_MODEL` among
     them, or neither of the two, allows all.
     """
@@ -50,6 +57,8 @@ class ProviderSpec(_Table, frozen=True):
     name: Literal["glm", "zai", "openai", "deepseek"] = "glm"
     base_url: str | None = None
     model: str | None = None
+    models: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()
+    fallback_on: tuple[Literal["overloaded", "content_filtered", "prompt_too_long"], ...] = ()
     auth: Literal["bearer", "jwt"] = "bearer"
     api_key_file: str | None = None
     stream: bool = False
@@ -71,16 +80,49 @@ class PromptSpec(_Table, frozen=True):
 class LimitSpec(_Table, frozen=True):
     """How hard, how long and how often to try; times in seconds.
 
-    `max_response_bytes` bounds one answer as it is after decompression.
+    `concurrency` is a number, or found by the run, up to `max_concurrency`. `rpm` and `tpm` are
+    requests and tokens a minute. `max_response_bytes` bounds one answer as it is after
+    decompression.
     """
 
-    concurrency: Natural = 8
+    concurrency: Natural | Literal["auto"] = "auto"
+    max_concurrency: Natural = 1000
+    rpm: Natural | None = None
+    tpm: Natural | None = None
     timeout: Seconds = 300.0
     connect_timeout: Seconds = 10.0
     idle_timeout: Seconds = 120.0
     max_attempts: Natural = 8
     max_wait: Seconds = 6 * 3600.0
+    max_outage: Duration = "6h"
     max_response_bytes: Annotated[int, msgspec.Meta(ge=1024)] = 64 * 1024 * 1024
+
+    @property
+    def most_calls(self) -> int:
+        """Calls that may be in flight at once, at most."""
+        return self.max_concurrency if self.concurrency == "auto" else self.concurrency
+
+
+class CeilingSpec(_Table, frozen=True):
+    """What ends a run before its last row; then it goes on with the same command.
+
+    Cost and tokens are those of all processes of the run, the others of one.
+    """
+
+    max_cost: Annotated[str, msgspec.Meta(pattern=MONEY)] | None = None
+    max_tokens_total: Natural | None = None
+    max_rows: Natural | None = None
+    max_errors: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    max_error_rate: Share | None = None
+    max_duration: Duration | None = None
+    deadline: Annotated[str, msgspec.Meta(pattern=TIME_OF_DAY)] | None = None
+
+    def seconds_left(self, now: datetime) -> float | None:
+        """Return the seconds from `now` (aware, in the user's zone) in which calls may begin."""
+        left = [] if self.max_duration is None else [seconds_of(self.max_duration)]
+        if self.deadline is not None:
+            left.append(seconds_until(self.deadline, now))
+        return min(left, default=None)
 
 
 class OutputSpec(_Table, frozen=True):
@@ -101,15 +143,31 @@ class OutputSpec(_Table, frozen=True):
         return errors <= self.allow_errors
 
 
+class PriceSpec(_Table, frozen=True):
+    """What a model costs for a million tokens, and how many it takes and makes at most.
+
+    Without `cached`, tokens that the provider had in its cache cost as much as the others.
+    """
+
+    input: Price
+    output: Price
+    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}\Z")]
+    cached: Price | None = None
+    context: Natural | None = None
+    max_output: Natural | None = None
+
+
 class JobSpec(_Table, frozen=True):
-    """Everything a run is told, validated once."""
+    """Everything a run is told, validated once; `prices` are by model, all in one currency."""
 
     input: tuple[str, ...] = ()
     provider: ProviderSpec = ProviderSpec()
     parameters: dict[str, Any] = {}
     prompt: PromptSpec = PromptSpec()
     limits: LimitSpec = LimitSpec()
+    ceilings: CeilingSpec = CeilingSpec()
     output: OutputSpec = OutputSpec()
+    prices: dict[str, PriceSpec] = {}
 
     def with_model(self, model: str) -> JobSpec:
         """Return this job, asking `model`; where it named none, batch lines still name theirs."""
@@ -150,7 +208,9 @@ def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
     try:
         job = msgspec.convert(merged, JobSpec)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{where}: {_explain(str(error), merged)}") from None
+        said = explain(str(error), merged, Tables(JobSpec, _TABLES, {"prices": PriceSpec}))
+        raise ConfigurationError(f"{where}: {said}") from None
+    job = _with_first_model(job, where, given=flags.get("provider", {}).get("model"))
     for name, value in job.parameters.items():
         if name in RESERVED_PARAMETERS:
             raise ConfigurationError(
@@ -161,7 +221,32 @@ def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
                 f"{where}: the parameter `{name}` is {value!r}, which is no JSON; "
                 "write a number, text, true, false, a list or a table"
             )
+    if len(currencies := {price.currency for price in job.prices.values()}) > 1:
+        raise ConfigurationError(
+            f"{where}: [prices] are in {' and '.join(sorted(currencies))}; "
+            "a run counts its cost in one currency, so write all in the same"
+        )
     return job
+
+
+def _with_first_model(job: JobSpec, where: str, given: object) -> JobSpec:
+    """Let `model` be the first of `models`; one that is `given` as a flag stands alone."""
+    provider = job.provider
+    if provider.models and given not in (None, provider.models[0]):
+        provider = msgspec.structs.replace(provider, models=(), fallback_on=())
+    elif provider.models and provider.model in (None, provider.models[0]):
+        provider = msgspec.structs.replace(provider, model=provider.models[0])
+    elif provider.models:
+        raise ConfigurationError(
+            f"{where}: [provider] model = {provider.model!r} is not the first of models; "
+            "leave one of the two out"
+        )
+    if (len(provider.models) > 1) != bool(provider.fallback_on):
+        raise ConfigurationError(
+            f"{where}: [provider] models and fallback_on go together: more than one model, and "
+            'the errors on which the next is asked, such as ["overloaded", "content_filtered"]'
+        )
+    return msgspec.structs.replace(job, provider=provider)
 
 
 def _is_json(value: object) -> bool:
@@ -236,42 +321,6 @@ _TABLES: dict[str, type[_Table]] = {
     "provider": ProviderSpec,
     "prompt": PromptSpec,
     "limits": LimitSpec,
+    "ceilings": CeilingSpec,
     "output": OutputSpec,
 }
-_UNKNOWN = re.compile(
-    r"Object contains unknown field `(?P<key>.*?)`(?: - at `\$\.(?P<at>.*)`)?", re.DOTALL
-)
-# msgspec's words, and those of a TOML file.
-_WORDS = {"`object`": "`table`", "`array`": "`list`", " | null`": "`"}
-
-
-def _explain(message: str, tables: Mapping[str, Any]) -> str:
-    """Turn msgspec's words into the user's: `[table] key`, what is wrong, and a suggestion."""
-    if unknown := _UNKNOWN.fullmatch(message):
-        return _unknown(unknown["key"], unknown["at"])
-    what, _, at = message.removesuffix("`").rpartition(" - at `$.")
-    for word, ours in _WORDS.items():
-        what = what.replace(word, ours)
-    table, _, key = at.partition(".")
-    if not key:
-        return f"{table}: {what}"
-    if what.startswith("Invalid enum value"):
-        what = f"not one of {', '.join(get_args(get_type_hints(_TABLES[table])[key]))}"
-    elif "matching regex" in what:
-        what = 'neither a number of rows nor a share such as "1%", at most "100%"'
-    value = tables[table][key.partition("[")[0]]
-    return f"[{table}] {key} = {value!r}: {what}"
-
-
-def _unknown(key: str, at: str | None) -> str:
-    """Say where an unknown key belongs, or which known one it resembles."""
-    known = (_TABLES[at] if at else JobSpec).__struct_fields__
-    near = difflib.get_close_matches(key, known, 1, 0.5)
-    home = [name for name, table in _TABLES.items() if key in table.__struct_fields__]
-    if home:
-        hint = f"it belongs under [{home[0]}]"
-    elif near:
-        hint = f"did you mean `{near[0]}`?"
-    else:
-        hint = f"known: {', '.join(known)}"
-    return f"unknown key `{key}`{f' in [{at}]' if at else ''}; {hint}"

@@ -23,3 +23,26 @@ class RateLimits:
 
     requests: RateLimit | None = None
     tokens: RateLimit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How the calls of a run flow now; `waiting` says what they wait for, if none may be made."""
+
+    in_flight: int
+    limit: int
+    waiting: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """How many calls a run had in flight at most, and how many it may have in the end.
+
+    `fixed` says that the user chose; `throttled` counts calls that the provider refused as too
+    many.
+    """
+
+    peak: int
+    limit: int
+    throttled: int
+    fixed: bool

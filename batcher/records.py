@@ -9,10 +9,11 @@ Moments are Unix seconds (UTC), durations seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, assert_never
 
 from batcher.errors import ErrorClass, Problem
+from batcher.limits import RateLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class Usage:
 class Completion:
     """The model's answer.
 
-    `tool_calls` is JSON text; `request_id` is the provider's own, where it sent one.
+    `tool_calls` is JSON text; `request_id` is the provider's own, where it sent one. What is left
+    of its limits came with the answer, but is no part of it: neither compared nor recorded.
     """
 
     text: str | None
@@ -91,6 +93,7 @@ class Completion:
     model: str
     usage: Usage
     request_id: str | None = None
+    rate_limits: RateLimits | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+# Minutes of an hour, hours of a day.
+_HOUR, _DAY = 60, 24
+
 
 def counted(number: int, noun: str) -> str:
     """Return `number` before `noun`, which takes an s unless there is exactly one of it."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def lasting(seconds: float) -> str:
+    """Return a duration in its two largest units, such as 40 s, 12 min, 2 h 5 min, 3 d 4 h."""
+    whole = max(0, round(seconds))
+    if whole < 100:  # noqa: PLR2004 -- up to there a number of seconds is easy to grasp
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    if minutes < _HOUR:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, _HOUR)
+    if hours < _DAY:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, _DAY)
+    return f"{days} d {hours} h" if hours else f"{days} d"
 
 
 def kind_of(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import time
@@ -15,12 +16,15 @@ import pyarrow.parquet as pq
 from batcher.checkpoint import Checkpoint, Reserve
 from batcher.engine.retry import Retrier
 from batcher.executors import LocalExecutor
-from batcher.job import JobSpec, load_job
+from batcher.job import CeilingSpec, JobSpec, load_job
+from batcher.limits import Flow
 from batcher.observe import Tally
 from batcher.providers import Bearer, provider_named
 from batcher.records import Attempt
 from batcher.render import Renderer
 from batcher.run import Callee, Change, RunDirectory, RunResult, Session
+from batcher.run.calling import Timing
+from batcher.run.ceilings import Progress
 from batcher.run.live import LiveRun
 from batcher.run.prepare import Preparation
 from batcher.run.rows import open_dataset
@@ -29,14 +33,30 @@ from batcher.simulator import SIMULATED_KEY, LedgerEntry, SimulatorConfig, read_
 AT_ONCE = SimulatorConfig(latency_s=0)
 
 
-async def _no_sleep(_seconds: float) -> None:
-    """Back off for no time at all."""
+class QuickTime:
+    """Time that passes only by waiting, and waits that take no time."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass at once."""
+        self.now += seconds
+        await asyncio.sleep(0)
+
+    def monotonic(self) -> float:
+        """Return the seconds that were waited for."""
+        return self.now
+
+    def timing(self) -> Timing:
+        """Return this as a run wants it."""
+        return Timing(self.sleep, self.monotonic)
 
 
 class Silent:
     """A watcher that shows nothing."""
 
-    def started(self, tally: Tally, in_flight: Callable[[], int]) -> None: ...
+    def started(self, tally: Tally, flow: Callable[[], Flow]) -> None: ...
     def attempted(self, row: int, attempt: Attempt) -> None: ...
     def pulse(self) -> None: ...
     def notice(self, text: str) -> None: ...
@@ -83,12 +103,12 @@ class Place:
 
         return Session(
             job=job or self.job(),
-            callee=Callee(provider_named("glm"), Bearer(SIMULATED_KEY), simulator),
+            callee=Callee(provider_named("glm"), (Bearer(SIMULATED_KEY),), simulator),
             watcher=Silent(),
             consent=answer,
             stdin=io.BytesIO(stdin),
             retry_errors=retry_errors,
-            sleep=_no_sleep,
+            timing=QuickTime().timing(),
         )
 
     def run(self, *args: Any, **kwargs: Any) -> RunResult:  # noqa: ANN401 -- those of `session`
@@ -107,6 +127,7 @@ class Place:
             on_recorded=lambda _outcome: None,
             on_pulse=lambda: None,
             on_notice=lambda _text: None,
+            progress=Progress(CeilingSpec()),
         )
 
     def ledger(self) -> list[LedgerEntry]:

@@ -20,6 +20,7 @@ from batcher.errors import (
     RowError,
     RowsPendingError,
 )
+from batcher.limits import RateLimit, RateLimits
 
 # reliability.md section E.
 EXIT_CODES = {2, 65, 70, 73, 74, 75, 77, 78}
@@ -92,10 +93,12 @@ def test_what_follows_from_each_class() -> None:
 def test_a_provider_error_carries_its_problem_and_when_to_try_again() -> None:
     problem = Problem(ErrorClass.QUOTA_EXHAUSTED, "used up", "1308", 429)
     moment = datetime(2026, 8, 25, tzinfo=UTC)
-    error = ProviderError(problem, retry_after=2.5, resets_at=moment)
+    limits = RateLimits(RateLimit(60, 0))
+    error = ProviderError(problem, retry_after=2.5, resets_at=moment, rate_limits=limits)
     assert (str(error), error.problem) == ("used up", problem)
-    assert (error.retry_after, error.resets_at) == (2.5, moment)
-    assert (ProviderError(problem).retry_after, ProviderError(problem).resets_at) == (None, None)
+    assert (error.retry_after, error.resets_at, error.rate_limits) == (2.5, moment, limits)
+    bare = ProviderError(problem)
+    assert (bare.retry_after, bare.resets_at, bare.rate_limits) == (None, None, None)
 
 
 def test_a_row_error_is_a_problem_without_a_call() -> None:

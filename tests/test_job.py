@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +22,7 @@ from batcher.job import (
     JobSpec,
     LimitSpec,
     OutputSpec,
+    PriceSpec,
     PromptSpec,
     ProviderSpec,
     load_job,
@@ -204,7 +206,24 @@ def test_paths_of_flags_are_relative_to_the_working_directory(
     assert job.prompt.template == "from the working directory"
 
 
+_PRICE = {"input": 1, "output": 2, "currency": "CNY"}
+
+
+def test_prices_are_by_model_and_change_no_request(job_file: Path) -> None:
+    job_file.write_text(WHOLE)
+    before = load_job(job_file, {})
+    job_file.write_text(f'{WHOLE}\n[prices."glm-4.7"]\ninput = 2\noutput = 8.5\ncurrency = "CNY"\n')
+    job = load_job(job_file, {})
+    assert job.prices == {"glm-4.7": PriceSpec(input=2, output=8.5, currency="CNY")}
+    assert job.request_settings() == before.request_settings()
+
+
 # What is refused
+
+
+def test_prices_in_several_currencies_are_refused() -> None:
+    prices = {"a": _PRICE, "b": {**_PRICE, "currency": "USD"}}
+    assert "[prices] are in CNY and USD" in _refused(None, {"prices": prices})
 
 
 @pytest.mark.parametrize(
@@ -244,7 +263,20 @@ def test_a_key_in_the_wrong_place_is_told_where_it_belongs(at: str | None) -> No
     ("flags", "said"),
     [
         ({"limits": {"concurrency": 0}}, "[limits] concurrency = 0: Expected `int` >= 1"),
-        ({"limits": {"concurrency": True}}, "[limits] concurrency = True: Expected `int`"),
+        ({"limits": {"concurrency": True}}, "[limits] concurrency = True: Expected `int | str`"),
+        ({"limits": {"concurrency": "all"}}, "concurrency = 'all': not one of a number, auto"),
+        ({"limits": {"max_outage": "6"}}, "= '6': not a time such as \"90s\""),
+        ({"ceilings": {"max_duration": ""}}, "= '': not a time such as"),
+        ({"ceilings": {"max_cost": "5"}}, "= '5': not an amount and its currency"),
+        ({"ceilings": {"deadline": "24:00"}}, "= '24:00': not a time of day"),
+        ({"ceilings": {"max_error_rate": "5"}}, "= '5': not a share such as"),
+        ({"ceilings": {"max_rows": 0}}, "[ceilings] max_rows = 0: Expected `int` >= 1"),
+        (
+            {"provider": {"models": ["a", "b"], "fallback_on": ["busy"]}},
+            "not one of overloaded, content_filtered, prompt_too_long",
+        ),
+        ({"provider": {"models": ["a", "b"]}}, "[provider] models and fallback_on go together"),
+        ({"provider": {"fallback_on": ["overloaded"]}}, "models and fallback_on go together"),
         ({"limits": {"timeout": "9"}}, "[limits] timeout = '9': Expected `float`, got `str`"),
         ({"limits": {"timeout": 0}}, "[limits] timeout = 0: Expected `float` > 0.0"),
         ({"limits": {"timeout": float("nan")}}, "[limits] timeout = nan: Expected `float`"),
@@ -271,6 +303,15 @@ def test_a_key_in_the_wrong_place_is_told_where_it_belongs(at: str | None) -> No
         ({"input": "a.jsonl"}, "the command line: input: Expected `list`, got `str`"),
         ({"input": [3]}, "the command line: input[0]: Expected `str`, got `int`"),
         ({"provider": {"name": "g\nlm"}}, "[provider] name = 'g\\nlm': not one of glm, "),
+        ({"prices": 3}, "the command line: prices: Expected `table`, got `int`"),
+        ({"prices": {"m": {"input": 1}}}, '[prices."m"]: missing key `output`'),
+        ({"prices": {"m": {**_PRICE, "input": -1}}}, '[prices."m"] input = -1: Expected `float`'),
+        ({"prices": {"m": {**_PRICE, "output": float("nan")}}}, "output = nan: Expected `float`"),
+        ({"prices": {"m": {**_PRICE, "cached": 1e7}}}, "cached = 10000000.0: Expected `float` <= "),
+        ({"prices": {"m": {**_PRICE, "context": 0}}}, "context = 0: Expected `int` >= 1"),
+        ({"prices": {"m": {**_PRICE, "currency": "cny"}}}, "= 'cny': not the three capital lett"),
+        ({"prices": {"m": {**_PRICE, "inptu": 1}}}, '[prices."m"]; did you mean `input`?'),
+        ({"prices": {"glm-4": {"7": _PRICE}}}, 'takes quotes, [prices."glm-4.7"]'),
         ({"pro\nvider": 3}, "unknown key `pro\nvider`; did you mean `provider`?"),
     ],
 )
@@ -278,6 +319,49 @@ def test_a_wrong_value_is_named_with_its_table_and_key(flags: dict[str, Any], sa
     message = _refused(None, flags)
     assert message.startswith("the command line: ")
     assert said in message
+
+
+FALLING_BACK = """
+[provider]
+models = ["glm-5.1", "glm-4.7"]
+fallback_on = ["overloaded"]
+"""
+
+
+def test_the_first_of_several_models_is_the_model(job_file: Path) -> None:
+    job_file.write_text(FALLING_BACK)
+    job = load_job(job_file, {})
+    assert job.provider.model == "glm-5.1"
+    assert job.provider.models == ("glm-5.1", "glm-4.7")
+
+
+def test_a_model_that_is_given_stands_alone(job_file: Path) -> None:
+    job_file.write_text(FALLING_BACK)
+    job = load_job(job_file, {"provider": {"model": "glm-5"}})
+    assert job.provider.model == "glm-5"
+    assert (job.provider.models, job.provider.fallback_on) == ((), ())
+
+
+def test_a_model_that_is_not_the_first_of_several_contradicts_them(job_file: Path) -> None:
+    job_file.write_text(f'{FALLING_BACK}model = "glm-4.7"\n')
+    assert "model = 'glm-4.7' is not the first of models" in _refused(job_file, {})
+
+
+@pytest.mark.parametrize(
+    ("ceilings", "left"),
+    [
+        ({}, None),
+        ({"max_duration": "1h30m"}, 5400.0),
+        ({"deadline": "06:00"}, 3600.0),
+        ({"deadline": "05:00"}, 86_400.0),
+        ({"deadline": "06:00", "max_duration": "30m"}, 1800.0),
+    ],
+)
+def test_the_time_left_is_the_shortest_that_the_user_sets(
+    ceilings: dict[str, str], left: float | None
+) -> None:
+    now = datetime(2026, 7, 1, 5, 0, tzinfo=UTC)
+    assert load_job(None, {"ceilings": ceilings}).ceilings.seconds_left(now) == left
 
 
 @pytest.mark.parametrize("name", RESERVED_PARAMETERS)
@@ -341,7 +425,10 @@ def test_a_key_has_no_place_in_a_job_and_is_not_printed() -> None:
     assert "did you mean `api_key_file`?" in message
     assert "canary" not in message
     names = {name for table in _TABLES.values() for name in table.__struct_fields__}
-    assert {name for name in names if re.search("key|secret|token", name)} == {"api_key_file"}
+    assert {name for name in names if re.search("key|secret|token", name)} == {
+        "api_key_file",
+        "max_tokens_total",
+    }
 
 
 def test_every_table_of_a_job_is_known_to_its_error_messages() -> None:

@@ -68,12 +68,11 @@ class Ownership:
         cls,
         connection: sqlite3.Connection,
         directory: Path,
-        calls: int,
         *,
         shared: bool,
         clock: Callable[[], float] = time.time,
     ) -> Ownership:
-        """Become the owner, in a transaction of `connection`; `calls` may be in flight at once.
+        """Become the owner, in a transaction of `connection`.
 
         `shared` says that other machines reach the directory, so that a lock may not hold them.
 
@@ -100,7 +99,7 @@ class Ownership:
         token = uuid.uuid4().hex
         connection.execute("DELETE FROM owner")
         connection.execute(
-            "INSERT INTO owner VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (token, *me, calls, now)
+            "INSERT INTO owner VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (token, *me, 0, now)
         )
         return cls(token, orphaned, clock)
 
@@ -118,6 +117,10 @@ class Ownership:
                 "another process has taken over this run, so this one stops; what was recorded "
                 "is safe"
             )
+
+    def expect(self, connection: sqlite3.Connection, calls: int) -> None:
+        """Put down how many calls count as orphaned, should this process be killed."""
+        connection.execute("UPDATE owner SET calls = ? WHERE token = ?", (calls, self.token))
 
     def release(self, connection: sqlite3.Connection) -> None:
         """Let go in an orderly way, so that no call counts as orphaned."""

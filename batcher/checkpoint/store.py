@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -50,15 +51,14 @@ class Checkpoint(CheckpointReader):
         self._writer = writer
         self._ownership = ownership
         self._log = log
+        # Outcomes are written by a thread; what calls may cost, by whoever is about to make them.
+        self._lock = threading.Lock()
 
     @classmethod
     @contextlib.contextmanager
-    def open(
-        cls, path: Path, *, calls: int = 0, shared: bool | None = None
-    ) -> Iterator[Checkpoint]:
+    def open(cls, path: Path, *, shared: bool | None = None) -> Iterator[Checkpoint]:
         """Open the checkpoint for writing, creating it where there is none.
 
-        `calls` is how many may be in flight at once: so many are lost if this process is killed.
         `shared` says whether other machines reach the files; None finds out.
 
         Raises:
@@ -81,7 +81,7 @@ class Checkpoint(CheckpointReader):
                 _create_or_check(writer, path)
                 _set_journal(writer, path, "TRUNCATE" if shared else "WAL")
                 with transaction(writer):
-                    ownership = _claim(writer, path, calls, shared=shared)
+                    ownership = _claim(writer, path, shared=shared)
             log = None if shared else stack.enter_context(LogSync.opened(writer, path))
             try:
                 yield cls(path, reader, writer, ownership, log)
@@ -144,6 +144,11 @@ class Checkpoint(CheckpointReader):
         if self._log is not None:
             self._log.sync()
 
+    def expect(self, calls: int) -> None:
+        """Put down that so many calls may come to be in flight: a kill may lose them all."""
+        with self._writing() as connection:
+            self._ownership.expect(connection, calls)
+
     def remember(self, **facts: object) -> None:
         """Remember JSON-like facts about the run, all in one transaction, for good."""
         with self._writing() as connection:
@@ -182,16 +187,17 @@ class Checkpoint(CheckpointReader):
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Yield the connection in a transaction, as long as the checkpoint is ours."""
-        with translated(self.path), transaction(self._writer):
-            self._ownership.assure(self._writer)
-            yield self._writer
-        if self._log is not None:
-            self._log.shorten()
+        with self._lock:
+            with translated(self.path), transaction(self._writer):
+                self._ownership.assure(self._writer)
+                yield self._writer
+            if self._log is not None:
+                self._log.shorten()
 
 
-def _claim(connection: sqlite3.Connection, path: Path, calls: int, *, shared: bool) -> Ownership:
+def _claim(connection: sqlite3.Connection, path: Path, *, shared: bool) -> Ownership:
     """Become the owner, and remember how many calls the last one can have left in flight."""
-    ownership = Ownership.claim(connection, path.parent, calls, shared=shared)
+    ownership = Ownership.claim(connection, path.parent, shared=shared)
     if ownership.orphaned_calls:
         before = fact_in(connection, path, KILLED_CALLS)
         killed = ownership.orphaned_calls + (before if isinstance(before, int) else 0)

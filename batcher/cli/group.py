@@ -25,6 +25,7 @@ _COMMANDS = {
     "verify": "Check the checkpoint and the Parquet files of a run.",
     "check": "Read the whole input and report every bad row, without a call.",
     "preview": "Show the exact requests of the first rows, without a call.",
+    "prices": "Show what the models cost, and of which day that is known.",
     "simulate": "Serve a local GLM that answers from no model.",
 }
 

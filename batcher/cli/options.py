@@ -30,12 +30,23 @@ _PLACES = {
     "messages_column": ("prompt", "messages_column"),
     "id_column": ("prompt", "id_column"),
     "concurrency": ("limits", "concurrency"),
+    "max_concurrency": ("limits", "max_concurrency"),
+    "rpm": ("limits", "rpm"),
+    "tpm": ("limits", "tpm"),
     "timeout": ("limits", "timeout"),
     "connect_timeout": ("limits", "connect_timeout"),
     "idle_timeout": ("limits", "idle_timeout"),
     "max_attempts": ("limits", "max_attempts"),
     "max_wait": ("limits", "max_wait"),
+    "max_outage": ("limits", "max_outage"),
     "max_response_bytes": ("limits", "max_response_bytes"),
+    "max_cost": ("ceilings", "max_cost"),
+    "max_tokens_total": ("ceilings", "max_tokens_total"),
+    "max_rows": ("ceilings", "max_rows"),
+    "max_errors": ("ceilings", "max_errors"),
+    "max_error_rate": ("ceilings", "max_error_rate"),
+    "max_duration": ("ceilings", "max_duration"),
+    "deadline": ("ceilings", "deadline"),
     "output": ("output", "directory"),
     "sync": ("output", "sync"),
     "allow_errors": ("output", "allow_errors"),
@@ -64,10 +75,11 @@ def _refuse(constant: str) -> object:
     raise ValueError(f"{constant} is no JSON")
 
 
-class Allowance(click.ParamType[int | str, str]):
-    """A number of rows, or a share such as 1%."""
+class NumberOr(click.ParamType[int | str, str]):
+    """A number, or what `name` says: a share such as 1%, or auto."""
 
-    name = "N|P%"
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
@@ -139,7 +151,15 @@ _OPTIONS = (
     click.option("--prompt-column", metavar="NAME", help="The prompt's column [prompt]."),
     click.option("--messages-column", metavar="NAME", help="The messages' column [messages]."),
     click.option("--id-column", metavar="NAME", help="The id's column [id, custom_id]."),
-    click.option("-c", "--concurrency", type=int, metavar="N", help="Calls in flight [8]."),
+    click.option(
+        "-c",
+        "--concurrency",
+        type=NumberOr("N|auto"),
+        help="Calls in flight; auto finds out how many the endpoint takes [auto].",
+    ),
+    click.option("--max-concurrency", type=int, metavar="N", help="Most that auto tries [1000]."),
+    click.option("--rpm", type=int, metavar="N", help="Requests a minute, for each key and model."),
+    click.option("--tpm", type=int, metavar="N", help="Tokens a minute, for each key and model."),
     click.option("--timeout", type=float, metavar="S", help="Seconds for a whole call [300]."),
     click.option("--connect-timeout", type=float, metavar="S", help="Seconds to connect [10]."),
     click.option("--idle-timeout", type=float, metavar="S", help="Seconds without a byte [120]."),
@@ -148,6 +168,14 @@ _OPTIONS = (
     click.option(
         "--max-response-bytes", type=int, metavar="N", help="Largest answer, decoded [67108864]."
     ),
+    click.option("--max-outage", metavar="D", help="Longest outage to wait out, such as 90m [6h]."),
+    click.option("--max-cost", metavar="5.00CNY", help="Ceiling for the whole run's cost."),
+    click.option("--max-tokens-total", type=int, metavar="N", help="The same, tokens."),
+    click.option("--max-rows", type=int, metavar="N", help="Rows to call before stopping."),
+    click.option("--max-errors", type=int, metavar="N", help="Stop when more rows end in errors."),
+    click.option("--max-error-rate", metavar="P%", help="The same, share, after 100 rows."),
+    click.option("--max-duration", metavar="D", help="Begin no call after this time: 5h, 1h30m."),
+    click.option("--deadline", metavar="HH:MM", help="Begin no call after this time of day."),
     click.option("-o", "--output", metavar="DIR", help="The run directory [INPUT.batch]."),
     click.option(
         "--sync",
@@ -155,6 +183,8 @@ _OPTIONS = (
         help="Sync answers to disk in groups of 100 ms, or each before its call ends [group].",
     ),
     click.option(
-        "--allow-errors", type=Allowance(), help="Error rows that still count as done (exit 0) [0]."
+        "--allow-errors",
+        type=NumberOr("N|P%"),
+        help="Error rows that still count as done (exit 0) [0].",
     ),
 )

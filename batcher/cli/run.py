@@ -60,8 +60,8 @@ def exit_code(result: RunResult, job: JobSpec) -> int:
     counts, pending = result.summary.counts, result.summary.pending
     if result.disk_full:
         return DiskFullError.exit_code
-    if result.stopped_by is not None:
-        return result.stopped_by.problem.error_class.rule.exit_code
+    if result.halted is not None:
+        return result.halted.exit_code
     if result.interrupted is not None:
         return 128 + result.interrupted
     if pending != 0:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from batcher.simulator import SimulatorConfig
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Value = TypeVar("Value")
 
 
 def simulator_options(command: Command) -> Command:
@@ -26,20 +29,38 @@ def simulator_config(options: Mapping[str, Any]) -> SimulatorConfig:
     """Make the simulator's configuration of a command's options.
 
     Raises:
-        UsageError: a fault is unknown or its rate no share.
+        UsageError: a fault, an outage or a change cannot be read, or they cannot all happen.
     """
+    from batcher.simulator import SimulatorConfig, parse_change, parse_fault, parse_outage
+
+    config = SimulatorConfig(
+        latency_s=options["sim_latency"],
+        faults=dict(_each("--sim-fault", parse_fault, options["sim_faults"])),
+        seed=options["sim_seed"],
+        queue=options["sim_queue"],
+        rpm=options["sim_rpm"],
+        tpm=options["sim_tpm"],
+        rate_headers=options["sim_rate_headers"],
+        outages=_each("--sim-outage", parse_outage, options["sim_outages"]),
+        changes=_each("--sim-change", parse_change, options["sim_changes"]),
+    )
+    if options["sim_limit"] is not None:
+        return replace(config, limits={"*": options["sim_limit"]})
+    # A server that queues refuses nobody, unless it is told to do both.
+    return config if config.queue is None else replace(config, limits={})
+
+
+def _each(name: str, parse: Callable[[str], Value], texts: Iterable[str]) -> tuple[Value, ...]:
+    """Read each value of an option."""
     from batcher.errors import UsageError
-    from batcher.simulator import SimulatorConfig, parse_fault
 
     try:
-        faults = dict(parse_fault(text) for text in options["sim_faults"])
+        return tuple(parse(text) for text in texts)
     except ValueError as error:
-        raise UsageError(f"--sim-fault: {error}") from None
-    return SimulatorConfig(
-        latency_s=options["sim_latency"], faults=faults, seed=options["sim_seed"]
-    )
+        raise UsageError(f"{name}: {error}") from None
 
 
+_number = partial(click.option, type=click.IntRange(min=1), metavar="N")
 _OPTIONS = (
     click.option(
         "--sim-latency",
@@ -54,6 +75,32 @@ _OPTIONS = (
         multiple=True,
         metavar="NAME=RATE",
         help="Simulator: a fault and its rate, such as 500=0.05; repeatable.",
+    ),
+    _number(
+        "--sim-limit", help="Simulator: calls in flight per key and model; no more are let in."
+    ),
+    _number("--sim-queue", help="Simulator: answers N calls at once, and the others in turn."),
+    _number("--sim-rpm", help="Simulator: calls a minute per key and model."),
+    _number("--sim-tpm", help="Simulator: tokens a minute per key and model."),
+    click.option(
+        "--sim-rate-headers",
+        is_flag=True,
+        help="Simulator: tell of both in x-ratelimit-* headers.",
+    ),
+    click.option(
+        "--sim-outage",
+        "sim_outages",
+        multiple=True,
+        metavar="START+LENGTH[=FAULT]",
+        help="Simulator: a time in which every call meets the fault [503], such as 60+30 (seconds "
+        "since it started); repeatable.",
+    ),
+    click.option(
+        "--sim-change",
+        "sim_changes",
+        multiple=True,
+        metavar="START=FACTOR",
+        help="Simulator: limit and queue from then on, such as 60=0.5 (half of them); repeatable.",
     ),
     click.option(
         "--sim-seed", type=int, default=0, metavar="N", help="Simulator: seed of its chances [0]."
@@ -71,8 +118,6 @@ def command(**options: Any) -> None:
 
     Point any client at the printed address, with any key of the form id.secret.
     """
-    from dataclasses import replace
-
     from batcher.simulator import SIMULATED_KEY, serve
 
     ledger = Path(options["ledger"]) if options["ledger"] else None

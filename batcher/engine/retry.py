@@ -1,7 +1,7 @@
 """From single attempts to the outcome of a row, by tenacity.
 
-One decision for each failed attempt: the class of its problem says whether and when to try again
-(reliability.md section C).
+One decision for each failed attempt: whether the row is over, and else when it is called again
+(reliability.md section C). What the attempt means for all others is the judge's business.
 """
 
 from __future__ import annotations
@@ -10,96 +10,50 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import assert_never, cast
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import tenacity
 
-from batcher.engine.limiter import Limiter
+from batcher.engine.admission import Admission, Permit, Wish
+from batcher.engine.judgement import Judge, Verdict
+from batcher.engine.policy.spending import NOTHING, Bill
 from batcher.errors import Action, ErrorClass, Problem, ProviderError
+from batcher.providers import Pricing, estimate_tokens
 from batcher.records import Attempt, Completion, Failure, Outcome, Request, Success
 
 MAX_BACKOFF_S = 60.0
 MAX_AMBIGUOUS = 3
-# Where the provider names a moment, a little later is safer: its clock is not ours.
-RESET_MARGIN_S = 2.0
-
-
-class RowPendingError(Exception):
-    """The row has no outcome for now and stays pending."""
-
-
-class RunStoppedError(RowPendingError):
-    """No further call can succeed; `error` says why."""
-
-    def __init__(self, error: ProviderError) -> None:
-        """Stop because of `error`."""
-        super().__init__(str(error))
-        self.error = error
+# A row that failed so often while others went well is suspect: it says nothing of the endpoint.
+SUSPECT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """When to try again. Times in seconds.
-
-    A row ends after `max_attempts` counted failures, or after `max_ambiguous` calls that may have
-    been billed. Where the provider names a wait longer than `max_wait`, the run stops instead.
-    """
+    """When a row is over: after so many failures that count, or calls that were not answered."""
 
     max_attempts: int = 8
     max_ambiguous: int = MAX_AMBIGUOUS
-    max_wait: float = 6 * 3600.0
-
-    def gives_up(self, attempts: Sequence[Attempt], unanswered_before: int = 0) -> bool:
-        """Whether the row of these failed attempts is not worth another.
-
-        `unanswered_before` counts calls of earlier processes that may have been billed.
-        """
-        classes = _classes(attempts)
-        counted = sum(error_class.rule.counts for error_class in classes)
-        return (
-            classes[-1].rule.action is Action.FAIL_ROW
-            or counted >= self.max_attempts
-            or self.forbids_another(unanswered_before + classes.count(ErrorClass.AMBIGUOUS))
-        )
 
     def forbids_another(self, unanswered: int) -> bool:
         """Whether a row that was sent so often without a whole answer must not be sent again."""
         return unanswered >= self.max_ambiguous
 
-    def stops_run(self, attempts: Sequence[Attempt], error: ProviderError, now: float) -> bool:
-        """Whether every further call would end like the last one."""
-        error_class = error.problem.error_class
-        if error_class is ErrorClass.TOKEN_EXPIRED:
-            # A token signed anew and refused again: the clock or the secret is wrong.
-            return _classes(attempts)[-2:] == [ErrorClass.TOKEN_EXPIRED] * 2
-        wait = _named_wait(error, now)
-        match error_class.rule.action:
-            case Action.RETRY:
-                return wait is not None and wait > self.max_wait
-            case Action.WAIT:
-                return wait is None or wait > self.max_wait
-            case Action.STOP_RUN:
-                return True
-            case Action.FAIL_ROW:
-                return False
-            case unreachable:
-                assert_never(unreachable)
 
-    def delay(self, failures: int, error: ProviderError, now: float, uniform: Uniform) -> float:
-        """Return the seconds until the next attempt: full jitter, never before the provider's wish.
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Models to ask in this order, the next one on the errors of `on`; none without them."""
 
-        `failures` is the number of failed attempts so far, at least 1.
-        """
-        backoff = uniform(0, min(MAX_BACKOFF_S, 2.0 ** min(failures, 10)))
-        wait = _named_wait(error, now)
-        return backoff if wait is None else max(backoff, wait) + uniform(0, wait / 10)
+    models: tuple[str, ...] = ()
+    on: frozenset[ErrorClass] = frozenset()
+
+    def models_for(self, model: str) -> tuple[str, ...]:
+        """Return the models that may answer a request for `model`."""
+        return self.models if self.models[:1] == (model,) else (model,)
 
 
 Uniform = Callable[[float, float], float]
-Call = Callable[[Request, str], Awaitable[Completion]]
-OnAttempt = Callable[[Request, Attempt], None]
+OnAttempt = Callable[[Request, Attempt, int], None]
 Put = Callable[[Outcome], Awaitable[None]]
 
 _STOPPED = Problem(ErrorClass.AMBIGUOUS, "the run stopped before the answer came")
@@ -108,32 +62,35 @@ _SENT_TOO_OFTEN = Problem(
 )
 
 
-def _named_wait(error: ProviderError, now: float) -> float | None:
-    """The seconds the provider asks to wait from `now` on: the longer one where it says two."""
-    waits = [] if error.retry_after is None else [error.retry_after]
-    if error.resets_at is not None:
-        waits.append(max(0.0, error.resets_at.timestamp() - now) + RESET_MARGIN_S)
-    return max(waits, default=None)
-
-
-def _classes(attempts: Sequence[Attempt]) -> list[ErrorClass]:
-    return [attempt.problem.error_class for attempt in attempts if attempt.problem]
-
-
 def _new_request_id() -> str:
     # A fresh one for every attempt: request_id is no idempotency key (protocol.md section 1).
     return uuid.uuid4().hex
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Row:
-    """A request on its way to an outcome, and what was tried for it."""
+    """A request on its way to an outcome, and what was tried for it.
+
+    `models` may still answer it, `counted` failures were its own, and the last one ended it
+    (`over`), or it is tried again, at once or after a backoff.
+    """
 
     request: Request
     unanswered_before: int
+    models: tuple[str, ...]
+    prompt: int
     attempts: list[Attempt] = field(default_factory=list)
+    counted: int = 0
+    unanswered: int = 0
+    possible_cost: int = 0
+    expired_by: int | None = None
+    over: bool = False
+    at_once: bool = False
 
-    def success(self, completion: Completion, now: float) -> Success:
+    def __post_init__(self) -> None:
+        self.unanswered = self.unanswered_before
+
+    def success(self, completion: Completion, now: float, cost: int | None) -> Success:
         of = self.request
         end = (tuple(self.attempts), now, of.source, self.unanswered_before)
         return Success(of.row, of.id, of.key, completion, *end)
@@ -149,15 +106,17 @@ class Retrier:
     """Calls until a row has its outcome; the collaborators come in as arguments.
 
     `unanswered` says by key how often earlier processes sent a row without a whole answer.
+    `on_attempt` hears of each attempt, and of the nanos that it may have cost for nothing.
     """
 
-    call: Call
-    limiter: Limiter
+    admission: Admission
+    judge: Judge
     policy: RetryPolicy
-    renew: Callable[[], None]
+    pricing: Pricing
     on_attempt: OnAttempt
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    fallback: Fallback = Fallback()
     unanswered: Mapping[str, int] = field(default_factory=dict)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     uniform: Uniform = random.uniform
@@ -166,20 +125,24 @@ class Retrier:
     async def settle(self, request: Request, put: Put) -> None:
         """Call until `request` has its outcome, and hand that to `put`.
 
-        No permit is held between two attempts; the one of a completion is held until `put` has
-        it, so that a kill never loses more completions than there are permits.
+        No permit is held between two attempts. The one of a completion is held until `put` has
+        it, so that a kill never loses more completions than there are permits; but the lane has
+        room again as soon as the endpoint has answered.
 
         Raises:
             RunStoppedError: the run cannot go on; the row stays pending.
         """
-        row = _Row(request, self.unanswered.get(request.key, 0))
-        if self.policy.forbids_another(row.unanswered_before):
-            await put(row.failure(_SENT_TOO_OFTEN, self.clock()))
+        models = self.fallback.models_for(str(request.body["model"]))
+        before = self.unanswered.get(request.key, 0)
+        row = _Row(request, before, models, estimate_tokens(request.body))
+        problem = self._forbidden(row)
+        if problem is not None:
+            await put(row.failure(problem, self.clock()))
             return
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(ProviderError),
-            stop=lambda _: self.policy.gives_up(row.attempts, row.unanswered_before),
-            wait=lambda state: self._delay(len(row.attempts), state),
+            stop=lambda _: row.over,
+            wait=lambda _: self._delay(row),
             sleep=self.sleep,
             reraise=True,
         )
@@ -188,32 +151,128 @@ class Retrier:
         except ProviderError as error:
             await put(row.failure(error.problem, self.clock()))
 
+    def _forbidden(self, row: _Row) -> Problem | None:
+        """Say why a row must not be called at all, if so."""
+        if self.policy.forbids_another(row.unanswered):
+            return _SENT_TOO_OFTEN
+        return next(filter(None, map(self._unbounded, _bodies(row.request, row.models))), None)
+
+    def _unbounded(self, body: Mapping[str, object]) -> Problem | None:
+        """Say why no ceiling could be kept with such a call, if one is to be."""
+        spending = self.admission.spending
+        if not spending.is_limited:
+            return None
+        worst = self.pricing.worst_case(body)
+        if worst is not None and (worst.cost is not None or spending.cost is None):
+            return None
+        what, keys = "price", "input, output, currency"
+        if worst is None:
+            what, keys = "largest prompt and answer", "context, max_output"
+        return Problem(
+            ErrorClass.INVALID_ROW,
+            f"no ceiling can be kept: the {what} of {body['model']} is not known; write it into "
+            f'the job under [prices."{body["model"]}"] ({keys})',
+        )
+
     async def _attempt(self, row: _Row, put: Put) -> None:
-        request = row.request
-        async with self.limiter.permit():
+        async with self.admission.admitted(self._wish(row)) as permit:
+            model, account = permit.lane.model, permit.lane.account
+            request = _asking(row.request, model)
             request_id, started_at, started = self.request_id(), self.clock(), self.monotonic()
 
             def finish(problem: Problem | None) -> None:
                 latency = self.monotonic() - started
                 attempt = Attempt(len(row.attempts) + 1, request_id, started_at, latency, problem)
                 row.attempts.append(attempt)
-                self.on_attempt(request, attempt)
+                wasted = self._wasted(request, problem)
+                row.possible_cost += wasted
+                self.on_attempt(row.request, attempt, wasted)
 
             try:
-                completion = await self.call(request, request_id)
+                completion = await account.call(request, request_id)
             except ProviderError as error:
                 finish(error.problem)
-                if self.policy.stops_run(row.attempts, error, self.clock()):
-                    raise RunStoppedError(error) from error
-                if error.problem.error_class is ErrorClass.TOKEN_EXPIRED:
-                    self.renew()
+                self._failed(row, permit, error)
                 raise
             except asyncio.CancelledError:
                 finish(_STOPPED)
                 raise
             finish(None)
-            await put(row.success(completion, self.clock()))
+            cost = self.pricing.cost(model, completion.usage)
+            self.judge.completed(permit, completion, cost)
+            self.admission.end(permit)
+            await put(row.success(completion, self.clock(), cost))
 
-    def _delay(self, failures: int, state: tenacity.RetryCallState) -> float:
-        error = cast("ProviderError", state.outcome and state.outcome.exception())
-        return self.policy.delay(failures, error, self.clock(), self.uniform)
+    def _wish(self, row: _Row) -> Wish:
+        body = row.request.body
+        longest = body.get("max_tokens", body.get("max_completion_tokens"))
+        down_too = ErrorClass.OVERLOADED in self.fallback.on
+        models = row.models if down_too else row.models[:1]
+        worst = NOTHING
+        if self.admission.spending.is_limited:
+            found = [self.pricing.worst_case(body) for body in _bodies(row.request, models)]
+            tokens = max(one.tokens for one in found if one is not None)
+            worst = Bill(tokens, max(one.cost or 0 for one in found if one is not None))
+        return Wish(
+            models,
+            row.prompt,
+            longest if isinstance(longest, int) else None,
+            worst,
+            tries=len(row.attempts),
+            last_chance=self.policy.forbids_another(row.unanswered + 1),
+        )
+
+    def _wasted(self, request: Request, problem: Problem | None) -> int:
+        """Return the nanos that a call may have cost which brought no answer."""
+        if problem is None or not _may_be_billed(problem):
+            return 0
+        worst = self.pricing.worst_case(request.body)
+        return 0 if worst is None else worst.cost or 0
+
+    def _failed(self, row: _Row, permit: Permit, error: ProviderError) -> None:
+        """Draw the consequences of the attempt that just failed."""
+        error_class, account = error.problem.error_class, permit.lane.account
+        if not _may_be_billed(error.problem):
+            permit.spent = NOTHING
+        row.unanswered += error_class is ErrorClass.AMBIGUOUS
+        expired = error_class is ErrorClass.TOKEN_EXPIRED
+        again = expired and row.expired_by == account.number
+        row.expired_by = account.number if expired else None
+        verdict = self.judge.failed(
+            permit, error, telling=row.counted < SUSPECT, expired_again=again
+        )
+        row.counted += verdict.counts
+        left = row.models[row.models.index(permit.lane.model) + 1 :]
+        if error_class in self.fallback.on and left:
+            row.models = left
+            verdict = Verdict(counts=False, at_once=True)
+        row.at_once = verdict.at_once
+        row.over = not row.at_once and (
+            error_class.rule.action is Action.FAIL_ROW
+            or row.counted >= self.policy.max_attempts
+            or self.policy.forbids_another(row.unanswered)
+        )
+
+    def _delay(self, row: _Row) -> float:
+        """Return the seconds until the next attempt: full jitter."""
+        if row.at_once:
+            return 0.0
+        return self.uniform(0, min(MAX_BACKOFF_S, 2.0 ** min(len(row.attempts), 10)))
+
+
+def _asking(request: Request, model: str) -> Request:
+    """Return the request, put to `model`; its key stays, for it is the row's."""
+    if request.body["model"] == model:
+        return request
+    return replace(request, body={**request.body, "model": model})
+
+
+def _bodies(request: Request, models: Iterable[str]) -> Iterator[Mapping[str, object]]:
+    """Yield the bodies of a request put to each of `models`."""
+    return (_asking(request, model).body for model in models)
+
+
+def _may_be_billed(problem: Problem) -> bool:
+    """Whether a failed call may cost: it was not answered whole, or answered with success."""
+    ok = problem.http_status is not None and 200 <= problem.http_status < 300  # noqa: PLR2004
+    return ok or problem.error_class is ErrorClass.AMBIGUOUS

@@ -6,60 +6,76 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
-from batcher.engine.pool import ROWS_PER_PERMIT, run_pool
-from batcher.engine.retry import Put, Retrier, RowPendingError, RunStoppedError
-from batcher.errors import ProviderError
-from batcher.records import Completion, Request
-
-
-class _StoppingError(RowPendingError):
-    """The run stops before the row's next attempt."""
+from batcher.engine.admission import Admission, RunStoppedError
+from batcher.engine.pool import run_pool
+from batcher.engine.retry import Put, Retrier
+from batcher.errors import Halt
+from batcher.limits import Concurrency, Flow
+from batcher.records import Request
 
 
 @dataclass(slots=True)
 class LocalExecutor:
-    """Runs requests through one retrier until they are used up or the run stops."""
+    """Runs requests through one retrier until they are used up or the run stops.
+
+    `halted` says why it stopped by itself.
+    """
 
     retrier: Retrier
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    stopped_by: ProviderError | None = None
+    halted: Halt | None = None
+
+    @property
+    def admission(self) -> Admission:
+        """The gate that all calls go through."""
+        return self.retrier.admission
 
     @property
     def width(self) -> int:
-        """Rows that may be unfinished at once: in flight, or waiting for another attempt."""
-        return ROWS_PER_PERMIT * self.retrier.limiter.limit
+        """Rows that may be unfinished at once: in flight, or waiting for an attempt."""
+        return self.admission.width
 
     @property
     def in_flight(self) -> int:
         """Calls that have been sent and whose answer is not written down yet."""
-        return self.retrier.limiter.in_flight
+        return self.admission.in_flight
+
+    def flow(self) -> Flow:
+        """Return how the calls flow now."""
+        return self.admission.flow()
+
+    def concurrency(self, *, fixed: bool) -> Concurrency:
+        """Return how many calls were in flight in all."""
+        lanes = [lane for lanes in self.admission.by_model() for lane in lanes]
+        throttled = sum(lane.throttled for lane in lanes)
+        return Concurrency(self.admission.peak, self.flow().limit, throttled, fixed)
 
     async def run(self, requests: AsyncIterator[Request], put: Put) -> None:
         """Hand the outcome of each request to `put`.
 
-        A run-fatal error stops the dispatch (`stopped_by` holds it); calls that are in flight
-        then still end, for they may be paid, and rows between two attempts stay pending.
+        Once the run stops, calls that are in flight still end, for they may be paid, and rows
+        that wait stay pending.
         """
-        retrier = replace(self.retrier, call=self._call, sleep=self._sleep)
+        retrier = replace(self.retrier, sleep=self._sleep)
 
         async def settle(request: Request) -> None:
-            try:
-                await retrier.settle(request, put)
-            except RunStoppedError as stop:
-                self.stopped_by = self.stopped_by or stop.error
-                self.stopping.set()
-                raise
+            await retrier.settle(request, put)
 
-        await run_pool(requests, settle, width=self.width, stopping=self.stopping)
+        try:
+            await run_pool(requests, settle, width=lambda: self.width, stopping=self.stopping)
+        finally:
+            self.stop()
 
-    async def _call(self, request: Request, request_id: str) -> Completion:
-        """Call, unless the run stopped while the row waited for its permit."""
-        if self.stopping.is_set():
-            raise _StoppingError
-        return await self.retrier.call(request, request_id)
+    def stop(self, halt: Halt | None = None) -> None:
+        """Begin no further call; `halt` says why, if the run stops by itself. The first counts."""
+        self.halted = self.halted or halt
+        self.stopping.set()
+        self.admission.close()
 
     async def _sleep(self, seconds: float) -> None:
         """Back off, unless the run stops meanwhile."""
+        if seconds <= 0:
+            return
         stop = asyncio.ensure_future(self.stopping.wait())
         backoff = asyncio.ensure_future(self.retrier.sleep(seconds))
         try:
@@ -68,4 +84,4 @@ class LocalExecutor:
             stop.cancel()
             backoff.cancel()
         if self.stopping.is_set():
-            raise _StoppingError
+            raise RunStoppedError

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TextIO
 
+from batcher.limits import Flow
 from batcher.observe.tally import Tally
 from batcher.records import Attempt
 
@@ -41,7 +42,7 @@ class AttemptLog:
     def started(
         self,
         tally: Tally,
-        in_flight: Callable[[], int],  # noqa: ARG002 # only beats show it
+        flow: Callable[[], Flow],  # noqa: ARG002 # only beats show it
     ) -> None:
         """Write where this process starts."""
         self._log.write("run_started", done_before=tally.done_before)
@@ -80,10 +81,10 @@ class Heartbeat:
         self._log = log
         self._monotonic = monotonic
 
-    def started(self, tally: Tally, in_flight: Callable[[], int]) -> None:
+    def started(self, tally: Tally, flow: Callable[[], Flow]) -> None:
         """Write where this process starts."""
         self._tally = tally
-        self._in_flight = in_flight
+        self._flow = flow
         self._last = self._monotonic()
         self._beat("run_started")
 
@@ -98,14 +99,14 @@ class Heartbeat:
 
     def notice(self, text: str) -> None:
         """Write it."""
-        self._log.write("notice", text=text, in_flight=self._in_flight())
+        self._log.write("notice", text=text, in_flight=self._flow().in_flight)
 
     def finished(self) -> None:
         """Write the last counts."""
         self._beat("calls_ended")
 
     def _beat(self, event: str) -> None:
-        tally = self._tally
+        tally, flow = self._tally, self._flow()
         self._log.write(
             event,
             done=tally.done_before + tally.rows,
@@ -113,6 +114,8 @@ class Heartbeat:
             results=tally.results,
             errors=tally.failures,
             retries=tally.retries,
-            in_flight=self._in_flight(),
+            in_flight=flow.in_flight,
+            limit=flow.limit,
+            waiting=flow.waiting,
             tokens=tally.prompt_tokens + tally.completion_tokens,
         )

@@ -8,6 +8,7 @@ from typing import NoReturn, TextIO
 
 from tqdm import tqdm
 
+from batcher.limits import Flow
 from batcher.observe.tally import Tally
 from batcher.records import Attempt
 
@@ -20,10 +21,10 @@ class ProgressBar:
         self._stream = stream
         self._monotonic = monotonic
 
-    def started(self, tally: Tally, in_flight: Callable[[], int]) -> None:
+    def started(self, tally: Tally, flow: Callable[[], Flow]) -> None:
         """Draw the bar."""
         self._tally = tally
-        self._in_flight = in_flight
+        self._flow = flow
         self._since = self._monotonic()
         self._bar: tqdm[NoReturn] = tqdm(
             total=tally.total,
@@ -39,12 +40,13 @@ class ProgressBar:
 
     def pulse(self) -> None:
         """Draw the present state."""
-        tally = self._tally
+        tally, flow = self._tally, self._flow()
         seconds = max(self._monotonic() - self._since, 1e-9)
         self._bar.total = tally.total
         self._bar.set_postfix_str(
             f"{(tally.prompt_tokens + tally.completion_tokens) / seconds:,.0f} tok/s, "
-            f"errors {tally.failures}, retries {tally.retries}, in flight {self._in_flight()}",
+            f"errors {tally.failures}, retries {tally.retries}, "
+            + (flow.waiting or f"in flight {flow.in_flight} of {flow.limit}"),
             refresh=False,
         )
         self._bar.update(tally.done_before + tally.rows - self._bar.n)

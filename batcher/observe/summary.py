@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from batcher.limits import Concurrency
 from batcher.observe.tally import Tally
 from batcher.records import Counts
 from batcher.wording import counted
@@ -27,6 +28,7 @@ class Summary:
     results_path: Path
     errors_path: Path
     simulated: bool
+    concurrency: Concurrency
     exported: bool = True
 
     def lines(self) -> Iterator[str]:
@@ -64,6 +66,7 @@ class Summary:
             f"{counts.completion_tokens:,} out ({counts.reasoning_tokens:,} reasoning)"
         )
         rate = tally.rows / self.wall_s if self.wall_s else 0.0
+        yield f"  calls     {_in_flight(self.concurrency)}"
         yield f"  time      {self.wall_s:,.1f} s, {rate:,.1f} rows/s"
         quantiles = [(name, tally.latency(share)) for name, share in _QUANTILES]
         if all(value is not None for _, value in quantiles):
@@ -73,6 +76,12 @@ class Summary:
             yield f"  errors    {self.errors_path}"
         else:
             yield f"  results   not written; `batcher export {self.results_path.parent}` does it"
+
+
+def _in_flight(calls: Concurrency) -> str:
+    how = "--concurrency" if calls.fixed else "found"
+    throttled = f"; {calls.throttled:,} throttled" if calls.throttled else ""
+    return f"at most {calls.peak:,} in flight; limit {calls.limit:,} ({how}){throttled}"
 
 
 def _printable(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from batcher.limits import Flow
 from batcher.observe.tally import Tally
 from batcher.records import Attempt
 
@@ -12,8 +13,8 @@ from batcher.records import Attempt
 class Watcher(Protocol):
     """Sees a run happen."""
 
-    def started(self, tally: Tally, in_flight: Callable[[], int]) -> None:
-        """Calls are about to be made; `tally` and `in_flight` stay current from now on."""
+    def started(self, tally: Tally, flow: Callable[[], Flow]) -> None:
+        """Calls are about to be made; `tally` and `flow` stay current from now on."""
 
     def attempted(self, row: int, attempt: Attempt) -> None:
         """An attempt has ended, well or not."""
@@ -38,9 +39,9 @@ class Watchers:
         """Tell each of `watchers`, in this order."""
         self._watchers = list(watchers)
 
-    def started(self, tally: Tally, in_flight: Callable[[], int]) -> None:
+    def started(self, tally: Tally, flow: Callable[[], Flow]) -> None:
         """See `Watcher.started`."""
-        self._tell(lambda watcher: watcher.started(tally, in_flight))
+        self._tell(lambda watcher: watcher.started(tally, flow))
 
     def attempted(self, row: int, attempt: Attempt) -> None:
         """See `Watcher.attempted`."""

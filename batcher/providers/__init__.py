@@ -9,6 +9,7 @@ What is no completion is raised as a `ProviderError` whose class says what follo
 from batcher.providers import sse
 from batcher.providers.auth import Auth, Bearer, SignedToken, check_key
 from batcher.providers.named import provider_named, restricted_base
+from batcher.providers.prices import Pricing, Worst
 from batcher.providers.provider import Provider
 from batcher.providers.redaction import redacted
 from batcher.providers.stream import StreamedAnswer
@@ -17,9 +18,11 @@ from batcher.providers.tokens import estimate_tokens
 __all__ = [
     "Auth",
     "Bearer",
+    "Pricing",
     "Provider",
     "SignedToken",
     "StreamedAnswer",
+    "Worst",
     "check_key",
     "estimate_tokens",
     "provider_named",

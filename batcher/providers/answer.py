@@ -79,6 +79,7 @@ def completion(body: object, envelope: Envelope, *, allow_empty: bool) -> Comple
         model=_text(body.get("model")),
         usage=_usage(body.get("usage")),
         request_id=_request_id(body, envelope),
+        rate_limits=envelope.rate_limits,
     )
 
 

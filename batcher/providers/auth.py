@@ -27,7 +27,7 @@ class Auth(Protocol):
         """Forget what the provider called expired; the next headers are made anew."""
 
     def redact(self, text: str) -> str:
-        """Return a provider's text without the key, its halves, or a token signed with it."""
+        """Return a provider's text without a key of the run, its halves, or its tokens."""
 
 
 class Bearer:
@@ -35,14 +35,14 @@ class Bearer:
 
     __slots__ = ("_key", "_redaction")
 
-    def __init__(self, key: str) -> None:
-        """Use `key`.
+    def __init__(self, key: str, *others: str) -> None:
+        """Use `key`, and keep the `others` of the run secret as well.
 
         Raises:
             CredentialsError: it is malformed.
         """
         self._key = check_key(key, "bearer")
-        self._redaction = Redaction([key, *key.split(".")])
+        self._redaction = Redaction(_secrets(key, *others))
 
     def __repr__(self) -> str:
         return "Bearer(...)"
@@ -55,7 +55,7 @@ class Bearer:
         """Do nothing: there is only the one key."""
 
     def redact(self, text: str) -> str:
-        """Return `text` without the key or a half of it."""
+        """Return `text` without a key of the run or a half of one."""
         return self._redaction(text)
 
 
@@ -65,20 +65,20 @@ class SignedToken:
     A token is kept for 80 % of its life of 210 s, and not where the clock went back behind it.
     """
 
-    __slots__ = ("_id", "_redaction", "_secret", "_signed_at", "_token")
+    __slots__ = ("_key", "_redaction", "_signed_at", "_token")
 
-    def __init__(self, key: str) -> None:
-        """Use `key`, which is `id.secret`.
+    def __init__(self, key: str, *others: str) -> None:
+        """Use `key`, which is `id.secret`, and keep the `others` of the run secret as well.
 
         Raises:
             CredentialsError: it is malformed.
         """
-        self._id, _, self._secret = check_key(key, "jwt").partition(".")
+        self._key = check_key(key, "jwt")
         self._token: str | None = None
         self._signed_at = 0.0
-        # What two tokens of moments far apart have in common: header and id, the same in all.
-        tokens = [self._sign(moment) for moment in (0.0, 9e9)]
-        self._redaction = Redaction([key, self._id, self._secret], tokens)
+        # What tokens of moments far apart have in common: the header, and of one key its id.
+        tokens = [_signed(one, moment) for one in (key, *others) for moment in (0.0, 9e9)]
+        self._redaction = Redaction(_secrets(key, *others), tokens)
 
     def __repr__(self) -> str:
         return "SignedToken(...)"
@@ -87,7 +87,7 @@ class SignedToken:
         """Return the Authorization header, with a token signed at `now` or a little before."""
         age = now - self._signed_at
         if self._token is None or not 0 <= age < TOKEN_RENEWAL_S:
-            self._token = self._sign(now)
+            self._token = _signed(self._key, now)
             self._signed_at = now
         return {"authorization": f"Bearer {self._token}"}
 
@@ -96,20 +96,28 @@ class SignedToken:
         self._token = None
 
     def redact(self, text: str) -> str:
-        """Return `text` without the key, a half of it, or any token signed with it."""
+        """Return `text` without a key of the run, a half of one, or any token of theirs."""
         return self._redaction(text)
 
-    def _sign(self, now: float) -> str:
-        signed_ms = round(now * 1000)
-        claims = {
-            "api_key": self._id,
-            "exp": signed_ms + round(TOKEN_LIFE_S * 1000),
-            "timestamp": signed_ms,
-        }
-        with warnings.catch_warnings():
-            # The provider chooses the length of a secret; its user cannot follow the advice.
-            warnings.simplefilter("ignore", jwt.InsecureKeyLengthWarning)
-            return jwt.encode(claims, self._secret, "HS256", headers={"sign_type": "SIGN"})
+
+def _secrets(*keys: str) -> list[str]:
+    """Return what of keys must never be seen: each whole, and its halves."""
+    return [secret for key in keys for secret in (key, *key.split("."))]
+
+
+def _signed(key: str, now: float) -> str:
+    """Return a token of `key` that begins to live at `now`."""
+    key_id, _, secret = key.partition(".")
+    signed_ms = round(now * 1000)
+    claims = {
+        "api_key": key_id,
+        "exp": signed_ms + round(TOKEN_LIFE_S * 1000),
+        "timestamp": signed_ms,
+    }
+    with warnings.catch_warnings():
+        # The provider chooses the length of a secret; its user cannot follow the advice.
+        warnings.simplefilter("ignore", jwt.InsecureKeyLengthWarning)
+        return jwt.encode(claims, secret, "HS256", headers={"sign_type": "SIGN"})
 
 
 def check_key(key: str, auth: Literal["bearer", "jwt"]) -> str:

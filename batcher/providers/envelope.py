@@ -8,6 +8,8 @@ from datetime import datetime
 from http import HTTPStatus
 
 from batcher.errors import ErrorClass, Problem, ProviderError
+from batcher.limits import RateLimits
+from batcher.providers.rate_limits import rate_limits
 from batcher.providers.retry_after import reset_moment, retry_after
 
 MAX_MESSAGE = 500
@@ -33,15 +35,21 @@ class Envelope:
         counted = chunked or "content-length" in self.headers
         return not counted and self.status != HTTPStatus.NO_CONTENT
 
+    @property
+    def rate_limits(self) -> RateLimits | None:
+        """The limits that the headers tell of, None where they do not."""
+        return rate_limits(self.headers)
+
     def error(
         self, error_class: ErrorClass, message: str, code: str | None = None
     ) -> ProviderError:
-        """Return the error that this answer amounts to, with the wait it asks for."""
+        """Return the error that this answer amounts to, with the wait and limits it names."""
         exhausted = error_class is ErrorClass.QUOTA_EXHAUSTED
         return ProviderError(
             Problem(error_class, one_line(message), code, self.status),
             retry_after=retry_after(self.headers, self.now),
             resets_at=reset_moment(message) if exhausted else None,
+            rate_limits=self.rate_limits,
         )
 
 

@@ -20,8 +20,9 @@ class Provider:
     """One dialect of the chat-completion protocol, at one address.
 
     `base_url_variables` and `key_variables` are the environment variables that may hold address
-    and key, the first one wins. The two switches are all in which the dialects differ on sending;
-    answers are read alike, since each provider has been seen to answer as another does.
+    and key, the first one wins; with an S behind it, one of the latter may hold several keys. The
+    two switches are all in which the dialects differ on sending; answers are read alike, since
+    each provider has been seen to answer as another does.
     """
 
     name: str

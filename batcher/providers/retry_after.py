@@ -23,11 +23,11 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
     The latter holds seconds or an HTTP date, counted from `now` (aware).
     """
-    milliseconds = _number(headers.get("retry-after-ms", ""))
+    milliseconds = number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000
     text = headers.get("retry-after", "")
-    seconds = _number(text)
+    seconds = number(text)
     return _until(text, now) if seconds is None else seconds
 
 
@@ -42,13 +42,14 @@ def reset_moment(message: str) -> datetime | None:
         return None
 
 
-def _number(text: str) -> float | None:
+def number(text: str) -> float | None:
+    """Return a plain number from 0, or None for any other text."""
     # Not float() alone, which also reads -1, nan, inf and 1_000.
     stripped = text.strip()
     if not _NUMBER.fullmatch(stripped):
         return None
-    number = float(stripped)
-    return number if math.isfinite(number) else None
+    value = float(stripped)
+    return value if math.isfinite(value) else None
 
 
 def _until(date: str, now: datetime) -> float | None:

@@ -2,30 +2,73 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from batcher.durations import seconds_of
+from batcher.engine.admission import Admission
 from batcher.engine.client import Client, Timeouts, http_client
-from batcher.engine.limiter import Limiter
-from batcher.engine.retry import OnAttempt, Retrier, RetryPolicy
+from batcher.engine.judgement import Judge
+from batcher.engine.policy.adaptive import AdaptiveLimit
+from batcher.engine.policy.breaker import Breaker
+from batcher.engine.policy.budget import Budget
+from batcher.engine.policy.lane import Account, Lane
+from batcher.engine.policy.limit import FixedLimit, Limit
+from batcher.engine.policy.spending import Spending
+from batcher.engine.retry import Fallback, OnAttempt, Retrier, RetryPolicy
+from batcher.errors import ErrorClass, Halt
 from batcher.executors import LocalExecutor
 from batcher.job import JobSpec
-from batcher.providers import Auth, Provider
+from batcher.providers import Auth, Pricing, Provider
 from batcher.simulator import SimulatorConfig, serve
-
-Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """Whom a run calls: a provider, signed in to by `auth`; or a simulator in its place."""
+    """Whom a run calls: a provider, signed in to by each of `auths`; or a simulator instead."""
 
     provider: Provider
-    auth: Auth
+    auths: tuple[Auth, ...]
     simulator: SimulatorConfig | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How a run waits between attempts, and reads the clock that does not jump."""
+
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    monotonic: Callable[[], float] = time.monotonic
+
+
+REAL_TIME = Timing()
+
+
+@dataclass(frozen=True, slots=True)
+class Hearers:
+    """Who hears what: of each attempt, of how many calls may come to be in flight, of news."""
+
+    on_attempt: OnAttempt
+    on_widen: Callable[[int], None]
+    on_notice: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What calls must keep to: at most `calls` at once, ceilings, and prices.
+
+    `unanswered` says by key how often earlier processes sent a row without a whole answer.
+    """
+
+    calls: int
+    pricing: Pricing
+    spending: Spending
+    unanswered: Mapping[str, int]
 
 
 @contextlib.asynccontextmanager
@@ -33,49 +76,96 @@ async def open_executor(
     job: JobSpec,
     callee: Callee,
     *,
-    calls: int,
-    unanswered: Mapping[str, int],
+    terms: Terms,
     ledger: Path,
-    on_attempt: OnAttempt,
-    sleep: Sleep,
+    hearers: Hearers,
+    timing: Timing,
 ) -> AsyncIterator[LocalExecutor]:
     """Open the network, and the simulator where it is the one to call (it writes `ledger`).
-
-    At most `calls` are in flight at once. `unanswered` says by key how often earlier processes
-    sent a row without a whole answer; `sleep` waits between two attempts of a row.
 
     Raises:
         ConfigurationError: the provider's address cannot be used.
     """
     limits = job.limits
-    timeouts = Timeouts(limits.connect_timeout, limits.idle_timeout, limits.timeout)
     async with contextlib.AsyncExitStack() as stack:
         provider = callee.provider
         if callee.simulator is not None:
             config = replace(callee.simulator, ledger=ledger)
             simulator = await stack.enter_async_context(serve(config))
             provider = replace(provider, base_url=simulator.base_url)
-        environment = os.environ if job.provider.trust_env else {}
-        http = await stack.enter_async_context(
-            http_client(provider.base_url, calls, environment=environment)
+        clients = await _clients(stack, job, provider, callee.auths, terms.calls)
+        accounts = [
+            Account(number, client.complete, client.renew)
+            for number, client in enumerate(clients, 1)
+        ]
+
+        def open_lane(account: Account, model: str) -> Lane:
+            fixed = limits.concurrency
+            limit: Limit = (
+                AdaptiveLimit(terms.calls) if fixed == "auto" else FixedLimit(terms.calls)
+            )
+            breaker = Breaker(random.uniform)
+            return Lane(account, model, limit, breaker, Budget(limits.rpm), Budget(limits.tpm))
+
+        def halt(why: Halt) -> None:
+            executor.stop(why)
+
+        admission = Admission(
+            accounts,
+            open_lane,
+            terms.spending,
+            terms.calls,
+            timing.monotonic,
+            timing.sleep,
+            on_halt=halt,
+            on_widen=hearers.on_widen,
         )
-        client = Client(
+        judge = Judge(
+            admission,
+            limits.max_wait,
+            seconds_of(limits.max_outage),
+            time.time,
+            random.uniform,
+            hearers.on_notice,
+        )
+        retrier = Retrier(
+            admission,
+            judge,
+            RetryPolicy(limits.max_attempts),
+            terms.pricing,
+            hearers.on_attempt,
+            Fallback(job.provider.models, frozenset(map(ErrorClass, job.provider.fallback_on))),
+            terms.unanswered,
+            timing.sleep,
+            monotonic=timing.monotonic,
+        )
+        executor = LocalExecutor(retrier)
+        yield executor
+
+
+async def _clients(
+    stack: contextlib.AsyncExitStack,
+    job: JobSpec,
+    provider: Provider,
+    auths: tuple[Auth, ...],
+    calls: int,
+) -> list[Client]:
+    """Open the pool of connections, and a client for each key."""
+    limits = job.limits
+    environment = os.environ if job.provider.trust_env else {}
+    http = await stack.enter_async_context(
+        http_client(provider.base_url, calls, environment=environment)
+    )
+    timeouts = Timeouts(limits.connect_timeout, limits.idle_timeout, limits.timeout)
+    return [
+        Client(
             http,
             provider,
-            callee.auth,
+            auth,
             timeouts=timeouts,
             stream=job.provider.stream,
             allow_empty=job.provider.allow_empty,
             max_response_bytes=limits.max_response_bytes,
         )
-        policy = RetryPolicy(limits.max_attempts, max_wait=limits.max_wait)
-        retrier = Retrier(
-            client.complete,
-            Limiter(calls),
-            policy,
-            client.renew,
-            on_attempt,
-            sleep,
-            unanswered,
-        )
-        yield LocalExecutor(retrier)
+        for auth in auths
+    ]

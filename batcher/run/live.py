@@ -10,10 +10,11 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from batcher.checkpoint import BEAT_S, Checkpoint, GroupCommit, Reserve, RowSet
-from batcher.errors import DiskFullError, ErrorClass
+from batcher.errors import DiskFullError, ErrorClass, Halt
 from batcher.executors import LocalExecutor
 from batcher.inputs import Dataset
 from batcher.records import Attempt, Failure, Mark, Outcome, Prompt, Request
+from batcher.run.ceilings import Progress
 from batcher.run.prepare import Preparation
 from batcher.run.signals import heeded_signals, held_back
 
@@ -22,6 +23,7 @@ PULSE_S = 0.5
 # Rows read in one visit to the reading thread, unless the pool is narrower.
 _READ = 16
 _FULL = "The disk is full: the calls in flight are recorded in reserved space, no more are begun"
+_TIME_UP = "Stopped as its time is up (--deadline, --max-duration). The same command goes on."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class LiveRun:
 
     `on_recorded` is told of each outcome once it is safe, `on_pulse` about twice a second,
     `on_notice` of what a user should know now. With `sync_each`, a call has ended only when its
-    outcome is on the disk. `disk_full` says whether the calls were stopped for lack of space.
+    outcome is on the disk. `time_left` is how many seconds calls may be begun. `disk_full` says
+    whether the calls were stopped for lack of space.
     """
 
     checkpoint: Checkpoint
@@ -51,10 +54,13 @@ class LiveRun:
     on_recorded: Callable[[Outcome], None]
     on_pulse: Callable[[], None]
     on_notice: Callable[[str], None]
+    progress: Progress
     sync_each: bool = False
+    time_left: float | None = None
     interrupted: Interrupted | None = None
     disk_full: bool = False
     _group: GroupCommit = field(init=False)
+    _loop: asyncio.AbstractEventLoop = field(init=False)
     _in_hand: dict[str, Request] = field(default_factory=dict)
     _marks: deque[Mark] = field(default_factory=deque)
 
@@ -64,22 +70,10 @@ class LiveRun:
         Raises:
             StorageError: an outcome could not be recorded.
         """
-        loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         shared = self.checkpoint.shared
-
-        def write(outcomes: Sequence[Outcome], unanswered: Sequence[str]) -> None:
-            try:
-                self._write(outcomes, unanswered)
-            except DiskFullError:
-                if self.disk_full:
-                    raise
-                self.disk_full = True
-                loop.call_soon_threadsafe(self._stop, _FULL)
-                self.reserve.release()
-                self._write(outcomes, unanswered)
-
         self._group = group = GroupCommit(
-            write,
+            lambda *what: self._with_reserve(lambda: self._write(*what)),
             self.checkpoint.sync,
             self._recorded,
             each=self.sync_each or shared,
@@ -88,6 +82,7 @@ class LiveRun:
         consumer = asyncio.create_task(group.run())
         calls = asyncio.create_task(self._call_all(group))
         pulse = asyncio.create_task(self._pulse())
+        alarm = asyncio.create_task(self._alarm())
         with self._signals(calls):
             try:
                 await asyncio.wait({consumer, calls}, return_when=asyncio.FIRST_COMPLETED)
@@ -102,6 +97,7 @@ class LiveRun:
                     await calls
             finally:
                 pulse.cancel()
+                alarm.cancel()
 
     async def _call_all(self, group: GroupCommit) -> None:
         async with contextlib.aclosing(self._requests(group)) as requests:
@@ -118,7 +114,11 @@ class LiveRun:
                     await group.put(prepared)
                 elif earlier := self._earlier(prepared):
                     await group.put(self.prepare.duplicate(prepared, earlier))
+                elif not self.progress.may_call:
+                    self._halt(self.progress.rows_called)
+                    return
                 else:
+                    self.progress.called += 1
                     self._in_hand[prepared.id] = prepared
                     yield prepared
 
@@ -140,7 +140,7 @@ class LiveRun:
         found = self.checkpoint.first_with_id(request.id)
         return found[1] if found and found[0] < request.row else None
 
-    def attempted(self, request: Request, attempt: Attempt) -> None:
+    def attempted(self, request: Request, attempt: Attempt, possible_cost: int) -> None:
         """Take down a call that may have been billed, before the row has its outcome."""
         problem = attempt.problem
         if problem is not None and problem.error_class is ErrorClass.AMBIGUOUS:
@@ -152,15 +152,46 @@ class LiveRun:
         marks = [self._marks.popleft() for _ in range(len(self._marks))]
         self.checkpoint.write(outcomes, marks, unanswered)
 
+    def remember(self, **facts: object) -> None:
+        """Remember facts for good, before anything is done that they speak of."""
+        self._with_reserve(lambda: self.checkpoint.remember(**facts))
+
+    def widen(self, calls: int) -> None:
+        """Put down how many calls may be in flight from now on."""
+        self._with_reserve(lambda: self.checkpoint.expect(calls))
+
+    def _with_reserve(self, write: Callable[[], None]) -> None:
+        """Write; on a full disk begin no more calls, and write in the space kept for that."""
+        try:
+            write()
+        except DiskFullError:
+            if self.disk_full:
+                raise
+            self.disk_full = True
+            self._loop.call_soon_threadsafe(self._stop, _FULL)
+            self.reserve.release()
+            write()
+
     def _stop(self, why: str) -> None:
         """Begin no new calls, and say why."""
-        self.executor.stopping.set()
+        self.executor.stop()
         self.on_notice(why)
+
+    def _halt(self, halt: Halt) -> None:
+        """Begin no new calls, as the user wishes."""
+        self.executor.stop(halt)
 
     def _recorded(self, outcome: Outcome) -> None:
         if outcome.key is not None:
             self._in_hand.pop(outcome.id, None)
         self.on_recorded(outcome)
+        if halt := self.progress.recorded(outcome):
+            self._halt(halt)
+
+    async def _alarm(self) -> None:
+        if self.time_left is not None:
+            await asyncio.sleep(self.time_left)
+            self._halt(Halt(_TIME_UP))
 
     async def _pulse(self) -> None:
         while True:

@@ -20,19 +20,21 @@ import msgspec
 import batcher
 from batcher.checkpoint import Checkpoint, Reserve, RunLock
 from batcher.errors import (
+    Halt,
     InputError,
     Interruption,
     OutputError,
-    ProviderError,
     StorageError,
 )
 from batcher.inputs import Dataset
 from batcher.job import JobSpec
 from batcher.observe import AttemptLog, EventLog, Summary, Tally, Watcher, Watchers
 from batcher.outputs import Exported
+from batcher.providers import Pricing
 from batcher.records import Attempt, Request
 from batcher.render import Renderer
-from batcher.run.calling import Callee, Sleep, open_executor
+from batcher.run.calling import REAL_TIME, Callee, Hearers, Terms, Timing, open_executor
+from batcher.run.ceilings import Progress, spending
 from batcher.run.description import Description, counted_rows
 from batcher.run.descriptors import affordable_calls
 from batcher.run.directory import WRITTEN, RunDirectory, run_directory
@@ -49,17 +51,17 @@ EXIT_S = 24.0
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended: by the provider's word, by a signal, for lack of space, or by itself."""
+    """How a run ended: stopped by the provider or a ceiling, a signal, a full disk, or not."""
 
     summary: Summary
-    stopped_by: ProviderError | None
+    halted: Halt | None
     interrupted: signal.Signals | None
     disk_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One `batcher run`: a job, whom to call, who watches, and how to wait between attempts."""
+    """One `batcher run`: a job, whom to call, who watches, and how time passes."""
 
     job: JobSpec
     callee: Callee
@@ -67,7 +69,7 @@ class Session:
     consent: Consent
     stdin: BinaryIO
     retry_errors: bool = False
-    sleep: Sleep = asyncio.sleep
+    timing: Timing = REAL_TIME
 
     def run(self) -> RunResult:
         """Call every row that is not done, record its outcome, and publish results and errors.
@@ -80,11 +82,11 @@ class Session:
         directory.create()
         prepare = Preparation(Renderer(self.job), time.time)
         since = time.monotonic()
-        calls = affordable_calls(self.job.limits.concurrency, 2 if self._simulated else 1)
+        calls = affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1)
         with (
             interruptible(),
             RunLock.held(directory.path),
-            Checkpoint.open(directory.checkpoint, calls=calls) as checkpoint,
+            Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
             dataset = open_dataset(self.job, directory.path, self.stdin)
             refuse_to_overwrite(dataset, directory.path, WRITTEN)
@@ -129,9 +131,15 @@ class Session:
             results_path=directory.results,
             errors_path=directory.errors,
             simulated=self._simulated,
+            concurrency=live.executor.concurrency(fixed=self.job.limits.concurrency != "auto"),
             exported=exported is not None,
         )
-        return RunResult(summary, live.executor.stopped_by, interrupted, live.disk_full)
+        return RunResult(summary, live.executor.halted, interrupted, live.disk_full)
+
+    @property
+    def pricing(self) -> Pricing:
+        """What calls cost."""
+        return Pricing.of(self.callee.provider.name, self.job.prices)
 
     @property
     def _simulated(self) -> bool:
@@ -152,19 +160,28 @@ class Session:
         tally.done_before = len(done)
 
         async def call(watchers: Watchers) -> LiveRun:
-            def attempted(request: Request, attempt: Attempt) -> None:
-                live.attempted(request, attempt)
+            def attempted(request: Request, attempt: Attempt, possible_cost: int) -> None:
+                live.attempted(request, attempt, possible_cost)
                 tally.attempted(attempt)
                 watchers.attempted(request.row, attempt)
 
+            def widen(most: int) -> None:
+                live.widen(most)
+
+            budget = spending(
+                self.job,
+                self.pricing,
+                checkpoint.counts(),
+                checkpoint.fact,
+                lambda name, amount: live.remember(**{name: amount}),
+            )
             async with open_executor(
                 self.job,
                 self.callee,
-                calls=calls,
-                unanswered=checkpoint.unanswered(),
+                terms=Terms(calls, self.pricing, budget, checkpoint.unanswered()),
                 ledger=directory.ledger,
-                on_attempt=attempted,
-                sleep=self.sleep,
+                hearers=Hearers(attempted, widen, watchers.notice),
+                timing=self.timing,
             ) as executor:
                 live = LiveRun(
                     checkpoint,
@@ -176,18 +193,21 @@ class Session:
                     tally.recorded,
                     watchers.pulse,
                     watchers.notice,
+                    Progress(self.job.ceilings),
                     sync_each=self.job.output.sync == "row",
+                    time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
                 )
-                watchers.started(tally, lambda: executor.in_flight)
-                if calls < self.job.limits.concurrency:
+                watchers.started(tally, executor.flow)
+                if calls < self.job.limits.most_calls:
                     watchers.notice(
                         f"The limit of open files (ulimit -n) allows {calls:,} calls at once, not "
-                        f"{self.job.limits.concurrency:,}"
+                        f"{self.job.limits.most_calls:,}"
                     )
                 try:
                     await live.run()
                 finally:
                     watchers.finished()
+                budget.close()
             return live
 
         with (
@@ -235,10 +255,8 @@ def _ended(live: LiveRun, interrupted: signal.Signals | None, pending: int | Non
             "The disk is full. Every answer that came is recorded; free space, then run the same "
             "command again."
         )
-    if (stopped_by := live.executor.stopped_by) is not None:
-        problem = stopped_by.problem
-        code = f" (code {problem.code})" if problem.code else ""
-        return f"Stopped by the provider: {problem.message}{code}. {problem.error_class.rule.hint}"
+    if live.executor.halted is not None:
+        return live.executor.halted.reason
     if interrupted is not None:
         return f"Stopped by {interrupted.name}; the same command goes on where it stopped."
     return "Rows are pending; the same command goes on with them." if pending else "Done."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from batcher.simulator.config import SIMULATED_KEY, SIMULATED_MODEL, SimulatorConfig
 from batcher.simulator.faults import KNOWN_FAULTS, parse_fault
 from batcher.simulator.ledger import LedgerEntry, read_ledger
+from batcher.simulator.schedule import Change, Outage, parse_change, parse_outage
 
 if TYPE_CHECKING:
     from batcher.simulator.service import Simulator
@@ -17,9 +18,13 @@ __all__ = [
     "KNOWN_FAULTS",
     "SIMULATED_KEY",
     "SIMULATED_MODEL",
+    "Change",
     "LedgerEntry",
+    "Outage",
     "SimulatorConfig",
+    "parse_change",
     "parse_fault",
+    "parse_outage",
     "read_ledger",
     "serve",
 ]

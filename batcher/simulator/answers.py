@@ -87,6 +87,11 @@ class Answer:
     completion_tokens: int
     reasoning_tokens: int
 
+    @property
+    def tokens(self) -> int:
+        """All tokens, those of the prompt included."""
+        return self.prompt_tokens + self.completion_tokens
+
 
 def compose(asked: Asked, chances: Chances) -> Answer:
     """Answer a request; `chances` are its row's own."""

@@ -26,8 +26,8 @@ class Doorkeeper:
         self._secrets = secrets
         self._strict = strict
 
-    def check(self, authorization: str | None, now: float) -> None:
-        """Let a request pass; `now` is in Unix seconds.
+    def check(self, authorization: str | None, now: float) -> str:
+        """Let a request pass, and return its key's id; `now` is in Unix seconds.
 
         Raises:
             RefusedError: 1001 no header; 1002 malformed; 1000 unknown key or wrong secret; 1003
@@ -39,15 +39,15 @@ class Doorkeeper:
         if scheme.lower() != "bearer":
             raise RefusedError("1002")
         if credential.count(".") == _TOKEN_DOTS:
-            self._check_token(credential, now)
-        elif not _KEY.fullmatch(credential):
+            return self._check_token(credential, now)
+        if not _KEY.fullmatch(credential):
             raise RefusedError("1002")
-        elif self._strict:
-            key_id, _, secret = credential.partition(".")
-            if self._secrets.get(key_id) != secret:
-                raise RefusedError("1000")
+        key_id, _, secret = credential.partition(".")
+        if self._strict and self._secrets.get(key_id) != secret:
+            raise RefusedError("1000")
+        return key_id
 
-    def _check_token(self, token: str, now: float) -> None:
+    def _check_token(self, token: str, now: float) -> str:
         try:
             unverified = jwt.decode_complete(token, options={"verify_signature": False})
         except jwt.InvalidTokenError:
@@ -69,6 +69,7 @@ class Doorkeeper:
             raise RefusedError("1004")
         if expires <= now * 1000:  # both times are in milliseconds
             raise RefusedError("1003")
+        return key_id
 
 
 def _verifies(token: str, secret: str) -> bool:

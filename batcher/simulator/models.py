@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+
+from batcher.providers.prices import listed_models
 
 LIMITS = {
     "glm-4-flash": 1000,
@@ -27,22 +30,21 @@ class Model:
     thinks: bool = True
 
 
-_FAMILIES = (
-    ("glm-5.3", Model(1_000_000, 131_072)),
-    ("glm-5.2", Model(1_000_000, 131_072)),
-    ("glm-5", Model(200_000, 131_072)),
-    ("glm-4.7", Model(200_000, 131_072)),
-    ("glm-4.6", Model(200_000, 131_072)),
-    ("glm-4.5", Model(128_000, 98_304)),
-    ("glm-4-plus", Model(128_000, 4_095, thinks=False)),
-    ("glm-4-air", Model(128_000, 16_384, thinks=False)),
-    ("glm-", Model(128_000, 16_384, thinks=False)),
-)
+_UNLISTED = (131_072, 16_384)
+_THINKERS = ("glm-4.5", "glm-4.6", "glm-4.7", "glm-5")
 
 
+@functools.lru_cache
 def find_model(name: str) -> Model | None:
-    """Return the bounds of a model, or None if there is no such model (code 1211)."""
-    for family, model in _FAMILIES:
-        if name.startswith(family) and len(name) > len("glm-"):
-            return model
-    return None
+    """Return the bounds of a model, or None if there is no such model (code 1211).
+
+    Those of the listed model whose name it begins with: the simulator is no judge of versions.
+    """
+    if not name.startswith("glm-") or name == "glm-":
+        return None
+    known = listed_models()
+    context, longest_output = _UNLISTED
+    if family := max(filter(name.startswith, known), key=len, default=None):
+        context = known[family].context or context
+        longest_output = known[family].max_output or longest_output
+    return Model(context, longest_output, thinks=name.startswith(_THINKERS))

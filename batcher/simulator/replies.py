@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from batcher.simulator.answers import compose, spoil
+from batcher.simulator.answers import Answer, spoil
 from batcher.simulator.chances import Chances, latency_of
 from batcher.simulator.codes import CODES, RefusedError, error_body
 from batcher.simulator.validate import Asked
@@ -38,6 +38,7 @@ class Reply:
         latency_s: Seconds before the first write.
         pause_s: Seconds between two writes.
         cut: The pieces are not the whole body, and the connection closes after them.
+        headers: Those that tell of limits.
     """
 
     status: int
@@ -48,6 +49,7 @@ class Reply:
     latency_s: float = 0.0
     pause_s: float = 0.0
     cut: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def refusal(refused: RefusedError, *, english: bool, reset_at: float) -> Reply:
@@ -68,16 +70,16 @@ def token_count(tokens: int) -> Reply:
 
 
 def answer(
-    asked: Asked, shell: Shell, chances: Chances, fault: str | None, latency_s: float
+    asked: Asked, said: Answer, shell: Shell, chances: Chances, fault: str | None, latency_s: float
 ) -> Reply:
-    """Answer a request, spoiled by its fault; `latency_s` is the median.
+    """Answer a request with what is to be said, spoiled by its fault; `latency_s` is the median.
 
     Raises:
         RefusedError: the fault is an error code.
     """
     match fault:
         case None:
-            return _answer(asked, shell, chances, None, latency_s)
+            return _answer(asked, said, shell, chances, None, latency_s)
         case "502":
             return _whole(502, "text/html", _HTML)
         case "503":
@@ -85,11 +87,11 @@ def answer(
         case "error_200":
             return _late_error(asked)
         case "slow":
-            return _answer(asked, shell, chances, None, latency_s * _SLOWNESS)
+            return _answer(asked, said, shell, chances, None, latency_s * _SLOWNESS)
         case _ if fault in _REFUSALS:
             raise RefusedError(_REFUSALS[fault])
         case _:
-            return _answer(asked, shell, chances, fault, latency_s)
+            return _answer(asked, said, shell, chances, fault, latency_s)
 
 
 def halved(reply: Reply) -> Reply:
@@ -109,9 +111,8 @@ def _whole(status: int, content_type: str, body: bytes, code: str | None = None)
 
 
 def _answer(
-    asked: Asked, shell: Shell, chances: Chances, fault: str | None, median_s: float
+    asked: Asked, said: Answer, shell: Shell, chances: Chances, fault: str | None, median_s: float
 ) -> Reply:
-    said = compose(asked, chances)
     if fault:
         said = spoil(said, fault)
     latency_s = latency_of(median_s, chances.latency, said.completion_tokens)

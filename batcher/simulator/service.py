@@ -6,17 +6,18 @@ import asyncio
 import logging
 import time
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from batcher.errors import OutputError
 from batcher.simulator import delivery, replies
+from batcher.simulator.answers import compose
 from batcher.simulator.auth import Doorkeeper
+from batcher.simulator.capacity import Capacity
 from batcher.simulator.chances import Chances, draw_chances, prompt_key
 from batcher.simulator.codes import RefusedError, speaks_english
 from batcher.simulator.config import SIMULATED_KEY, SimulatorConfig
@@ -24,7 +25,14 @@ from batcher.simulator.delivery import Sleep
 from batcher.simulator.faults import FaultDice
 from batcher.simulator.ledger import Ledger, LedgerEntry, open_ledger
 from batcher.simulator.replies import Reply
-from batcher.simulator.validate import Body, check_prompt, last_user_text, read_body, validate
+from batcher.simulator.validate import (
+    Asked,
+    Body,
+    check_prompt,
+    last_user_text,
+    read_body,
+    validate,
+)
 from batcher.simulator.wire import Shell
 
 _BASE = "/api/paas/v4"
@@ -99,7 +107,7 @@ async def serve(
 
 
 class _Service:
-    """Answers requests. Keeps nothing of a request after its end."""
+    """Answers requests. Keeps nothing of a request after its end, but what its key has used."""
 
     def __init__(
         self,
@@ -120,7 +128,8 @@ class _Service:
         self._dice = FaultDice(config.faults, config.seed)
         self._name = uuid.uuid4().hex[:12]
         self._arrivals = 0
-        self._in_flight: Counter[str | None] = Counter()
+        self._in_flight = 0
+        self._capacity = Capacity(config, clock)
 
     def application(self) -> web.Application:
         """Return the routes of the service."""
@@ -135,11 +144,11 @@ class _Service:
         body, unreadable = _read(await request.read())
         with self._recorded(request, body) as entry:
             try:
-                self._admit(request, unreadable)
-                reply = self._answer(body, entry)
+                key_id = self._admit(request, unreadable)
+                asked = validate(body)
             except RefusedError as refused:
-                reply = self._refusal(request, refused)
-            return await self._deliver(request, reply, entry)
+                return await self._deliver(request, self._refusal(request, refused), entry)
+            return await self._serve(request, key_id, asked, entry)
 
     async def _tokenizer(self, request: web.Request) -> web.StreamResponse:
         body, unreadable = _read(await request.read())
@@ -161,15 +170,13 @@ class _Service:
     def _recorded(self, request: web.Request, body: Body) -> Iterator[LedgerEntry]:
         """Count a request that has been read as in flight, and record its two moments."""
         entry = self._entry(request, body)
-        self._in_flight[entry.model] += 1
+        self._in_flight += 1
         try:
             if self._ledger:
                 self._ledger.arrived(entry)
             yield entry
         finally:
-            self._in_flight[entry.model] -= 1
-            if not self._in_flight[entry.model]:
-                del self._in_flight[entry.model]
+            self._in_flight -= 1
             entry.finished_at = self._clock()
             if self._ledger:
                 self._ledger.answered(entry)
@@ -184,34 +191,44 @@ class _Service:
             server=self._name,
             seq=self._arrivals,
             arrived_at=self._clock(),
-            in_flight=self._in_flight.total() + 1,
+            in_flight=self._in_flight + 1,
             request_id=request_id,
             prompt_key=prompt_key(model, messages) if body else "",
             prompt=last_user_text(messages)[:_PROMPT_SHOWN],
             model=model if isinstance(model, str) else None,
         )
 
-    def _admit(self, request: web.Request, unreadable: RefusedError | None) -> None:
-        """Turn away who may not ask, and then what nobody can read."""
-        self._doorkeeper.check(request.headers.get("Authorization"), self._clock())
+    def _admit(self, request: web.Request, unreadable: RefusedError | None) -> str:
+        """Turn away who may not ask, and then what nobody can read; return the key's id."""
+        key_id = self._doorkeeper.check(request.headers.get("Authorization"), self._clock())
         if unreadable:
             raise unreadable
+        return key_id
 
-    def _answer(self, body: Body, entry: LedgerEntry) -> Reply:
-        """Check a request and answer it, with the fault it meets.
-
-        Raises:
-            RefusedError: it does not hold, there is no room for it, or its fault is a code.
-        """
-        asked = validate(body)
-        limit = self._config.limit_of(asked.model)
-        if limit is not None and self._in_flight[entry.model] > limit:
-            raise RefusedError("1302")
+    async def _serve(
+        self, request: web.Request, key_id: str, asked: Asked, entry: LedgerEntry
+    ) -> web.StreamResponse:
+        """Answer a request, with the fault it meets, if there is room for it and on its turn."""
         chances = draw_chances(self._config.seed, entry.prompt_key)
-        entry.fault = self._fault(entry, chances)
-        name = f"{self._name}-{entry.seq}"
-        shell = Shell(name, entry.request_id or name, int(entry.arrived_at), asked.model)
-        return replies.answer(asked, shell, chances, entry.fault, self._config.latency_s)
+        said = compose(asked, chances)
+        account = None
+        with ExitStack() as held:
+            try:
+                entry.fault = self._capacity.fault(key_id)
+                if entry.fault is None:
+                    account = self._capacity.account(key_id, asked.model)
+                    await account.admit(said.tokens, self._clock(), held)
+                    entry.fault = self._fault(entry, chances)
+                name = f"{self._name}-{entry.seq}"
+                shell = Shell(name, entry.request_id or name, int(entry.arrived_at), asked.model)
+                reply = replies.answer(
+                    asked, said, shell, chances, entry.fault, self._config.latency_s
+                )
+            except RefusedError as refused:
+                reply = self._refusal(request, refused)
+            if account and self._config.rate_headers:
+                reply = replace(reply, headers=account.rates.headers(self._clock()))
+            return await self._deliver(request, reply, entry)
 
     def _fault(self, entry: LedgerEntry, chances: Chances) -> str | None:
         if self._config.fail_after and entry.seq > self._config.fail_after[0]:
@@ -241,8 +258,9 @@ class _Service:
                 reply = replies.halved(reply)
             case "drip":
                 reply = replies.dripping(reply, self._config.drip_s)
-        retry_after = self._config.retry_after if reply.status in _TO_BE_RETRIED else None
-        headers = {} if retry_after is None else {"Retry-After": retry_after}
+        headers = dict(reply.headers)
+        if self._config.retry_after is not None and reply.status in _TO_BE_RETRIED:
+            headers["Retry-After"] = self._config.retry_after
         try:
             return await delivery.send(request, reply, headers, entry, self._sleep)
         except ConnectionError:  # the client left between two writes

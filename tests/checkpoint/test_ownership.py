@@ -50,7 +50,7 @@ def _own(database: sqlite3.Connection, process: Process, beat: float = NOW, call
 
 
 def _claim(database: sqlite3.Connection, *, shared: bool = False) -> Ownership:
-    return Ownership.claim(database, Path("p.batch"), 4, shared=shared, clock=lambda: NOW)
+    return Ownership.claim(database, Path("p.batch"), shared=shared, clock=lambda: NOW)
 
 
 def test_this_process_is_alive_and_one_that_ended_is_not() -> None:

@@ -85,9 +85,11 @@ def test_calls_without_an_answer_are_counted_until_their_row_has_an_outcome(
 def test_calls_that_were_in_flight_at_kills_are_counted(path: Path, kills: int) -> None:
     """An error of the disk is as good as a kill: what was in flight is not recorded."""
     for _ in range(kills):
-        with contextlib.suppress(StorageError), Checkpoint.open(path, calls=8):
+        with contextlib.suppress(StorageError), Checkpoint.open(path) as checkpoint:
+            checkpoint.expect(4)
+            checkpoint.expect(8)
             raise StorageError("the disk failed")
-    with Checkpoint.open(path, calls=8) as checkpoint:
+    with Checkpoint.open(path) as checkpoint:
         assert checkpoint.counts().killed_calls == 8 * kills
 
 
@@ -95,7 +97,8 @@ def test_calls_that_were_in_flight_at_kills_are_counted(path: Path, kills: int) 
 def test_an_orderly_end_leaves_no_call_in_flight(
     path: Path, error: type[BaseException] | None
 ) -> None:
-    with contextlib.suppress(KeyboardInterrupt, ValueError), Checkpoint.open(path, calls=8):
+    with contextlib.suppress(KeyboardInterrupt, ValueError), Checkpoint.open(path) as checkpoint:
+        checkpoint.expect(8)
         if error is not None:
             raise error
     with Checkpoint.open(path) as checkpoint:

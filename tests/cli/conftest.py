@@ -19,6 +19,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand in a folder that holds `prompts.jsonl` of five rows; no key of the user is in reach."""
     for name in ("ZHIPUAI", "ZAI", "OPENAI", "DEEPSEEK"):
         monkeypatch.delenv(f"{name}_API_KEY", raising=False)
+        monkeypatch.delenv(f"{name}_API_KEYS", raising=False)
         monkeypatch.delenv(f"{name}_BASE_URL", raising=False)
     rows = [{"id": f"id-{n}", "prompt": f"Say {n}."} for n in range(5)]
     lines = "".join(f"{json.dumps(row)}\n" for row in rows)

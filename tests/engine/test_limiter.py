@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from batcher.engine.limiter import Limiter
 from hypothesis import given
 from hypothesis import strategies as st
-
-from batcher.engine.limiter import Limiter
 
 
 @given(limit=st.integers(1, 8), holders=st.integers(0, 20))

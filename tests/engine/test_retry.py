@@ -10,10 +10,10 @@ from itertools import count
 from typing import Any
 
 import pytest
+from batcher.engine.limiter import Limiter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.engine.limiter import Limiter
 from batcher.engine.retry import (
     MAX_AMBIGUOUS,
     MAX_BACKOFF_S,

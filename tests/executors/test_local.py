@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
-
 from batcher.engine.limiter import Limiter
+
 from batcher.engine.pool import ROWS_PER_PERMIT
 from batcher.engine.retry import Retrier, RetryPolicy
 from batcher.errors import ErrorClass, Problem, ProviderError

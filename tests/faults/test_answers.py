@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batcher.engine.limiter import Limiter
-from batcher.engine.retry import Retrier, RetryPolicy
 from batcher.records import Attempt, Failure, Outcome, Request, Success
+from tests.engines import Engine
 from tests.faults.real_run import MODEL, ended, run_batcher, started, write_prompts
 from tests.one_call import REQUEST, calling
 from tests.toxic import ANSWER, TEXT, Behaviour, Exchange, refuses, says, streamed, toxic, whole
@@ -203,12 +202,13 @@ async def test_37_a_row_that_always_fails_is_called_eight_times_and_spoils_no_ot
     async def put(outcome: Outcome) -> None:
         outcomes.append(outcome)
 
-    def seen(request: Request, _: Attempt) -> None:
+    def seen(request: Request, _: Attempt, _cost: int) -> None:
         attempted[request.id] += 1
 
     prompts = ["poison" if number == 500 else f"Say {number}." for number in range(1000)]
     async with toxic(behave) as server, calling(server.url) as client:
-        retrier = Retrier(client.complete, Limiter(8), RetryPolicy(), client.renew, seen, sleep)
+        engine = Engine([client.complete], 8, on_attempt=seen, sleep=sleep)
+        retrier = engine.retrier()
         for prompt in prompts:
             await retrier.settle(_request(prompt), put)
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]

@@ -32,7 +32,7 @@ def half_done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place.write({"prompt": f"Say {n}.", "note": "x" * 60} for n in range(ROWS))
     job = place.job(limits={"concurrency": 1})
     result = place.run(job, SimulatorConfig(latency_s=0, fail_after=(40, "1113")))
-    assert result.stopped_by is not None
+    assert result.halted is not None
     kept = place.folder.with_name("kept")
     shutil.copytree(place.folder, kept)
     return kept

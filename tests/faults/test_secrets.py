@@ -259,7 +259,7 @@ def test_canary_the_search_finds_a_key_in_every_kind_of_file(tmp_path: Path) -> 
     assert "log" not in {Path(where).name for where, _ in written(tmp_path, ("log",))}
 
 
-@pytest.fixture(params=["environment", ".env", "file", "jwt"])
+@pytest.fixture(params=["environment", ".env", "file", "jwt", "several"])
 def canary(request: pytest.FixtureRequest, tmp_path: Path) -> _Canary:
     write_prompts(tmp_path, 24)
     match request.param:
@@ -272,6 +272,8 @@ def canary(request: pytest.FixtureRequest, tmp_path: Path) -> _Canary:
             return _Canary(tmp_path, options, {"ZHIPUAI_API_KEY": None}, ("key.txt",))
         case "jwt":
             return _Canary(tmp_path, ("--auth", "jwt"))
+        case "several":
+            return _Canary(tmp_path, (), {"ZHIPUAI_API_KEYS": f"{KEY},other-id.other-secret"})
     return _Canary(tmp_path)
 
 

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from batcher.checkpoint import Checkpoint
+from batcher.engine.admission import RunStoppedError
 from batcher.engine.client import Client, Timeouts, http_client
-from batcher.engine.limiter import Limiter
-from batcher.engine.retry import RESET_MARGIN_S, Retrier, RetryPolicy, RunStoppedError
+from batcher.engine.judgement import RESET_MARGIN_S, named_wait
+from batcher.engine.retry import Retrier
 from batcher.errors import ErrorClass, Problem, ProviderError
 from batcher.inputs import Dataset, discover
 from batcher.outputs import export
@@ -25,7 +26,8 @@ from batcher.providers.envelope import Envelope
 from batcher.records import Attempt, Completion, Failure, Outcome, Request, Source, Success, Usage
 from batcher.simulator import SIMULATED_KEY, SimulatorConfig
 from batcher.simulator.service import serve
-from tests.simulated import AT_ONCE, Place
+from tests.engines import Engine
+from tests.simulated import AT_ONCE, Place, QuickTime
 
 HOUR = 3600.0
 NOW = datetime(2026, 8, 25, 12, 0, 0, tzinfo=UTC)
@@ -62,7 +64,7 @@ class Waits:
     headers: dict[str, str]
     share: float
     refused: bool = False
-    slept: list[float] = field(default_factory=list)
+    time: QuickTime = field(default_factory=QuickTime)
 
     async def call(self, _request: Request, _request_id: str) -> Completion:
         if self.refused:
@@ -70,20 +72,15 @@ class Waits:
         self.refused = True
         raise Envelope(429, self.headers, NOW).error(ErrorClass.THROTTLED, "slow down", "1302")
 
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-
     def retrier(self) -> Retrier:
-        return Retrier(
-            self.call,
-            Limiter(1),
-            RetryPolicy(),
-            renew=lambda: None,
-            on_attempt=lambda _request, _attempt: None,
-            sleep=self.sleep,
+        return Engine(
+            [self.call],
+            1,
+            sleep=self.time.sleep,
             clock=NOW.timestamp,
+            monotonic=self.time.monotonic,
             uniform=lambda low, high: low + self.share * (high - low),
-        )
+        ).retrier()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
@@ -117,8 +114,8 @@ async def test_31_a_wait_asked_for_is_never_cut_short_and_garbage_asks_for_none(
     world = Waits(headers, share)
     assert isinstance(await _outcome(world.retrier()), Success)
     own = share * 2.0
-    expected = own if asked is None else max(own, asked) + share * asked / 10
-    assert world.slept == [pytest.approx(expected)]
+    expected = own if asked is None else max(own, asked + share * asked / 10)
+    assert world.time.now == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +134,7 @@ async def test_31_a_wait_beyond_max_wait_stops_the_run_and_never_brings_a_retry_
     world = Waits(headers, 0.0)
     with pytest.raises(RunStoppedError):
         await _outcome(world.retrier())
-    assert world.slept == []
+    assert world.time.now == 0
 
 
 def test_31_a_run_that_is_told_to_wait_10_hours_ends_with_its_rows_pending(tmp_path: Path) -> None:
@@ -146,8 +143,8 @@ def test_31_a_run_that_is_told_to_wait_10_hours_ends_with_its_rows_pending(tmp_p
     job = place.job(limits={"concurrency": 2})
     throttling = replace(AT_ONCE, fail_after=(5, "1302"), retry_after="36000")
     done = place.run(job, throttling)
-    assert done.stopped_by is not None
-    assert done.stopped_by.problem.error_class.rule.exit_code == 75
+    assert done.halted is not None
+    assert done.halted.exit_code == 75
     assert (done.summary.counts.error_rows, done.summary.pending) == (0, 40 - len(place.results()))
     # What was in flight when the first refusal came, and not one more.
     assert len(place.ledger()) <= 5 + 2
@@ -225,23 +222,20 @@ async def test_44_a_clock_that_is_an_hour_behind_the_provider_s_stops_the_run_as
     """Signed anew once, then stopped: a token of the past is refused however often it is made."""
     async with _calling(lambda: NOW.timestamp() - HOUR, NOW.timestamp) as client:
         attempts: list[Attempt] = []
-        retrier = Retrier(
-            client.complete,
-            Limiter(1),
-            RetryPolicy(),
-            client.renew,
-            lambda _request, attempt: attempts.append(attempt),
-            sleep=_no_sleep,
+        waits = QuickTime()
+        engine = Engine(
+            [client.complete],
+            1,
+            on_attempt=lambda _request, attempt, _cost: attempts.append(attempt),
+            sleep=waits.sleep,
+            monotonic=waits.monotonic,
         )
-        with pytest.raises(RunStoppedError) as stopped:
-            await _outcome(retrier)
-    assert stopped.value.error.problem.error_class is ErrorClass.TOKEN_EXPIRED
-    assert stopped.value.error.problem.error_class.rule.exit_code == 77
+        with pytest.raises(RunStoppedError):
+            await _outcome(engine.retrier())
+    (halt,) = engine.halts
+    assert ErrorClass.TOKEN_EXPIRED.rule.hint in halt.reason
+    assert halt.exit_code == 77
     assert len(attempts) == 2
-
-
-async def _no_sleep(_seconds: float) -> None:
-    """Back off for no time at all."""
 
 
 @pytest.mark.parametrize("drift", [HOUR, -HOUR])
@@ -271,33 +265,31 @@ async def test_44_a_jump_during_a_call_changes_neither_its_latency_nor_the_wait_
     jump: float,
 ) -> None:
     clock, monotonic = Clock(), Clock(0.0)
-    slept: list[float] = []
+    called: list[float] = []
 
     async def call(_request: Request, _request_id: str) -> Completion:
+        called.append(monotonic.now)
         monotonic.now += 1.5
         clock.now += jump
-        if slept:
+        if len(called) > 1:
             return ANSWER
         envelope = Envelope(429, {"retry-after": "30"}, datetime.fromtimestamp(clock(), UTC))
         raise envelope.error(ErrorClass.THROTTLED, "slow down")
 
     async def sleep(seconds: float) -> None:
-        slept.append(seconds)
+        monotonic.now += seconds
 
-    retrier = Retrier(
-        call,
-        Limiter(1),
-        RetryPolicy(),
-        renew=lambda: None,
-        on_attempt=lambda _request, _attempt: None,
+    retrier = Engine(
+        [call],
+        1,
         sleep=sleep,
         clock=clock,
         monotonic=monotonic,
         uniform=lambda low, _high: low,
-    )
+    ).retrier()
     outcome = await _outcome(retrier)
     assert [attempt.latency for attempt in outcome.attempts] == [1.5, 1.5]
-    assert slept == [30.0]
+    assert called == [0.0, 31.5]
 
 
 @pytest.fixture(params=["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
@@ -331,9 +323,7 @@ def test_44_waits_across_a_change_to_or_from_summer_time_are_as_long_as_they_say
     # What GLM writes into its text is Beijing's time, wherever we are.
     reset = (changes + timedelta(minutes=10, hours=8)).strftime("%Y-%m-%d %H:%M:%S")
     quota = Envelope(429, {}, now).error(ErrorClass.QUOTA_EXHAUSTED, f"resets at {reset}")
-    policy = RetryPolicy()
-    delay = policy.delay(1, quota, now.timestamp(), lambda low, _high: low)
-    assert delay == 1200.0 + RESET_MARGIN_S
+    assert named_wait(quota, now.timestamp()) == 1200.0 + RESET_MARGIN_S
 
 
 @pytest.mark.parametrize("moment", [0.0, 2.0**31 + 0.5, 2.0**32 + 0.5])

@@ -13,15 +13,15 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader, Reserve
 from batcher.engine.client import Client, Timeouts, http_client
-from batcher.engine.limiter import Limiter
-from batcher.engine.retry import Call, Retrier, RetryPolicy
+from batcher.engine.policy.lane import Call
 from batcher.inputs import Dataset
 from batcher.providers import Bearer, provider_named
 from batcher.records import Completion, Failure, Prompt, Request
 from batcher.run.live import LiveRun
 from batcher.simulator import SIMULATED_KEY, SimulatorConfig, serve
+from tests.engines import Engine
 from tests.faults.children import PATIENCE_S
-from tests.simulated import Place
+from tests.simulated import Place, QuickTime
 
 ROWS = 3
 # Far longer than a simulator needs that answers at once.
@@ -102,10 +102,6 @@ async def _simulated_call() -> AsyncIterator[Call]:
             yield Client(http, provider, auth, stream=True, **limits).complete
 
 
-async def _at_once(_seconds: float) -> None:
-    """Back off for no time at all."""
-
-
 async def _run(
     place: Place,
     call: Call,
@@ -115,9 +111,8 @@ async def _run(
 ) -> None:
     """Run what is to be done; fail if that does not end."""
     place.directory.create()
-    retrier = Retrier(
-        call, Limiter(1), RetryPolicy(), lambda: None, lambda _request, _attempt: None, _at_once
-    )
+    time = QuickTime()
+    retrier = Engine([call], 1, sleep=time.sleep, monotonic=time.monotonic).retrier()
     with (
         kind.open(place.directory.checkpoint) as checkpoint,
         Reserve.held(place.directory.reserve, 2, 1024) as reserve,

@@ -7,7 +7,7 @@ import contextlib
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.checkpoint import Checkpoint, Reserve
-from batcher.engine.limiter import Limiter
-from batcher.engine.retry import MAX_AMBIGUOUS, Retrier, RetryPolicy
+from batcher.engine.retry import MAX_AMBIGUOUS, RetryPolicy
 from batcher.errors import ErrorClass, Problem, ProviderError
 from batcher.records import Attempt, Completion, Mark, Outcome, Request, Usage
-from tests.simulated import Place
+from tests.engines import Engine
+from tests.simulated import Place, QuickTime
 
 Ending = Literal["crash", "signal", "two signals"]
 Truth = dict[int, tuple[object, ...]]
@@ -131,11 +131,14 @@ def _run(
         for _ in range(2 if broken.ending == "two signals" else 1):
             signal.raise_signal(signal.SIGTERM)
 
-    async def no_sleep(_seconds: float) -> None:
-        pass_moment()
+    quick = QuickTime()
 
-    def attempted(request: Request, attempt: Attempt) -> None:
-        live.attempted(request, attempt)
+    async def sleep(seconds: float) -> None:
+        pass_moment()
+        await quick.sleep(seconds)
+
+    def attempted(request: Request, attempt: Attempt, cost: int) -> None:
+        live.attempted(request, attempt, cost)
 
     provider.pass_moment = pass_moment
     place.directory.create()
@@ -145,15 +148,15 @@ def _run(
     ):
         assert isinstance(checkpoint, Breakable)
         checkpoint.pass_moment = pass_moment
-        retrier = Retrier(
-            provider,
-            Limiter(CONCURRENCY),
-            policy,
-            renew=lambda: None,
+        engine = Engine(
+            [provider],
+            CONCURRENCY,
+            policy=policy,
             on_attempt=attempted,
-            sleep=no_sleep,
-            unanswered=checkpoint.unanswered(),
+            sleep=sleep,
+            monotonic=quick.monotonic,
         )
+        retrier = replace(engine.retrier(), unanswered=checkpoint.unanswered())
         live = place.live(checkpoint, reserve, retrier)
         with contextlib.suppress(Crashed):
             asyncio.run(live.run())

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.errors import ErrorClass, Problem
+from batcher.limits import Flow
 from batcher.observe import AttemptLog, EventLog, Heartbeat, Tally
 from batcher.observe.log import HEARTBEAT_S
 from batcher.records import Attempt
@@ -106,7 +107,7 @@ def test_an_attempt_that_got_no_answer_has_neither_code_nor_status() -> None:
 def test_successes_and_pulses_write_nothing_and_start_and_end_do() -> None:
     stream = io.StringIO()
     log = AttemptLog(EventLog(stream, lambda: NOON))
-    log.started(Tally(done_before=5), lambda: 0)
+    log.started(Tally(done_before=5), lambda: Flow(0, 8))
     log.attempted(7, _attempt(None))
     log.pulse()
     log.finished()
@@ -132,7 +133,7 @@ class _Clock:
 def test_it_beats_every_half_minute_however_often_it_is_pulsed() -> None:
     stream, clock = io.StringIO(), _Clock()
     heart = Heartbeat(EventLog(stream, lambda: clock.now), clock)
-    heart.started(Tally(), lambda: 0)
+    heart.started(Tally(), lambda: Flow(0, 8))
     for _ in range(4 * 60):
         clock.now += 0.5
         heart.pulse()
@@ -144,7 +145,7 @@ def test_it_beats_every_half_minute_however_often_it_is_pulsed() -> None:
 def test_after_a_long_standstill_it_beats_once() -> None:
     stream, clock = io.StringIO(), _Clock()
     heart = Heartbeat(EventLog(stream, lambda: NOON), clock)
-    heart.started(Tally(), lambda: 0)
+    heart.started(Tally(), lambda: Flow(0, 8))
     clock.now += 600
     heart.pulse()
     heart.pulse()
@@ -155,7 +156,7 @@ def test_a_beat_shows_the_present_counts() -> None:
     stream, clock = io.StringIO(), _Clock()
     heart = Heartbeat(EventLog(stream, lambda: NOON), clock)
     tally = Tally(done_before=100)
-    heart.started(tally, lambda: 8)
+    heart.started(tally, lambda: Flow(8, 40, "endpoint down for 12 min, next probe in 40 s"))
     tally.results, tally.failures, tally.retries = 20, 3, 4
     tally.prompt_tokens, tally.completion_tokens = 1000, 234
     tally.total = 500
@@ -173,5 +174,7 @@ def test_a_beat_shows_the_present_counts() -> None:
         "errors": 3,
         "retries": 4,
         "in_flight": 8,
+        "limit": 40,
+        "waiting": "endpoint down for 12 min, next probe in 40 s",
         "tokens": 1234,
     }

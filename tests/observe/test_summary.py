@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from batcher.errors import ErrorClass
+from batcher.limits import Concurrency
 from batcher.observe import Summary, Tally
 from batcher.records import Attempt, Completion, Counts, Source, Success, Usage
 
@@ -39,6 +40,7 @@ def _lines(**values: Any) -> list[str]:  # noqa: ANN401 # any field of Summary
         "results_path": Path("p.batch/results.parquet"),
         "errors_path": Path("p.batch/errors.parquet"),
         "simulated": False,
+        "concurrency": Concurrency(peak=9, limit=8, throttled=2, fixed=False),
     }
     return list(Summary(**(fields | values)).lines())
 
@@ -60,6 +62,7 @@ def test_a_whole_run_in_lines() -> None:
         "  attempts  1,500; in this process 90, 6 of them retries",
         "            3 sent without a whole answer coming back: possibly billed",
         "  tokens    70,000 in (30,000 cached), 20,000 out (5,000 reasoning)",
+        "  calls     at most 9 in flight; limit 8 (found); 2 throttled",
         "  time      16.0 s, 0.2 rows/s",
         "  latency   p50 1.00 s, p95 8.00 s, p99 8.00 s",
         "  results   p.batch/results.parquet",
@@ -81,6 +84,7 @@ def test_a_run_without_rows_shows_zeros_and_no_latency() -> None:
         "  rows      0: 0 results, 0 errors, 0 pending",
         "  attempts  0; in this process 0, 0 of them retries",
         "  tokens    0 in (0 cached), 0 out (0 reasoning)",
+        "  calls     at most 9 in flight; limit 8 (found); 2 throttled",
         "  time      0.0 s, 0.0 rows/s",
         "  results   p.batch/results.parquet",
         "  errors    p.batch/errors.parquet",
@@ -114,3 +118,8 @@ def test_no_line_speaks_of_money() -> None:
     """Prices change and are no fact of a run."""
     text = "\n".join(_lines(counts=_counts(1, {}), tally=_tally(1.0)))
     assert not any(word in text.lower() for word in ("cost", "price", "cny", "usd", "¥", "$"))
+
+
+def test_a_number_of_calls_that_the_user_chose_is_called_so() -> None:
+    calls = Concurrency(peak=4, limit=4, throttled=0, fixed=True)
+    assert "  calls     at most 4 in flight; limit 4 (--concurrency)" in _lines(concurrency=calls)

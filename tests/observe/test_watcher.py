@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from batcher.limits import Flow
 from batcher.observe import Tally, Watchers
 from batcher.records import Attempt
 
@@ -19,8 +20,8 @@ class _Watcher:
         self.told: list[object] = []
         self._error = error
 
-    def started(self, tally: Tally, in_flight: Callable[[], int]) -> None:
-        self.told.append(("started", tally, in_flight()))
+    def started(self, tally: Tally, flow: Callable[[], Flow]) -> None:
+        self.told.append(("started", tally, flow()))
 
     def attempted(self, row: int, attempt: Attempt) -> None:
         self.told.append((row, attempt))
@@ -38,7 +39,7 @@ class _Watcher:
 
 
 def _tell_all(watchers: Watchers, tally: Tally) -> None:
-    watchers.started(tally, lambda: 7)
+    watchers.started(tally, lambda: Flow(7, 8))
     watchers.attempted(3, ATTEMPT)
     watchers.pulse()
     watchers.pulse()
@@ -50,7 +51,7 @@ def test_each_is_told_everything() -> None:
     one, two, tally = _Watcher(), _Watcher(), Tally()
     _tell_all(Watchers(one, two), tally)
     assert one.told == [
-        ("started", tally, 7),
+        ("started", tally, Flow(7, 8)),
         (3, ATTEMPT),
         "pulse",
         "pulse",

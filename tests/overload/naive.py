@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from batcher.engine.retry import Call, Uniform
+from batcher.engine.policy.lane import Call
+from batcher.engine.retry import Uniform
 from batcher.errors import ProviderError
 from batcher.records import Request
 

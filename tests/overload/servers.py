@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from batcher.engine.retry import Call
+from batcher.engine.policy.lane import Call
 from batcher.errors import ErrorClass, Problem, ProviderError
 from batcher.records import Completion, Request, Usage
 from tests.overload.ledger import Entry, Ledger

@@ -161,6 +161,16 @@ def test_a_sign_in_redacts_its_key_and_both_halves(auth: Auth) -> None:
     assert left == f"{MASK} {MASK} {MASK} and more"
 
 
+@pytest.mark.parametrize("kind", [Bearer, SignedToken])
+def test_a_sign_in_redacts_the_other_keys_of_its_run_and_their_tokens(
+    kind: type[Bearer | SignedToken],
+) -> None:
+    other = "0123456789abcdef.fedcba9876543210"
+    auth = kind(KEY, other)
+    token = _token(kind(other), NOW)
+    assert auth.redact(f"{KEY} {other} {other[-16:]} {token}!") == " ".join([MASK] * 4) + "!"
+
+
 @given(st.floats(0, 4e9))
 def test_a_signed_token_of_any_moment_is_redacted(now: float) -> None:
     """An answer may come back after the token it was asked with was replaced."""

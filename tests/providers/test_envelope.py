@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.errors import ErrorClass, Problem
+from batcher.limits import RateLimit, RateLimits
 from batcher.providers.envelope import Envelope, one_line
 
 NOW = datetime(2026, 8, 25, tzinfo=UTC)
@@ -21,6 +22,13 @@ def test_an_error_holds_what_happened_and_when_to_try_again() -> None:
     assert error.problem == Problem(ErrorClass.QUOTA_EXHAUSTED, RESET, "1308", 429)
     assert error.retry_after == 3
     assert error.resets_at == datetime(2026, 8, 24, 23, 41, 44, tzinfo=UTC)
+
+
+def test_an_error_holds_the_limits_that_its_headers_name() -> None:
+    headers = {"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "0"}
+    error = Envelope(429, headers, NOW).error(ErrorClass.THROTTLED, "slower")
+    assert error.rate_limits == RateLimits(RateLimit(60, 0, None), None)
+    assert Envelope(429, {}, NOW).error(ErrorClass.THROTTLED, "slower").rate_limits is None
 
 
 def test_a_moment_in_the_text_of_another_error_is_no_reset() -> None:

@@ -11,11 +11,10 @@ from dataclasses import replace
 import pytest
 
 from batcher.checkpoint import Checkpoint, Reserve, RowSet
-from batcher.engine.limiter import Limiter
-from batcher.engine.retry import Retrier, RetryPolicy
 from batcher.errors import DiskFullError, StorageError
 from batcher.records import Completion, Mark, Outcome, Request, Usage
 from batcher.run.live import LiveRun
+from tests.engines import Engine
 from tests.simulated import Place
 
 ANSWER = Completion("fine", None, None, "stop", "glm-4-flash", Usage(1, 1))
@@ -71,8 +70,7 @@ def _live(
     place: Place, calls: Calls, concurrency: int = 2, kind: type[Checkpoint] = Checkpoint
 ) -> Iterator[LiveRun]:
     place.directory.create()
-    limiter = Limiter(concurrency)
-    retrier = Retrier(calls, limiter, RetryPolicy(), lambda: None, lambda _request, _attempt: None)
+    retrier = Engine([calls], concurrency).retrier()
     with (
         kind.open(place.directory.checkpoint) as checkpoint,
         Reserve.held(place.directory.reserve, 2, 1024) as reserve,

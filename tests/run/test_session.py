@@ -95,8 +95,9 @@ def test_rows_refused_for_good_are_called_again_only_when_asked_to(place: Place)
 def test_an_empty_balance_stops_the_run_and_leaves_the_rest_pending(place: Place) -> None:
     job = place.job(limits={"concurrency": 1})
     result = place.run(job, replace(AT_ONCE, fail_after=(4, "1113")))
-    assert result.stopped_by is not None
-    assert result.stopped_by.problem.error_class is ErrorClass.BALANCE
+    assert result.halted is not None
+    assert result.halted.exit_code == ErrorClass.BALANCE.rule.exit_code
+    assert ErrorClass.BALANCE.rule.hint in result.halted.reason
     assert len(place.results()) == 4
     assert (result.summary.pending, place.errors()) == (6, [])
     assert "recharge" in " ".join(result.summary.lines())

@@ -121,3 +121,16 @@ def test_a_token_of_an_unknown_key_is_refused_at_a_strict_door_only() -> None:
 )
 def test_a_token_of_another_shape_is_malformed(token: str) -> None:
     assert verdict(token) == "1002"
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_who_is_let_in_is_known_by_the_id_of_its_key(*, strict: bool) -> None:
+    doorkeeper = Doorkeeper(SECRETS, strict=strict)
+    for credential in (f"known.{SECRETS['known']}", signed()):
+        assert doorkeeper.check(f"Bearer {credential}", NOW) == "known"
+
+
+def test_where_any_key_will_do_an_unknown_one_has_its_own_id() -> None:
+    doorkeeper = Doorkeeper(SECRETS, strict=False)
+    for credential in ("other.secret", signed("other")):
+        assert doorkeeper.check(f"Bearer {credential}", NOW) == "other"

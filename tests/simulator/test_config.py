@@ -9,6 +9,7 @@ import pytest
 from batcher.errors import UsageError
 from batcher.simulator.config import SIMULATED_MODEL, SimulatorConfig
 from batcher.simulator.models import LIMITS
+from batcher.simulator.schedule import Outage
 
 
 @pytest.mark.parametrize(
@@ -16,12 +17,15 @@ from batcher.simulator.models import LIMITS
     [
         ({"faults": {"501": 0.1}}, "no fault is named '501'"),
         ({"fail_after": (1, "1114")}, "no fault is named '1114'"),
+        ({"key_faults": {"id": (1, "1114")}}, "no fault is named '1114'"),
+        ({"outages": (Outage(0, 1, "down"),)}, "no fault is named 'down'"),
+        ({"rate_headers": True}, "need a limit a minute"),
         ({"faults": {"500": 0.6, "502": 0.5}}, "must add up to 1 at most"),
         ({"faults": {"500": -0.1}}, "must add up to 1 at most"),
         ({"faults": {"500": float("nan")}}, "must add up to 1 at most"),
     ],
 )
-def test_faults_that_cannot_happen_are_refused(fields: dict[str, Any], message: str) -> None:
+def test_what_cannot_happen_is_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         SimulatorConfig(**fields)
 

@@ -6,12 +6,23 @@ import subprocess
 import sys
 
 import batcher.simulator as room
-from batcher.simulator import SIMULATED_KEY, SimulatorConfig, parse_fault, serve
+from batcher.simulator import (
+    SIMULATED_KEY,
+    Change,
+    Outage,
+    SimulatorConfig,
+    parse_change,
+    parse_fault,
+    parse_outage,
+    serve,
+)
 
 
 def test_the_names_promised_are_there() -> None:
     assert all(hasattr(room, name) for name in room.__all__)
     assert parse_fault("500=0.1") == ("500", 0.1)
+    assert parse_outage("60+30") == Outage(60, 30)
+    assert parse_change("60=2") == Change(60, 2)
 
 
 def test_constants_are_read_without_loading_a_web_server() -> None:

@@ -10,12 +10,14 @@ from batcher.simulator.models import LIMITS, Model, find_model
 @pytest.mark.parametrize(
     ("name", "model"),
     [
-        ("glm-5.3-flash", Model(1_000_000, 131_072)),
-        ("glm-5-turbo", Model(200_000, 131_072)),
-        ("glm-4.5-air", Model(128_000, 98_304)),
-        ("glm-4-plus", Model(128_000, 4_095, thinks=False)),
-        ("glm-4-air-250414", Model(128_000, 16_384, thinks=False)),
-        ("glm-4-flash", Model(128_000, 16_384, thinks=False)),
+        ("glm-5.3-flash", Model(1_048_576, 131_072)),
+        ("glm-5-turbo", Model(204_800, 131_072)),
+        ("glm-4.5-air", Model(131_072, 98_304)),
+        ("glm-4-plus", Model(131_072, 4_095, thinks=False)),
+        ("glm-4-air-250414", Model(131_072, 16_384, thinks=False)),
+        ("glm-4.7-flashx-0915", Model(204_800, 131_072)),
+        ("glm-z1", Model(131_072, 16_384, thinks=False)),
+        ("glm-4-flash", Model(131_072, 16_384, thinks=False)),
     ],
 )
 def test_a_model_has_the_bounds_of_its_family(name: str, model: Model) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.simulator import replies
+from batcher.simulator.answers import compose
 from batcher.simulator.chances import Chances
 from batcher.simulator.codes import CODES, RefusedError
 from batcher.simulator.faults import KNOWN_FAULTS
@@ -30,7 +31,7 @@ def body_of(reply: Reply) -> bytes:
 
 
 def answer(asked: Asked, fault: str | None = None, latency_s: float = 0.2) -> Reply:
-    return replies.answer(asked, SHELL, EVEN, fault, latency_s)
+    return replies.answer(asked, compose(asked, EVEN), SHELL, EVEN, fault, latency_s)
 
 
 def test_a_plain_answer_is_one_write_with_its_length(make_asked: MakeAsked) -> None:

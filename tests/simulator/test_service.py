@@ -20,6 +20,7 @@ from aiohttp import web
 from batcher.errors import OutputError
 from batcher.simulator.chances import prompt_key
 from batcher.simulator.config import SIMULATED_KEY, SIMULATED_MODEL, SimulatorConfig
+from batcher.simulator.schedule import Outage
 from batcher.simulator.service import _CHAT, _STOP_S, _Service, serve
 
 if TYPE_CHECKING:
@@ -211,7 +212,103 @@ async def test_a_client_that_leaves_makes_room(simulate: Simulate) -> None:
     assert last.in_flight == 1
 
 
+async def test_each_key_has_a_limit_of_its_own_however_it_signs_in(simulate: Simulate) -> None:
+    gate = asyncio.Event()
+
+    async def wait(_seconds: float) -> None:
+        await gate.wait()
+
+    async with simulate(latency_s=1, limits={"*": 1}, sleep=wait) as caller:
+        mine = asyncio.create_task(caller.ask())
+        yours = asyncio.create_task(caller.ask(Authorization="Bearer yours.secret"))
+        await caller.arrived(2)
+        token = f"Bearer {signed(SIMULATED_KEY, time.time() + 60)}"
+        assert (await caller.ask(Authorization=token)).code == "1302"
+        gate.set()
+        assert [(await task).status for task in (mine, yours)] == [200, 200]
+
+
+async def test_a_server_that_queues_answers_all_in_turn(
+    simulate: Simulate, make_body: MakeBody
+) -> None:
+    served: list[float] = []
+    gate = asyncio.Semaphore(0)
+
+    async def wait(seconds: float) -> None:
+        served.append(seconds)
+        await gate.acquire()
+
+    async with simulate(latency_s=1, limits={}, queue=1, sleep=wait) as caller:
+        asking = [asyncio.create_task(caller.ask(make_body(f"Question {n}"))) for n in range(3)]
+        await caller.arrived(3)
+        for number in range(1, 4):
+            assert len(served) == number
+            gate.release()
+            await caller.ended(number)
+        assert [(await task).status for task in asking] == [200] * 3
+        entries = caller.ledger()
+    assert [entry.in_flight for entry in entries] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("rate", ["rpm", "tpm"])
+async def test_a_rate_that_is_used_up_is_refused_until_some_of_it_is_back(
+    simulate: Simulate, rate: str
+) -> None:
+    async with simulate() as caller:
+        tokens: int = (await caller.ask()).json()["usage"]["total_tokens"]
+    now = 1000.0
+    limit = 2 if rate == "rpm" else 2 * tokens
+    async with simulate(clock=lambda: now, **{rate: limit}) as caller:
+        statuses = [(await caller.ask()).status for _ in range(2)]
+        refused = await caller.ask()
+        now += 30
+        statuses.append((await caller.ask()).status)
+    assert statuses == [200] * 3
+    assert (refused.status, refused.code) == (429, "1303")
+
+
+async def test_every_answer_to_an_account_tells_of_its_rates_where_that_is_wanted(
+    simulate: Simulate,
+) -> None:
+    fields: dict[str, Any] = {"rpm": 2, "fail_after": (1, "500"), "clock": lambda: 1000.0}
+    async with simulate(rate_headers=True, **fields) as caller:
+        answers = [await caller.ask() for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 500, 429]
+    remaining = [answer.headers["x-ratelimit-remaining-requests"] for answer in answers]
+    resets = [answer.headers["x-ratelimit-reset-requests"] for answer in answers]
+    assert (remaining, resets) == (["1", "0", "0"], ["30s", "1m0s", "1m0s"])
+    async with simulate(**fields) as caller:
+        assert "x-ratelimit-limit-requests" not in (await caller.ask()).headers
+
+
 # Faults, as a client sees them.
+
+
+async def test_in_an_outage_every_request_meets_its_fault_before_any_limit(
+    simulate: Simulate,
+) -> None:
+    now = 1000.0
+    fields: dict[str, Any] = {"rpm": 1, "rate_headers": True, "limits": {"*": 0}}
+    outages = (Outage(10, 5, "502"),)
+    async with simulate(outages=outages, clock=lambda: now, **fields) as caller:
+        before = await caller.ask()
+        now += 10
+        during = [await caller.ask() for _ in range(3)]
+        now += 5
+        after = await caller.ask()
+        entries = caller.ledger()
+    assert [before.code, after.code] == ["1302", "1302"]
+    assert [answer.status for answer in during] == [502] * 3
+    assert "x-ratelimit-limit-requests" not in during[0].headers
+    assert [entry.fault for entry in entries] == [None, "502", "502", "502", None]
+
+
+async def test_one_key_runs_out_while_others_go_on(simulate: Simulate) -> None:
+    async with simulate(key_faults={"spent": (1, "1113")}) as caller:
+        asked = ["spent.key", "rich.key", "spent.key", "rich.key"]
+        answers = [await caller.ask(Authorization=f"Bearer {key}") for key in asked]
+    assert [answer.status for answer in answers] == [200, 200, 429, 200]
+    assert answers[2].code == "1113"
 
 
 @pytest.mark.parametrize(

@@ -218,9 +218,9 @@ def test_the_tokens_of_an_answer_are_capped_by_the_model(make_asked: MakeAsked) 
 
 
 def test_a_prompt_longer_than_the_context_is_refused(make_body: MakeBody) -> None:
-    fits, too_long = "a" * 4 * (128_000 - 6), "a" * (4 * (128_000 - 6) + 1)
-    assert validate(make_body(fits)).prompt_tokens == 128_000
-    assert refused(make_body(too_long)) == ("1261", "128001 > 128000")
+    fits, too_long = "a" * 4 * (131_072 - 6), "a" * (4 * (131_072 - 6) + 1)
+    assert validate(make_body(fits)).prompt_tokens == 131_072
+    assert refused(make_body(too_long)) == ("1261", "131073 > 131072")
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ class Client:
                 redacted(error.problem, self._auth.redact),
                 retry_after=error.retry_after,
                 resets_at=error.resets_at,
+                rate_limits=error.rate_limits,
             ) from None
         return redacted(completion, self._auth.redact)
 

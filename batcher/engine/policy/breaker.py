@@ -5,7 +5,8 @@ reliability.md section C. It opens at 10 failures in a row, or at 20 calls in 30
 +/- 20 %. Three successes close it.
 
 Sustained refusals open it too (the endpoint answers, but nothing gets through): after 30 in a row
-without a single success. There one success closes it, for what was missing is there again.
+without a single success, over half a minute at least (a burst of them is the limit's business).
+There one success closes it, for what was missing is there again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from batcher.engine.policy.signal import Signal
 from batcher.engine.policy.window import ENOUGH, Window
 
 IN_A_ROW = 10
-REFUSALS_IN_A_ROW = 30
+REFUSALS_IN_A_ROW, SUSTAINED_S = 30, 30.0
 UNDER = 0.1
 FIRST_PROBE_S, LONGEST_PROBE_S, SPREAD = 5.0, 60.0, 0.2
 CLOSING_SUCCESSES = 3
@@ -40,11 +41,13 @@ class Breaker:
     _window: Window = field(default_factory=Window)
     _failures: int = 0
     _refusals: int = 0
+    _refused_since: float = 0.0
     _refused: bool = False
     _probing: bool = False
     _successes: int = 0
     _delay: float = FIRST_PROBE_S
     _next_probe: float = 0.0
+    _closed_at: float = -inf
 
     @property
     def is_open(self) -> bool:
@@ -70,23 +73,28 @@ class Breaker:
         """Whether a failure may be the row's own: the breaker is closed, and half succeeds."""
         return not self.is_open and self._window.is_healthy(now)
 
-    def heard(self, now: float, signal: Signal, *, probe: bool, telling: bool = True) -> bool:
-        """Take in how a call ended; return whether this opened or closed the breaker.
+    def heard(
+        self, now: float, signal: Signal, *, began: float, probe: bool, telling: bool = True
+    ) -> bool:
+        """Take in how a call ended that `began` then; return whether the breaker turned.
 
         A failure that is not `telling` is one of a row that has failed before while others went
-        well: it says nothing of the endpoint.
+        well: it says nothing of the endpoint. One of a call that began before the last outage was
+        over tells of that outage: it is counted, so that rows are not blamed, and opens nothing.
         """
         if probe:
             self._probing = False
         well = signal is Signal.ANSWERED
         if self.is_open:
             return probe and self._probed(now, well=well)
+        is_late = began < self._closed_at
         if signal is Signal.THROTTLED:
-            self._refusals += 1
-            return self._refusals >= REFUSALS_IN_A_ROW and self._open(now, refused=True)
+            return not is_late and self._refuse(now)
         if not well and not telling:
             return False
         self._window.add(now, well=well)
+        if is_late and not well:
+            return False
         self._refusals = 0
         self._failures = 0 if well else self._failures + 1
         if well:
@@ -94,6 +102,16 @@ class Breaker:
         calls, share = self._window.share(now)
         down = self._failures >= IN_A_ROW or (calls >= ENOUGH and share < UNDER)
         return down and self._open(now, refused=False)
+
+    def _refuse(self, now: float) -> bool:
+        """Count a refusal; return whether it opened the breaker."""
+        if not self._refusals:
+            self._refused_since = now
+        self._refusals += 1
+        is_sustained = now - self._refused_since >= SUSTAINED_S
+        return (
+            is_sustained and self._refusals >= REFUSALS_IN_A_ROW and self._open(now, refused=True)
+        )
 
     def _open(self, now: float, *, refused: bool) -> bool:
         self.since = now
@@ -116,6 +134,7 @@ class Breaker:
         if self._successes < (1 if self._refused else CLOSING_SUCCESSES):
             return False
         self.since = None
+        self._closed_at = now
         self._failures = self._refusals = self.failed_probes = 0
         self._window = Window()
         return True

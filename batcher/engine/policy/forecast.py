@@ -13,9 +13,14 @@ _WEIGHT = 0.05
 
 @dataclass(slots=True)
 class Forecast:
-    """Learns from usage how far the estimate of prompts is off, and how long answers are."""
+    """Learns from usage how far the estimate of prompts is off, and how long answers are.
 
-    _ratio: float = 1.0
+    Estimated and counted tokens are averaged each for itself: what a provider adds to every prompt
+    is many times the estimate of a short one, which an average of their ratios would not survive.
+    """
+
+    _estimated: float | None = None
+    _counted: float | None = None
     _completion: float | None = None
 
     def tokens(self, prompt: int, most: int | None) -> int:
@@ -26,12 +31,17 @@ class Forecast:
         completion = _COMPLETION if self._completion is None else self._completion
         if most is not None:
             completion = min(completion, most)
-        return round(prompt * self._ratio + completion)
+        ratio = self._counted / self._estimated if self._counted and self._estimated else 1.0
+        return round(prompt * ratio + completion)
 
     def learn(self, prompt: int, usage: Usage) -> None:
         """Compare an estimate with what the provider counted."""
         if usage.prompt_tokens is not None and prompt > 0:
-            self._ratio += _WEIGHT * (usage.prompt_tokens / prompt - self._ratio)
+            self._estimated = _averaged(self._estimated, prompt)
+            self._counted = _averaged(self._counted, usage.prompt_tokens)
         if usage.completion_tokens is not None:
-            before = usage.completion_tokens if self._completion is None else self._completion
-            self._completion = before + _WEIGHT * (usage.completion_tokens - before)
+            self._completion = _averaged(self._completion, usage.completion_tokens)
+
+
+def _averaged(before: float | None, value: int) -> float:
+    return value if before is None else before + _WEIGHT * (value - before)

@@ -19,7 +19,10 @@ class _Second:
 
 @dataclass(slots=True)
 class Window:
-    """Counts successes among calls, by seconds, so that it stays small at any rate."""
+    """Counts successes among calls, by whole seconds, so that it stays small at any rate.
+
+    So what it forgets is 29 to 30 s old.
+    """
 
     _seconds: deque[_Second] = field(default_factory=deque)
     _last: deque[bool] = field(default_factory=lambda: deque(maxlen=ENOUGH))
@@ -27,6 +30,7 @@ class Window:
     def add(self, now: float, *, well: bool) -> None:
         """Count a call that ended at `now` (monotonic seconds)."""
         if not self._seconds or self._seconds[-1].start != int(now):
+            self._forget(now)
             self._seconds.append(_Second(int(now)))
         self._seconds[-1].calls += 1
         self._seconds[-1].well += well
@@ -34,8 +38,7 @@ class Window:
 
     def share(self, now: float) -> tuple[int, float]:
         """Return how many calls ended within half a minute before `now`, and which share well."""
-        while self._seconds and self._seconds[0].start <= now - WINDOW_S:
-            self._seconds.popleft()
+        self._forget(now)
         calls = sum(second.calls for second in self._seconds)
         well = sum(second.well for second in self._seconds)
         return calls, well / calls if calls else 1.0
@@ -46,3 +49,7 @@ class Window:
         if calls < ENOUGH:
             share = sum(self._last) / len(self._last) if self._last else 1.0
         return share >= 0.5  # noqa: PLR2004 -- half, as reliability.md section C says
+
+    def _forget(self, now: float) -> None:
+        while self._seconds and self._seconds[0].start <= now - WINDOW_S:
+            self._seconds.popleft()

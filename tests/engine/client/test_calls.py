@@ -13,6 +13,7 @@ import pytest
 
 from batcher.engine.client import Timeouts
 from batcher.errors import ErrorClass, ProviderError
+from batcher.limits import RateLimit, RateLimits
 from batcher.providers import SignedToken
 from batcher.providers.redaction import MASK
 from tests.one_call import (
@@ -129,6 +130,23 @@ async def test_a_used_up_quota_keeps_the_moment_it_resets() -> None:
     error = await error_of(refuses("1308", message, status="429 Too Many Requests"))
     assert error.resets_at is not None
     assert error.resets_at.isoformat() == "2026-08-25T07:41:44+08:00"
+
+
+LEFT = ["x-ratelimit-limit-tokens: 1000", "x-ratelimit-remaining-tokens: 7"]
+LIMITS = RateLimits(tokens=RateLimit(1000, 7))
+
+
+@pytest.mark.parametrize("text", ["hi", KEY], ids=["plain", "redacted"])
+async def test_limits_come_with_an_answer_and_with_a_refusal(text: str) -> None:
+    body = ANSWER.replace(json.dumps(TEXT).encode(), json.dumps(text).encode())
+    assert (await completion_of(says(whole(body, *LEFT)))).rate_limits == LIMITS
+    refusal = refuses("1302", text, *LEFT, status="429 Too Many Requests")
+    assert (await error_of(refusal)).rate_limits == LIMITS
+
+
+async def test_limits_come_with_a_stream() -> None:
+    answer = head(EVENT_STREAM, CHUNKED, *LEFT) + chunked(EVENTS, DONE) + b"0\r\n\r\n"
+    assert (await completion_of(says(answer), stream=True)).rate_limits == LIMITS
 
 
 async def test_a_refusal_that_calls_itself_a_stream_is_still_a_refusal() -> None:

@@ -1,0 +1,130 @@
+"""What is wrong with a job, in the user's words: msgspec knows types, a user knows a TOML file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+
+Table = type[msgspec.Struct]
+
+_UNKNOWN = re.compile(
+    r"Object contains unknown field `(?P<key>.*?)`(?: - at `\$\.(?P<at>.*)`)?", re.DOTALL
+)
+# Where msgspec says "one of a mapping's values", but not of which key.
+_NAMED = re.compile(r".* - at `\$\.(?P<table>\w+)\[\.\.\.\].*`", re.DOTALL)
+# msgspec's words, and those of a TOML file.
+_WORDS = {
+    "`object`": "`table`",
+    "`array`": "`list`",
+    " | null`": "`",
+    "Object missing required field": "missing key",
+}
+_SHARE = 'not a share such as "1%", at most "100%"'
+_DURATION = 'not a time such as "90s", "30m", "5h" or "1h30m"'
+_PATTERNS = {
+    "max_outage": _DURATION,
+    "max_duration": _DURATION,
+    "deadline": 'not a time of day such as "06:00"',
+    "max_cost": 'not an amount and its currency, such as "5.00CNY"',
+    "max_error_rate": _SHARE,
+    "allow_errors": 'neither a number of rows nor a share such as "1%", at most "100%"',
+    "currency": 'not the three capital letters of a currency, such as "CNY"',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What a file may hold: `[name]` for each of `single`, `[name."KEY"]` for each of `named`."""
+
+    root: Table
+    single: Mapping[str, Table]
+    named: Mapping[str, Table]
+
+
+def explain(message: str, given: Mapping[str, Any], tables: Tables) -> str:
+    """Turn msgspec's words on `given` into: `[table] key`, what is wrong, and a suggestion."""
+    if named := _NAMED.fullmatch(message):
+        return _explain_named(named["table"], given[named["table"]], tables)
+    if unknown := _UNKNOWN.fullmatch(message):
+        kind = tables.single.get(unknown["at"], tables.root)
+        return _unknown(unknown["key"], unknown["at"], kind, tables)
+    what, at = _parted(message)
+    table, _, key = at.partition(".")
+    if not key:
+        return f"{table}: {what}"
+    return _wrong(what, table, key, given[table], tables.single[table])
+
+
+def _explain_named(name: str, given: Mapping[str, Any], tables: Tables) -> str:
+    """Explain what is wrong under the first key that has something wrong."""
+    kind = tables.named[name]
+    key, message = next(
+        (key, message)
+        for key, content in given.items()
+        if (message := _complaint(content, kind)) is not None
+    )
+    table = f'{name}."{key}"'
+    unknown = _UNKNOWN.fullmatch(message)
+    if unknown is None:
+        what, inner = _parted(message)
+        return _wrong(what, table, inner, given[key], kind) if inner else f"[{table}]: {what}"
+    if isinstance(given[key][unknown["key"]], Mapping):
+        whole = f"{key}.{unknown['key']}"
+        return f'[{name}.{whole}]: a name with a dot takes quotes, [{name}."{whole}"]'
+    return _unknown(unknown["key"], table, kind, tables)
+
+
+def _complaint(content: object, kind: Table) -> str | None:
+    try:
+        msgspec.convert(content, kind)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return None
+
+
+def _wrong(what: str, table: str, key: str, given: Mapping[str, Any], kind: Table) -> str:
+    """Say what is wrong with a key of a table."""
+    if what.startswith("Invalid enum value"):
+        known = _choices(get_type_hints(kind)[key.partition("[")[0]])
+        what = f"not one of {', '.join(known)}"
+    elif "matching regex" in what:
+        what = _PATTERNS[key]
+    return f"[{table}] {key} = {given[key.partition('[')[0]]!r}: {what}"
+
+
+def _choices(hint: object) -> Iterator[str]:
+    """Yield the words that a type allows, and `a number` where it allows those."""
+    for part in get_args(hint):
+        if isinstance(part, str):
+            yield part
+        elif part is int:
+            yield "a number"
+        else:
+            yield from _choices(part)
+
+
+def _parted(message: str) -> tuple[str, str]:
+    """Part msgspec's message into what is wrong, in the user's words, and where."""
+    what, _, at = message.partition(" - at `$.")
+    for word, ours in _WORDS.items():
+        what = what.replace(word, ours)
+    return what, at.removesuffix("`")
+
+
+def _unknown(key: str, at: str | None, table: Table, tables: Tables) -> str:
+    """Say where an unknown key belongs, or which known one it resembles."""
+    known = table.__struct_fields__
+    near = difflib.get_close_matches(key, known, 1, 0.5)
+    home = [name for name, other in tables.single.items() if key in other.__struct_fields__]
+    if home:
+        hint = f"it belongs under [{home[0]}]"
+    elif near:
+        hint = f"did you mean `{near[0]}`?"
+    else:
+        hint = f"known: {', '.join(known)}"
+    return f"unknown key `{key}`{f' in [{at}]' if at else ''}; {hint}"

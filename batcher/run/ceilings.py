@@ -1,0 +1,135 @@
+"""The ceilings that a user sets: each ends a run in order, with rows pending.
+
+Money and tokens are counted over all processes of a run, for what is spent stays spent. Rows,
+errors and time are those of one process: the same command again goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import assert_never
+
+from batcher.engine.policy.spending import Ceiling, Spending
+from batcher.errors import ConfigurationError, Halt
+from batcher.job import CeilingSpec, JobSpec
+from batcher.money import Money, amount, money_of
+from batcher.providers import Pricing
+from batcher.records import Counts, Failure, Outcome, Success
+
+SPENT_COST = "spent_cost"
+SPENT_TOKENS = "spent_tokens"
+# Fewer rows say nothing of a rate.
+RATED_ROWS = 100
+
+_WORST = (
+    "the worst case of one more call would exceed it. A max_tokens parameter makes that smaller; "
+    "the same command with a higher ceiling goes on."
+)
+
+
+def spending(
+    job: JobSpec,
+    pricing: Pricing,
+    counts: Counts,
+    fact: Callable[[str], object],
+    remember: Callable[[str, int], None],
+) -> Spending:
+    """Return the ceilings for money and tokens of a run that has spent `counts`.
+
+    `fact` reads what an earlier process may have spent at most, should it have been killed;
+    `remember` writes that down for good.
+
+    Raises:
+        ConfigurationError: the ceiling is in another currency than the prices, or the model of
+            the job has none.
+    """
+    spec = job.ceilings
+    cost = tokens = None
+    if spec.max_cost is not None:
+        most = money_of(spec.max_cost)
+        _check_currency(most, job, pricing)
+        cost = Ceiling(
+            most.nanos,
+            _most(0, fact(SPENT_COST)),
+            f"Stopped at the ceiling of {amount(*most)} (--max-cost): {_WORST}",
+            lambda nanos: remember(SPENT_COST, nanos),
+        )
+    if spec.max_tokens_total is not None:
+        tokens = Ceiling(
+            spec.max_tokens_total,
+            _most(counts.prompt_tokens + counts.completion_tokens, fact(SPENT_TOKENS)),
+            f"Stopped at the ceiling of {spec.max_tokens_total:,} tokens (--max-tokens-total): "
+            f"{_WORST}",
+            lambda tokens: remember(SPENT_TOKENS, tokens),
+        )
+    return Spending(cost, tokens)
+
+
+@dataclass(slots=True)
+class Progress:
+    """Counts the rows of this process against their ceilings."""
+
+    spec: CeilingSpec
+    called: int = 0
+    errors: int = 0
+    rows: int = field(default=0)
+
+    @property
+    def may_call(self) -> bool:
+        """Whether another row may be called."""
+        return self.spec.max_rows is None or self.called < self.spec.max_rows
+
+    @property
+    def rows_called(self) -> Halt:
+        """Why no further row is called."""
+        return Halt(f"Stopped after {self.called:,} rows (--max-rows). The same command goes on.")
+
+    def recorded(self, outcome: Outcome) -> Halt | None:
+        """Count an outcome; return why the run stops, if it does."""
+        self.rows += 1
+        match outcome:
+            case Success():
+                pass
+            case Failure():
+                self.errors += 1
+            case _:
+                assert_never(outcome)
+        spec = self.spec
+        if spec.max_errors is not None and self.errors > spec.max_errors:
+            return Halt(
+                f"Stopped: {self.errors:,} rows ended in errors (--max-errors "
+                f"{spec.max_errors:,}). Look at errors.parquet, then run the same command again"
+            )
+        if (
+            spec.max_error_rate is not None
+            and self.rows >= RATED_ROWS
+            and self.errors * 100 > Fraction(spec.max_error_rate[:-1]) * self.rows
+        ):
+            return Halt(
+                f"Stopped: {self.errors:,} of {self.rows:,} rows ended in errors "
+                f"(--max-error-rate {spec.max_error_rate}). Look at errors.parquet, then run the "
+                "same command again"
+            )
+        return None
+
+
+def _check_currency(most: Money, job: JobSpec, pricing: Pricing) -> None:
+    model = job.provider.model
+    currency = pricing.unit if model is None else pricing.currency(model)
+    if currency is None:
+        raise ConfigurationError(
+            f"no price is known for {model or 'any model'}, so that --max-cost cannot be kept; "
+            f'write it into the job: [prices."{model or "MODEL"}"] (docs/job-file.md), or use '
+            "--max-tokens-total"
+        )
+    if currency != most.currency:
+        raise ConfigurationError(
+            f"--max-cost is in {most.currency}, but prices are in {currency}; "
+            f"write it in {currency}, or the prices of your account into the job ([prices])"
+        )
+
+
+def _most(recorded: int, fact: object) -> int:
+    return max(recorded, fact if isinstance(fact, int) else 0)

@@ -1,0 +1,171 @@
+"""Ceilings for money and tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batcher.engine.policy.spending import NOTHING, Bill, Ceiling, Spending
+
+_AMOUNTS = st.integers(0, 10**12)
+
+
+@dataclass
+class _Notebook:
+    """Keeps the amounts that were put down."""
+
+    amounts: list[int] = field(default_factory=list)
+
+    def ceiling(self, most: int, spent: int = 0) -> Ceiling:
+        return Ceiling(most, spent, "enough", self.amounts.append)
+
+
+def _spending(*, cost: int | None = None, tokens: int | None = None) -> Spending:
+    ceilings = [None if most is None else _Notebook().ceiling(most) for most in (cost, tokens)]
+    return Spending(*ceilings)
+
+
+@given(
+    most=_AMOUNTS,
+    spent=_AMOUNTS,
+    calls=st.lists(
+        st.tuples(st.integers(0, 10**11), st.floats(0, 1), st.integers(0, 5)), max_size=60
+    ),
+)
+def test_the_ceiling_holds_and_what_is_put_down_covers_it_over_any_sequence_of_calls(
+    most: int, spent: int, calls: list[tuple[int, float, int]]
+) -> None:
+    notebook, in_flight = _Notebook(), list[tuple[int, float]]()
+    ceiling = notebook.ceiling(most, spent)
+
+    def holds() -> bool:
+        total = ceiling.spent + ceiling.reserved
+        put_down = notebook.amounts[-1] if notebook.amounts else spent
+        return total <= max(most, spent) and total <= put_down <= max(most, spent)
+
+    for worst, share, ends in calls:
+        if ceiling.allows(worst):
+            ceiling.reserve(worst)
+            in_flight.append((worst, share))
+        assert holds()
+        while in_flight and len(in_flight) > ends:
+            reserved, used = in_flight.pop(0)
+            ceiling.settle(reserved, int(reserved * used))
+            assert holds()
+
+
+def test_a_call_that_costs_all_that_is_left_is_allowed_and_one_nano_more_is_not() -> None:
+    ceiling = _Notebook().ceiling(100, spent=40)
+    assert ceiling.allows(60)
+    assert not ceiling.allows(61)
+    ceiling.reserve(60)
+    assert not ceiling.allows(1)
+    ceiling.settle(60, 10)
+    assert ceiling.allows(50)
+    assert not ceiling.allows(51)
+
+
+def test_what_cannot_be_put_down_is_not_reserved() -> None:
+    def full(amount: int) -> None:
+        raise BlockingIOError(amount)
+
+    ceiling = Ceiling(100, 0, "enough", full)
+    for _ in range(2):
+        with pytest.raises(BlockingIOError):
+            ceiling.reserve(10)
+    assert ceiling.reserved == 0
+
+
+@pytest.mark.parametrize("worst", [1, 1000])
+def test_not_each_call_needs_a_write(worst: int) -> None:
+    notebook = _Notebook()
+    ceiling = notebook.ceiling(10**6)
+    calls = 0
+    while ceiling.allows(worst):
+        ceiling.reserve(worst)
+        ceiling.settle(worst, worst)
+        calls += 1
+    assert calls == 10**6 // worst
+    assert len(notebook.amounts) <= calls / 16
+    assert notebook.amounts[-1] == 10**6
+
+
+def test_in_the_end_what_was_spent_is_put_down() -> None:
+    notebook = _Notebook()
+    ceiling = notebook.ceiling(1000, spent=5)
+    ceiling.reserve(10)
+    ceiling.settle(10, 3)
+    ceiling.close()
+    assert notebook.amounts[-1] == 8
+
+
+def test_where_nothing_was_spent_nothing_is_put_down() -> None:
+    notebook = _Notebook()
+    notebook.ceiling(1000, spent=5).close()
+    assert notebook.amounts == []
+
+
+def test_a_bill_above_its_worst_case_is_put_down_too_and_ends_the_spending() -> None:
+    notebook = _Notebook()
+    ceiling = notebook.ceiling(100)
+    ceiling.reserve(60)
+    ceiling.settle(60, 150)
+    assert notebook.amounts[-1] == 150
+    assert not ceiling.allows(0)
+
+
+def test_spending_without_ceilings_refuses_nothing() -> None:
+    spending = _spending()
+    dear = Bill(10**12, 10**12)
+    spending.reserve(dear)
+    spending.settle(dear, NOTHING)
+    spending.close()
+    assert spending.refuses(dear) is None
+    assert spending.is_idle
+    assert not spending.is_limited
+
+
+@pytest.mark.parametrize(
+    ("worst", "ceiling"),
+    [
+        (Bill(100, 1000), None),
+        (Bill(101, 1000), "tokens"),
+        (Bill(100, 1001), "cost"),
+        (Bill(101, 1001), "cost"),
+    ],
+)
+def test_the_ceiling_that_a_call_might_break_is_named(worst: Bill, ceiling: str | None) -> None:
+    spending = _spending(cost=1000, tokens=100)
+    expected = {None: None, "cost": spending.cost, "tokens": spending.tokens}[ceiling]
+    assert spending.refuses(worst) is expected
+
+
+def test_a_single_ceiling_minds_its_own_amounts_alone() -> None:
+    assert _spending(cost=10).refuses(Bill(10**12, 10)) is None
+    assert _spending(tokens=10).refuses(Bill(10, 10**12)) is None
+    assert _spending(cost=10).is_limited
+    assert _spending(tokens=10).is_limited
+
+
+def test_waiting_frees_something_only_while_a_call_is_under_way() -> None:
+    spending = _spending(cost=1000, tokens=100)
+    idle = [spending.is_idle]
+    spending.reserve(Bill(90, 0))
+    assert spending.refuses(Bill(20, 0)) is spending.tokens
+    idle.append(spending.is_idle)
+    spending.settle(Bill(90, 0), Bill(30, 0))
+    assert spending.refuses(Bill(20, 0)) is None
+    idle.append(spending.is_idle)
+    assert idle == [True, False, True]
+
+
+def test_each_ceiling_settles_its_own_part_of_a_bill_and_puts_it_down() -> None:
+    notebooks = cost, tokens = _Notebook(), _Notebook()
+    spending = Spending(cost.ceiling(1000), tokens.ceiling(100))
+    spending.reserve(Bill(50, 500))
+    spending.settle(Bill(50, 500), Bill(5, 70))
+    spending.close()
+    assert [notebook.amounts[-1] for notebook in notebooks] == [70, 5]
