@@ -155,6 +155,7 @@ _OPTIONS = (
         "-c",
         "--concurrency",
         type=NumberOr("N|auto"),
+        metavar="N|auto",
         help="Calls in flight; auto finds out how many the endpoint takes [auto].",
     ),
     click.option("--max-concurrency", type=int, metavar="N", help="Most that auto tries [1000]."),

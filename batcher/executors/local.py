@@ -66,6 +66,10 @@ class LocalExecutor:
         finally:
             self.stop()
 
+    def end_with(self, halt: Halt) -> None:
+        """Say why no further row comes; those that came still get their outcome."""
+        self.halted = self.halted or halt
+
     def stop(self, halt: Halt | None = None) -> None:
         """Begin no further call; `halt` says why, if the run stops by itself. The first counts."""
         self.halted = self.halted or halt

@@ -38,6 +38,11 @@ class Callee:
     simulator: SimulatorConfig | None = None
 
 
+def pricing_of(job: JobSpec, callee: Callee) -> Pricing:
+    """Return what calls cost: the job's own prices, or those of the provider's list."""
+    return Pricing.of(callee.provider.name, job.prices)
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """How a run waits between attempts, and reads the clock that does not jump."""

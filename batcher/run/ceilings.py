@@ -7,16 +7,15 @@ errors and time are those of one process: the same command again goes on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import assert_never
 
 from batcher.engine.policy.spending import Ceiling, Spending
 from batcher.errors import ConfigurationError, Halt
 from batcher.job import CeilingSpec, JobSpec
 from batcher.money import Money, amount, money_of
 from batcher.providers import Pricing
-from batcher.records import Counts, Failure, Outcome, Success
+from batcher.records import Counts
 
 SPENT_COST = "spent_cost"
 SPENT_TOKENS = "spent_tokens"
@@ -29,9 +28,19 @@ _WORST = (
 )
 
 
+def check(job: JobSpec, pricing: Pricing) -> None:
+    """Make sure that the ceilings of a job can be kept.
+
+    Raises:
+        ConfigurationError: the one for money is in another currency than the prices, or the job's
+            model has none.
+    """
+    if job.ceilings.max_cost is not None:
+        _check_currency(money_of(job.ceilings.max_cost), job, pricing)
+
+
 def spending(
     job: JobSpec,
-    pricing: Pricing,
     counts: Counts,
     fact: Callable[[str], object],
     remember: Callable[[str, int], None],
@@ -40,16 +49,11 @@ def spending(
 
     `fact` reads what an earlier process may have spent at most, should it have been killed;
     `remember` writes that down for good.
-
-    Raises:
-        ConfigurationError: the ceiling is in another currency than the prices, or the model of
-            the job has none.
     """
     spec = job.ceilings
     cost = tokens = None
     if spec.max_cost is not None:
         most = money_of(spec.max_cost)
-        _check_currency(most, job, pricing)
         cost = Ceiling(
             most.nanos,
             _most(0, fact(SPENT_COST)),
@@ -74,7 +78,7 @@ class Progress:
     spec: CeilingSpec
     called: int = 0
     errors: int = 0
-    rows: int = field(default=0)
+    rows: int = 0
 
     @property
     def may_call(self) -> bool:
@@ -86,16 +90,10 @@ class Progress:
         """Why no further row is called."""
         return Halt(f"Stopped after {self.called:,} rows (--max-rows). The same command goes on.")
 
-    def recorded(self, outcome: Outcome) -> Halt | None:
-        """Count an outcome; return why the run stops, if it does."""
+    def counted(self, *, error: bool) -> Halt | None:
+        """Count a row that has its outcome; return why the run stops, if it does."""
         self.rows += 1
-        match outcome:
-            case Success():
-                pass
-            case Failure():
-                self.errors += 1
-            case _:
-                assert_never(outcome)
+        self.errors += error
         spec = self.spec
         if spec.max_errors is not None and self.errors > spec.max_errors:
             return Halt(

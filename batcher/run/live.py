@@ -80,7 +80,7 @@ class LiveRun:
             beat=BEAT_S if shared else None,
         )
         consumer = asyncio.create_task(group.run())
-        calls = asyncio.create_task(self._call_all(group))
+        calls = asyncio.create_task(self._call_all())
         pulse = asyncio.create_task(self._pulse())
         alarm = asyncio.create_task(self._alarm())
         with self._signals(calls):
@@ -99,11 +99,17 @@ class LiveRun:
                 pulse.cancel()
                 alarm.cancel()
 
-    async def _call_all(self, group: GroupCommit) -> None:
-        async with contextlib.aclosing(self._requests(group)) as requests:
-            await self.executor.run(requests, group.put)
+    async def _call_all(self) -> None:
+        async with contextlib.aclosing(self._requests()) as requests:
+            await self.executor.run(requests, self._put)
 
-    async def _requests(self, group: GroupCommit) -> AsyncGenerator[Request, None]:
+    async def _put(self, outcome: Outcome) -> None:
+        """Count an outcome against the ceilings, and record it."""
+        if halt := self.progress.counted(error=isinstance(outcome, Failure)):
+            self.executor.stop(halt)
+        await self._group.put(outcome)
+
+    async def _requests(self) -> AsyncGenerator[Request, None]:
         """Yield the requests that are still to be made; rows that cannot be one are recorded."""
         start = self.checkpoint.mark_before(self.done.first_missing())
         rows = self.dataset.rows(start, self._marks.append)
@@ -111,11 +117,11 @@ class LiveRun:
         while batch := await asyncio.to_thread(self._read, rows):
             for prepared in batch:
                 if isinstance(prepared, Failure):
-                    await group.put(prepared)
+                    await self._put(prepared)
                 elif earlier := self._earlier(prepared):
-                    await group.put(self.prepare.duplicate(prepared, earlier))
+                    await self._put(self.prepare.duplicate(prepared, earlier))
                 elif not self.progress.may_call:
-                    self._halt(self.progress.rows_called)
+                    self.executor.end_with(self.progress.rows_called)
                     return
                 else:
                     self.progress.called += 1
@@ -177,21 +183,15 @@ class LiveRun:
         self.executor.stop()
         self.on_notice(why)
 
-    def _halt(self, halt: Halt) -> None:
-        """Begin no new calls, as the user wishes."""
-        self.executor.stop(halt)
-
     def _recorded(self, outcome: Outcome) -> None:
         if outcome.key is not None:
             self._in_hand.pop(outcome.id, None)
         self.on_recorded(outcome)
-        if halt := self.progress.recorded(outcome):
-            self._halt(halt)
 
     async def _alarm(self) -> None:
         if self.time_left is not None:
             await asyncio.sleep(self.time_left)
-            self._halt(Halt(_TIME_UP))
+            self.executor.stop(Halt(_TIME_UP))
 
     async def _pulse(self) -> None:
         while True:

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 import platform
 import signal
-import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
 
 import msgspec
 
 import batcher
-from batcher.checkpoint import Checkpoint, Reserve, RunLock
+from batcher.checkpoint import Checkpoint, RunLock
 from batcher.errors import (
     Halt,
-    InputError,
     Interruption,
-    OutputError,
     StorageError,
 )
 from batcher.inputs import Dataset
 from batcher.job import JobSpec
-from batcher.observe import AttemptLog, EventLog, Summary, Tally, Watcher, Watchers
+from batcher.observe import Summary, Tally, Watcher
 from batcher.outputs import Exported
-from batcher.providers import Pricing
-from batcher.records import Attempt, Request
 from batcher.render import Renderer
-from batcher.run.calling import REAL_TIME, Callee, Hearers, Terms, Timing, open_executor
-from batcher.run.ceilings import Progress, spending
+from batcher.run.calling import REAL_TIME, Callee, Timing, pricing_of
+from batcher.run.calls import Calls
+from batcher.run.ceilings import check
 from batcher.run.description import Description, counted_rows
 from batcher.run.descriptors import affordable_calls
-from batcher.run.directory import WRITTEN, RunDirectory, run_directory
+from batcher.run.directory import WRITTEN, run_directory
 from batcher.run.export import export
 from batcher.run.live import LiveRun
 from batcher.run.prepare import Preparation
@@ -78,6 +71,7 @@ class Session:
             BatcherError: nothing more can be done; whatever was received is recorded.
             Interruption: a signal came before the first call.
         """
+        check(self.job, pricing_of(self.job, self.callee))
         directory = run_directory(self.job.input, self.job.output.directory)
         directory.create()
         prepare = Preparation(Renderer(self.job), time.time)
@@ -103,7 +97,19 @@ class Session:
             fingerprint = dataset.fingerprint()
             tally = Tally(total=counted_rows(directory, fingerprint))
             description = Description(directory, self._facts(dataset, fingerprint))
-            live = self._call(checkpoint, dataset, prepare, tally, description, calls)
+            live = Calls(
+                self.job,
+                self.callee,
+                self.timing,
+                self.watcher,
+                checkpoint,
+                dataset,
+                prepare,
+                tally,
+                description,
+                most=calls,
+                errors_too=self.retry_errors,
+            ).make()
             exported, interrupted = _exported(live, directory.path)
             if exported is not None:
                 tally.total = exported.results + exported.errors + exported.pending
@@ -137,85 +143,8 @@ class Session:
         return RunResult(summary, live.executor.halted, interrupted, live.disk_full)
 
     @property
-    def pricing(self) -> Pricing:
-        """What calls cost."""
-        return Pricing.of(self.callee.provider.name, self.job.prices)
-
-    @property
     def _simulated(self) -> bool:
         return self.callee.simulator is not None
-
-    def _call(
-        self,
-        checkpoint: Checkpoint,
-        dataset: Dataset,
-        prepare: Preparation,
-        tally: Tally,
-        description: Description,
-        calls: int,
-    ) -> LiveRun:
-        """Make the calls, `calls` at once; return how they ended."""
-        directory = description.directory
-        done = checkpoint.done(errors_too=not self.retry_errors)
-        tally.done_before = len(done)
-
-        async def call(watchers: Watchers) -> LiveRun:
-            def attempted(request: Request, attempt: Attempt, possible_cost: int) -> None:
-                live.attempted(request, attempt, possible_cost)
-                tally.attempted(attempt)
-                watchers.attempted(request.row, attempt)
-
-            def widen(most: int) -> None:
-                live.widen(most)
-
-            budget = spending(
-                self.job,
-                self.pricing,
-                checkpoint.counts(),
-                checkpoint.fact,
-                lambda name, amount: live.remember(**{name: amount}),
-            )
-            async with open_executor(
-                self.job,
-                self.callee,
-                terms=Terms(calls, self.pricing, budget, checkpoint.unanswered()),
-                ledger=directory.ledger,
-                hearers=Hearers(attempted, widen, watchers.notice),
-                timing=self.timing,
-            ) as executor:
-                live = LiveRun(
-                    checkpoint,
-                    reserve,
-                    dataset,
-                    prepare,
-                    executor,
-                    done,
-                    tally.recorded,
-                    watchers.pulse,
-                    watchers.notice,
-                    Progress(self.job.ceilings),
-                    sync_each=self.job.output.sync == "row",
-                    time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
-                )
-                watchers.started(tally, executor.flow)
-                if calls < self.job.limits.most_calls:
-                    watchers.notice(
-                        f"The limit of open files (ulimit -n) allows {calls:,} calls at once, not "
-                        f"{self.job.limits.most_calls:,}"
-                    )
-                try:
-                    await live.run()
-                finally:
-                    watchers.finished()
-                budget.close()
-            return live
-
-        with (
-            Reserve.held(directory.reserve, calls, self.job.limits.max_response_bytes) as reserve,
-            _open_log(directory) as log,
-            _counting(dataset, tally, description),
-        ):
-            return asyncio.run(call(Watchers(self.watcher, AttemptLog(EventLog(log)))))
 
     def _facts(self, dataset: Dataset, fingerprint: str) -> dict[str, object]:
         """Return what `run.json` says from the start; a job never holds a key."""
@@ -255,7 +184,7 @@ def _ended(live: LiveRun, interrupted: signal.Signals | None, pending: int | Non
             "The disk is full. Every answer that came is recorded; free space, then run the same "
             "command again."
         )
-    if live.executor.halted is not None:
+    if live.executor.halted is not None and pending != 0:
         return live.executor.halted.reason
     if interrupted is not None:
         return f"Stopped by {interrupted.name}; the same command goes on where it stopped."
@@ -264,37 +193,3 @@ def _ended(live: LiveRun, interrupted: signal.Signals | None, pending: int | Non
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-@contextlib.contextmanager
-def _counting(dataset: Dataset, tally: Tally, description: Description) -> Iterator[None]:
-    """Count the rows of the input beside the run, unless they are known; never waited for."""
-    over = threading.Event()
-
-    def count() -> None:
-        # A file that cannot be counted cannot be read either; the reader says so.
-        with contextlib.suppress(InputError, StorageError):
-            rows = tally.total if tally.total is not None else dataset.count(over.is_set)
-            if not over.is_set():
-                tally.total = rows
-                description.add(rows=rows)
-
-    counter = threading.Thread(target=count, daemon=True)
-    counter.start()
-    try:
-        yield
-    finally:
-        over.set()
-        counter.join()
-
-
-@contextlib.contextmanager
-def _open_log(directory: RunDirectory) -> Iterator[TextIO]:
-    """Open `log.jsonl` for appending, readable by its owner only."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        descriptor = os.open(directory.log, flags, 0o600)
-    except OSError as error:
-        raise OutputError(f"cannot create {directory.log}: {error.strerror}") from None
-    with os.fdopen(descriptor, "a", encoding="utf-8") as log:
-        yield log

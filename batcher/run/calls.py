@@ -1,0 +1,145 @@
+"""The calls of a run: everything they need is opened, they are made, and all is closed again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime
+from typing import TextIO
+
+from batcher.checkpoint import Checkpoint, Reserve
+from batcher.errors import InputError, OutputError, StorageError
+from batcher.inputs import Dataset
+from batcher.job import JobSpec
+from batcher.observe import AttemptLog, EventLog, Tally, Watcher, Watchers
+from batcher.records import Attempt, Request
+from batcher.run.calling import Callee, Hearers, Terms, Timing, open_executor, pricing_of
+from batcher.run.ceilings import Progress, spending
+from batcher.run.description import Description
+from batcher.run.directory import RunDirectory
+from batcher.run.live import LiveRun
+from batcher.run.prepare import Preparation
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Calls the model for each row that has no outcome, at most `most` at once.
+
+    With `errors_too`, rows whose outcome is an error are called again.
+    """
+
+    job: JobSpec
+    callee: Callee
+    timing: Timing
+    watcher: Watcher
+    checkpoint: Checkpoint
+    dataset: Dataset
+    prepare: Preparation
+    tally: Tally
+    description: Description
+    _: KW_ONLY
+    most: int
+    errors_too: bool
+
+    def make(self) -> LiveRun:
+        """Make the calls; return how they ended."""
+        directory, limits = self.description.directory, self.job.limits
+        with (
+            Reserve.held(directory.reserve, self.most, limits.max_response_bytes) as reserve,
+            _open_log(directory) as log,
+            _counting(self.dataset, self.tally, self.description),
+        ):
+            return asyncio.run(
+                self._make(reserve, Watchers(self.watcher, AttemptLog(EventLog(log))))
+            )
+
+    async def _make(self, reserve: Reserve, watchers: Watchers) -> LiveRun:
+        checkpoint, tally = self.checkpoint, self.tally
+        done = checkpoint.done(errors_too=not self.errors_too)
+        tally.done_before = len(done)
+
+        def attempted(request: Request, attempt: Attempt, possible_cost: int) -> None:
+            live.attempted(request, attempt, possible_cost)
+            tally.attempted(attempt)
+            watchers.attempted(request.row, attempt)
+
+        def widen(calls: int) -> None:
+            live.widen(calls)
+
+        def remember(name: str, amount: int) -> None:
+            live.remember(**{name: amount})
+
+        pricing = pricing_of(self.job, self.callee)
+        budget = spending(self.job, checkpoint.counts(), checkpoint.fact, remember)
+        async with open_executor(
+            self.job,
+            self.callee,
+            terms=Terms(self.most, pricing, budget, checkpoint.unanswered()),
+            ledger=self.description.directory.ledger,
+            hearers=Hearers(attempted, widen, watchers.notice),
+            timing=self.timing,
+        ) as executor:
+            live = LiveRun(
+                checkpoint,
+                reserve,
+                self.dataset,
+                self.prepare,
+                executor,
+                done,
+                tally.recorded,
+                watchers.pulse,
+                watchers.notice,
+                Progress(self.job.ceilings),
+                sync_each=self.job.output.sync == "row",
+                time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
+            )
+            watchers.started(tally, executor.flow)
+            if self.most < self.job.limits.most_calls:
+                watchers.notice(
+                    f"The limit of open files (ulimit -n) allows {self.most:,} calls at once, not "
+                    f"{self.job.limits.most_calls:,}"
+                )
+            try:
+                await live.run()
+            finally:
+                watchers.finished()
+            budget.close()
+        return live
+
+
+@contextlib.contextmanager
+def _counting(dataset: Dataset, tally: Tally, description: Description) -> Iterator[None]:
+    """Count the rows of the input beside the run, unless they are known; never waited for."""
+    over = threading.Event()
+
+    def count() -> None:
+        # A file that cannot be counted cannot be read either; the reader says so.
+        with contextlib.suppress(InputError, StorageError):
+            rows = tally.total if tally.total is not None else dataset.count(over.is_set)
+            if not over.is_set():
+                tally.total = rows
+                description.add(rows=rows)
+
+    counter = threading.Thread(target=count, daemon=True)
+    counter.start()
+    try:
+        yield
+    finally:
+        over.set()
+        counter.join()
+
+
+@contextlib.contextmanager
+def _open_log(directory: RunDirectory) -> Iterator[TextIO]:
+    """Open `log.jsonl` for appending, readable by its owner only."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(directory.log, flags, 0o600)
+    except OSError as error:
+        raise OutputError(f"cannot create {directory.log}: {error.strerror}") from None
+    with os.fdopen(descriptor, "a", encoding="utf-8") as log:
+        yield log
