@@ -34,7 +34,7 @@ CUT = 0.7
 # idle server.
 DOUBLING_PAYS, TRIAL_PAYS = 0.5, 0.2
 # What is tried where a queue set the target, and with which share of the tokens less is enough.
-MORE, LESS, ENOUGH = 1.25, 0.875, 0.95
+MORE, LESS, ENOUGH = 1.25, 0.875, 0.96
 # Tokens a second that fall so far at the same limit call at once for less, tried by halves.
 FALLEN, HALF = 0.8, 0.5
 # An estimate of what is needed is exceeded a little: a short queue costs less than a gap.

@@ -53,7 +53,9 @@ def _until(limit: AdaptiveLimit, reached: Callable[[], bool], *, capacity: int =
 def _settled(capacity: int) -> AdaptiveLimit:
     """Return a limit that has met `capacity` and is back there."""
     limit = AdaptiveLimit(1000)
-    _until(limit, lambda: _wave(limit, capacity=capacity) > 0, capacity=capacity)
+    refused = 0
+    while not refused:
+        refused = _wave(limit, capacity=capacity)
     _until(limit, lambda: limit.limit == capacity, capacity=capacity)
     return limit
 
@@ -74,6 +76,7 @@ def test_it_doubles_while_that_pays_and_stops_at_the_most() -> None:
 def test_it_climbs_by_one_for_each_success() -> None:
     limit = AdaptiveLimit(1000)
     _until(limit, lambda: limit.limit > START)
+    limit.refused(limit.grant(limit.limit))
     before = limit.limit
     for more in range(1, 4):
         limit.completed(limit.grant(limit.limit), 2.0, TOKENS)
