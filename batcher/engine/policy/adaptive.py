@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from batcher.engine.policy.limit import Grant
 from batcher.engine.policy.measure import Sample
@@ -207,6 +207,8 @@ class AdaptiveLimit:
                 self._judge_less(base or here, here)
             case _Phase.TRYING_MORE:
                 self._judge_more(base or here, here)
+            case unreachable:
+                assert_never(unreachable)
 
     def _go_on_holding(self, here: _Point) -> None:
         """Hold the target for a while, unless what it gives has fallen; then try another."""

@@ -63,7 +63,8 @@ def _settled(capacity: int) -> AdaptiveLimit:
 def test_it_begins_with_a_few_and_keeps_to_the_most() -> None:
     assert AdaptiveLimit(1000).limit == START
     few = AdaptiveLimit(3)
-    assert max(_queue(few, knee=100, waves=50)) == few.limit == 3
+    assert max(_queue(few, knee=100, waves=50)) == 3
+    assert set(_queue(AdaptiveLimit(1), knee=100, waves=50)) == {1}
 
 
 def test_it_doubles_while_that_pays_and_stops_at_the_most() -> None:
@@ -178,6 +179,17 @@ def test_it_follows_a_knee_that_moves(changed: int) -> None:
     _queue(limit, changed, 60)
     limits = _queue(limit, changed, 100)
     assert 0.95 * changed <= sum(limits) / len(limits) <= 1.5 * changed
+
+
+def test_where_more_gains_a_little_it_goes_on_in_small_steps() -> None:
+    """As with a batch whose every call is slower the more there are."""
+    limit = AdaptiveLimit(1000)
+    limits = []
+    for _ in range(300):
+        limits.append(limit.limit)
+        _wave(limit, seconds=2.0 * (1 + limit.limit / 20))
+    assert 30 <= limits[-1] <= 130
+    assert max(limits) < 200
 
 
 def test_a_fall_of_tokens_a_second_is_answered_at_once() -> None:
