@@ -35,10 +35,9 @@ contracts: $(READY) ## Check the direction of imports, and each library's one do
 coverage: $(READY) ## Run the tests and print the branch coverage of each module.
 	$(BIN)/pytest -n auto --ignore=tests/faults --cov --cov-report=term-missing:skip-covered
 
-CRITICAL := batcher.checkpoint batcher.engine.client batcher.engine.retry batcher.engine.limiter \
-	batcher.providers
+CRITICAL := batcher.checkpoint batcher.engine batcher.executors batcher.providers
 coverage-critical: $(READY) ## Hold the parts that must lose nothing to 100 % branch coverage.
-	$(BIN)/pytest -n auto tests/checkpoint tests/engine tests/providers \
+	$(BIN)/pytest -n auto tests/checkpoint tests/engine tests/executors tests/providers \
 		$(CRITICAL:%=--cov=%) --cov-report=term-missing --cov-fail-under=100
 
 # Pinned by hash, without the address they came from: any index serves the same files.

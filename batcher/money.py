@@ -23,14 +23,14 @@ def money_of(text: str) -> Money:
     return Money(int(Decimal(text[:-3].strip()) * NANOS), text[-3:])
 
 
-def amount(nanos: int, currency: str) -> str:
-    """Return an amount to a user, rounded up: to 1/100 of the unit, below one unit to 1/10,000."""
+def amount(nanos: int) -> str:
+    """Return an amount in units, rounded up: to 1/100 of one, below one unit to 1/10,000."""
     places = 2 if nanos >= NANOS else 4
     shown = -(-nanos * 10**places // NANOS)
-    return f"{shown / 10**places:,.{places}f} {currency}"
+    return f"{shown / 10**places:,.{places}f}"
 
 
 def exact(nanos: int) -> str:
-    """Return an amount in units, with the decimals that it has."""
+    """Return an amount in units with all its decimals."""
     whole, rest = divmod(nanos, NANOS)
     return f"{whole:,}.{rest:09}".rstrip("0").rstrip(".")

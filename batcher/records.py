@@ -112,6 +112,9 @@ class Success:
     """A row that has its completion.
 
     `unanswered_before` counts calls of earlier processes that were sent and not answered whole.
+    `cost` is what its answers cost, None where that is unknown, and `possible_cost` the most that
+    its unanswered calls can have, those of earlier processes among them: both in nanos of
+    `currency` (None where no price is known).
     """
 
     row: int
@@ -122,13 +125,16 @@ class Success:
     finished_at: float
     source: Source
     unanswered_before: int = 0
+    cost: int | None = None
+    possible_cost: int = 0
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A row that ended in an error; `key` is None where no request could be made of it.
 
-    `unanswered_before` is as in `Success`.
+    `unanswered_before` and what it cost are as in `Success`.
     """
 
     row: int
@@ -139,9 +145,15 @@ class Failure:
     finished_at: float
     source: Source
     unanswered_before: int = 0
+    cost: int | None = None
+    possible_cost: int = 0
+    currency: str | None = None
 
 
 Outcome = Success | Failure
+
+Unanswered = tuple[str, int]
+"""A call that was sent and not answered whole: its row's key, and the most it can have cost."""
 
 
 class Recorded(NamedTuple):
@@ -150,7 +162,7 @@ class Recorded(NamedTuple):
     Exactly the rows with an `error_class` are errors. `ambiguous_attempts` were sent and not
     answered whole, so they may have been billed. `finished_at` is in microseconds since 1970 UTC,
     `latency_s` the seconds of the last attempt, `request_id` that attempt's, `source` the row's
-    file and line as text.
+    file and line as text. `cost` and `possible_cost` are in nanos of `currency`, see `Success`.
     """
 
     row: int
@@ -175,10 +187,19 @@ class Recorded(NamedTuple):
     code: str | None = None
     http_status: int | None = None
     message: str | None = None
+    cost: int | None = None
+    possible_cost: int = 0
+    currency: str | None = None
 
 
 def record(outcome: Outcome) -> Recorded:
     """Flatten an outcome into what the checkpoint keeps of it."""
+    return _flat(outcome)._replace(
+        cost=outcome.cost, possible_cost=outcome.possible_cost, currency=outcome.currency
+    )
+
+
+def _flat(outcome: Outcome) -> Recorded:
     last = outcome.attempts[-1] if outcome.attempts else None
     shared = (
         outcome.row,
@@ -227,6 +248,10 @@ class Counts:
 
     `ambiguous_attempts` were sent and not answered whole, those of pending rows among them.
     `killed_calls` is how many more can have been in flight when processes were killed.
+
+    `cost` is what all answers cost, as far as it is known (of `unpriced` results it is not), and
+    `possible_cost` the most that the unanswered calls can have, those of pending rows among them:
+    in nanos of `currency`, by the prices of `priced_by`; both None where no price is known.
     """
 
     results: int
@@ -239,6 +264,11 @@ class Counts:
     cached_tokens: int
     reasoning_tokens: int
     killed_calls: int = 0
+    cost: int = 0
+    possible_cost: int = 0
+    unpriced: int = 0
+    currency: str | None = None
+    priced_by: str | None = None
 
     @property
     def rows(self) -> int:

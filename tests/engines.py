@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any, ParamSpec
 
 from batcher.engine.admission import Admission
 from batcher.engine.judgement import Judge
@@ -17,9 +19,28 @@ from batcher.engine.policy.limit import FixedLimit, Limit
 from batcher.engine.policy.spending import Spending
 from batcher.engine.retry import Fallback, OnAttempt, Retrier, RetryPolicy
 from batcher.errors import Halt
+from batcher.executors import LocalExecutor
 from batcher.providers import Pricing
+from tests.overload import virtual
 
 PRICING = Pricing.of("glm", {})
+
+P = ParamSpec("P")
+
+
+def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test in a loop whose clock skips every wait, and which cannot hang."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        virtual.run(test(*args, **kwargs))
+
+    return run
+
+
+def middle(low: float, high: float) -> float:
+    """Draw no lot."""
+    return (low + high) / 2
 
 
 @dataclass
@@ -85,6 +106,11 @@ class Engine:
             monotonic=self.monotonic,
             uniform=self.uniform,
         )
+
+    def executor(self) -> LocalExecutor:
+        executor = LocalExecutor(self.retrier())
+        executor.admission.on_halt = executor.stop
+        return executor
 
     def _lane(self, account: Account, model: str) -> Lane:
         limit = FixedLimit(self.most) if self.limit is None else self.limit()

@@ -74,6 +74,17 @@ def test_ambiguous_attempts_are_counted_with_those_of_earlier_processes() -> Non
     assert record(success).ambiguous_attempts == 3
 
 
+def test_what_a_row_cost_is_flattened_with_it() -> None:
+    completion = Completion("yes", None, None, "stop", "m", Usage())
+    success = Success(17, "a", "k", completion, ATTEMPTS, 3.0, SOURCE)
+    failure = Failure(17, "a", "k", TIMEOUT, ATTEMPTS, 3.0, SOURCE)
+    for outcome in (success, failure):
+        flat = record(outcome)
+        assert (flat.cost, flat.possible_cost, flat.currency) == (None, 0, None)
+        flat = record(dataclasses.replace(outcome, cost=5, possible_cost=7, currency="CNY"))
+        assert (flat.cost, flat.possible_cost, flat.currency) == (5, 7, "CNY")
+
+
 def test_a_failure_is_flattened_with_its_problem_and_no_completion() -> None:
     problem = Problem(ErrorClass.BAD_REQUEST, "bad", "1210", 400)
     assert record(Failure(17, "a", "k", problem, ATTEMPTS[:1], 121.5, SOURCE)) == Recorded(

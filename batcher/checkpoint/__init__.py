@@ -4,7 +4,7 @@ from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lock import RunLock
 from batcher.checkpoint.ownership import BEAT_S
 from batcher.checkpoint.placement import Comparison, Placement
-from batcher.checkpoint.reader import CheckpointReader
+from batcher.checkpoint.reader import PRICES, CheckpointReader
 from batcher.checkpoint.reserve import Reserve
 from batcher.checkpoint.rowset import RowSet
 from batcher.checkpoint.store import Checkpoint
@@ -12,6 +12,7 @@ from batcher.checkpoint.verification import problems as checkpoint_problems
 
 __all__ = [
     "BEAT_S",
+    "PRICES",
     "Checkpoint",
     "CheckpointReader",
     "Comparison",

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from batcher.records import Outcome
+from batcher.records import Outcome, Unanswered
 
 MAX_ROWS = 256
 MAX_DELAY_S = 0.1
@@ -23,7 +23,7 @@ class GroupCommit:
 
     def __init__(
         self,
-        write: Callable[[Sequence[Outcome], Sequence[str]], None],
+        write: Callable[[Sequence[Outcome], Sequence[Unanswered]], None],
         sync: Callable[[], None],
         on_recorded: Callable[[Outcome], None],
         *,
@@ -34,7 +34,7 @@ class GroupCommit:
     ) -> None:
         """Write by `write` and sync by `sync`; tell `on_recorded` of each row after its sync.
 
-        `write` gets outcomes, and the keys of calls that were sent and not answered whole. With
+        `write` gets outcomes, and the calls that were sent and not answered whole. With
         `each`, `put` waits for the sync, and no sync waits for a group. An empty `write` comes at
         least every `beat` seconds, so that others see the process live; None sends none.
         """
@@ -49,7 +49,7 @@ class GroupCommit:
         # memory, and a loss of power costs no more than this.
         self._room = asyncio.Semaphore(max_rows)
         self._arrived: list[_Handed] = []
-        self._unanswered: list[str] = []
+        self._unanswered: list[Unanswered] = []
         self._written: list[_Handed] = []
         self._due = 0.0
         self._closed = False
@@ -66,9 +66,12 @@ class GroupCommit:
         self._arrival.set()
         await handed.safe.wait()
 
-    def note(self, key: str) -> None:
-        """Hand over that a call for the row with this key was sent and not answered whole."""
-        self._unanswered.append(key)
+    def note(self, key: str, cost: int) -> None:
+        """Hand over that a call for the row with this key was sent and not answered whole.
+
+        It can have cost as many nanos at most.
+        """
+        self._unanswered.append((key, cost))
         self._arrival.set()
 
     def close(self) -> None:

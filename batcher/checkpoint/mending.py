@@ -9,7 +9,7 @@ from batcher.checkpoint.encoding import decoded
 
 _GROUP = "coalesce(error_class, ''), coalesce(finish_reason, '')"
 TOTALS = (
-    f"SELECT {_GROUP}, count(*), sum(row), "
+    f"SELECT {_GROUP}, count(*), sum(row), count(cost), "
     f"{', '.join(f'coalesce(sum({name}), 0)' for name in schema.SUMMED)} "
     "FROM outcomes GROUP BY 1, 2"
 )

@@ -23,6 +23,8 @@ from batcher.records import Counts, Mark, Recorded
 _NO_ERROR = "error_class = ''"
 KILLED_CALLS = "killed_calls"
 """The fact that says how many calls can have been in flight when processes were killed."""
+PRICES = "prices"
+"""The fact that says in which `currency` costs are counted, and by whose prices (`priced_by`)."""
 
 
 class CheckpointReader:
@@ -101,31 +103,40 @@ class CheckpointReader:
         with translated(self.path):
             return dict(self._reader.execute("SELECT key, calls FROM unanswered").fetchall())
 
+    def unanswered_costs(self) -> dict[str, int]:
+        """Return the most that the unanswered calls of each pending row can have cost, by key."""
+        with translated(self.path):
+            return dict(self._reader.execute("SELECT key, cost FROM unanswered").fetchall())
+
     def counts(self) -> Counts:
         """Return the sums over the run, all of one moment."""
         with translated(self.path), _snapshot(self._reader):
             totals = self._reader.execute(
-                f"SELECT error_class, finish_reason, rows, {', '.join(schema.SUMMED)} "
+                f"SELECT error_class, finish_reason, rows, priced, {', '.join(schema.SUMMED)} "
                 "FROM totals WHERE rows > 0"
             ).fetchall()
-            (pending,) = self._reader.execute(
-                "SELECT coalesce(sum(calls), 0) FROM unanswered"
+            pending, pending_cost = self._reader.execute(
+                "SELECT coalesce(sum(calls), 0), coalesce(sum(cost), 0) FROM unanswered"
             ).fetchone()
-            killed = self.fact(KILLED_CALLS)
+            killed, prices = self.fact(KILLED_CALLS), self.fact(PRICES)
         errors = Counter[ErrorClass]()
         for error_class, _, rows, *_ in totals:
             if error_class:
                 errors[ErrorClass(error_class)] += rows
         sums = {
             name: sum(total[index] for total in totals)
-            for index, name in enumerate(schema.SUMMED, start=3)
+            for index, name in enumerate(schema.SUMMED, start=4)
         }
         sums["ambiguous_attempts"] += pending
+        sums["possible_cost"] += pending_cost
+        results = [(rows, priced) for error_class, _, rows, priced, *_ in totals if not error_class]
         return Counts(
-            results=sum(rows for error_class, _, rows, *_ in totals if not error_class),
+            results=sum(rows for rows, _ in results),
+            unpriced=sum(rows - priced for rows, priced in results),
             truncated=sum(rows for _, reason, rows, *_ in totals if reason == "length"),
             errors=errors,
             killed_calls=killed if isinstance(killed, int) else 0,
+            **(prices if isinstance(prices, dict) else {}),
             **sums,
         )
 

@@ -7,9 +7,11 @@
   edit, and the answer is back without a call.
 - `failed_attempts`: every attempt of a recorded row that ended in a problem, under the row's key:
   its number changes when lines are put before it.
-- `unanswered`: how often a pending row was sent and not answered whole, by its key.
+- `unanswered`: how often a pending row was sent and not answered whole, and the most that this can
+  have cost (nanos), by its key.
 - `totals`: sums over `outcomes`, kept by triggers, so that they cannot drift from it; that of the
-  row numbers tells a list of rows that has lost one from a whole one.
+  row numbers tells a list of rows that has lost one from a whole one. `priced` counts the rows
+  whose cost is known.
 - `marks`: places in the input where reading may start, each with its checksum.
 - `facts`: what the run was made from (fingerprint, request settings, ...), as JSON text with its
   checksum.
@@ -20,13 +22,15 @@ from __future__ import annotations
 
 from batcher.records import Recorded
 
-VERSION = 2
+VERSION = 3
 APPLICATION_ID = 0x62746368  # "btch": lets `file` and a careful reader recognise the database
 
 COLUMNS = ", ".join((*Recorded._fields, "checksum"))
 _TYPES = (
-    dict.fromkeys(("attempts", "ambiguous_attempts", "checksum"), "INTEGER NOT NULL")
-    | {"latency_s": "REAL", "http_status": "INTEGER"}
+    dict.fromkeys(
+        ("attempts", "ambiguous_attempts", "possible_cost", "checksum"), "INTEGER NOT NULL"
+    )
+    | {"latency_s": "REAL", "http_status": "INTEGER", "cost": "INTEGER"}
     | dict.fromkeys(
         ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"), "INTEGER"
     )
@@ -41,6 +45,7 @@ _REST = ", ".join(
 SUMMED = (
     *("attempts", "ambiguous_attempts"),
     *("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
+    *("cost", "possible_cost"),
 )
 _SUMS = ", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in SUMMED)
 
@@ -49,6 +54,7 @@ def _adjust(sign: str, row: str) -> str:
     """SQL that adds `row` (NEW or OLD) to its totals, or takes it from them."""
     sums = ", ".join(f"{name} = {name} {sign} coalesce({row}.{name}, 0)" for name in SUMMED)
     sums += f", row_numbers = row_numbers {sign} {row}.row"
+    sums += f", priced = priced {sign} ({row}.cost IS NOT NULL)"
     group = f"coalesce({row}.error_class, ''), coalesce({row}.finish_reason, '')"
     # Not INSERT OR IGNORE: inside a trigger the conflict clause of the statement that fired it
     # rules, and REPLACE would set the totals back to 0.
@@ -73,10 +79,13 @@ CREATE = f"""
         started_at INTEGER NOT NULL, latency_s REAL NOT NULL,
         error_class TEXT NOT NULL, code TEXT, http_status INTEGER
     );
-    CREATE TABLE unanswered (key TEXT PRIMARY KEY, calls INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE unanswered (
+        key TEXT PRIMARY KEY, calls INTEGER NOT NULL, cost INTEGER NOT NULL
+    ) WITHOUT ROWID;
     CREATE TABLE totals (
         error_class TEXT NOT NULL, finish_reason TEXT NOT NULL, rows INTEGER NOT NULL DEFAULT 0,
-        row_numbers INTEGER NOT NULL DEFAULT 0, {_SUMS}, PRIMARY KEY (error_class, finish_reason)
+        row_numbers INTEGER NOT NULL DEFAULT 0, priced INTEGER NOT NULL DEFAULT 0, {_SUMS},
+        PRIMARY KEY (error_class, finish_reason)
     ) WITHOUT ROWID;
     CREATE TRIGGER outcomes_added AFTER INSERT ON outcomes BEGIN {_adjust("+", "NEW")} END;
     CREATE TRIGGER outcomes_removed AFTER DELETE ON outcomes BEGIN {_adjust("-", "OLD")} END;

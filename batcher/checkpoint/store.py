@@ -27,7 +27,7 @@ from batcher.checkpoint.ownership import Ownership
 from batcher.checkpoint.placement import Placement
 from batcher.checkpoint.reader import KILLED_CALLS, CheckpointReader, check, fact_in
 from batcher.errors import OutputError, StorageError
-from batcher.records import Mark, Outcome, Recorded
+from batcher.records import Mark, Outcome, Recorded, Unanswered
 
 _INSERT = (
     f"INSERT OR REPLACE INTO outcomes ({schema.COLUMNS}) "
@@ -105,11 +105,11 @@ class Checkpoint(CheckpointReader):
         self,
         outcomes: Sequence[Outcome],
         marks: Sequence[Mark] = (),
-        unanswered: Sequence[str] = (),
+        unanswered: Sequence[Unanswered] = (),
     ) -> None:
         """Record `outcomes` and `marks` in one transaction; after the next `sync` they are safe.
 
-        `unanswered` are the keys of calls that were sent and not answered whole, one for each.
+        `unanswered` are calls that were sent and not answered whole, one item for each.
 
         Raises:
             DiskFullError: there is no room; nothing was written, and it can be tried again.
@@ -118,8 +118,9 @@ class Checkpoint(CheckpointReader):
         """
         with self._writing() as connection:
             connection.executemany(
-                "INSERT INTO unanswered VALUES (?, 1) ON CONFLICT DO UPDATE SET calls = calls + 1",
-                [(key,) for key in unanswered],
+                "INSERT INTO unanswered VALUES (?, 1, ?) "
+                "ON CONFLICT DO UPDATE SET calls = calls + 1, cost = cost + excluded.cost",
+                unanswered,
             )
             connection.executemany(_INSERT, map(encoded, outcomes))
             connection.executemany(

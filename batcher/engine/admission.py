@@ -2,21 +2,21 @@
 
 Rows wait here in order. A row is let through when a lane of its model (a key, with the limits that
 hold for it) has room and no ceiling forbids it. How calls ended comes back here, and what that
-means is decided here: a pause, an outage, a key that is set aside, the end of the run. The rules
-are in `policy`, which has neither clock nor waiting; both are here.
+means is decided by the judge: a pause, an outage, a key that is set aside, the end of the run. The
+rules are in `policy`, which has neither clock nor waiting; both are here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
 
-from batcher.engine.policy.lane import Account, Lane, Pass
-from batcher.engine.policy.spending import NOTHING, Bill, Spending
+from batcher.engine.policy.lane import Account, Lane
+from batcher.engine.policy.spending import NOTHING, Spending
+from batcher.engine.waiting import Permit, Queue, Waiter, Wish
 from batcher.errors import Halt
 from batcher.limits import Flow
 from batcher.wording import lasting
@@ -26,7 +26,16 @@ from batcher.wording import lasting
 # as probes.
 ROWS_PER_CALL = 2
 LEAST_ROWS = 64
+# A row that failed is back here after so long at most.
+MAX_BACKOFF_S = 60.0
 _FIRST_BOUND = 16
+# Waits that rounding left over would be waited for without end by a clock that stands still.
+_LEAST_WAIT_S = 0.001
+
+_NO_PROBE = Halt(
+    "The endpoint is down, and each row left may be sent only once more: none is risked to ask "
+    "whether it is back. The same command goes on once it is."
+)
 
 
 class RowPendingError(Exception):
@@ -37,45 +46,6 @@ class RunStoppedError(RowPendingError):
     """No further call can be made, or would help."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A call that a row wants to make.
-
-    `models` are those that may answer it, the first one first: the next only while the endpoint
-    is down for those before. `prompt` estimates its tokens, `most` is the longest answer that it
-    asks for. `tries` counts its failures, and `last_chance` says that it must not be lost again:
-    such a row is no probe.
-    """
-
-    models: tuple[str, ...]
-    prompt: int
-    most: int | None
-    worst: Bill
-    tries: int
-    last_chance: bool
-
-
-@dataclass(slots=True, eq=False)
-class Permit:
-    """Leave to make one call by `lane`.
-
-    Once the call has `ended` the lane has room for another; the permit is held until its answer is
-    written down.
-    """
-
-    lane: Lane
-    way: Pass
-    wish: Wish
-    spent: Bill | None = None
-    ended: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Waiter:
-    wish: Wish
-    granted: asyncio.Future[Permit]
-
-
 OpenLane = Callable[[Account, str], Lane]
 
 
@@ -83,8 +53,9 @@ OpenLane = Callable[[Account, str], Lane]
 class Admission:
     """Lets calls through by the lanes of `accounts`, which `open_lane` makes as models come up.
 
-    At most `calls` permits are held at once, whatever the lanes allow. `on_halt` hears why no more can
-    be made; `on_widen` hears of how many there may be, before there are more than it knew of.
+    At most `calls` permits are held at once, whatever the lanes allow. `on_halt` hears why no more
+    calls can be made; `on_widen` hears of how many there may be, before there are more than it knew
+    of. What they raise, all that wait raise.
     """
 
     accounts: Sequence[Account]
@@ -98,11 +69,13 @@ class Admission:
     in_flight: int = 0
     peak: int = 0
     _bound: int = 0
+    _arrivals: int = 0
+    _left_at: float = -inf
     _lanes: dict[str, tuple[Lane, ...]] = field(default_factory=dict)
-    _queues: dict[tuple[str, ...], deque[_Waiter]] = field(default_factory=dict)
+    _queues: dict[tuple[str, ...], Queue] = field(default_factory=dict)
     _closed: bool = False
     _due: float = inf
-    _timer: asyncio.Task[None] | None = None
+    _timer: asyncio.Future[None] | None = None
 
     @contextlib.asynccontextmanager
     async def admitted(self, wish: Wish) -> AsyncIterator[Permit]:
@@ -123,11 +96,7 @@ class Admission:
     def close(self) -> None:
         """Let nobody through any more; those who wait leave without a call."""
         self._closed = True
-        for queue in self._queues.values():
-            while queue:
-                waiter = queue.popleft()
-                if not waiter.granted.done():
-                    waiter.granted.set_exception(RunStoppedError())
+        self._dismiss(RunStoppedError())
         self._disarm()
 
     def lanes(self, model: str) -> tuple[Lane, ...]:
@@ -149,17 +118,16 @@ class Admission:
 
     def look_again(self) -> None:
         """Let those through for whom something changed."""
-        if self._closed:
-            return
-        soonest = min((self._let_through(queue) for queue in self._queues.values()), default=inf)
-        if soonest < inf:
-            self._arm(self.monotonic() + soonest)
+        try:
+            self._look()
+        except Exception as error:  # noqa: BLE001 -- whoever waits hears of it; a timer can tell nobody
+            self._dismiss(error)
 
     @property
     def width(self) -> int:
         """Rows that may be unfinished at once."""
-        lanes = [lane for lanes in self.by_model() for lane in lanes if lane.is_usable]
-        calls = sum(lane.limit.limit for lane in lanes)
+        lanes = self._usable()
+        calls = min(self.calls, sum(lane.limit.limit for lane in lanes))
         # Each failed probe lets one more in: the rows at hand may be what is wrong.
         probes = sum(lane.breaker.failed_probes for lane in lanes)
         return max(LEAST_ROWS, ROWS_PER_CALL * calls) + probes
@@ -167,101 +135,145 @@ class Admission:
     def flow(self) -> Flow:
         """Return how calls flow now."""
         now = self.monotonic()
-        lanes = [lane for lanes in self.by_model() for lane in lanes if lane.is_usable]
+        lanes = self._usable()
         held = [text for lane in lanes if (text := _held(lane, now)) is not None]
         waiting = held[0] if held and len(held) == len(lanes) else None
         limit = min(self.calls, sum(lane.limit.limit for lane in lanes))
         return Flow(self.in_flight, limit, waiting)
 
+    def _usable(self) -> list[Lane]:
+        return [lane for lanes in self.by_model() for lane in lanes if lane.is_usable]
+
     async def _entered(self, wish: Wish) -> Permit:
         if self._closed:
             raise RunStoppedError
-        queue = self._queues.setdefault(wish.models, deque())
-        waiter = _Waiter(wish, asyncio.get_running_loop().create_future())
-        queue.append(waiter)
-        if len(queue) == 1:
-            self.look_again()
+        self._arrivals += 1
+        waiter = Waiter(self._arrivals, wish, asyncio.get_running_loop().create_future())
+        self._queues.setdefault(wish.models, Queue(wish.models)).join(waiter)
+        self.look_again()
+        granted = waiter.granted
         try:
-            return await waiter.granted
+            return await granted
         except asyncio.CancelledError:
-            if waiter in queue:
-                queue.remove(waiter)
-            elif waiter.granted.done() and not waiter.granted.cancelled():
-                permit = waiter.granted.result()
+            if not granted.cancelled() and granted.exception() is None:
+                permit = granted.result()
                 permit.spent = NOTHING
-                permit.lane.breaker.abandoned()
                 self._leave(permit)
+            else:
+                # Those behind it may need less than it did.
+                self.look_again()
             raise
 
     def end(self, permit: Permit) -> None:
-        """Let another call take the lane; may be said more than once."""
+        """Let another call take the lane; whatever else the permit stands for is held."""
+        self._vacate(permit)
+        self.look_again()
+
+    def _vacate(self, permit: Permit) -> None:
         if not permit.ended:
             permit.ended = True
             permit.lane.leave()
-            self.look_again()
 
     def _leave(self, permit: Permit) -> None:
         self.in_flight -= 1
+        self._left_at = self.monotonic()
+        self._vacate(permit)
+        if permit.way.probe and not permit.judged:
+            permit.lane.breaker.abandoned()
         worst = permit.wish.worst
         self.spending.settle(worst, worst if permit.spent is None else permit.spent)
-        self.end(permit)
         self.look_again()
 
-    def _let_through(self, queue: deque[_Waiter]) -> float:
-        """Let through whom nothing holds; return the seconds until the next may pass."""
-        while queue and self.in_flight < self.calls:
-            if queue[0].granted.done():
-                # Its row was cancelled, and has not got to leaving the queue.
-                queue.popleft()
-                continue
-            lane, wait = self._next_lane(queue[0].wish.models)
-            if lane is None:
-                return wait
-            waiter = _probe_of(queue) if lane.breaker.is_open else queue[0]
-            if waiter is None:
-                return inf
-            wish = waiter.wish
-            if (ceiling := self.spending.refuses(wish.worst)) is not None:
-                if self.spending.is_idle:
-                    self.halt(Halt(ceiling.reached))
-                return inf
-            self.spending.reserve(wish.worst)
-            queue.remove(waiter)
-            self._count()
-            tokens = lane.forecast.tokens(wish.prompt, wish.most)
-            way = lane.admit(self.monotonic(), tokens)
-            waiter.granted.set_result(Permit(lane, way, wish))
-        return inf
+    def _dismiss(self, why: BaseException) -> None:
+        for queue in self._queues.values():
+            queue.dismiss(why)
+        self._queues = {}
 
-    def _count(self) -> None:
+    def _look(self) -> None:
+        """Let through whom nothing holds: of several queues, who came first."""
+        self._queues = {models: queue for models, queue in self._queues.items() if queue.first}
+        queues = list(self._queues.values())
+        soonest = inf
+        while self.in_flight < self.calls:
+            firsts = [(waiter.number, queue) for queue in queues if (waiter := queue.first)]
+            _, queue = min(firsts, key=lambda first: first[0], default=(0, None))
+            if queue is None:
+                break
+            wait = self._let_one_through(queue)
+            if wait > 0:
+                soonest = min(soonest, wait)
+                queues.remove(queue)
+        if soonest < inf and not self._closed:
+            self._arm(self.monotonic() + soonest)
+
+    def _let_one_through(self, queue: Queue) -> float:
+        """Let a row of `queue` through; where none may go, return the seconds until one may."""
+        found = self._next(queue)
+        if not isinstance(found, tuple):
+            return found
+        lane, waiter = found
+        wish = waiter.wish
+        if (ceiling := self.spending.refuses(wish.worst)) is not None:
+            if self.spending.is_idle:
+                self.halt(Halt(ceiling.reached))
+            return inf
+        # Both may fail, as they write: first, while there is nothing to take back.
+        self._expect(self.in_flight + 1)
+        self.spending.reserve(wish.worst)
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
-        if self.in_flight > self._bound:
-            self._bound = min(self.calls, max(_FIRST_BOUND, 2 * self.in_flight))
-            self.on_widen(self._bound)
+        tokens = lane.forecast.tokens(wish.prompt, wish.most)
+        way = lane.admit(self.monotonic(), tokens)
+        waiter.granted.set_result(Permit(lane, way, wish, lane.account.renewals))
+        return 0.0
 
-    def _next_lane(self, models: tuple[str, ...]) -> tuple[Lane | None, float]:
-        """Return the lane that a call may take now, or the seconds until there may be one."""
+    def _expect(self, calls: int) -> None:
+        if calls > self._bound:
+            bound = min(self.calls, max(_FIRST_BOUND, 2 * calls))
+            self.on_widen(bound)
+            self._bound = bound
+
+    def _next(self, queue: Queue) -> tuple[Lane, Waiter] | float:
+        """Return which row goes by which lane now, or the seconds until one may."""
         now = self.monotonic()
-        soonest = inf
-        for model in models:
+        soonest, unasked = inf, False
+        for model in queue.models:
             lanes = [lane for lane in self.lanes(model) if lane.is_usable]
-            waits = [(lane.wait(now), lane.in_flight / lane.limit.limit, lane) for lane in lanes]
-            wait, _, lane = min(waits, key=lambda found: found[:2], default=(inf, 0.0, None))
-            if wait <= 0:
-                return lane, 0.0
-            soonest = min(soonest, wait)
-            if any(not lane.breaker.is_open for lane in lanes):
+            ready = []
+            for lane in lanes:
+                wait = lane.wait(now)
+                if wait > 0:
+                    soonest = min(soonest, wait)
+                else:
+                    ready.append(lane)
+            for lane in sorted(ready, key=lambda lane: lane.in_flight / lane.limit.limit):
+                waiter = queue.probe() if lane.breaker.is_open else queue.first
+                if waiter is not None:
+                    return lane, waiter
+                unasked = True
+            if not all(lane.breaker.is_open for lane in lanes):
                 break
-        return None, soonest
+        if unasked and soonest == inf and not self.in_flight:
+            return self._patience(now)
+        return soonest
+
+    def _patience(self, now: float) -> float:
+        """Return the seconds to wait for a row that may be a probe; halt where none can come."""
+        left = self._left_at + MAX_BACKOFF_S - now
+        if left <= 0:
+            self.halt(_NO_PROBE)
+            return inf
+        return left
 
     def _arm(self, due: float) -> None:
         """Look again at `due`, or before."""
-        if due >= self._due:
+        if due > self._due - _LEAST_WAIT_S:
             return
         self._disarm()
         self._due = due
-        self._timer = asyncio.create_task(self._look_later(due))
+        wait = max(due - self.monotonic(), _LEAST_WAIT_S)
+        self._timer = asyncio.ensure_future(self.sleep(wait))
+        self._timer.add_done_callback(self._rang)
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -269,17 +281,15 @@ class Admission:
         self._timer = None
         self._due = inf
 
-    async def _look_later(self, due: float) -> None:
-        await self.sleep(due - self.monotonic())
-        self._timer = None
-        self._due = inf
-        self.look_again()
-
-
-def _probe_of(queue: deque[_Waiter]) -> _Waiter | None:
-    """Choose who asks whether the endpoint is back: a row that failed as little as possible."""
-    fit = [waiter for waiter in queue if not (waiter.wish.last_chance or waiter.granted.done())]
-    return min(fit, key=lambda waiter: waiter.wish.tries, default=None)
+    def _rang(self, timer: asyncio.Future[None]) -> None:
+        if timer is not self._timer or timer.cancelled():
+            return
+        self._disarm()
+        error = timer.exception()
+        if error is None:
+            self.look_again()
+        else:
+            self._dismiss(error)
 
 
 def _held(lane: Lane, now: float) -> str | None:

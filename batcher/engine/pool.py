@@ -15,16 +15,17 @@ async def run_pool(
     settle: Callable[[Request], Awaitable[None]],
     *,
     width: Callable[[], int],
+    changed: asyncio.Event,
     stopping: asyncio.Event,
 ) -> None:
     """Settle each request, at most `width` of them unfinished when the next is pulled.
 
+    Whoever makes `width` larger sets `changed`.
     A row for which `settle` raises RowPendingError stays pending. When `stopping` is set no further
     request is pulled, and the unfinished ones are waited for. Any other exception cancels
     the rest and is raised as it is.
     """
     unfinished = 0
-    changed = asyncio.Event()
 
     async def work(request: Request) -> None:
         with contextlib.suppress(RowPendingError):

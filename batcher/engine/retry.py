@@ -15,14 +15,14 @@ from dataclasses import dataclass, field, replace
 
 import tenacity
 
-from batcher.engine.admission import Admission, Permit, Wish
-from batcher.engine.judgement import Judge, Verdict
+from batcher.engine.admission import MAX_BACKOFF_S, Admission
+from batcher.engine.judgement import Judge
 from batcher.engine.policy.spending import NOTHING, Bill
+from batcher.engine.waiting import Permit, Wish
 from batcher.errors import Action, ErrorClass, Problem, ProviderError
 from batcher.providers import Pricing, estimate_tokens
 from batcher.records import Attempt, Completion, Failure, Outcome, Request, Success
 
-MAX_BACKOFF_S = 60.0
 MAX_AMBIGUOUS = 3
 # A row that failed so often while others went well is suspect: it says nothing of the endpoint.
 SUSPECT = 2
@@ -83,7 +83,6 @@ class _Row:
     counted: int = 0
     unanswered: int = 0
     possible_cost: int = 0
-    expired_by: int | None = None
     over: bool = False
     at_once: bool = False
 
@@ -132,9 +131,7 @@ class Retrier:
         Raises:
             RunStoppedError: the run cannot go on; the row stays pending.
         """
-        models = self.fallback.models_for(str(request.body["model"]))
-        before = self.unanswered.get(request.key, 0)
-        row = _Row(request, before, models, estimate_tokens(request.body))
+        row = self._begun(request)
         problem = self._forbidden(row)
         if problem is not None:
             await put(row.failure(problem, self.clock()))
@@ -150,6 +147,11 @@ class Retrier:
             await retrying(self._attempt, row, put)
         except ProviderError as error:
             await put(row.failure(error.problem, self.clock()))
+
+    def _begun(self, request: Request) -> _Row:
+        models = self.fallback.models_for(str(request.body["model"]))
+        before = self.unanswered.get(request.key, 0)
+        return _Row(request, before, models, estimate_tokens(request.body))
 
     def _forbidden(self, row: _Row) -> Problem | None:
         """Say why a row must not be called at all, if so."""
@@ -231,24 +233,20 @@ class Retrier:
 
     def _failed(self, row: _Row, permit: Permit, error: ProviderError) -> None:
         """Draw the consequences of the attempt that just failed."""
-        error_class, account = error.problem.error_class, permit.lane.account
+        error_class = error.problem.error_class
         if not _may_be_billed(error.problem):
             permit.spent = NOTHING
         row.unanswered += error_class is ErrorClass.AMBIGUOUS
-        expired = error_class is ErrorClass.TOKEN_EXPIRED
-        again = expired and row.expired_by == account.number
-        row.expired_by = account.number if expired else None
-        verdict = self.judge.failed(
-            permit, error, telling=row.counted < SUSPECT, expired_again=again
-        )
-        row.counted += verdict.counts
+        verdict = self.judge.failed(permit, error, telling=row.counted < SUSPECT)
         left = row.models[row.models.index(permit.lane.model) + 1 :]
-        if error_class in self.fallback.on and left:
+        falls_back = error_class in self.fallback.on and bool(left)
+        if falls_back:
             row.models = left
-            verdict = Verdict(counts=False, at_once=True)
-        row.at_once = verdict.at_once
-        row.over = not row.at_once and (
-            error_class.rule.action is Action.FAIL_ROW
+        else:
+            row.counted += verdict.counts
+        row.at_once = falls_back or verdict.at_once
+        row.over = (
+            (error_class.rule.action is Action.FAIL_ROW and not falls_back)
             or row.counted >= self.policy.max_attempts
             or self.policy.forbids_another(row.unanswered)
         )

@@ -24,6 +24,7 @@ class LocalExecutor:
     retrier: Retrier
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     halted: Halt | None = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def admission(self) -> Admission:
@@ -62,7 +63,13 @@ class LocalExecutor:
             await retrier.settle(request, put)
 
         try:
-            await run_pool(requests, settle, width=lambda: self.width, stopping=self.stopping)
+            await run_pool(
+                requests,
+                settle,
+                width=lambda: self.width,
+                changed=self._changed,
+                stopping=self.stopping,
+            )
         finally:
             self.stop()
 
@@ -78,14 +85,17 @@ class LocalExecutor:
 
     async def _sleep(self, seconds: float) -> None:
         """Back off, unless the run stops meanwhile."""
+        # How a call failed may let more rows in, though none has ended.
+        self._changed.set()
         if seconds <= 0:
             return
         stop = asyncio.ensure_future(self.stopping.wait())
         backoff = asyncio.ensure_future(self.retrier.sleep(seconds))
         try:
             await asyncio.wait({stop, backoff}, return_when=asyncio.FIRST_COMPLETED)
+            if self.stopping.is_set():
+                raise RunStoppedError
+            await backoff
         finally:
             stop.cancel()
             backoff.cancel()
-        if self.stopping.is_set():
-            raise RunStoppedError

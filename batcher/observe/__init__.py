@@ -1,5 +1,6 @@
 """Folds what happens into what is shown: counts, a bar, log lines, a summary."""
 
+from batcher.observe.cost import cost_lines
 from batcher.observe.log import AttemptLog, EventLog, Heartbeat
 from batcher.observe.progress import ProgressBar
 from batcher.observe.summary import Summary
@@ -15,4 +16,5 @@ __all__ = [
     "Tally",
     "Watcher",
     "Watchers",
+    "cost_lines",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batcher.limits import Concurrency
+from batcher.observe.cost import cost_lines
 from batcher.observe.tally import Tally
 from batcher.records import Counts
 from batcher.wording import counted
@@ -65,6 +66,7 @@ class Summary:
             f"  tokens    {counts.prompt_tokens:,} in ({counts.cached_tokens:,} cached), "
             f"{counts.completion_tokens:,} out ({counts.reasoning_tokens:,} reasoning)"
         )
+        yield from cost_lines(counts, 12)
         rate = tally.rows / self.wall_s if self.wall_s else 0.0
         yield f"  calls     {_in_flight(self.concurrency)}"
         yield f"  time      {self.wall_s:,.1f} s, {rate:,.1f} rows/s"

@@ -7,12 +7,17 @@ from typing import Any
 
 import pyarrow as pa
 
+from batcher.money import NANOS
 from batcher.records import Recorded
 
 
 def by_column(recorded: Sequence[Recorded]) -> dict[str, Sequence[object]]:
-    """Return the values of each field of one or more outcomes."""
-    return dict(zip(Recorded._fields, zip(*recorded, strict=True), strict=True))
+    """Return the values of each field of one or more outcomes; costs in units of the currency."""
+    columns: dict[str, Sequence[object]] = dict(
+        zip(Recorded._fields, zip(*recorded, strict=True), strict=True)
+    )
+    columns["cost"] = [None if one.cost is None else one.cost / NANOS for one in recorded]
+    return columns
 
 
 def array(values: Sequence[object], type_: pa.DataType) -> pa.Array[Any]:

@@ -30,6 +30,8 @@ ANSWER = pa.schema(
         ("completion_tokens", _INT64),
         ("cached_tokens", _INT64),
         ("reasoning_tokens", _INT64),
+        ("cost", _FLOAT64),
+        ("currency", _TEXT),
         ("attempts", _INT32),
         ("ambiguous_attempts", _INT32),
         ("latency_s", _FLOAT64),

@@ -66,7 +66,7 @@ class Pricing:
 
     A call's price is that of the first band that covers it. `unit` is the currency, None where no
     price at all is known; `listed` the day the shipped list was read, `source` where (None without
-    a list of this provider).
+    a list of this provider). `origin` says whose prices these are, after "the prices of".
     """
 
     unit: str | None
@@ -74,6 +74,7 @@ class Pricing:
     models: Mapping[str, Model]
     listed: dt.date
     source: str | None = None
+    origin: str = ""
 
     @classmethod
     def of(cls, provider: str, overrides: Mapping[str, PriceSpec]) -> Pricing:
@@ -86,7 +87,9 @@ class Pricing:
         own = listing.providers.get(provider, _Listed())
         unit = next((price.currency for price in overrides.values()), own.currency)
         prices: dict[str, tuple[Band, ...]] = {}
-        if own.currency == unit:
+        origins = ["the job"] if overrides else []
+        if own.prices and own.currency == unit:
+            origins.append(str(listing.listed))
             prices |= {model: tuple(map(_band, bands)) for model, bands in own.prices.items()}
         prices |= {model: (_overriding(price),) for model, price in overrides.items()}
         models = dict(listing.models)
@@ -95,7 +98,7 @@ class Pricing:
             models[model] = Model(
                 price.context or known.context, price.max_output or known.max_output
             )
-        return cls(unit, prices, models, listing.listed, own.source)
+        return cls(unit, prices, models, listing.listed, own.source, " and of ".join(origins))
 
     def currency(self, model: str) -> str | None:
         """Return the currency that calls of `model` are paid in, None where it has no price."""

@@ -56,8 +56,8 @@ def spending(
         most = money_of(spec.max_cost)
         cost = Ceiling(
             most.nanos,
-            _most(0, fact(SPENT_COST)),
-            f"Stopped at the ceiling of {amount(*most)} (--max-cost): {_WORST}",
+            _most(counts.cost + counts.possible_cost, fact(SPENT_COST)),
+            f"Stopped at the ceiling of {amount(most.nanos)} {most.currency} (--max-cost): {_WORST}",
             lambda nanos: remember(SPENT_COST, nanos),
         )
     if spec.max_tokens_total is not None:

@@ -13,7 +13,7 @@ from batcher.checkpoint import BEAT_S, Checkpoint, GroupCommit, Reserve, RowSet
 from batcher.errors import DiskFullError, ErrorClass, Halt
 from batcher.executors import LocalExecutor
 from batcher.inputs import Dataset
-from batcher.records import Attempt, Failure, Mark, Outcome, Prompt, Request
+from batcher.records import Attempt, Failure, Mark, Outcome, Prompt, Request, Unanswered
 from batcher.run.ceilings import Progress
 from batcher.run.prepare import Preparation
 from batcher.run.signals import heeded_signals, held_back
@@ -150,9 +150,9 @@ class LiveRun:
         """Take down a call that may have been billed, before the row has its outcome."""
         problem = attempt.problem
         if problem is not None and problem.error_class is ErrorClass.AMBIGUOUS:
-            self._group.note(request.key)
+            self._group.note(request.key, possible_cost)
 
-    def _write(self, outcomes: Sequence[Outcome], unanswered: Sequence[str]) -> None:
+    def _write(self, outcomes: Sequence[Outcome], unanswered: Sequence[Unanswered]) -> None:
         # The reading thread may add a mark at any moment; a deque loses none. One that is lost by
         # an error costs only reading.
         marks = [self._marks.popleft() for _ in range(len(self._marks))]

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from batcher.checkpoint import Checkpoint, Comparison
+from batcher.checkpoint import PRICES, Checkpoint, Comparison
 from batcher.errors import ConfigurationError
 from batcher.inputs import Dataset
+from batcher.providers import Pricing
 from batcher.records import Request
 from batcher.run.prepare import Preparation
 from batcher.wording import counted
@@ -72,6 +73,26 @@ def settle(
                 )
             placement.apply()
     checkpoint.remember(**present)
+
+
+def agree_on_prices(checkpoint: Checkpoint, pricing: Pricing) -> None:
+    """Remember by which prices this run counts its cost, so that all of it is in one currency.
+
+    Raises:
+        ConfigurationError: what was counted before is in another.
+    """
+    if pricing.unit is None:
+        return
+    counts = checkpoint.counts()
+    if counts.currency not in (None, pricing.unit) and counts.cost + counts.possible_cost > 0:
+        raise ConfigurationError(
+            f"{checkpoint.path.parent} counts its cost in {counts.currency}, this run would in "
+            f'{pricing.unit}: set its prices in {counts.currency} under [prices."MODEL"] in a job, '
+            "or name another directory with -o"
+        )
+    if (counts.currency, counts.priced_by) != (pricing.unit, pricing.origin):
+        prices = {"currency": pricing.unit, "priced_by": pricing.origin}
+        checkpoint.remember(**{PRICES: prices})
 
 
 def _change(

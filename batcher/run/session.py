@@ -34,7 +34,7 @@ from batcher.run.directory import WRITTEN, run_directory
 from batcher.run.export import export
 from batcher.run.live import LiveRun
 from batcher.run.prepare import Preparation
-from batcher.run.resume import Consent, settle
+from batcher.run.resume import Consent, agree_on_prices, settle
 from batcher.run.rows import input_facts, kept, open_dataset, refuse_to_overwrite
 from batcher.run.signals import interruptible
 
@@ -71,7 +71,8 @@ class Session:
             BatcherError: nothing more can be done; whatever was received is recorded.
             Interruption: a signal came before the first call.
         """
-        check(self.job, pricing_of(self.job, self.callee))
+        pricing = pricing_of(self.job, self.callee)
+        check(self.job, pricing)
         directory = run_directory(self.job.input, self.job.output.directory)
         directory.create()
         prepare = Preparation(Renderer(self.job), time.time)
@@ -84,6 +85,7 @@ class Session:
         ):
             dataset = open_dataset(self.job, directory.path, self.stdin)
             refuse_to_overwrite(dataset, directory.path, WRITTEN)
+            agree_on_prices(checkpoint, pricing)
             settle(
                 checkpoint,
                 self.job.request_settings(),

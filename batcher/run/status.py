@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from batcher.checkpoint import CheckpointReader, RunLock
+from batcher.money import NANOS
+from batcher.observe import cost_lines
 from batcher.records import Counts
 from batcher.run.description import counted_rows
 from batcher.run.directory import RunDirectory
@@ -56,6 +58,11 @@ class Status:
             "completion_tokens": counts.completion_tokens,
             "cached_tokens": counts.cached_tokens,
             "reasoning_tokens": counts.reasoning_tokens,
+            "cost": counts.cost / NANOS,
+            "possible_cost": counts.possible_cost / NANOS,
+            "unpriced": counts.unpriced,
+            "currency": counts.currency,
+            "priced_by": counts.priced_by,
         }
 
     def lines(self) -> Iterator[str]:
@@ -70,6 +77,7 @@ class Status:
         for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
             yield f"          {rows:,} {error_class}: {error_class.rule.hint}"
         yield f"  tokens  {counts.prompt_tokens:,} in, {counts.completion_tokens:,} out"
+        yield from cost_lines(counts, 10)
         yield f"  calls   {counts.attempts:,}"
         if counts.ambiguous_attempts or counts.killed_calls:
             yield (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batcher.checkpoint.group_commit import MAX_DELAY_S, MAX_ROWS, GroupCommit
 from batcher.errors import StorageError
-from batcher.records import Outcome, Success
+from batcher.records import Outcome, Success, Unanswered
 
 MakeSuccess = Callable[..., Success]
 FOREVER = 3600.0
@@ -23,7 +23,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.written: list[int] = []
-        self.unanswered: list[str] = []
+        self.unanswered: list[Unanswered] = []
         self.writes = 0
         self.syncs: list[list[int]] = []
         self.synced: list[int] = []
@@ -38,7 +38,7 @@ class Disk:
         self.write_error: StorageError | None = None
         self.sync_error: StorageError | None = None
 
-    def write(self, outcomes: Sequence[Outcome], unanswered: Sequence[str]) -> None:
+    def write(self, outcomes: Sequence[Outcome], unanswered: Sequence[Unanswered]) -> None:
         self.writes += 1
         self.writing.set()
         assert self.write_gate.wait(30)
@@ -224,13 +224,13 @@ async def test_a_call_without_an_answer_is_written_before_its_row_has_an_outcome
 ) -> None:
     group = disk.group()
     running = asyncio.create_task(group.run())
-    group.note("key-1")
-    group.note("key-1")
+    group.note("key-1", 5)
+    group.note("key-1", 0)
     await asyncio.to_thread(disk.writing.wait, 30)
-    group.note("key-2")
+    group.note("key-2", 7)
     group.close()
     await running
-    assert disk.unanswered == ["key-1", "key-1", "key-2"]
+    assert disk.unanswered == [("key-1", 5), ("key-1", 0), ("key-2", 7)]
 
 
 async def test_a_beat_is_written_while_nothing_arrives(disk: Disk) -> None:

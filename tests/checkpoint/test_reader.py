@@ -12,9 +12,10 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.errors import StorageError
-from batcher.records import Mark, Success
+from batcher.records import Failure, Mark, Success
 
 MakeSuccess = Callable[..., Success]
+MakeFailure = Callable[..., Failure]
 Read = Callable[[CheckpointReader], object]
 
 
@@ -72,13 +73,43 @@ def test_calls_without_an_answer_are_counted_until_their_row_has_an_outcome(
 ) -> None:
     """Promise 4: across processes."""
     with Checkpoint.open(path) as checkpoint:
-        checkpoint.write([], unanswered=["key-id-1", "key-id-2", "key-id-1"])
+        checkpoint.write([], unanswered=[("key-id-1", 5), ("key-id-2", 0), ("key-id-1", 7)])
     with Checkpoint.open(path) as checkpoint:
         assert checkpoint.unanswered() == {"key-id-1": 2, "key-id-2": 1}
-        assert checkpoint.counts().ambiguous_attempts == 3
-        checkpoint.write([replace(success(1), unanswered_before=2)])
+        assert checkpoint.unanswered_costs() == {"key-id-1": 12, "key-id-2": 0}
+        counts = checkpoint.counts()
+        assert (counts.ambiguous_attempts, counts.possible_cost, counts.cost) == (3, 12, 0)
+        checkpoint.write([replace(success(1), unanswered_before=2, cost=3, possible_cost=12)])
         assert checkpoint.unanswered() == {"key-id-2": 1}
-        assert checkpoint.counts().ambiguous_attempts == 3
+        counts = checkpoint.counts()
+        assert (counts.ambiguous_attempts, counts.possible_cost, counts.cost) == (3, 12, 3)
+
+
+def test_costs_are_summed_and_results_without_one_are_counted(
+    path: Path, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write(
+            [
+                replace(success(1), cost=5, possible_cost=1, currency="CNY"),
+                replace(success(2), cost=0, currency="CNY"),
+                success(3),
+                replace(failure(4, key="key-4"), cost=7, currency="CNY"),
+                failure(5, key="key-5"),
+            ]
+        )
+        checkpoint.remember(prices={"currency": "CNY", "priced_by": "2026-07-01"})
+        counts = checkpoint.counts()
+        assert (counts.cost, counts.possible_cost, counts.unpriced) == (12, 1, 1)
+        assert (counts.currency, counts.priced_by) == ("CNY", "2026-07-01")
+        costs = [(one.cost, one.possible_cost, one.currency) for one in checkpoint.outcomes()]
+        assert costs[:3] == [(5, 1, "CNY"), (0, 0, "CNY"), (None, 0, None)]
+
+
+def test_without_prices_no_currency_is_known(path: Path) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        counts = checkpoint.counts()
+        assert (counts.cost, counts.currency, counts.priced_by) == (0, None, None)
 
 
 @pytest.mark.parametrize("kills", [1, 3])

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -131,7 +132,7 @@ def test_another_version_of_the_schema_is_refused_and_both_are_named(
     with Checkpoint.open(path):
         pass
     _query(path, "PRAGMA user_version = 99")
-    with pytest.raises(StorageError, match=r"version 99, this batcher reads 2; go on with"):
+    with pytest.raises(StorageError, match=r"version 99, this batcher reads 3; go on with"):
         door(path).__enter__()
 
 
@@ -186,6 +187,7 @@ def test_a_commit_outlives_its_killed_process_and_a_transaction_under_way_does_n
     script = f"""
 import time
 from pathlib import Path
+from typing import Any
 from batcher.checkpoint import Checkpoint
 from batcher.records import *
 with Checkpoint.open(Path({str(path)!r})) as checkpoint:
@@ -303,6 +305,7 @@ def test_facts_are_remembered_as_json_values(checkpoint: Checkpoint) -> None:
 def test_another_process_reads_while_one_writes(path: Path, success: MakeSuccess) -> None:
     script = f"""
 from pathlib import Path
+from typing import Any
 from batcher.checkpoint import Checkpoint
 with Checkpoint.read(Path({str(path)!r})) as checkpoint:
     print(checkpoint.counts().results, [recorded.row for recorded in checkpoint.outcomes()])
@@ -339,12 +342,13 @@ def test_the_outcomes_are_those_of_one_moment(checkpoint: Checkpoint, success: M
 
 def _recount(outcomes: list[Recorded]) -> Counts:
     errors = Counter(ErrorClass(o.error_class) for o in outcomes if o.error_class)
-    summed = {
+    summed: dict[str, Any] = {
         name: sum(getattr(outcome, name) or 0 for outcome in outcomes) for name in schema.SUMMED
     }
     results = sum(outcome.error_class is None for outcome in outcomes)
     truncated = sum(outcome.finish_reason == "length" for outcome in outcomes)
-    return Counts(results, truncated, errors, **summed)
+    unpriced = sum(outcome.error_class is None and outcome.cost is None for outcome in outcomes)
+    return Counts(results, truncated, errors, unpriced=unpriced, **summed)
 
 
 _tokens = st.none() | st.integers(0, 1000)
@@ -357,12 +361,15 @@ _attempts = st.integers(0, 3).map(
 @st.composite
 def _outcomes(draw: st.DrawFn, success: MakeSuccess, failure: MakeFailure) -> Outcome:
     row, attempts = draw(st.integers(0, 5)), draw(_attempts)
+    cost, possible_cost = draw(_tokens), draw(st.integers(0, 1000))
     if draw(st.booleans()):
         reason = draw(st.sampled_from(["stop", "length", "tool_calls"]))
-        return success(row, finish_reason=reason, usage=draw(_usages), attempts=attempts)
+        made = success(row, finish_reason=reason, usage=draw(_usages), attempts=attempts)
+        return replace(made, cost=cost, possible_cost=possible_cost)
     classes = st.sampled_from([ErrorClass.SERVER_ERROR, ErrorClass.BAD_REQUEST])
     key = draw(st.sampled_from([None, f"key-id-{row}"]))
-    return failure(row, key=key, error_class=draw(classes), attempts=attempts)
+    failed = failure(row, key=key, error_class=draw(classes), attempts=attempts)
+    return replace(failed, cost=cost, possible_cost=possible_cost)
 
 
 @given(data=st.data())

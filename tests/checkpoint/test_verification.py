@@ -24,8 +24,9 @@ MakeRequest = Callable[..., Request]
 
 
 _TWICE = """
-    INSERT INTO outcomes (row, id, key, attempts, ambiguous_attempts, finished_at, checksum)
-    SELECT 99, id, key, attempts, ambiguous_attempts, finished_at, checksum
+    INSERT INTO outcomes
+        (row, id, key, attempts, ambiguous_attempts, possible_cost, finished_at, checksum)
+    SELECT 99, id, key, attempts, ambiguous_attempts, possible_cost, finished_at, checksum
     FROM outcomes WHERE row = 5
 """
 
@@ -45,7 +46,7 @@ def sound(path: Path, success: MakeSuccess, failure: MakeFailure, request_of: Ma
                 failure(41, error_class=ErrorClass.INVALID_ROW),
             ],
             [Mark(16, 0, 17, 1234)],
-            ["a pending key"],
+            [("a pending key", 5)],
         )
         with checkpoint.placement() as placement:
             for row in range(1, 42):

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batcher.engine.admission import RowPendingError
 from batcher.engine.pool import run_pool
-from batcher.engine.retry import RowPendingError
 from batcher.records import Request, Source
 
 
@@ -35,7 +35,9 @@ class _Work:
     put: list[int] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
     unfinished: dict[int, asyncio.Future[None]] = field(default_factory=dict)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    width: int = 0
 
     async def requests(self) -> AsyncGenerator[Request, None]:
         for row in range(self.rows):
@@ -63,11 +65,13 @@ class _Work:
     async def running(
         self, width: int, requests: AsyncIterator[Request] | None = None
     ) -> AsyncIterator[asyncio.Task[None]]:
+        self.width = width
         pool = asyncio.create_task(
             run_pool(
                 requests or self.requests(),
                 self.settle,
-                width=width,
+                width=lambda: self.width,
+                changed=self.changed,
                 stopping=self.stopping,
             )
         )
@@ -100,6 +104,36 @@ def test_every_row_is_put_and_no_more_than_the_width_are_unfinished(
         assert sorted(work.put) == work.pulled == list(range(rows))
 
     asyncio.run(main())
+
+
+async def test_a_pool_that_grows_pulls_more_as_soon_as_it_is_told() -> None:
+    """Though no row has ended, as in an outage."""
+    work = _Work(5)
+    async with work.running(1) as pool:
+        work.width = 3
+        work.changed.set()
+        await _settle()
+        assert work.pulled == [0, 1, 2]
+        for row in range(5):
+            work.end(row)
+            await _settle()
+        await pool
+    assert work.put == [0, 1, 2, 3, 4]
+
+
+async def test_a_pool_that_shrinks_pulls_nothing_until_enough_rows_have_ended() -> None:
+    work = _Work(5)
+    async with work.running(3) as pool:
+        work.width = 1
+        for row in (0, 1):
+            work.end(row)
+            await _settle()
+            assert work.pulled == [0, 1, 2]
+        for row in (2, 3, 4):
+            work.end(row)
+            await _settle()
+        await pool
+    assert work.put == [0, 1, 2, 3, 4]
 
 
 async def test_a_row_left_pending_is_not_put_and_makes_room() -> None:
@@ -185,7 +219,15 @@ async def test_a_failure_while_the_rest_is_being_cancelled_does_not_hide_the_fir
         raise AssertionError
 
     work = _Work(2)
-    pool = asyncio.create_task(run_pool(work.requests(), settle, width=3, stopping=work.stopping))
+    pool = asyncio.create_task(
+        run_pool(
+            work.requests(),
+            settle,
+            width=lambda: 3,
+            changed=work.changed,
+            stopping=work.stopping,
+        )
+    )
     await _settle()
     stubborn.set()
     with pytest.raises(KeyError, match="first"):

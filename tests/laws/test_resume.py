@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from batcher.checkpoint import Checkpoint, Reserve
 from batcher.engine.retry import MAX_AMBIGUOUS, RetryPolicy
 from batcher.errors import ErrorClass, Problem, ProviderError
-from batcher.records import Attempt, Completion, Mark, Outcome, Request, Usage
+from batcher.records import Attempt, Completion, Mark, Outcome, Request, Unanswered, Usage
 from tests.engines import Engine
 from tests.simulated import Place, QuickTime
 
@@ -90,7 +90,7 @@ class Breakable(Checkpoint):
         self,
         outcomes: Sequence[Outcome],
         marks: Sequence[Mark] = (),
-        unanswered: Sequence[str] = (),
+        unanswered: Sequence[Unanswered] = (),
     ) -> None:
         self.pass_moment()
         super().write(outcomes, marks, unanswered)

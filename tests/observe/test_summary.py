@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,14 @@ def test_what_a_provider_wrote_cannot_steer_the_terminal(character: str) -> None
     assert lines[0] == "Stopped: 余额不足?[31m."
 
 
-def test_no_line_speaks_of_money() -> None:
-    """Prices change and are no fact of a run."""
+def test_what_it_cost_stands_below_the_tokens() -> None:
+    counts = replace(_counts(1, {}), cost=12_340_000_000, currency="CNY", priced_by="2026-07-01")
+    lines = _lines(counts=counts)
+    at = next(at for at, line in enumerate(lines) if line.startswith("  tokens "))
+    assert lines[at + 1] == "  cost      12.34 CNY by the prices of 2026-07-01"
+
+
+def test_without_a_known_price_no_line_speaks_of_money() -> None:
     text = "\n".join(_lines(counts=_counts(1, {}), tally=_tally(1.0)))
     assert not any(word in text.lower() for word in ("cost", "price", "cny", "usd", "¥", "$"))
 

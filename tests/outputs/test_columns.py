@@ -19,6 +19,11 @@ def test_each_field_becomes_a_column(answered: Callable[..., Recorded]) -> None:
     assert columns["response"] == ("answer 0", "answer 4")
 
 
+def test_costs_become_units_of_their_currency(answered: Callable[..., Recorded]) -> None:
+    recorded = [answered(0), answered(1, cost=0), answered(2, cost=12_345_678_901)]
+    assert by_column(recorded)["cost"] == [None, 0.0, 12.345678901]
+
+
 def test_lone_surrogates_are_escaped_and_their_neighbours_kept() -> None:
     made = array(["你好\ud83d", "whole 😀", None], pa.string())
     assert made.to_pylist() == ["你好\\ud83d", "whole 😀", None]

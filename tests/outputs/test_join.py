@@ -141,12 +141,15 @@ def test_the_fields_of_an_outcome_stand_in_their_columns(
         completion_tokens=2,
         cached_tokens=3,
         reasoning_tokens=4,
+        cost=1_250_000,
+        currency="CNY",
     )
     results, errors, _ = run([{"prompt": "a"}, {"prompt": "b"}], [whole, failed(1)])
     recorded = whole._asdict()
-    same = results[0].keys() & recorded.keys() - {"finished_at"}
-    assert len(same) == 16
+    same = results[0].keys() & recorded.keys() - {"finished_at", "cost"}
+    assert len(same) == 17
     assert {name: results[0][name] for name in same} == {name: recorded[name] for name in same}
+    assert results[0]["cost"] == 0.00125
     assert results[0]["finished_at"].timestamp() == 1_700_000_000
     assert errors[0]["failed_at"].timestamp() == 1_700_000_000.000001
     assert errors[0]["http_status"] == 500

@@ -26,8 +26,9 @@ def test_the_columns_are_ours_then_the_inputs_then_ours(make_schema: MakeSchema)
     planned = layout(make_schema())
     assert planned.results.names == [
         *("row", "id", "prompt", "response", "reasoning", "tool_calls", "finish_reason", "model"),
-        *("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "attempts"),
-        *("ambiguous_attempts", "latency_s", "finished_at", "request_id", "key"),
+        *("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "cost"),
+        *("currency", "attempts", "ambiguous_attempts", "latency_s", "finished_at", "request_id"),
+        "key",
     ]
     assert planned.errors.names == [
         *("row", "id", "prompt", "error_class", "code", "http_status", "message", "attempts"),

@@ -12,7 +12,7 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, Reserve, RowSet
 from batcher.errors import DiskFullError, StorageError
-from batcher.records import Completion, Mark, Outcome, Request, Usage
+from batcher.records import Completion, Mark, Outcome, Request, Unanswered, Usage
 from batcher.run.live import LiveRun
 from tests.engines import Engine
 from tests.simulated import Place
@@ -42,7 +42,7 @@ class FullDisk(Checkpoint):
         self,
         outcomes: Sequence[Outcome],
         marks: Sequence[Mark] = (),
-        unanswered: Sequence[str] = (),
+        unanswered: Sequence[Unanswered] = (),
     ) -> None:
         del outcomes, marks, unanswered
         raise StorageError("the disk is full")
@@ -57,7 +57,7 @@ class NearlyFullDisk(Checkpoint):
         self,
         outcomes: Sequence[Outcome],
         marks: Sequence[Mark] = (),
-        unanswered: Sequence[str] = (),
+        unanswered: Sequence[Unanswered] = (),
     ) -> None:
         self.writes += 1
         if self.writes > 1 and (self.path.parent / "reserve").exists():

@@ -2,8 +2,65 @@
 
 from __future__ import annotations
 
-from batcher.run.resume import Change
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from batcher.checkpoint import Checkpoint
+from batcher.errors import ConfigurationError
+from batcher.job import PriceSpec
+from batcher.providers import Pricing
+from batcher.run.resume import Change, agree_on_prices
 from tests.simulated import Place
+
+
+def _price(checkpoint: Checkpoint, provider: str, **prices: PriceSpec) -> None:
+    agree_on_prices(checkpoint, Pricing.of(provider, prices))
+
+
+OWN = PriceSpec(input=1, output=1, currency="USD")
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Iterator[Checkpoint]:
+    with Checkpoint.open(tmp_path / "checkpoint.db") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("provider", "prices", "currency", "priced_by"),
+    [
+        ("glm", {}, "CNY", "2026-07-01"),
+        ("zai", {}, "USD", "2026-07-01"),
+        ("zai", {"m": OWN}, "USD", "the job and of 2026-07-01"),
+        ("openai", {"m": OWN}, "USD", "the job"),
+        ("glm", {"m": OWN}, "USD", "the job"),
+        ("openai", {}, None, None),
+    ],
+)
+def test_a_run_remembers_its_currency_and_whose_prices_it_counts_by(
+    checkpoint: Checkpoint,
+    provider: str,
+    prices: dict[str, PriceSpec],
+    currency: str | None,
+    priced_by: str | None,
+) -> None:
+    _price(checkpoint, provider, **prices)
+    counts = checkpoint.counts()
+    assert (counts.currency, counts.priced_by) == (currency, priced_by)
+
+
+def test_costs_in_two_currencies_are_refused_once_there_is_a_cost(checkpoint: Checkpoint) -> None:
+    _price(checkpoint, "glm")
+    _price(checkpoint, "zai")
+    assert checkpoint.counts().currency == "USD"
+    checkpoint.write([], unanswered=[("key", 5)])
+    with pytest.raises(ConfigurationError, match=r"in USD, this run would in CNY: set its prices"):
+        _price(checkpoint, "glm")
+    _price(checkpoint, "glm", m=OWN)
+    _price(checkpoint, "deepseek")
+    assert checkpoint.counts().currency == "USD"
 
 
 def _texts(asked: list[Change]) -> str:

@@ -22,7 +22,8 @@ Call = Callable[[Request, str], Awaitable[Completion]]
 class Account:
     """One key, by its number among the run's keys, from 1.
 
-    No call is made until `paused_until` (monotonic), nor any more once it is `set_aside`.
+    No call is made until `paused_until` (monotonic), nor any more once it is `set_aside`. Its token
+    was signed anew `renewals` times, and the last one is `unproven` until a call was not refused.
     """
 
     number: int
@@ -31,6 +32,8 @@ class Account:
     paused_until: float = 0.0
     paused_for: Problem | None = None
     set_aside: Problem | None = None
+    renewals: int = 0
+    unproven: bool = False
 
     def pause(self, now: float, seconds: float, problem: Problem) -> bool:
         """Make no call for at least `seconds`; return whether any could be made until now."""
@@ -70,7 +73,6 @@ class Lane:
     peak: int = 0
     throttled: int = 0
     closed: Problem | None = None
-    last_problem: Problem | None = None
     _last_at: float = -inf
 
     @property
@@ -115,15 +117,11 @@ class Lane:
         self.tokens.take(now, tokens - way.tokens)
         return self._heard(now, way, Signal.ANSWERED, telling=True)
 
-    def failed(
-        self, now: float, way: Pass, signal: Signal, problem: Problem, *, telling: bool
-    ) -> bool:
+    def failed(self, now: float, way: Pass, signal: Signal, *, telling: bool) -> bool:
         """Take in a failure; return whether it opened or closed the breaker.
 
         `telling` is as in `Breaker.heard`.
         """
-        if signal is not Signal.ANSWERED:
-            self.last_problem = problem
         if signal is Signal.THROTTLED:
             self.throttled += 1
             self.limit.refused(way.grant)

@@ -77,7 +77,7 @@ def _fail(lane: Lane, now: float, signal: Signal = Signal.FAILED, times: int = 1
     turned = []
     for _ in range(times):
         way = lane.admit(now, 0)
-        turned.append(lane.failed(now, way, signal, _PROBLEM, telling=True))
+        turned.append(lane.failed(now, way, signal, telling=True))
         lane.leave()
     return turned
 
@@ -247,14 +247,13 @@ def test_throttles_and_losses_are_the_limits_business_and_other_failures_are_not
     _fail(lane, _NOW, signal)
     assert limit.heard == heard
     assert lane.throttled == (signal is Signal.THROTTLED)
-    assert lane.last_problem == (None if signal is Signal.ANSWERED else _PROBLEM)
 
 
 @pytest.mark.parametrize("signal", Signal)
 def test_only_what_was_lost_may_have_used_its_tokens(signal: Signal) -> None:
     lane = _lane(tpm=6000)
     way = lane.admit(_NOW, 1000)
-    lane.failed(_NOW, way, signal, _PROBLEM, telling=True)
+    lane.failed(_NOW, way, signal, telling=True)
     assert (lane.tokens.wait(_NOW) > 0.0) is (signal is Signal.LOST)
 
 
@@ -280,14 +279,14 @@ def test_calls_that_an_outage_swallowed_do_not_open_the_breaker_after_it() -> No
     for _ in range(3):
         lane.answered(_NOW + 5, lane.admit(_NOW + 5, 0), 10)
     for way in swallowed:
-        assert not lane.failed(_NOW + 6, way, Signal.LOST, _PROBLEM, telling=True)
+        assert not lane.failed(_NOW + 6, way, Signal.LOST, telling=True)
     assert lane.wait(_NOW + 6) == 0.0
 
 
 def test_a_suspect_rows_failures_do_not_open_the_breaker() -> None:
     lane = _lane()
     for _ in range(100):
-        assert not lane.failed(_NOW, lane.admit(_NOW, 0), Signal.FAILED, _PROBLEM, telling=False)
+        assert not lane.failed(_NOW, lane.admit(_NOW, 0), Signal.FAILED, telling=False)
         lane.leave()
     assert lane.wait(_NOW) == 0.0
 

@@ -1,0 +1,92 @@
+"""Rows that wait to be let through, and what lets them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+
+from batcher.engine.policy.lane import Lane, Pass
+from batcher.engine.policy.spending import Bill
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A call that a row wants to make.
+
+    `models` are those that may answer it, the first one first: the next only while the endpoint
+    is down for those before. `prompt` estimates its tokens, `most` is the longest answer that it
+    asks for. `tries` counts its failures, and `last_chance` says that it must not be lost again:
+    such a row is no probe.
+    """
+
+    models: tuple[str, ...]
+    prompt: int
+    most: int | None
+    worst: Bill
+    tries: int
+    last_chance: bool
+
+
+@dataclass(slots=True, eq=False)
+class Permit:
+    """Leave to make one call by `lane`.
+
+    Once the call has `ended` the lane has room for another; the permit is held until its answer is
+    written down. `token` numbers the token that the call signs in with, or an earlier one. `judged`
+    says that it was heard how the call ended, and `spent` what it cost, None for its worst case.
+    """
+
+    lane: Lane
+    way: Pass
+    wish: Wish
+    token: int = 0
+    ended: bool = False
+    judged: bool = False
+    spent: Bill | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Waiter:
+    """A row that waits until it is `granted` a permit; the `number`-th of all that came."""
+
+    number: int
+    wish: Wish
+    granted: asyncio.Future[Permit]
+
+
+@dataclass(slots=True)
+class Queue:
+    """Rows that want the same models, in the order in which they came.
+
+    Who has been granted a permit, or was cancelled, is in it no more.
+    """
+
+    models: tuple[str, ...]
+    _waiters: deque[Waiter] = field(default_factory=deque)
+
+    @property
+    def first(self) -> Waiter | None:
+        """The row that has waited longest, if any waits."""
+        # Those who left are dropped here, all at once, rather than each searched for as it goes.
+        while self._waiters and self._waiters[0].granted.done():
+            self._waiters.popleft()
+        return self._waiters[0] if self._waiters else None
+
+    def join(self, waiter: Waiter) -> None:
+        """Wait behind all others."""
+        self._waiters.append(waiter)
+
+    def probe(self) -> Waiter | None:
+        """Choose who asks whether the endpoint is back: a row that failed as little as possible.
+
+        None where all that wait are on their last chance.
+        """
+        waiting = (waiter for waiter in self._waiters if not waiter.granted.done())
+        fit = (waiter for waiter in waiting if not waiter.wish.last_chance)
+        return min(fit, key=lambda waiter: waiter.wish.tries, default=None)
+
+    def dismiss(self, why: BaseException) -> None:
+        """Let all leave without a permit; each hears `why`."""
+        while (waiter := self.first) is not None:
+            waiter.granted.set_exception(why)

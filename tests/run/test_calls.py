@@ -1,0 +1,99 @@
+"""The calls of a run: by several keys, to several models, in an outage, within what may be open."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from batcher.providers import Bearer, provider_named
+from batcher.run import Callee
+from tests.simulated import AT_ONCE, Place, Silent
+
+KEYS = tuple(f"id-{n:016}.secret-{n:016}" for n in (1, 2, 3))
+
+
+class Listener(Silent):
+    """A watcher that keeps what it is told in words."""
+
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
+
+
+def _rows(place: Place, rows: int) -> None:
+    place.write({"id": f"id-{n}", "prompt": f"Say {n}."} for n in range(rows))
+
+
+def test_of_several_keys_one_that_runs_dry_is_set_aside_and_the_others_go_on(place: Place) -> None:
+    """And its name is a number, never the key."""
+    _rows(place, 200)
+    first = KEYS[0].partition(".")[0]
+    simulator = replace(AT_ONCE, keys=frozenset(KEYS), key_faults={first: (10, "1113")})
+    watcher = Listener()
+    session = replace(
+        place.session(simulator=simulator),
+        callee=Callee(provider_named("glm"), tuple(map(Bearer, KEYS)), simulator),
+        watcher=watcher,
+    )
+    result = session.run()
+    assert (result.summary.pending, result.halted) == (0, None)
+    assert len(place.results()) == 200
+    (notice,) = watcher.notices
+    assert notice.startswith("Key 1 of 3 is set aside: ")
+    assert "2 of 3 keys left" in notice
+    assert not any(part in notice for key in KEYS for part in key.split("."))
+
+
+def test_the_run_stops_when_no_key_is_left(place: Place) -> None:
+    _rows(place, 200)
+    dry = {key.partition(".")[0]: (10, "1113") for key in KEYS}
+    simulator = replace(AT_ONCE, keys=frozenset(KEYS), key_faults=dry)
+    callee = Callee(provider_named("glm"), tuple(map(Bearer, KEYS)), simulator)
+    result = replace(place.session(simulator=simulator), callee=callee).run()
+    assert result.halted is not None
+    assert result.halted.exit_code == 77
+    assert len(place.results()) == 30
+    assert place.errors() == []
+
+
+def test_rows_that_one_model_filters_are_put_to_the_next(place: Place) -> None:
+    _rows(place, 100)
+    job = place.job(
+        provider={"models": ["glm-4-flash", "glm-4-air"], "fallback_on": ["content_filtered"]}
+    )
+    result = place.run(job, replace(AT_ONCE, faults={"1301": 0.4}))
+    answered = Counter(row["model"] for row in place.results())
+    assert answered["glm-4-flash"] > answered["glm-4-air"] > 0
+    filtered = [row for row in place.errors() if row["error_class"] == "content_filtered"]
+    assert len(filtered) + answered.total() == 100
+    # Refused by both.
+    assert {row["attempts"] for row in filtered} == {2}
+    assert result.summary.counts.attempts == 100 + answered["glm-4-air"] + len(filtered)
+
+
+def test_no_row_fails_because_the_endpoint_was_down(place: Place) -> None:
+    """reliability.md promise 9: rows wait, are told why, and go on."""
+    _rows(place, 50)
+    watcher = Listener()
+    session = place.session(simulator=replace(AT_ONCE, fail_after=(20, "1305")))
+    job = place.job(limits={"concurrency": 4, "max_outage": "1h"})
+    down = replace(session, job=job, watcher=watcher).run()
+    assert down.halted is not None
+    assert down.halted.exit_code == 75
+    assert "has been down for 1 h" in down.halted.reason
+    assert watcher.notices[0].startswith("The endpoint is down (")
+    assert (len(place.results()), place.errors()) == (20, [])
+    # What was in flight, what it took to see it, and one probe a minute.
+    assert len(place.ledger()) <= 20 + 4 + 10 + 64
+    assert place.run(job).summary.pending == 0
+
+
+def test_the_limit_of_open_files_is_told_where_it_cuts_the_calls(
+    place: Place,
+) -> None:
+    watcher = Listener()
+    session = replace(place.session(place.job(limits={"concurrency": 10**7})), watcher=watcher)
+    session.run()
+    assert watcher.notices[0].startswith("The limit of open files (ulimit -n) allows ")
