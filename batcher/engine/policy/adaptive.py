@@ -1,8 +1,8 @@
 """A limit that is found: by refusals, and by what more calls in flight gain.
 
 AIMD as reliability.md section C asks, with a memory. The limit climbs by one for each success, so
-that it doubles in a round trip, to a target. There it stays while a block of calls is measured;
-then the target is set anew:
+that it doubles in a round trip, to a target. There it stays while calls are measured; then the
+target is set anew:
 
 - A refusal cuts the limit to 0.7, at most once a round trip, and the target becomes what was in
   flight beside the refused calls. So much was fine: the limit is soon back there, and stays. After
@@ -13,33 +13,42 @@ then the target is set anew:
   tried, or a little less, for capacities change. The length of an answer cancels out of this, as it
   would not out of a latency.
 
-The while is short after a change, and longer each time that another target turned out no better.
-No clock is read here: seconds are those that calls took.
+The while is short after a change, and twice as long each time that another target turned out no
+better. No clock is read here: seconds are those that calls took. The constants are those with which
+the simulations of tests/overload did well.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from batcher.engine.policy.limit import Grant
+from batcher.engine.policy.measure import Sample
 
 START = 8
 CUT = 0.7
 # A doubling, or a trial of more, pays where it gains at least this share of what it would on an
 # idle server.
 DOUBLING_PAYS, TRIAL_PAYS = 0.5, 0.2
-# What is tried where a queue set the target; and with how much of the tokens less is enough.
-MORE, LESS, ENOUGH = 1.25, 0.875, 0.95
-# Tokens a second that fall so far, at the same limit, call for a trial of less at once.
-FALLEN = 0.8
-# Where growth ended a little room is left above the estimate: a queue costs less than a gap.
+# What is tried where a queue set the target, and with which share of the tokens less is enough.
+MORE, LESS, ENOUGH = 1.25, 0.875, 0.96
+# Tokens a second that fall so far at the same limit call at once for less, tried by halves.
+FALLEN, HALF = 0.8, 0.5
+# An estimate of what is needed is exceeded a little: a short queue costs less than a gap.
 MARGIN = 1.1
-# Where much less must be enough, it is tried by halves.
-HALF = 0.5
-# Round trips that a target is held before another is tried. A refusal costs more than a trial.
+# Round trips that a target is held before another is tried: a refusal costs more than a trial.
 SHORTEST_HOLD, LONGEST_HOLD, LONGEST_HOLD_REFUSED = 2, 8, 16
+# A sample is enough when its error is so small a share, for a doubling and else; or when it has
+# so many round trips of calls. A round trip counts as so many calls at least.
+ROUGH, FINE = 0.15, 0.02
+MOST_ROUND_TRIPS = 12
+LEAST_CALLS = 16
+LEAST_HELD, LEAST_HELD_REFUSED = 8, 2
+# Every so many trials one is of less.
+TRIALS_OF_LESS = 3
 # So many of a round trip's calls must be lost, and at least one, before that is congestion.
 LOST_SHARE = 0.05
 # Seconds between two calls when one at a time is refused.
@@ -48,22 +57,12 @@ SOONER, LATER = 0.8, 2.0
 
 
 class _Phase(Enum):
-    """What a block of calls is for."""
+    """What calls are measured for."""
 
     GROWING = auto()
     HOLDING = auto()
     TRYING_MORE = auto()
     TRYING_LESS = auto()
-
-
-@dataclass(slots=True)
-class _Block:
-    """The calls measured together, summed: after the next `skip`, which another limit slowed."""
-
-    skip: int = 0
-    calls: int = 0
-    seconds: float = 0.0
-    tokens: int = 0
 
 
 class _Point(NamedTuple):
@@ -84,20 +83,20 @@ class AdaptiveLimit:
     _target: int = field(init=False)
     _phase: _Phase = _Phase.GROWING
     _refuses: bool = False
-    _step: int = 1
+    _sample: Sample = field(default_factory=Sample)
+    _base: _Point | None = None
     _hold: int = SHORTEST_HOLD
     _held: int = 0
-    _blocks: int = 0
-    _base: _Point | None = None
-    _block: _Block = field(default_factory=_Block)
+    _samples: int = 0
+    _trials: int = 0
+    _step: int = 1
+    _less: float = LESS
     _granted: int = 0
     _in_flight: int = 0
     _cut_at: int = 0
     _fine: int = 0
     _heard: int = 0
     _lost: int = 0
-    _trials: int = 0
-    _less: float = LESS
 
     def __post_init__(self) -> None:
         """Begin where the user lets it."""
@@ -124,10 +123,10 @@ class AdaptiveLimit:
             return
         if self.limit < self._target:
             self._limit = min(self._limit + 1, self._target)
-        elif self._block.skip > 0:
-            self._block.skip -= 1
-        else:
-            self._measure(seconds, tokens)
+            return
+        self._sample.add(seconds, tokens)
+        if self._is_enough():
+            self._decide(_Point(self.limit, self.limit * self._sample.speed))
 
     def refused(self, grant: Grant) -> None:
         """See `Limit`."""
@@ -136,11 +135,11 @@ class AdaptiveLimit:
                 self.interval = min(
                     max(FIRST_INTERVAL_S, self.interval * LATER), LONGEST_INTERVAL_S
                 )
-            self._fine = self._in_flight
             self._refuses = True
             self._hold = self._longer() if self._phase is _Phase.TRYING_MORE else SHORTEST_HOLD
+            self._fine = self._in_flight
             self._cut(to=self._target)
-        # Of the calls that were in flight, each refusal of the same burst leaves one less.
+        # Each refusal of the same burst leaves one less of the calls that were in flight.
         self._fine = max(1, self._fine - 1)
         self._target = min(self._target, self._fine)
         self._limit = min(self._limit, self._target)
@@ -151,8 +150,8 @@ class AdaptiveLimit:
         if grant.number > self._cut_at:
             self._lost += 1
             if self._lost >= max(1.0, LOST_SHARE * self.limit):
-                self._cut(to=max(1, int(self.limit * CUT)))
                 self._refuses = False
+                self._cut(to=max(1, int(self.limit * CUT)))
 
     def restart(self) -> None:
         """See `Limit`."""
@@ -167,9 +166,6 @@ class AdaptiveLimit:
         if self._heard >= self.limit:
             self._heard = self._lost = 0
 
-    def _longer(self) -> int:
-        return min(self._hold * 2, LONGEST_HOLD_REFUSED if self._refuses else LONGEST_HOLD)
-
     def _cut(self, to: int) -> None:
         self._limit = max(1.0, self._limit * CUT)
         self._cut_at = self._granted
@@ -179,32 +175,28 @@ class AdaptiveLimit:
         self._aim(to, _Phase.HOLDING)
 
     def _aim(self, target: float, phase: _Phase) -> None:
-        """Go to `target` for a block of `phase`."""
+        """Go to `target`, and measure there for `phase`."""
         self._target = max(1, min(round(target), self.most))
-        # What is in flight by then began at another limit.
-        self._block = _Block(max(self.limit, self._target) if not self._refuses else 0)
+        # A queue remembers the limit before, and so do long answers; a refusal does not.
+        slow_to_tell = 0 if self._refuses else 1 if phase is _Phase.GROWING else 2
+        self._sample = Sample(skip=slow_to_tell * max(self.limit, self._target))
         self._limit = min(self._limit, self._target)
         self._phase = phase
-        self._held = self._blocks = 0
+        self._held = self._samples = 0
 
-    def _measure(self, seconds: float, tokens: int) -> None:
-        block = self._block
-        block.calls += 1
-        block.seconds += seconds
-        # Where a provider does not count tokens, answers are counted.
-        block.tokens += tokens or 1
-        if self._phase is _Phase.GROWING:
-            enough = max(self.limit, 16)
-        elif self._refuses:
-            enough = max(self.limit, 4)
-        else:
-            enough = max(2 * self.limit, 32)
-        if block.calls >= enough:
-            rate = self.limit * block.tokens / max(block.seconds, 1e-9)
-            self._decide(_Point(self.limit, rate))
+    def _is_enough(self) -> bool:
+        """Whether the sample tells what it is for."""
+        calls = self._sample.calls
+        if self._refuses:
+            return calls >= self.limit
+        round_trip = max(self.limit, LEAST_CALLS)
+        error = ROUGH if self._phase is _Phase.GROWING else FINE
+        return calls >= round_trip and (
+            self._sample.error <= error or calls >= MOST_ROUND_TRIPS * round_trip
+        )
 
     def _decide(self, here: _Point) -> None:
-        """Set the next target, after a block that measured `here`."""
+        """Set the next target, after a sample that measured `here`."""
         base = self._base
         match self._phase:
             case _Phase.HOLDING:
@@ -215,29 +207,33 @@ class AdaptiveLimit:
                 self._judge_less(base or here, here)
             case _Phase.TRYING_MORE:
                 self._judge_more(base or here, here)
+            case unreachable:
+                assert_never(unreachable)
 
     def _go_on_holding(self, here: _Point) -> None:
         """Hold the target for a while, unless what it gives has fallen; then try another."""
-        self._held += self._block.calls
-        self._blocks += 1
+        self._held += self._sample.calls
+        self._samples += 1
         base = self._base if self._base and self._base.limit == here.limit else here
         fell = not self._refuses and here.rate < FALLEN * base.rate
-        if fell or self._blocks == 1:
+        if fell or self._samples == 1:
             self._base = here
         else:
-            self._base = _Point(here.limit, base.rate + (here.rate - base.rate) / self._blocks)
+            mean = base.rate + (here.rate - base.rate) / self._samples
+            self._base = _Point(here.limit, mean)
+        round_trip = max(self.limit, LEAST_HELD_REFUSED if self._refuses else LEAST_HELD)
         if fell:
             self._try_less(HALF, here.limit)
-        elif self._held >= self._hold * max(self.limit, 2):
+        elif self._held >= self._hold * round_trip:
             self._try_another()
         else:
-            self._block = _Block()
+            self._sample = Sample()
 
     def _try_another(self) -> None:
-        """Leave the target: for one call more where refusals set it, else for a bit more or less."""
+        """Leave the target: by one call where refusals set it, else for a bit more or less."""
         more, less = self.limit < self.most, self.limit > 1 and not self._refuses
         self._trials += 1
-        if less and (self._trials % 3 == 0 or not more):
+        if less and (self._trials % TRIALS_OF_LESS == 0 or not more):
             self._try_less(LESS, self.limit)
         elif more:
             by = 1 if self._refuses else max(1, round(self.limit * (MORE - 1)))
@@ -259,8 +255,8 @@ class AdaptiveLimit:
             # Even the first limit may be too much.
             self._try_less(HALF, base.limit)
         else:
-            gain = max(1.0, here.rate / base.rate)
-            self._aim(min(base.limit * gain * MARGIN, here.limit), _Phase.HOLDING)
+            needed = base.limit * max(1.0, here.rate / base.rate) * MARGIN
+            self._aim(min(needed, here.limit), _Phase.HOLDING)
 
     def _judge_less(self, base: _Point, here: _Point) -> None:
         """Keep to less where it is enough, and try still less: the rest only queued."""
@@ -268,35 +264,38 @@ class AdaptiveLimit:
             self._base = _Point(here.limit, base.rate)
             self._hold = SHORTEST_HOLD
             self._try_less(self._less, here.limit)
-        else:
-            # Below what the server can do at once, tokens a second are in proportion to calls.
-            self._hold = self._longer()
-            needed = here.limit * base.rate / here.rate * MARGIN
-            if self._less == HALF:
-                # A coarse estimate; the next trial is of less again.
-                self._trials = -1
-            self._aim(min(needed, base.limit), _Phase.HOLDING)
+            return
+        # Below what the server can do at once, tokens a second are in proportion to calls.
+        needed = math.ceil(here.limit * base.rate / here.rate * MARGIN)
+        self._hold = self._longer()
+        self._aim(min(needed, base.limit), _Phase.HOLDING)
+        if self._less == HALF:
+            # That was coarse: the next trial is of less again.
+            self._trials = -1
 
     def _judge_more(self, base: _Point, here: _Point) -> None:
         """Go on from more where it gained what it should, else back."""
-        gain = _gain(base, here)
         if self._refuses and here.limit < base.limit * MORE:
             # Too little to be measured; that nothing was refused is enough.
             self._hold = SHORTEST_HOLD
             self._step *= 2
             self._aim(here.limit + self._step, _Phase.TRYING_MORE)
-        elif gain < TRIAL_PAYS:
-            self._refuses = False
+            return
+        gain = _gain(base, here)
+        self._refuses = False
+        if gain < TRIAL_PAYS:
             self._hold = self._longer()
             self._aim(base.limit, _Phase.HOLDING)
+            return
+        self._hold = SHORTEST_HOLD
+        self._base = here
+        if gain < DOUBLING_PAYS:
+            self._aim(here.limit * MORE, _Phase.TRYING_MORE)
         else:
-            self._refuses = False
-            self._hold = SHORTEST_HOLD
-            self._base = here
-            if gain < DOUBLING_PAYS:
-                self._aim(here.limit * MORE, _Phase.TRYING_MORE)
-            else:
-                self._aim(here.limit * 2, _Phase.GROWING)
+            self._aim(here.limit * 2, _Phase.GROWING)
+
+    def _longer(self) -> int:
+        return min(self._hold * 2, LONGEST_HOLD_REFUSED if self._refuses else LONGEST_HOLD)
 
 
 def _gain(base: _Point, here: _Point) -> float:

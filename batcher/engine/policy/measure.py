@@ -1,0 +1,51 @@
+"""How fast calls are answered, as far as a number of them can tell."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Sample:
+    """Calls measured together, without the first `skip`: those began in other circumstances."""
+
+    skip: int = 0
+    calls: int = 0
+    _seconds: float = 0.0
+    _tokens: float = 0.0
+    _seconds_squared: float = 0.0
+    _tokens_squared: float = 0.0
+    _product: float = 0.0
+
+    def add(self, seconds: float, tokens: int) -> None:
+        """Count an answer of `tokens` that took `seconds`.
+
+        Where a provider does not count tokens (0), answers are counted.
+        """
+        if self.skip > 0:
+            self.skip -= 1
+            return
+        counted = tokens or 1
+        self.calls += 1
+        self._seconds += seconds
+        self._tokens += counted
+        self._seconds_squared += seconds * seconds
+        self._tokens_squared += counted * counted
+        self._product += seconds * counted
+
+    @property
+    def speed(self) -> float:
+        """Tokens of one call a second in flight: whatever the lengths of the answers."""
+        return self._tokens / max(self._seconds, 1e-9)
+
+    @property
+    def error(self) -> float:
+        """The standard error of `speed`, as a share of it (that of a ratio of two sums)."""
+        if not self.calls:
+            return math.inf
+        speed = self.speed
+        squares = (
+            self._tokens_squared - 2 * speed * self._product + speed * speed * self._seconds_squared
+        )
+        return math.sqrt(max(0.0, squares)) / self._tokens

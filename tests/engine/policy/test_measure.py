@@ -1,0 +1,61 @@
+"""Samples: the speed of calls, and how far it can be trusted."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from batcher.engine.policy.measure import Sample
+from tests.overload.virtual import seeded
+
+
+def test_speed_is_tokens_by_seconds_over_all_calls() -> None:
+    sample = Sample()
+    sample.add(1.0, 10)
+    sample.add(3.0, 70)
+    assert (sample.calls, sample.speed) == (2, 20.0)
+
+
+def test_the_first_calls_may_be_skipped() -> None:
+    sample = Sample(skip=2)
+    for seconds in (9.0, 9.0, 1.0):
+        sample.add(seconds, 10)
+    assert (sample.calls, sample.speed) == (1, 10.0)
+
+
+def test_answers_are_counted_where_tokens_are_not() -> None:
+    sample = Sample()
+    for _ in range(4):
+        sample.add(0.5, 0)
+    assert sample.speed == 2.0
+
+
+def test_no_calls_tell_nothing() -> None:
+    assert Sample().error == math.inf
+
+
+def test_the_length_of_answers_makes_no_error() -> None:
+    sample = Sample()
+    for tokens in (1, 10, 1000):
+        sample.add(tokens / 50, tokens)
+    assert sample.error == pytest.approx(0, abs=1e-6)
+
+
+def test_the_error_is_how_far_samples_differ() -> None:
+    """Of a hundred samples about 68 are within one standard error."""
+    chance = seeded(1)
+    within = 0
+    for _ in range(100):
+        sample = Sample()
+        for _ in range(200):
+            tokens = chance.randint(10, 500)
+            sample.add(tokens / 50 * chance.uniform(0.5, 1.5), tokens)
+        within += abs(sample.speed / 50 - 1) < sample.error
+    assert 55 < within < 80
+
+
+def test_an_answer_in_no_time_is_no_error() -> None:
+    sample = Sample()
+    sample.add(0.0, 10)
+    assert sample.speed > 0
