@@ -63,7 +63,7 @@ class _Calls:
         async with self.gate.admitted(wish) as permit:
             self.permits[name] = permit
             self.begun.append((name, virtual.monotonic(), permit.lane.account.number))
-            self.most = max(self.most, self.gate.in_flight)
+            self.most = max(self.most, self.gate.held)
             if seconds is None:
                 await self.ends.setdefault(name, asyncio.Event()).wait()
             else:
@@ -137,7 +137,7 @@ def test_never_more_than_limit_and_calls_are_in_flight_and_all_get_through_in_or
         await under_way.all()
         assert under_way.names == list(range(len(lengths)))
         assert under_way.most <= min(calls, limit * keys)
-        assert under_way.gate.in_flight == 0
+        assert under_way.gate.held == 0
         assert under_way.gate.peak == under_way.most
         assert all(lane.in_flight == 0 for lane in under_way.gate.lanes("m"))
 
@@ -151,7 +151,7 @@ async def test_a_call_that_fails_makes_room() -> None:
         async with gate.admitted(WISH):
             raise KeyError
     async with gate.admitted(WISH):
-        assert gate.in_flight == 1
+        assert gate.held == 1
 
 
 @in_virtual_time
@@ -216,7 +216,7 @@ async def test_a_lane_has_room_again_while_an_answer_is_being_written_down() -> 
         assert calls.names == list(range(name + 1))
         gate.end(calls.permits[name])
         await settled()
-    assert gate.in_flight == 3
+    assert gate.held == 3
     assert gate.lanes("m")[0].in_flight == 0
     for name in range(5):
         await calls.end(name)
@@ -607,7 +607,7 @@ def test_no_ceiling_is_ever_exceeded_and_nobody_waits_at_one_for_ever(
         ended = await asyncio.gather(*(call(*row) for row in rows), return_exceptions=True)
         assert all(end is True or isinstance(end, RunStoppedError) for end in ended)
         assert ceiling.reserved == 0
-        assert gate.in_flight == 0
+        assert gate.held == 0
 
     virtual.run(main())
 
@@ -624,11 +624,11 @@ async def test_one_who_is_cancelled_while_waiting_takes_no_permit_along() -> Non
     await settled()
     calls.tasks[1].cancel()
     await settled()
-    assert gate.in_flight == 1
+    assert gate.held == 1
     await calls.end(0)
     await calls.end(2)
     assert calls.names == [0, 2]
-    assert gate.in_flight == 0
+    assert gate.held == 0
 
 
 @in_virtual_time
@@ -646,9 +646,9 @@ async def test_one_who_is_cancelled_just_as_the_permit_comes_gives_it_back_unspe
     await settled()
     assert calls.tasks[1].cancelled()
     assert calls.names == [0, 2]
-    assert (gate.in_flight, ceiling.reserved, ceiling.spent) == (1, 10, 0)
+    assert (gate.held, ceiling.reserved, ceiling.spent) == (1, 10, 0)
     await calls.end(2)
-    assert gate.in_flight == 0
+    assert gate.held == 0
 
 
 @in_virtual_time
@@ -662,7 +662,7 @@ async def test_all_can_be_cancelled_at_once_whoever_is_first() -> None:
         task.cancel()
     ended = await asyncio.gather(*calls.tasks.values(), return_exceptions=True)
     assert [type(end) for end in ended] == [asyncio.CancelledError] * 4
-    assert gate.in_flight == 0
+    assert gate.held == 0
 
 
 @in_virtual_time
@@ -773,7 +773,7 @@ async def test_at_the_end_those_who_wait_leave_and_no_timer_is_left() -> None:
         await calls.tasks["late"]
     await calls.end("in flight")
     assert calls.names == ["in flight"]
-    assert gate.in_flight == 0
+    assert gate.held == 0
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
@@ -825,7 +825,7 @@ async def test_how_many_calls_there_may_be_is_known_before_there_are_more() -> N
     engine = _engine(most=100)
     gate = engine.admission()
     seen: list[tuple[int, int]] = []
-    gate.on_widen = lambda bound: seen.append((gate.in_flight, bound))
+    gate.on_widen = lambda bound: seen.append((gate.held, bound))
     calls = _Calls(gate)
     for name in range(100):
         calls.start(name, seconds=1)
@@ -864,7 +864,7 @@ def test_what_cannot_be_written_down_or_waited_for_is_raised_by_those_who_wait(
             calls.start(name, replace(WISH, worst=Bill(0, 1)))
         ended = await asyncio.gather(*calls.tasks.values(), return_exceptions=True)
         assert [type(end) for end in ended] == [StorageError] * 2
-        assert gate.in_flight == 0
+        assert gate.held == 0
 
     virtual.run(main())
 
@@ -1034,7 +1034,7 @@ def test_whatever_happens_nobody_waits_for_ever_and_nothing_leaks(
         async def once(row: _Row, tries: int, signal: Signal) -> None:
             wish = Wish(row.wanted, 10, 10, Bill(row.worst, 0), tries, last_chance=tries > 2)
             async with gate.admitted(wish) as permit:
-                assert gate.in_flight <= calls
+                assert gate.held <= calls
                 await asyncio.sleep(row.seconds)
                 permit.judged = True
                 now = virtual.monotonic()
@@ -1057,7 +1057,7 @@ def test_whatever_happens_nobody_waits_for_ever_and_nothing_leaks(
         everything += [befall(*trouble) for trouble in troubles]
         ended = await asyncio.gather(*everything, return_exceptions=True)
         assert all(end is None or isinstance(end, RunStoppedError) for end in ended)
-        assert gate.in_flight == 0
+        assert gate.held == 0
         assert ceiling.reserved == 0
         assert all(lane.in_flight == 0 for lanes in gate.by_model() for lane in lanes)
 

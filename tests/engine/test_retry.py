@@ -104,7 +104,7 @@ class _World:
             self.called.append((virtual.monotonic(), request_id))
             self.asked.append(str(request.body["model"]))
             self.by_key.append(number)
-            self.held_in_call.append(self.retrier.admission.in_flight)
+            self.held_in_call.append(self.retrier.admission.held)
             await asyncio.sleep(self.call_s)
             answer = next(self.answers)
             if isinstance(answer, ProviderError):
@@ -115,7 +115,7 @@ class _World:
 
     async def _back_off(self, seconds: float) -> None:
         self.slept.append(seconds)
-        self.held_in_sleep.append(self.retrier.admission.in_flight)
+        self.held_in_sleep.append(self.retrier.admission.held)
         await asyncio.sleep(seconds)
 
     def _on_attempt(self, request: Request, attempt: Attempt, cost: int) -> None:
@@ -123,7 +123,7 @@ class _World:
         self.reported.append((attempt, cost))
 
     async def _put(self, outcome: Outcome) -> None:
-        self.held_in_put.append(self.retrier.admission.in_flight)
+        self.held_in_put.append(self.retrier.admission.held)
         self.put.append(outcome)
 
     def goes_well(self) -> None:
@@ -136,7 +136,7 @@ class _World:
     async def settle(self) -> Outcome:
         await self.retrier.settle(REQUEST, self._put)
         (outcome,) = self.put
-        assert self.retrier.admission.in_flight == 0
+        assert self.retrier.admission.held == 0
         return outcome
 
 
@@ -230,7 +230,7 @@ async def test_the_lane_has_room_before_the_completion_is_put() -> None:
 
     async def put(_outcome: Outcome) -> None:
         assert lane.in_flight == 0
-        world.held_in_put.append(world.retrier.admission.in_flight)
+        world.held_in_put.append(world.retrier.admission.held)
 
     await world.retrier.settle(REQUEST, put)
     assert world.held_in_put == [1]
@@ -376,7 +376,7 @@ def test_a_problem_of_every_call_stops_the_run_and_leaves_the_row(error_class: E
         assert halt.exit_code == error_class.rule.exit_code
         assert world.slept == []
         assert world.put == []
-        assert world.retrier.admission.in_flight == 0
+        assert world.retrier.admission.held == 0
 
     virtual.run(main())
 
@@ -623,7 +623,7 @@ async def test_a_bug_in_the_call_comes_out_as_it_is_and_is_not_tried_again() -> 
     with pytest.raises(ZeroDivisionError):
         await world.settle()
     assert len(world.called) == 1
-    assert world.retrier.admission.in_flight == 0
+    assert world.retrier.admission.held == 0
 
 
 @in_virtual_time
@@ -636,7 +636,7 @@ async def test_an_outcome_that_cannot_be_put_comes_out_and_frees_its_permit() ->
     with pytest.raises(ZeroDivisionError):
         await world.retrier.settle(REQUEST, put)
     assert len(world.called) == 1
-    assert world.retrier.admission.in_flight == 0
+    assert world.retrier.admission.held == 0
 
 
 @in_virtual_time
@@ -653,7 +653,7 @@ async def test_a_call_that_is_cancelled_may_have_been_billed_and_gives_its_permi
     assert attempt.problem.error_class is ErrorClass.AMBIGUOUS
     assert cost == WORST_NANOS
     assert purse.spent == (WORST_TOKENS, WORST_NANOS)
-    assert world.retrier.admission.in_flight == 0
+    assert world.retrier.admission.held == 0
 
 
 @in_virtual_time
