@@ -36,7 +36,7 @@ class Forecast:
 
     def learn(self, prompt: int, usage: Usage) -> None:
         """Compare an estimate with what the provider counted."""
-        if usage.prompt_tokens is not None and prompt > 0:
+        if usage.prompt_tokens is not None:
             self._estimated = _averaged(self._estimated, prompt)
             self._counted = _averaged(self._counted, usage.prompt_tokens)
         if usage.completion_tokens is not None:

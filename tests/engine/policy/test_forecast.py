@@ -40,14 +40,12 @@ def test_later_answers_shift_it_slowly() -> None:
 
 def test_usage_that_says_nothing_teaches_nothing() -> None:
     assert _learned((1000, None, None)).tokens(1000, None) == 1256
+    assert _learned((1000, 1500, 700), (9, None, None)).tokens(100, None) == 150 + 700
 
 
-def test_a_prompt_estimated_at_nothing_teaches_nothing_of_prompts() -> None:
-    assert _learned((0, 50, 100)).tokens(1000, None) == 1100
-
-
-def test_prompts_that_were_counted_as_nothing_still_count_as_estimated() -> None:
-    assert _learned((10, 0, 0)).tokens(1000, None) == 1000
+@pytest.mark.parametrize(("estimate", "counted"), [(0, 50), (10, 0)])
+def test_a_prompt_of_nothing_leaves_the_estimate_as_it_is(estimate: int, counted: int) -> None:
+    assert _learned((estimate, counted, 100)).tokens(1000, None) == 1100
 
 
 def test_what_a_provider_adds_to_a_short_prompt_does_not_blow_up_a_long_one() -> None:

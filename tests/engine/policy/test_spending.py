@@ -162,6 +162,13 @@ def test_waiting_frees_something_only_while_a_call_is_under_way() -> None:
     assert idle == [True, False, True]
 
 
+def test_a_call_that_was_not_billed_frees_all_that_was_reserved() -> None:
+    spending = _spending(cost=1000, tokens=100)
+    spending.reserve(Bill(90, 900))
+    spending.settle(Bill(90, 900), NOTHING)
+    assert spending.refuses(Bill(100, 1000)) is None
+
+
 def test_each_ceiling_settles_its_own_part_of_a_bill_and_puts_it_down() -> None:
     notebooks = cost, tokens = _Notebook(), _Notebook()
     spending = Spending(cost.ceiling(1000), tokens.ceiling(100))
