@@ -227,6 +227,18 @@ def test_a_limit_of_a_day_is_not_paced_but_waited_for_once_it_is_used_up() -> No
 
 
 @pytest.mark.parametrize(
+    ("reset_s", "wait", "per_minute"),
+    [(90.0, 0.0, 1000), (90.5, 90.5, None), (86_400.0, 86_400.0, None), (86_401.0, 0.0, None)],
+)
+def test_what_is_whole_again_in_90_s_is_paced_and_in_more_than_a_day_is_garbage(
+    reset_s: float, wait: float, per_minute: float | None
+) -> None:
+    budget = Budget()
+    assert budget.learn(RateLimit(1000, 0, reset_s), _NOW) == wait
+    assert budget.per_minute == per_minute
+
+
+@pytest.mark.parametrize(
     "garbage",
     [
         RateLimit(limit=0, remaining=0),
