@@ -288,7 +288,7 @@ class Admission:
         self._due = inf
 
     def _rang(self, timer: asyncio.Future[None]) -> None:
-        if timer is not self._timer or timer.cancelled():
+        if timer.cancelled():
             return
         self._disarm()
         error = timer.exception()

@@ -179,7 +179,6 @@ class Judge:
                 f"{self._name(account)} is set aside{what}: {problem.message}. {left} of "
                 f"{len(accounts)} keys left"
             )
-            self.admission.look_again()
         return True
 
     def _check_outage(self, permit: Permit, problem: Problem, now: float) -> None:

@@ -390,10 +390,14 @@ async def test_calls_that_were_in_flight_by_a_key_that_is_set_aside_are_no_news(
     court = _Court.of(2, limit=lambda: FixedLimit(2))
     async with court.calling() as first, court.calling(), court.calling() as third:
         assert first.lane is third.lane
-        for permit in (first, third):
-            verdict = court.judge.failed(permit, _error(ErrorClass.BALANCE), telling=True)
+        for permit, error in ((first, ErrorClass.QUOTA_EXHAUSTED), (third, ErrorClass.BALANCE)):
+            verdict = court.judge.failed(permit, _error(error), telling=True)
             assert verdict == Verdict(counts=False, at_once=True)
-    assert len(court.engine.notices) == 1
+    (notice,) = court.engine.notices
+    assert "it was quota_exhausted" in notice
+    aside = court.gate.accounts[0].set_aside
+    assert aside is not None
+    assert aside.error_class is ErrorClass.QUOTA_EXHAUSTED
 
 
 @pytest.mark.parametrize(
