@@ -36,7 +36,7 @@ def test_a_finished_run_is_told_of_even_when_its_input_is_gone(place: Place) -> 
 def test_what_it_cost_is_told_in_the_currency_of_its_prices(place: Place) -> None:
     place.run()
     status = status_of(place.directory)
-    assert not any(line.startswith("  cost") for line in status.lines())
+    assert "  cost    0.0000 CNY by the prices of 2026-07-01" in status.lines()
     counts = replace(status.counts, cost=2_500_000_000, possible_cost=5, unpriced=0)
     status = replace(status, counts=counts)
     (line,) = [line for line in status.lines() if line.startswith("  cost ")]
