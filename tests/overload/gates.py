@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from batcher.errors import ErrorClass
+from batcher.limits import RateLimit, RateLimits
 from tests.overload.ledger import Steps
 from tests.overload.servers import Refusal, Visit
 
@@ -120,6 +121,18 @@ class Minute:
             min(requests, left[0] + requests * minutes),
             min(tokens, left[1] + tokens * minutes),
         )
+
+
+    def named(self, key: str, now: float) -> RateLimits:
+        """Return the limits as the headers of an answer name them."""
+        requests, tokens = self.left(key, now)
+        return RateLimits(_named(self.requests, requests), _named(self.tokens, tokens))
+
+
+def _named(limit: int | None, left: float) -> RateLimit | None:
+    if limit is None:
+        return None
+    return RateLimit(limit, int(left), (limit - left) / limit * 60)
 
 
 @dataclass(slots=True)

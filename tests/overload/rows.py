@@ -9,9 +9,10 @@ from batcher.records import Request, Source
 _BODY = {"model": "glm-4.7", "messages": [{"role": "user", "content": "?"}]}
 
 
-def request(row: int) -> Request:
+def request(row: int, **parameters: object) -> Request:
     """Return the request of a row."""
-    return Request(row, f"id-{row}", f"key-{row}", _BODY, Source("prompts.jsonl", row + 1))
+    body = {**_BODY, **parameters}
+    return Request(row, f"id-{row}", f"key-{row}", body, Source("prompts.jsonl", row + 1))
 
 
 def requests(rows: int) -> Iterator[Request]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
 from batcher.engine.policy.lane import Call
 from batcher.errors import ErrorClass, Problem, ProviderError
+from batcher.limits import RateLimits
 from batcher.records import Completion, Request, Usage
 from tests.overload.ledger import Entry, Ledger
 from tests.overload.service import Service
@@ -97,6 +98,7 @@ class Endpoint:
     Attributes:
         network_s: Seconds each way.
         total_s: The client's deadline for a whole call.
+        named: What the headers of an answer say of the limits of its key, now.
     """
 
     service: Service
@@ -104,6 +106,7 @@ class Endpoint:
     gates: Sequence[Gate] = ()
     network_s: float = 0.02
     total_s: float = 300.0
+    named: Callable[[str, float], RateLimits | None] = lambda _key, _now: None
     ledger: Ledger = field(default_factory=Ledger)
     _admitted: dict[str, int] = field(default_factory=dict)
 
@@ -127,7 +130,7 @@ class Endpoint:
         entry.verdict = ErrorClass.AMBIGUOUS
         try:
             async with asyncio.timeout(self.total_s):
-                await self._visit(entry, answer)
+                limits = await self._visit(entry, answer)
             entry.verdict = None
         except ProviderError as error:
             entry.verdict = error.problem.error_class
@@ -137,18 +140,19 @@ class Endpoint:
         finally:
             entry.ended = monotonic()
         usage = Usage(answer.prompt_tokens, answer.completion_tokens)
-        return Completion("done", None, None, "stop", MODEL, usage, request_id)
+        return Completion("done", None, None, "stop", MODEL, usage, request_id, limits)
 
-    async def _visit(self, entry: Entry, answer: Answer) -> None:
+    async def _visit(self, entry: Entry, answer: Answer) -> RateLimits | None:
         await asyncio.sleep(self.network_s)
         admitted = self._admitted.get(entry.key, 0)
         visit = Visit(entry.row, entry.key, monotonic(), admitted, answer)
         refusal = next(filter(None, (gate.refuse(visit) for gate in self.gates)), None)
+        limits = self.named(entry.key, visit.now)
         if refusal is not None:
             await asyncio.sleep(refusal.after + self.network_s)
             if refusal.error_class is None:
                 await asyncio.get_running_loop().create_future()
-            raise _error(refusal)
+            raise _error(refusal, limits)
         entry.arrived = monotonic()
         self._admitted[entry.key] = admitted + 1
         try:
@@ -157,9 +161,10 @@ class Endpoint:
             self._admitted[entry.key] -= 1
             entry.left = monotonic()
         await asyncio.sleep(self.network_s)
+        return limits
 
 
-def _error(refusal: Refusal) -> ProviderError:
+def _error(refusal: Refusal, limits: RateLimits | None = None) -> ProviderError:
     resets_at = refusal.resets_at
     return ProviderError(
         Problem(
@@ -170,4 +175,5 @@ def _error(refusal: Refusal) -> ProviderError:
         ),
         retry_after=refusal.retry_after,
         resets_at=None if resets_at is None else datetime.fromtimestamp(resets_at, UTC),
+        rate_limits=limits,
     )

@@ -23,10 +23,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
 from batcher.engine.policy.limit import Grant
-from batcher.engine.policy.measure import Sample
+from batcher.engine.policy.measure import Point, Sample, gain
 
 START = 8
 CUT = 0.7
@@ -53,7 +53,7 @@ TRIALS_OF_LESS = 3
 LOST_SHARE = 0.05
 # Seconds between two calls when one at a time is refused.
 FIRST_INTERVAL_S, LONGEST_INTERVAL_S, LEAST_INTERVAL_S = 0.5, 5.0, 0.1
-SOONER, LATER = 0.8, 2.0
+SOONER, LATER = 0.5, 2.0
 
 
 class _Phase(Enum):
@@ -63,13 +63,6 @@ class _Phase(Enum):
     HOLDING = auto()
     TRYING_MORE = auto()
     TRYING_LESS = auto()
-
-
-class _Point(NamedTuple):
-    """Tokens a second with so many calls in flight."""
-
-    limit: int
-    rate: float
 
 
 @dataclass(slots=True)
@@ -84,7 +77,7 @@ class AdaptiveLimit:
     _phase: _Phase = _Phase.GROWING
     _refuses: bool = False
     _sample: Sample = field(default_factory=Sample)
-    _base: _Point | None = None
+    _base: Point | None = None
     _hold: int = SHORTEST_HOLD
     _held: int = 0
     _samples: int = 0
@@ -126,7 +119,7 @@ class AdaptiveLimit:
             return
         self._sample.add(seconds, tokens)
         if self._is_enough():
-            self._decide(_Point(self.limit, self.limit * self._sample.speed))
+            self._decide(self._here)
 
     def refused(self, grant: Grant) -> None:
         """See `Limit`."""
@@ -151,7 +144,7 @@ class AdaptiveLimit:
             self._lost += 1
             if self._lost >= max(1.0, LOST_SHARE * self.limit):
                 self._refuses = False
-                self._cut(to=max(1, int(self.limit * CUT)))
+                self._cut(to=max(1, int(self.limit * CUT)), base=self._base)
 
     def restart(self) -> None:
         """See `Limit`."""
@@ -166,12 +159,12 @@ class AdaptiveLimit:
         if self._heard >= self.limit:
             self._heard = self._lost = 0
 
-    def _cut(self, to: int) -> None:
+    def _cut(self, to: int, base: Point | None = None) -> None:
         self._limit = max(1.0, self._limit * CUT)
         self._cut_at = self._granted
         self._heard = self._lost = 0
         self._step = 1
-        self._base = None
+        self._base = base
         self._aim(to, _Phase.HOLDING)
 
     def _aim(self, target: float, phase: _Phase) -> None:
@@ -190,12 +183,29 @@ class AdaptiveLimit:
         if self._refuses:
             return calls >= self.limit
         round_trip = max(self.limit, LEAST_CALLS)
-        error = ROUGH if self._phase is _Phase.GROWING else FINE
+        error = ROUGH if self._is_coarse or self._has_fallen(self._here, HALF) else FINE
         return calls >= round_trip and (
             self._sample.error <= error or calls >= MOST_ROUND_TRIPS * round_trip
         )
 
-    def _decide(self, here: _Point) -> None:
+    @property
+    def _here(self) -> Point:
+        """What was measured."""
+        return Point(self.limit, self.limit * self._sample.speed)
+
+    @property
+    def _is_coarse(self) -> bool:
+        """Whether what is looked for is so large that a rough measure tells."""
+        return self._phase is _Phase.GROWING or (
+            self._phase is _Phase.TRYING_LESS and self._less == HALF
+        )
+
+    def _has_fallen(self, here: Point, share: float) -> bool:
+        """Whether calls give less than `share` of what so many gave before."""
+        expected = self._base.expected(here.limit) if self._base and not self._refuses else 0.0
+        return here.rate < share * expected
+
+    def _decide(self, here: Point) -> None:
         """Set the next target, after a sample that measured `here`."""
         base = self._base
         match self._phase:
@@ -210,17 +220,17 @@ class AdaptiveLimit:
             case unreachable:
                 assert_never(unreachable)
 
-    def _go_on_holding(self, here: _Point) -> None:
+    def _go_on_holding(self, here: Point) -> None:
         """Hold the target for a while, unless what it gives has fallen; then try another."""
         self._held += self._sample.calls
         self._samples += 1
         base = self._base if self._base and self._base.limit == here.limit else here
-        fell = not self._refuses and here.rate < FALLEN * base.rate
+        fell = self._has_fallen(here, HALF if base is here else FALLEN)
         if fell or self._samples == 1:
             self._base = here
         else:
             mean = base.rate + (here.rate - base.rate) / self._samples
-            self._base = _Point(here.limit, mean)
+            self._base = Point(here.limit, mean)
         round_trip = max(self.limit, LEAST_HELD_REFUSED if self._refuses else LEAST_HELD)
         if fell:
             self._try_less(HALF, here.limit)
@@ -236,8 +246,7 @@ class AdaptiveLimit:
         if less and (self._trials % TRIALS_OF_LESS == 0 or not more):
             self._try_less(LESS, self.limit)
         elif more:
-            by = 1 if self._refuses else max(1, round(self.limit * (MORE - 1)))
-            self._aim(self.limit + by, _Phase.TRYING_MORE)
+            self._try_more(self.limit)
         else:
             self._aim(self.limit, _Phase.HOLDING)
 
@@ -246,24 +255,29 @@ class AdaptiveLimit:
         less = min(limit - 1, round(limit * share))
         self._aim(less, _Phase.TRYING_LESS if less > 0 else _Phase.HOLDING)
 
-    def _grow(self, base: _Point | None, here: _Point) -> None:
+    def _grow(self, base: Point | None, here: Point) -> None:
         """Double again, unless the last doubling did not gain what it should."""
-        if base is None or _gain(base, here) >= DOUBLING_PAYS:
+        if base is None or gain(base, here) >= DOUBLING_PAYS:
             self._base = here
             self._aim(here.limit * 2, _Phase.GROWING if here.limit < self.most else _Phase.HOLDING)
-        elif base.limit <= self.start and _gain(base, here) < TRIAL_PAYS:
+        elif base.limit <= self.start and gain(base, here) < TRIAL_PAYS:
             # Even the first limit may be too much.
             self._try_less(HALF, base.limit)
         else:
             needed = base.limit * max(1.0, here.rate / base.rate) * MARGIN
             self._aim(min(needed, here.limit), _Phase.HOLDING)
 
-    def _judge_less(self, base: _Point, here: _Point) -> None:
+    def _judge_less(self, base: Point, here: Point) -> None:
         """Keep to less where it is enough, and try still less: the rest only queued."""
         if here.rate >= ENOUGH * base.rate:
-            self._base = _Point(here.limit, base.rate)
+            # More where less is being done at once: calls were in each other's way.
+            self._base = Point(here.limit, max(base.rate, here.rate))
             self._hold = SHORTEST_HOLD
             self._try_less(self._less, here.limit)
+            return
+        if base.limit <= self.start and gain(here, base) >= DOUBLING_PAYS:
+            # Even the first limit was of use, so perhaps more is.
+            self._try_more(base.limit)
             return
         # Below what the server can do at once, tokens a second are in proportion to calls.
         needed = math.ceil(here.limit * base.rate / here.rate * MARGIN)
@@ -273,32 +287,30 @@ class AdaptiveLimit:
             # That was coarse: the next trial is of less again.
             self._trials = -1
 
-    def _judge_more(self, base: _Point, here: _Point) -> None:
+    def _try_more(self, limit: int) -> None:
+        by = 1 if self._refuses else max(1, round(limit * (MORE - 1)))
+        self._aim(limit + by, _Phase.TRYING_MORE)
+
+    def _judge_more(self, base: Point, here: Point) -> None:
         """Go on from more where it gained what it should, else back."""
-        if self._refuses and here.limit < base.limit * MORE:
+        if self._refuses and here.limit < max(base.limit * MORE, self.start):
             # Too little to be measured; that nothing was refused is enough.
             self._hold = SHORTEST_HOLD
             self._step *= 2
             self._aim(here.limit + self._step, _Phase.TRYING_MORE)
             return
-        gain = _gain(base, here)
+        gained = gain(base, here)
         self._refuses = False
-        if gain < TRIAL_PAYS:
+        if gained < TRIAL_PAYS:
             self._hold = self._longer()
             self._aim(base.limit, _Phase.HOLDING)
             return
         self._hold = SHORTEST_HOLD
         self._base = here
-        if gain < DOUBLING_PAYS:
+        if gained < DOUBLING_PAYS:
             self._aim(here.limit * MORE, _Phase.TRYING_MORE)
         else:
             self._aim(here.limit * 2, _Phase.GROWING)
 
     def _longer(self) -> int:
         return min(self._hold * 2, LONGEST_HOLD_REFUSED if self._refuses else LONGEST_HOLD)
-
-
-def _gain(base: _Point, here: _Point) -> float:
-    """Return what growth gained, as the share of what it would have on an idle server."""
-    more = here.limit / base.limit - 1
-    return (here.rate / base.rate - 1) / more if more > 0 else 0.0

@@ -1,9 +1,10 @@
-"""How fast calls are answered, as far as a number of them can tell."""
+"""How fast calls are answered, as far as a number of them can tell; and what more of them gain."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(slots=True)
@@ -49,3 +50,20 @@ class Sample:
             self._tokens_squared - 2 * speed * self._product + speed * speed * self._seconds_squared
         )
         return math.sqrt(max(0.0, squares)) / self._tokens
+
+
+class Point(NamedTuple):
+    """Tokens a second with so many calls in flight."""
+
+    limit: int
+    rate: float
+
+    def expected(self, limit: int) -> float:
+        """Return the rate with `limit` calls: with fewer less in proportion, with more as much."""
+        return self.rate * min(1.0, limit / self.limit)
+
+
+def gain(base: Point, here: Point) -> float:
+    """Return what growth gained, as the share of what it would have on an idle server."""
+    more = here.limit / base.limit - 1
+    return (here.rate / base.rate - 1) / more if more > 0 else 0.0
