@@ -33,4 +33,4 @@ def test_the_rows_it_names_are_in_the_matrix_and_have_tests() -> None:
     }
     assert numbers <= MATRIX.keys()
     tested = {int(number) for number in re.findall(r"def test_(\d\d)_", sources)}
-    assert numbers - tested == {34}
+    assert numbers <= tested

@@ -122,7 +122,6 @@ class Minute:
             min(tokens, left[1] + tokens * minutes),
         )
 
-
     def named(self, key: str, now: float) -> RateLimits:
         """Return the limits as the headers of an answer name them."""
         requests, tokens = self.left(key, now)

@@ -163,6 +163,17 @@ def test_a_refusal_of_a_single_call_spaces_calls_and_pins_nothing() -> None:
     assert _until(limit, lambda: limit.limit >= 20) < 200
 
 
+def test_after_refusals_a_few_calls_are_not_judged_by_how_slow_they_were() -> None:
+    """Up to the first limit: so few tell nothing, and what they seemed to tell pinned the limit."""
+    limit = AdaptiveLimit(1000)
+    _until(limit, lambda: limit.limit == 1, capacity=0)
+    for _ in range(60):
+        _wave(limit, seconds=2.0 if limit.limit in (1, START) else 8.0)
+        if limit.limit > START:
+            break
+    assert limit.limit > START
+
+
 @pytest.mark.parametrize("knee", [4, 20, 40, 150])
 def test_where_calls_queue_it_settles_a_little_above_the_knee(knee: int) -> None:
     limit = AdaptiveLimit(1000)
@@ -197,6 +208,34 @@ def test_a_fall_of_tokens_a_second_is_answered_at_once() -> None:
     _queue(limit, 40, 100)
     _until(limit, lambda: limit._phase.name == "HOLDING")
     assert min(_queue(limit, 10, 15)) <= 22
+
+
+def _crowd(limit: AdaptiveLimit, knee: int, waves: int) -> list[int]:
+    """Serve waves of calls that are in each other's way: more than `knee` get less in all."""
+    limits = []
+    for _ in range(waves):
+        limits.append(limit.limit)
+        _wave(limit, seconds=2.0 * max(1.0, limit.limit / knee) ** 2)
+    return limits
+
+
+@pytest.mark.parametrize("knee", [3, 10])
+def test_calls_in_each_other_s_way_become_fewer_until_they_are_not(knee: int) -> None:
+    """Not as few as give no less than the crowd did, but as many as give the most."""
+    limit = AdaptiveLimit(1000)
+    _crowd(limit, 40, 60)
+    _crowd(limit, knee, 60)
+    limits = _crowd(limit, knee, 100)
+    assert 0.8 * knee <= sum(limits) / len(limits) <= 1.5 * knee
+
+
+def test_where_half_of_the_first_calls_gave_half_more_of_them_are_tried() -> None:
+    """A doubling that seemed to gain nothing, by chance, does not pin the limit at the start."""
+    limit = AdaptiveLimit(1000)
+    _until(limit, lambda: limit.limit == 2 * START)
+    while limit.limit > START // 2:
+        _wave(limit, seconds=2.0 * max(1.0, limit.limit / START))
+    assert _until(limit, lambda: limit.limit > START) < 30
 
 
 def test_the_length_of_answers_does_not_matter() -> None:
@@ -238,6 +277,18 @@ def test_many_lost_calls_in_a_round_trip_cut_once() -> None:
     for grant in grants[4:]:
         limit.lost(grant)
     assert limit.limit == 70
+
+
+def test_lost_calls_do_not_make_what_was_good_forgotten() -> None:
+    """An outage often begins with them, and is not what the limit is."""
+    limit = AdaptiveLimit(100)
+    _until(limit, lambda: limit.limit == 100 and limit._base is not None)
+    _queue(limit, knee=1000, waves=30)
+    for grant in [limit.grant(100) for _ in range(100)]:
+        limit.lost(grant)
+    assert limit.limit <= 70
+    limit.restart()
+    assert 20 <= limit.limit <= 25
 
 
 def test_after_an_outage_it_restarts_at_a_quarter_and_is_soon_back() -> None:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from batcher.engine.policy.measure import Sample
+from batcher.engine.policy.measure import Point, Sample, gain
 from tests.overload.virtual import seeded
 
 
@@ -59,3 +59,22 @@ def test_an_answer_in_no_time_is_no_error() -> None:
     sample = Sample()
     sample.add(0.0, 10)
     assert sample.speed > 0
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(10, 250.0), (40, 1000.0), (80, 1000.0)])
+def test_fewer_calls_are_expected_to_give_less_in_proportion(limit: int, expected: float) -> None:
+    assert Point(40, 1000.0).expected(limit) == expected
+
+
+@pytest.mark.parametrize(
+    ("here", "gained"),
+    [
+        (Point(80, 2000.0), 1.0),
+        (Point(80, 1500.0), 0.5),
+        (Point(80, 1000.0), 0.0),
+        (Point(80, 500.0), -0.5),
+        (Point(40, 2000.0), 0.0),
+    ],
+)
+def test_a_gain_is_measured_by_that_on_an_idle_server(here: Point, gained: float) -> None:
+    assert gain(Point(40, 1000.0), here) == gained
