@@ -919,7 +919,7 @@ async def test_rows_at_hand_are_twice_the_calls_but_not_few() -> None:
 
 @pytest.mark.parametrize(
     ("keys", "limit", "calls", "width"),
-    [(1, 100, 500, 200), (3, 100, 500, 600), (3, 100, 100, 200)],
+    [(1, 200, 900, 400), (3, 200, 900, 1200), (3, 200, 200, 400)],
 )
 def test_rows_at_hand_follow_the_limits_of_the_keys_up_to_the_calls(
     keys: int, limit: int, calls: int, width: int
@@ -931,10 +931,10 @@ def test_rows_at_hand_follow_the_limits_of_the_keys_up_to_the_calls(
 
 @in_virtual_time
 async def test_a_key_that_is_set_aside_brings_no_rows() -> None:
-    gate = _engine(2, most=500, limit=lambda: FixedLimit(100)).admission()
+    gate = _engine(2, most=500, limit=lambda: FixedLimit(200)).admission()
     gate.lanes("m")
     gate.accounts[0].set_aside = REFUSED
-    assert gate.width == 200
+    assert gate.width == 400
 
 
 @in_virtual_time
