@@ -4,9 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-CHECKED := batcher tests sample_data
+CHECKED := batcher benchmarks tests sample_data
 
-.PHONY: demo test faults torture lint types contracts coverage coverage-critical lock clean
+.PHONY: demo test faults torture bench-limits lint types contracts coverage coverage-critical lock clean
 
 demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and show the first results.
 	$(BIN)/batcher run sample_data/prompts.jsonl --simulate
@@ -21,6 +21,9 @@ faults: $(READY) ## Disturb runs in every way of the fault matrix, and print it 
 SEEDS ?= 500
 torture: $(READY) ## Kill runs at SEEDS random moments, and count what the oracle objects to.
 	$(BIN)/python -m tests.faults.torture $(SEEDS)
+
+bench-limits: $(READY) ## Compare `batcher run` with a naive loop, where servers have limits and troubles.
+	$(BIN)/python benchmarks/limits.py $(BENCH)
 
 lint: $(READY) ## Check style and formatting.
 	$(BIN)/ruff check .

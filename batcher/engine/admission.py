@@ -25,7 +25,7 @@ from batcher.wording import lasting
 # and with it the memory and the work that a crash repeats. In an outage the few at hand take turns
 # as probes.
 ROWS_PER_CALL = 2
-LEAST_ROWS = 64
+LEAST_ROWS = 256
 # A row that failed is back here after so long at most.
 MAX_BACKOFF_S = 60.0
 _FIRST_BOUND = 16

@@ -151,7 +151,7 @@ class Judge:
 
     def _pause(self, account: Account, now: float, wait: float, problem: Problem) -> None:
         seconds = wait + self.uniform(0, wait / 10)
-        if account.pause(now, seconds, problem) and wait >= _WORTH_SAYING_S:
+        if account.pause(now, seconds) and wait >= _WORTH_SAYING_S:
             self.on_notice(
                 f"{self._name(account)} is paused for {lasting(seconds)}, as the provider asks: "
                 f"{problem.message}"

@@ -239,7 +239,7 @@ async def test_the_key_with_the_most_room_goes_first() -> None:
 @in_virtual_time
 async def test_rows_of_a_paused_key_go_by_another() -> None:
     gate = _engine(2, most=8).admission()
-    gate.accounts[0].pause(0.0, 100.0, REFUSED)
+    gate.accounts[0].pause(0.0, 100.0)
     calls = _Calls(gate)
     for name in range(4):
         calls.start(name, seconds=1)
@@ -251,8 +251,8 @@ async def test_rows_of_a_paused_key_go_by_another() -> None:
 @in_virtual_time
 async def test_a_pause_of_all_keys_is_waited_for_until_the_first_one_ends() -> None:
     gate = _engine(2).admission()
-    gate.accounts[0].pause(0.0, 100.0, REFUSED)
-    gate.accounts[1].pause(0.0, 40.0, REFUSED)
+    gate.accounts[0].pause(0.0, 100.0)
+    gate.accounts[1].pause(0.0, 40.0)
     calls = _Calls(gate)
     calls.start("row", seconds=1)
     await calls.all()
@@ -265,7 +265,7 @@ async def test_a_pause_holds_for_every_model_of_the_key() -> None:
     calls = _Calls(gate)
     calls.start("a", replace(WISH, models=("a",)), seconds=1)
     await calls.all()
-    gate.accounts[0].pause(1.0, 10.0, REFUSED)
+    gate.accounts[0].pause(1.0, 10.0)
     calls.start("b", replace(WISH, models=("b",)), seconds=1)
     await calls.all()
     assert calls.moments == [0.0, 11.0]
@@ -274,11 +274,11 @@ async def test_a_pause_holds_for_every_model_of_the_key() -> None:
 @in_virtual_time
 async def test_a_pause_that_is_made_longer_while_rows_wait_is_kept_in_full() -> None:
     gate = _engine().admission()
-    gate.accounts[0].pause(0.0, 10.0, REFUSED)
+    gate.accounts[0].pause(0.0, 10.0)
     calls = _Calls(gate)
     calls.start("row", seconds=1)
     await asyncio.sleep(5)
-    gate.accounts[0].pause(5.0, 20.0, REFUSED)
+    gate.accounts[0].pause(5.0, 20.0)
     await calls.all()
     assert calls.moments == [25.0]
 
@@ -374,12 +374,12 @@ def test_waits_end_though_clocks_are_coarse_and_timers_wake_too_early(
 @in_virtual_time
 async def test_a_wait_that_turns_out_shorter_than_another_is_not_slept_through() -> None:
     gate = _engine(2).admission()
-    gate.accounts[0].pause(0.0, 100.0, REFUSED)
+    gate.accounts[0].pause(0.0, 100.0)
     gate.lanes("a")[1].closed = REFUSED
     calls = _Calls(gate)
     calls.start("a", replace(WISH, models=("a",)), seconds=1)
     await settled()
-    gate.accounts[1].pause(0.0, 7.0, REFUSED)
+    gate.accounts[1].pause(0.0, 7.0)
     calls.start("b", replace(WISH, models=("b",)), seconds=1)
     await calls.all()
     assert calls.begun == [("b", 7.0, 2), ("a", 100.0, 1)]
@@ -499,7 +499,7 @@ async def test_where_no_row_may_ask_but_another_key_is_only_paused_its_end_is_wa
     engine = _engine(2, most=8)
     gate = engine.admission()
     _open(gate.lanes("m")[0])
-    gate.accounts[1].pause(0.0, 500.0, REFUSED)
+    gate.accounts[1].pause(0.0, 500.0)
     calls = _Calls(gate)
     calls.start("spared", LAST_CHANCE, seconds=1)
     await calls.all()
@@ -779,7 +779,7 @@ async def test_at_the_end_those_who_wait_leave_and_no_timer_is_left() -> None:
     calls = _Calls(gate)
     calls.start("in flight")
     await settled()
-    gate.accounts[0].pause(0.0, 1000.0, REFUSED)
+    gate.accounts[0].pause(0.0, 1000.0)
     calls.start("waiting")
     await settled()
     gate.accounts[0].paused_until = 500.0
@@ -878,7 +878,7 @@ def test_what_cannot_be_written_down_or_waited_for_is_raised_by_those_who_wait(
         gate = engine.admission()
         if what == "widen":
             gate.on_widen = _fails
-        gate.accounts[0].pause(0.0, paused, REFUSED)
+        gate.accounts[0].pause(0.0, paused)
         calls = _Calls(gate)
         for name in range(2):
             calls.start(name, replace(WISH, worst=Bill(0, 1)))
@@ -895,7 +895,7 @@ async def test_a_timer_that_is_cancelled_from_outside_starts_nothing_anew() -> N
     said: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: said.append(context))
     gate = _engine().admission()
-    gate.accounts[0].pause(0.0, 5.0, REFUSED)
+    gate.accounts[0].pause(0.0, 5.0)
     calls = _Calls(gate)
     calls.start("row")
     await settled()
@@ -919,7 +919,7 @@ async def test_rows_at_hand_are_twice_the_calls_but_not_few() -> None:
 
 @pytest.mark.parametrize(
     ("keys", "limit", "calls", "width"),
-    [(1, 100, 500, 200), (3, 100, 500, 600), (3, 100, 100, 200)],
+    [(1, 200, 900, 400), (3, 200, 900, 1200), (3, 200, 200, 400)],
 )
 def test_rows_at_hand_follow_the_limits_of_the_keys_up_to_the_calls(
     keys: int, limit: int, calls: int, width: int
@@ -931,10 +931,10 @@ def test_rows_at_hand_follow_the_limits_of_the_keys_up_to_the_calls(
 
 @in_virtual_time
 async def test_a_key_that_is_set_aside_brings_no_rows() -> None:
-    gate = _engine(2, most=500, limit=lambda: FixedLimit(100)).admission()
+    gate = _engine(2, most=500, limit=lambda: FixedLimit(200)).admission()
     gate.lanes("m")
     gate.accounts[0].set_aside = REFUSED
-    assert gate.width == 200
+    assert gate.width == 400
 
 
 @in_virtual_time
@@ -975,9 +975,9 @@ async def test_the_flow_says_that_the_endpoint_is_down_and_when_it_is_asked_next
 async def test_the_flow_says_that_the_provider_asked_for_a_pause() -> None:
     gate = _engine(2).admission()
     gate.lanes("m")
-    gate.accounts[0].pause(0.0, 7200.0, REFUSED)
+    gate.accounts[0].pause(0.0, 7200.0)
     assert gate.flow().waiting is None
-    gate.accounts[1].pause(0.0, 7200.0, REFUSED)
+    gate.accounts[1].pause(0.0, 7200.0)
     assert gate.flow().waiting == "paused by the provider for another 2 h"
 
 
@@ -988,7 +988,7 @@ Trouble = Callable[[Admission], None]
 
 def _pausing(key: int, seconds: float) -> Trouble:
     def trouble(gate: Admission) -> None:
-        gate.accounts[key].pause(virtual.monotonic(), seconds, REFUSED)
+        gate.accounts[key].pause(virtual.monotonic(), seconds)
 
     return trouble
 

@@ -272,7 +272,7 @@ async def test_that_the_endpoint_is_down_and_back_is_said_once() -> None:
 @in_virtual_time
 async def test_of_several_keys_it_is_said_which_one_is_meant() -> None:
     court = _Court.of(2)
-    court.gate.accounts[1].pause(0.0, 1e6, Problem(ErrorClass.THROTTLED, "busy"))
+    court.gate.accounts[1].pause(0.0, 1e6)
     for _ in range(IN_A_ROW):
         await court.fail(ErrorClass.OVERLOADED)
     assert court.engine.notices == [
@@ -475,7 +475,7 @@ async def test_a_key_that_may_not_use_a_model_is_set_aside_with_a_notice_all_the
 @in_virtual_time
 async def test_rows_that_waited_for_a_key_that_is_set_aside_go_by_another_at_once() -> None:
     court = _Court.of(2, limit=lambda: FixedLimit(1))
-    court.gate.accounts[1].pause(0.0, 50.0, Problem(ErrorClass.THROTTLED, "busy"))
+    court.gate.accounts[1].pause(0.0, 50.0)
     async with court.calling() as permit:
         waiting = asyncio.create_task(court.next_key())
         await asyncio.sleep(60)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+
+from tests.toxic import Behaviour, Exchange, says, whole
 
 KEY = "4bd1a0f2c7e94d1f9a-canary.c0ffee00D00dfeed-canary"
 MODEL = ("-m", "glm-4-flash")
@@ -72,6 +75,27 @@ def write_rows(folder: Path, rows: Iterable[Mapping[str, object]]) -> None:
     (folder / "prompts.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
 
 
+GOOD_ROWS = 4
+# One row after the other, each called once: by the last one the endpoint is known to be well, so
+# that what fails is the row's own (reliability.md section C).
+LAST_ONCE = ("-c", "1", "--max-attempts", "1")
+
+
+def write_last(folder: Path) -> None:
+    """Write prompts of which `to_the_last` spoils the last one."""
+    write_prompts(folder, GOOD_ROWS + 1)
+
+
+def to_the_last(behave: Behaviour) -> Behaviour:
+    """Answer the last of `write_last` by `behave`, and the others well."""
+
+    async def mostly_well(exchange: Exchange) -> None:
+        is_last = exchange.seen.prompt == f"Say {GOOD_ROWS}."
+        await (behave if is_last else says(whole()))(exchange)
+
+    return mostly_well
+
+
 @contextlib.asynccontextmanager
 async def started(
     folder: Path,
@@ -111,6 +135,31 @@ async def ended(folder: Path, process: asyncio.subprocess.Process) -> Done:
     out, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert process.returncode is not None
     return Done(folder, process.returncode, out.decode(), err.decode())
+
+
+async def first_failure(
+    folder: Path, url: str, *options: str, before: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Run the command until an attempt has failed; stop it, and return what its log says of that.
+
+    For what every call ends in: such a run waits for a better time.
+    """
+    log = folder / "prompts.batch" / "log.jsonl"
+    async with started(folder, url, *MODEL, *options, before=before) as process:
+        async with asyncio.timeout(PATIENCE_S):
+            while not (failed := [line for line in _lines(log) if "error_class" in line]):
+                assert process.returncode is None
+                await asyncio.sleep(0.02)
+        process.terminate()
+        done = await ended(folder, process)
+    # strace tells of a signal in its own way.
+    assert before or done.code == 128 + signal.SIGTERM, done.err
+    return failed[0]
+
+
+def _lines(log: Path) -> list[dict[str, Any]]:
+    text = log.read_text() if log.exists() else ""
+    return [json.loads(line) for line in text.split("\n")[:-1]]
 
 
 async def run_batcher(

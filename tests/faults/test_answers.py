@@ -10,11 +10,20 @@ import pytest
 
 from batcher.records import Attempt, Failure, Outcome, Request, Success
 from tests.engines import Engine
-from tests.faults.real_run import MODEL, ended, run_batcher, started, write_prompts
+from tests.faults.real_run import (
+    GOOD_ROWS,
+    LAST_ONCE,
+    MODEL,
+    ended,
+    run_batcher,
+    started,
+    to_the_last,
+    write_last,
+    write_prompts,
+)
 from tests.one_call import REQUEST, calling
 from tests.toxic import ANSWER, TEXT, Behaviour, Exchange, refuses, says, streamed, toxic, whole
 
-ONCE = ("--max-attempts", "1")
 TOO_MANY = "429 Too Many Requests"
 
 
@@ -35,18 +44,18 @@ def _first(*behaviours: Behaviour) -> Behaviour:
 async def test_32_a_throttle_uses_up_none_of_a_row_s_attempts(tmp_path: Path, code: str) -> None:
     write_prompts(tmp_path)
     async with toxic(_first(refuses(code, "slow down", status=TOO_MANY))) as server:
-        done = await run_batcher(tmp_path, server.url, *ONCE)
+        done = await run_batcher(tmp_path, server.url, "--max-attempts", "1")
     assert (done.code, len(server.seen)) == (0, 2)
     assert done.results[0]["attempts"] == 2
 
 
 @pytest.mark.parametrize("code", ["1305", "1312"])
 async def test_32_an_overload_uses_up_an_attempt(tmp_path: Path, code: str) -> None:
-    write_prompts(tmp_path)
-    async with toxic(_first(refuses(code, "busy", status=TOO_MANY))) as server:
-        done = await run_batcher(tmp_path, server.url, *ONCE)
+    write_last(tmp_path)
+    async with toxic(to_the_last(refuses(code, "busy", status=TOO_MANY))) as server:
+        done = await run_batcher(tmp_path, server.url, *LAST_ONCE)
     assert (done.code, done.classes) == (65, ["overloaded"])
-    assert len(server.seen) == 1
+    assert len(server.seen) == GOOD_ROWS + 1
 
 
 async def test_32_an_empty_balance_stops_the_run_and_leaves_the_rows_pending(
@@ -79,7 +88,7 @@ async def test_32_a_quota_whose_reset_is_past_is_asked_again(tmp_path: Path) -> 
     write_prompts(tmp_path)
     refusal = refuses("1308", "resets at 2020-01-01 00:00:00", status=TOO_MANY)
     async with toxic(_first(refusal)) as server:
-        done = await run_batcher(tmp_path, server.url, *ONCE)
+        done = await run_batcher(tmp_path, server.url, "--max-attempts", "1")
     assert (done.code, len(server.seen)) == (0, 2)
 
 
@@ -131,19 +140,19 @@ _NO_SUCCESS = {
 async def test_35_what_comes_with_200_and_is_no_completion_is_no_success(
     tmp_path: Path, body: bytes, error_class: str
 ) -> None:
-    write_prompts(tmp_path)
-    async with toxic(says(whole(body))) as server:
-        done = await run_batcher(tmp_path, server.url, *ONCE)
-    assert (done.code, done.classes, done.results) == (65, [error_class], [])
+    write_last(tmp_path)
+    async with toxic(to_the_last(says(whole(body)))) as server:
+        done = await run_batcher(tmp_path, server.url, *LAST_ONCE)
+    assert (done.code, done.classes, len(done.results)) == (65, [error_class], GOOD_ROWS)
 
 
 async def test_35_an_error_in_the_midst_of_a_stream_is_no_success(tmp_path: Path) -> None:
-    write_prompts(tmp_path)
+    write_last(tmp_path)
     begun = b'data: {"choices": [{"delta": {"content": "hel"}}]}\n\n'
     error = b'data: {"error": {"code": "1234", "message": "network"}}\n\n'
-    async with toxic(says(streamed(begun, error, b"data: [DONE]\n\n"))) as server:
-        done = await run_batcher(tmp_path, server.url, "--stream", *ONCE)
-    assert (done.code, done.classes, done.results) == (65, ["server_error"], [])
+    async with toxic(to_the_last(says(streamed(begun, error, b"data: [DONE]\n\n")))) as server:
+        done = await run_batcher(tmp_path, server.url, "--stream", *LAST_ONCE)
+    assert (done.code, done.classes, len(done.results)) == (65, ["server_error"], GOOD_ROWS)
 
 
 # --- 36: how the model ended ---
@@ -157,15 +166,15 @@ async def test_35_an_error_in_the_midst_of_a_stream_is_no_success(tmp_path: Path
 async def test_36_a_finish_reason_that_is_no_success_is_an_error_of_its_class(
     tmp_path: Path, reason: str, error_class: str, calls: int, stream: str
 ) -> None:
-    write_prompts(tmp_path)
+    write_last(tmp_path)
     choice = {"finish_reason": reason, "message": {"content": "par"}, "delta": {"content": "par"}}
     body = json.dumps({"choices": [choice]}).encode()
     event = b"data: " + body + b"\n\n"
     answer = streamed(event, b"data: [DONE]\n\n") if stream == "--stream" else whole(body)
-    async with toxic(says(answer)) as server:
-        done = await run_batcher(tmp_path, server.url, stream, "--max-attempts", "2")
-    assert (done.code, done.classes, done.results) == (65, [error_class], [])
-    assert len(server.seen) == calls
+    async with toxic(to_the_last(says(answer))) as server:
+        done = await run_batcher(tmp_path, server.url, stream, "-c", "1", "--max-attempts", "2")
+    assert (done.code, done.classes, len(done.results)) == (65, [error_class], GOOD_ROWS)
+    assert len(server.seen) == GOOD_ROWS + calls
 
 
 async def test_36_a_cut_completion_and_one_without_usage_are_results_that_say_so(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
-from batcher.engine.policy.lane import Call
 from batcher.engine.retry import Uniform
 from batcher.errors import ProviderError
 from batcher.records import Request
@@ -18,7 +17,11 @@ FIRST_BACKOFF_S = 0.5
 MAX_BACKOFF_S = 8.0
 
 
-async def run_naively(call: Call, requests: Iterable[Request], uniform: Uniform) -> set[int]:
+async def run_naively(
+    call: Callable[[Request, str], Awaitable[object]],
+    requests: Iterable[Request],
+    uniform: Uniform,
+) -> set[int]:
     """Call for every request by a fixed number of workers; return the rows given up."""
     queue = iter(requests)
     dead: set[int] = set()

@@ -149,7 +149,10 @@ class AdaptiveLimit:
     def restart(self) -> None:
         """See `Limit`."""
         good = self._base.limit if self._base else self._target
+        had_grown = self._phase is not _Phase.GROWING
         self._cut(to=good)
+        if not had_grown:
+            self._phase = _Phase.GROWING
         self._limit = max(1, good // 4)
         self.interval = 0.0
 

@@ -30,18 +30,16 @@ class Account:
     call: Call
     renew: Callable[[], None]
     paused_until: float = 0.0
-    paused_for: Problem | None = None
     set_aside: Problem | None = None
     renewals: int = 0
     unproven: bool = False
 
-    def pause(self, now: float, seconds: float, problem: Problem) -> bool:
+    def pause(self, now: float, seconds: float) -> bool:
         """Make no call for at least `seconds`; return whether any could be made until now."""
         if now + seconds <= max(now, self.paused_until):
             return False
         news = self.paused_until <= now
         self.paused_until = now + seconds
-        self.paused_for = problem
         return news
 
 

@@ -296,3 +296,10 @@ def test_after_an_outage_it_restarts_at_a_quarter_and_is_soon_back() -> None:
     limit.restart()
     assert limit.limit == 10
     assert _until(limit, lambda: limit.limit == 40, capacity=40) <= 3
+
+
+def test_after_an_outage_in_the_midst_of_growth_it_grows_on() -> None:
+    limit = AdaptiveLimit(1000)
+    limit.restart()
+    assert limit.limit == 2
+    assert _until(limit, lambda: limit.limit >= 64, capacity=1000) <= 40

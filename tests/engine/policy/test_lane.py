@@ -85,49 +85,48 @@ def _fail(lane: Lane, now: float, signal: Signal = Signal.FAILED, times: int = 1
 def test_an_account_is_paused_until_its_pause_is_over() -> None:
     account = _account()
     lane = _lane(account=account)
-    assert account.pause(_NOW, 10, _PROBLEM)
-    assert account.paused_for == _PROBLEM
+    assert account.pause(_NOW, 10)
     assert lane.wait(_NOW) == 10
     assert lane.wait(_NOW + 9) == 1
     assert lane.wait(_NOW + 10) == 0.0
 
 
 def test_a_second_pause_lengthens_the_first_and_is_no_news() -> None:
-    account, other = _account(), Problem(ErrorClass.THROTTLED, "too many")
-    account.pause(_NOW, 10, _PROBLEM)
-    assert not account.pause(_NOW + 5, 10, other)
-    assert (account.paused_until, account.paused_for) == (_NOW + 15, other)
+    account = _account()
+    account.pause(_NOW, 10)
+    assert not account.pause(_NOW + 5, 10)
+    assert account.paused_until == _NOW + 15
 
 
 def test_a_second_pause_never_shortens_the_first() -> None:
-    account, other = _account(), Problem(ErrorClass.THROTTLED, "too many")
-    account.pause(_NOW, 10, _PROBLEM)
-    assert not account.pause(_NOW + 5, 5, other)
-    assert (account.paused_until, account.paused_for) == (_NOW + 10, _PROBLEM)
+    account = _account()
+    account.pause(_NOW, 10)
+    assert not account.pause(_NOW + 5, 5)
+    assert account.paused_until == _NOW + 10
 
 
 def test_a_pause_after_the_first_is_over_is_news_again() -> None:
     account = _account()
-    account.pause(_NOW, 10, _PROBLEM)
-    assert account.pause(_NOW + 10, 1, _PROBLEM)
+    account.pause(_NOW, 10)
+    assert account.pause(_NOW + 10, 1)
 
 
 @pytest.mark.parametrize("seconds", [0.0, -5.0])
 def test_a_pause_of_no_length_is_none(seconds: float) -> None:
     account = _account()
-    assert not account.pause(_NOW, seconds, _PROBLEM)
-    assert account.paused_for is None
+    assert not account.pause(_NOW, seconds)
+    assert account.paused_until == 0.0
 
 
 def test_a_pause_of_an_account_holds_for_all_its_models() -> None:
     account = _account()
     lanes = [_lane(account=account), _lane(account=account)]
-    account.pause(_NOW, 10, _PROBLEM)
+    account.pause(_NOW, 10)
     assert [lane.wait(_NOW) for lane in lanes] == [10, 10]
 
 
 def _paused(lane: Lane) -> float:
-    lane.account.pause(_NOW, 11.0, _PROBLEM)
+    lane.account.pause(_NOW, 11.0)
     return 11.0
 
 
