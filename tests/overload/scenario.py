@@ -27,7 +27,7 @@ class Ended:
 
     Attributes:
         outcomes: By row; a row without one is pending.
-        fed_s: When the last row was taken from the input: from then on calls become fewer.
+        begun_s: When the last row was called for the first time: from then on calls become fewer.
         ended_s: When all was over.
         halt: Why it stopped with rows pending, if it did.
         peak: The most calls in flight.
@@ -35,7 +35,7 @@ class Ended:
     """
 
     outcomes: dict[int, Outcome] = field(default_factory=dict)
-    fed_s: float = float("inf")
+    begun_s: float = 0.0
     ended_s: float = 0.0
     halt: Halt | None = None
     peak: int = 0
@@ -68,7 +68,6 @@ def drive(
     async def requests() -> AsyncGenerator[Request, None]:
         for row in range(count):
             yield rows.request(row, **parameters)
-        ended.fed_s = virtual.monotonic()
 
     async def main() -> None:
         engine = Engine(
@@ -90,4 +89,8 @@ def drive(
         ended.peak = executor.admission.peak
 
     virtual.run(main())
+    begun: dict[int, float] = {}
+    for entry in endpoint.ledger.entries:
+        begun.setdefault(entry.row, entry.sent)
+    ended.begun_s = max(begun.values())
     return ended

@@ -33,7 +33,7 @@ def test_a_server_that_breaks_down_under_its_load_gets_less_and_recovers(
     ended = drive(endpoint, 1400, seed=seed)
     assert ended.dead == set()
     assert _share(endpoint, 10, 60, 120) < 0.7
-    assert _share(endpoint, 10, 330, ended.fed_s) > 0.6
+    assert _share(endpoint, 10, 330, ended.begun_s) > 0.6
 
 
 def test_the_naive_loop_does_not_get_out_of_that() -> None:

@@ -38,11 +38,11 @@ def test_an_endpoint_that_is_down_from_the_first_call_on_is_waited_for(refusal: 
 
 
 def test_several_outages_one_after_the_other_are_waited_out() -> None:
-    outages = [During(since, since + 240, UNAVAILABLE) for since in (30, 400, 800)]
+    outages = [During(since, since + 240, UNAVAILABLE) for since in (30, 400, 750)]
     endpoint = Endpoint(Service(), answers(1), [*outages, Concurrency(steps(20))])
-    ended = drive(endpoint, 2000)
+    ended = drive(endpoint, 1500)
     assert ended.dead == set()
-    assert endpoint.ledger.answered() == set(range(2000))
+    assert endpoint.ledger.answered() == set(range(1500))
     assert len(ended.notices) == 6
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batcher.limits import RateLimit, RateLimits
 from tests.overload.gates import (
     BROKEN,
     THROTTLED,
@@ -72,6 +73,12 @@ def test_a_minute_counts_tokens_too() -> None:
     assert _admitted(gate, [_visit()] * 70) == 10
     assert gate.refuse(_visit(5.9)) is TOO_FREQUENT
     assert gate.refuse(_visit(6.0)) is None
+
+
+def test_a_minute_is_named_as_headers_name_it() -> None:
+    gate = Minute(requests=60)
+    assert _admitted(gate, [_visit()] * 20) == 20
+    assert gate.named("key", 5.0) == RateLimits(RateLimit(60, 45, 15.0))
 
 
 def test_a_fixed_minute_begins_anew_with_the_minute() -> None:

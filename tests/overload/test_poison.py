@@ -11,8 +11,8 @@ from tests.overload.scenario import Ended, drive
 from tests.overload.servers import Endpoint, Gate, Refusal, answers
 from tests.overload.service import Service
 
-ROWS = 1500
-EVERY_HUNDREDTH = frozenset(range(0, ROWS, 100))
+ROWS = 800
+EVERY_FIFTIETH = frozenset(range(0, ROWS, 50))
 LAST = frozenset(range(ROWS - 10, ROWS))
 MAX_ATTEMPTS, MAX_AMBIGUOUS = 8, 3
 
@@ -24,7 +24,7 @@ def _run(poison: frozenset[int], refusal: Refusal, seed: int = 1) -> tuple[Ended
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("poison", [EVERY_HUNDREDTH, LAST])
+@pytest.mark.parametrize("poison", [EVERY_FIFTIETH, LAST])
 def test_poison_rows_are_given_up_and_all_others_answered(
     poison: frozenset[int], seed: int
 ) -> None:
@@ -43,16 +43,16 @@ def test_poison_rows_are_given_up_and_all_others_answered(
 
 def test_others_are_as_fast_as_without_poison() -> None:
     _, clean = _run(frozenset(), BROKEN)
-    _, poisoned = _run(EVERY_HUNDREDTH, BROKEN)
+    _, poisoned = _run(EVERY_FIFTIETH, BROKEN)
     last = [max(e.ended for e in each.ledger.completed()) for each in (clean, poisoned)]
     assert last[1] <= 1.1 * last[0]
 
 
 def test_rows_that_are_never_answered_are_not_sent_for_ever() -> None:
     """When only they are left it may as well be an outage: they stay pending, and that is said."""
-    ended, endpoint = _run(EVERY_HUNDREDTH, BLACK_HOLE)
-    assert endpoint.ledger.answered() == set(range(ROWS)) - EVERY_HUNDREDTH
-    assert max(map(endpoint.ledger.attempts, EVERY_HUNDREDTH)) <= MAX_AMBIGUOUS
-    pending = EVERY_HUNDREDTH - ended.outcomes.keys()
-    assert pending | ended.dead == EVERY_HUNDREDTH
+    ended, endpoint = _run(EVERY_FIFTIETH, BLACK_HOLE)
+    assert endpoint.ledger.answered() == set(range(ROWS)) - EVERY_FIFTIETH
+    assert max(map(endpoint.ledger.attempts, EVERY_FIFTIETH)) <= MAX_AMBIGUOUS
+    pending = EVERY_FIFTIETH - ended.outcomes.keys()
+    assert pending | ended.dead == EVERY_FIFTIETH
     assert (ended.halt is not None) == bool(pending)

@@ -38,7 +38,7 @@ def test_it_settles_near_the_knee(service: Callable[[Steps], Service], seed: int
     endpoint = Endpoint(service(steps(40)), answers(seed))
     ended = drive(endpoint, 2500, seed=seed)
     assert ended.dead == set()
-    _settled(endpoint, 40, 60, ended.fed_s)
+    _settled(endpoint, 40, 60, ended.begun_s)
 
 
 @pytest.mark.parametrize("service", [_slots, _batches])
@@ -52,4 +52,4 @@ def test_it_follows_a_knee_that_is_halved_and_doubled(service: Callable[[Steps],
     assert ended.dead == set()
     _settled(endpoint, 40, 60, 120)
     _settled(endpoint, 20, 240, 360, share=0.92)
-    _settled(endpoint, 40, 480, ended.fed_s, share=0.92)
+    _settled(endpoint, 40, 480, ended.begun_s, share=0.92)

@@ -35,7 +35,7 @@ def test_an_hour_of_nothing_but_refusals_is_waited_out(seed: int) -> None:
     assert endpoint.ledger.answered() == set(range(1500))
     assert ended.dead == set()
     assert endpoint.ledger.calls(30, 30 + HOUR) <= 200
-    assert endpoint.ledger.in_flight(30 + HOUR + 144, ended.fed_s) >= 0.9 * 40
+    assert endpoint.ledger.in_flight(30 + HOUR + 144, ended.begun_s) >= 0.9 * 40
     down, back = ended.notices
     assert "down" in down
     assert "back" in back

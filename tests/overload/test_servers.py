@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import pytest
 
 from batcher.errors import ErrorClass, ProviderError
+from batcher.limits import RateLimit, RateLimits
 from tests.overload import virtual
-from tests.overload.gates import BLACK_HOLE, UNAVAILABLE, AfterCalls, Concurrency, During
+from tests.overload.gates import BLACK_HOLE, UNAVAILABLE, AfterCalls, Concurrency, During, Minute
 from tests.overload.ledger import steps
 from tests.overload.rows import request
 from tests.overload.servers import Answer, Endpoint, Refusal, answers
@@ -69,6 +70,17 @@ def test_a_refusal_says_when_to_come_again() -> None:
     error = _error(Endpoint(Service(), ANSWERS, [During(0, 10, used_up)]))
     assert error.retry_after == 7.0
     assert error.resets_at == datetime.fromtimestamp(virtual.EPOCH + 60, UTC)
+
+
+def test_answers_and_refusals_name_the_limits_that_are_left() -> None:
+    gate = Minute(requests=1)
+    endpoint = Endpoint(Service(), ANSWERS, [gate], named=gate.named)
+
+    async def main() -> RateLimits | None:
+        return (await endpoint(request(0), "call")).rate_limits
+
+    assert virtual.run(main()) == RateLimits(RateLimit(1, 0, 60.0))
+    assert _error(endpoint).rate_limits == RateLimits(RateLimit(1, 0, 60.0))
 
 
 def test_keys_have_their_own_limits() -> None:

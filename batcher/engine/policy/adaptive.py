@@ -40,15 +40,11 @@ FALLEN, HALF = 0.8, 0.5
 # An estimate of what is needed is exceeded a little: a short queue costs less than a gap.
 MARGIN = 1.1
 # Round trips that a target is held before another is tried: a refusal costs more than a trial.
-SHORTEST_HOLD, LONGEST_HOLD, LONGEST_HOLD_REFUSED = 2, 8, 16
-# A sample is enough when its error is so small a share, for a doubling and else; or when it has
-# so many round trips of calls. A round trip counts as so many calls at least.
-ROUGH, FINE = 0.15, 0.02
-MOST_ROUND_TRIPS = 12
-LEAST_CALLS = 16
+SHORTEST_HOLD, LONGEST_HOLD, LONGEST_HOLD_SURE = 2, 8, 16
+# A round trip counts as so many calls at least.
 LEAST_HELD, LEAST_HELD_REFUSED = 8, 2
-# Every so many trials one is of less.
-TRIALS_OF_LESS = 3
+# Every second trial is of less.
+TRIALS_OF_LESS = 2
 # So many of a round trip's calls must be lost, and at least one, before that is congestion.
 LOST_SHARE = 0.05
 # Seconds between two calls when one at a time is refused.
@@ -149,9 +145,9 @@ class AdaptiveLimit:
     def restart(self) -> None:
         """See `Limit`."""
         good = self._base.limit if self._base else self._target
-        had_grown = self._phase is not _Phase.GROWING
+        was_growing = self._phase is _Phase.GROWING
         self._cut(to=good)
-        if not had_grown:
+        if was_growing:
             self._phase = _Phase.GROWING
         self._limit = max(1, good // 4)
         self.interval = 0.0
@@ -182,26 +178,18 @@ class AdaptiveLimit:
 
     def _is_enough(self) -> bool:
         """Whether the sample tells what it is for."""
-        calls = self._sample.calls
         if self._refuses:
-            return calls >= self.limit
-        round_trip = max(self.limit, LEAST_CALLS)
-        error = ROUGH if self._is_coarse or self._has_fallen(self._here, HALF) else FINE
-        return calls >= round_trip and (
-            self._sample.error <= error or calls >= MOST_ROUND_TRIPS * round_trip
+            return self._sample.calls >= self.limit
+        is_coarse = self._phase is _Phase.GROWING or (
+            self._phase is _Phase.TRYING_LESS and self._less == HALF
         )
+        roughly = is_coarse or self._has_fallen(self._here, HALF)
+        return self._sample.tells(self.limit, roughly=roughly)
 
     @property
     def _here(self) -> Point:
         """What was measured."""
         return Point(self.limit, self.limit * self._sample.speed)
-
-    @property
-    def _is_coarse(self) -> bool:
-        """Whether what is looked for is so large that a rough measure tells."""
-        return self._phase is _Phase.GROWING or (
-            self._phase is _Phase.TRYING_LESS and self._less == HALF
-        )
 
     def _has_fallen(self, here: Point, share: float) -> bool:
         """Whether calls give less than `share` of what so many gave before."""
@@ -262,7 +250,12 @@ class AdaptiveLimit:
         """Double again, unless the last doubling did not gain what it should."""
         if base is None or gain(base, here) >= DOUBLING_PAYS:
             self._base = here
-            self._aim(here.limit * 2, _Phase.GROWING if here.limit < self.most else _Phase.HOLDING)
+            if here.limit < self.most:
+                self._aim(here.limit * 2, _Phase.GROWING)
+            else:
+                # All that may be in flight is of use: no hurry to try less.
+                self._hold = LONGEST_HOLD_SURE
+                self._aim(here.limit, _Phase.HOLDING)
         elif base.limit <= self.start and gain(base, here) < TRIAL_PAYS:
             # Even the first limit may be too much.
             self._try_less(HALF, base.limit)
@@ -316,4 +309,5 @@ class AdaptiveLimit:
             self._aim(here.limit * 2, _Phase.GROWING)
 
     def _longer(self) -> int:
-        return min(self._hold * 2, LONGEST_HOLD_REFUSED if self._refuses else LONGEST_HOLD)
+        longest = LONGEST_HOLD_SURE if self._refuses else LONGEST_HOLD
+        return max(self._hold, min(self._hold * 2, longest))

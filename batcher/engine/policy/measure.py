@@ -6,6 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+# A sample is enough when its error is so small a share, roughly or not; or when it has so many
+# round trips of calls. A round trip counts as so many calls at least.
+ROUGH, FINE = 0.15, 0.02
+MOST_ROUND_TRIPS = 12
+LEAST_CALLS = 16
+
 
 @dataclass(slots=True)
 class Sample:
@@ -50,6 +56,14 @@ class Sample:
             self._tokens_squared - 2 * speed * self._product + speed * speed * self._seconds_squared
         )
         return math.sqrt(max(0.0, squares)) / self._tokens
+
+    def tells(self, limit: int, *, roughly: bool) -> bool:
+        """Whether it is enough, with up to `limit` calls at once; `roughly` for large effects."""
+        round_trip = max(limit, LEAST_CALLS)
+        if self.calls < round_trip:
+            return False
+        error = ROUGH if roughly else FINE
+        return self.error <= error or self.calls >= MOST_ROUND_TRIPS * round_trip
 
 
 class Point(NamedTuple):

@@ -8,7 +8,7 @@ import pytest
 
 from batcher.engine.policy.adaptive import (
     FIRST_INTERVAL_S,
-    LONGEST_HOLD_REFUSED,
+    LONGEST_HOLD_SURE,
     LONGEST_INTERVAL_S,
     START,
     AdaptiveLimit,
@@ -64,7 +64,7 @@ def test_it_begins_with_a_few_and_keeps_to_the_most() -> None:
     assert AdaptiveLimit(1000).limit == START
     few = AdaptiveLimit(3)
     assert max(_queue(few, knee=100, waves=50)) == 3
-    assert set(_queue(AdaptiveLimit(1), knee=100, waves=50)) == {1}
+    assert set(_queue(AdaptiveLimit(1), knee=100, waves=200)) == {1}
 
 
 def test_it_doubles_while_that_pays_and_stops_at_the_most() -> None:
@@ -72,6 +72,14 @@ def test_it_doubles_while_that_pays_and_stops_at_the_most() -> None:
     waves = _until(limit, lambda: limit.limit == 100)
     assert waves < 20
     assert max(_queue(limit, knee=1000, waves=30)) == 100
+
+
+def test_where_all_that_is_allowed_is_of_use_less_is_seldom_tried() -> None:
+    limit = AdaptiveLimit(100)
+    _until(limit, lambda: limit.limit == 100)
+    limits = _queue(limit, knee=1000, waves=100)
+    assert min(limits) < 100
+    assert sum(limits) >= 0.97 * 100 * len(limits)
 
 
 def test_it_climbs_by_one_for_each_success() -> None:
@@ -139,9 +147,9 @@ def test_it_stays_at_what_was_fine_and_tries_one_more_now_and_then(capacity: int
 
 def test_the_longer_one_more_is_refused_the_more_seldom_it_is_tried() -> None:
     limit = _settled(40)
-    _until(limit, lambda: limit._hold == LONGEST_HOLD_REFUSED, capacity=40)
+    _until(limit, lambda: limit._hold == LONGEST_HOLD_SURE, capacity=40)
     refused = sum(_wave(limit, capacity=40) for _ in range(100))
-    assert 1 <= refused <= 100 / LONGEST_HOLD_REFUSED
+    assert 1 <= refused <= 100 / LONGEST_HOLD_SURE
 
 
 @pytest.mark.parametrize("grown", [80, 1000])

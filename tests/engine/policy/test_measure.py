@@ -61,6 +61,34 @@ def test_an_answer_in_no_time_is_no_error() -> None:
     assert sample.speed > 0
 
 
+def _sample(calls: int, spread: float) -> Sample:
+    """Return a sample whose calls are `spread` slower and faster in turn."""
+    sample = Sample()
+    for number in range(calls):
+        sample.add(1 + spread * (-1) ** number, 50)
+    return sample
+
+
+def test_a_sample_tells_from_a_round_trip_of_calls_on() -> None:
+    assert not Sample().tells(1, roughly=True)
+    assert not _sample(15, 0).tells(1, roughly=True)
+    assert _sample(16, 0).tells(1, roughly=False)
+    assert not _sample(99, 0).tells(100, roughly=True)
+    assert _sample(100, 0).tells(100, roughly=False)
+
+
+def test_a_large_effect_is_told_by_a_rough_sample_and_a_small_one_by_a_fine_one() -> None:
+    rough = _sample(20, 0.4)
+    assert rough.error == pytest.approx(0.09, abs=0.01)
+    assert rough.tells(20, roughly=True)
+    assert not rough.tells(20, roughly=False)
+
+
+def test_calls_that_differ_without_end_are_not_measured_without_end() -> None:
+    assert not _sample(12 * 16 - 1, 0.9).tells(4, roughly=False)
+    assert _sample(12 * 16, 0.9).tells(4, roughly=False)
+
+
 @pytest.mark.parametrize(("limit", "expected"), [(10, 250.0), (40, 1000.0), (80, 1000.0)])
 def test_fewer_calls_are_expected_to_give_less_in_proportion(limit: int, expected: float) -> None:
     assert Point(40, 1000.0).expected(limit) == expected
