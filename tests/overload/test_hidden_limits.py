@@ -29,8 +29,8 @@ def _use(ledger: Ledger, limit: int, since: float, until: float) -> float:
 @pytest.mark.parametrize(
     ("limit", "count", "ramp_s", "seed"),
     [
-        (1, 100, 30, 1),
-        (1, 100, 30, 2),
+        (1, 450, 30, 1),
+        (1, 450, 30, 2),
         (5, 500, 60, 1),
         (5, 500, 60, 2),
         (40, 2000, 60, 1),
