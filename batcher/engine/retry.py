@@ -26,6 +26,8 @@ from batcher.records import Attempt, Completion, Failure, Outcome, Request, Sour
 MAX_AMBIGUOUS = 3
 # A row that failed so often while others went well is suspect: it says nothing of the endpoint.
 SUSPECT = 2
+# What speaks of the endpoint, whoever calls: a row's own fault only if others were answered since.
+_OF_THE_ENDPOINT = frozenset({ErrorClass.OVERLOADED, ErrorClass.NOT_SENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class _Row:
     attempts: list[Attempt] = field(default_factory=list)
     counted: int = 0
     unanswered: int = 0
+    answers_seen: int = -1
     over: bool = False
     at_once: bool = False
 
@@ -252,13 +255,18 @@ class Retrier:
         if not _may_be_billed(error.problem):
             permit.spent = NOTHING
         row.unanswered += error_class is ErrorClass.AMBIGUOUS
-        verdict = self.judge.failed(permit, error, telling=row.counted < SUSPECT)
+        of_endpoint = error_class in _OF_THE_ENDPOINT
+        telling = of_endpoint or row.counted < SUSPECT
+        verdict = self.judge.failed(permit, error, telling=telling)
+        answers = sum(lane.answers for lane in self.admission.lanes(permit.lane.model))
+        is_own = not of_endpoint or answers > row.answers_seen
+        row.answers_seen = answers
         left = row.models[row.models.index(permit.lane.model) + 1 :]
         falls_back = error_class in self.fallback.on and bool(left)
         if falls_back:
-            row.models = left
+            row.models, row.answers_seen = left, -1
         else:
-            row.counted += verdict.counts
+            row.counted += verdict.counts and is_own
         row.at_once = falls_back or verdict.at_once
         row.over = (
             (error_class.rule.action is Action.FAIL_ROW and not falls_back)

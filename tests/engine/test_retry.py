@@ -75,6 +75,7 @@ class _World:
     held_in_put: list[int] = field(default_factory=list)
     reported: list[tuple[Attempt, int]] = field(default_factory=list)
     put: list[Outcome] = field(default_factory=list)
+    others_go_on: bool = False
     engine: Engine = field(init=False)
     retrier: Retrier = field(init=False)
 
@@ -105,6 +106,8 @@ class _World:
             self.asked.append(str(request.body["model"]))
             self.by_key.append(number)
             self.held_in_call.append(self.retrier.admission.held)
+            for lane in self.retrier.admission.lanes(self.asked[-1]):
+                lane.answers += self.others_go_on
             await asyncio.sleep(self.call_s)
             answer = next(self.answers)
             if isinstance(answer, ProviderError):
@@ -127,7 +130,8 @@ class _World:
         self.put.append(outcome)
 
     def goes_well(self) -> None:
-        """Have the calls of other rows succeed."""
+        """Have the calls of other rows succeed, before and while this one is called."""
+        self.others_go_on = True
         for model in ("m", "m2"):
             for lane in self.retrier.admission.lanes(model):
                 for _ in range(100):
@@ -266,6 +270,20 @@ def test_while_others_succeed_the_eighth_counted_failure_ends_the_row(
         assert len(world.called) == len(outcome.attempts) == 8
         assert len(world.slept) == 7
         assert world.engine.notices == []
+
+    virtual.run(main())
+
+
+@pytest.mark.parametrize("error_class", [ErrorClass.OVERLOADED, ErrorClass.NOT_SENT])
+def test_an_outage_that_begins_with_the_last_row_does_not_end_it(error_class: ErrorClass) -> None:
+    """reliability.md promise 9: all went well before, and nobody is left to be answered."""
+
+    async def main() -> None:
+        world = _world(*[_error(error_class)] * 30, COMPLETION)
+        world.goes_well()
+        world.others_go_on = False
+        assert isinstance(await world.settle(), Success)
+        assert world.engine.notices[0].startswith("The endpoint is down")
 
     virtual.run(main())
 

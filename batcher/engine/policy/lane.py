@@ -70,6 +70,7 @@ class Lane:
     in_flight: int = 0
     peak: int = 0
     throttled: int = 0
+    answers: int = 0
     closed: Problem | None = None
     _last_at: float = -inf
 
@@ -111,6 +112,7 @@ class Lane:
 
     def answered(self, now: float, way: Pass, tokens: int) -> bool:
         """Take in an answer that used `tokens`; return whether the breaker closed."""
+        self.answers += 1
         self.limit.completed(way.grant, now - way.at, tokens)
         self.tokens.take(now, tokens - way.tokens)
         return self._heard(now, way, Signal.ANSWERED, telling=True)
