@@ -98,6 +98,9 @@ class LiveRun:
             finally:
                 pulse.cancel()
                 alarm.cancel()
+                if calls.done() and not calls.cancelled():
+                    # Where recording failed as well, that is what is raised.
+                    calls.exception()
 
     async def _call_all(self) -> None:
         async with contextlib.aclosing(self._requests()) as requests:
