@@ -185,7 +185,7 @@ _RULES = {
     ),
     ErrorClass.THROTTLED: Rule(
         Action.RETRY,
-        "The account's rate or concurrency limit was reached; lower --concurrency.",
+        "The account's limit was reached, for longer than --max-wait; run the same command later.",
         counts=False,
     ),
     ErrorClass.OVERLOADED: Rule(

@@ -302,7 +302,8 @@ def _held(lane: Lane, now: float) -> str | None:
     """Say what keeps a lane from calling, if anything does but its limits."""
     if (since := lane.breaker.since) is not None:
         down = f"endpoint down for {lasting(now - since)}"
-        wait = lane.breaker.wait(now)
+        # Infinite also while calls that hang fill the limit.
+        wait = lane.wait(now)
         return f"{down}, next probe in {lasting(wait)}" if isfinite(wait) else f"{down}, probing"
     if lane.account.paused_until > now:
         return f"paused by the provider for another {lasting(lane.account.paused_until - now)}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from batcher.engine.admission import Admission, RunStoppedError
+from batcher.engine.policy.breaker import Uniform
 from batcher.engine.policy.lane import Account, Lane
 from batcher.engine.policy.signal import Signal, signal_of
 from batcher.engine.policy.spending import Bill
@@ -55,7 +56,7 @@ class Judge:
     max_wait: float
     max_outage: float
     clock: Callable[[], float]
-    uniform: Callable[[float, float], float]
+    uniform: Uniform
     on_notice: Callable[[str], None]
 
     def completed(self, permit: Permit, completion: Completion, cost: int | None) -> None:

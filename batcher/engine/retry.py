@@ -10,17 +10,19 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import starmap
 
 import tenacity
 
 from batcher.engine.admission import MAX_BACKOFF_S, Admission
 from batcher.engine.judgement import Judge
+from batcher.engine.policy.breaker import Uniform
 from batcher.engine.policy.spending import NOTHING, Bill
 from batcher.engine.waiting import Permit, Wish
 from batcher.errors import Action, ErrorClass, Problem, ProviderError
-from batcher.providers import Pricing, estimate_tokens
+from batcher.providers import Pricing, Worst, estimate_tokens
 from batcher.records import Attempt, Completion, Failure, Outcome, Request, Source, Success
 
 MAX_AMBIGUOUS = 3
@@ -54,7 +56,6 @@ class Fallback:
         return self.models if self.models[:1] == (model,) else (model,)
 
 
-Uniform = Callable[[float, float], float]
 OnAttempt = Callable[[Request, Attempt, int], None]
 Put = Callable[[Outcome], Awaitable[None]]
 
@@ -73,13 +74,15 @@ def _new_request_id() -> str:
 class _Row:
     """A request on its way to an outcome, and what was tried for it.
 
-    `models` may still answer it, `counted` failures were its own, and the last one ended it
-    (`over`), or it is tried again, at once or after a backoff.
+    `models` may still answer it, and `worst` is the most that each may take, where there are
+    ceilings. `counted` failures were its own, and the last one ended it (`over`), or it is tried
+    again, at once or after a backoff.
     """
 
     request: Request
     unanswered_before: int
     models: tuple[str, ...]
+    worst: Mapping[str, Worst | None]
     prompt: int
     currency: str | None
     possible_cost: int
@@ -162,10 +165,14 @@ class Retrier:
     def _begun(self, request: Request) -> _Row:
         models = self.fallback.models_for(str(request.body["model"]))
         before = self.unanswered.get(request.key, 0)
+        worst: dict[str, Worst | None] = {}
+        if self.admission.spending.is_limited:
+            worst = {name: self.pricing.worst_case(_asking(request, name).body) for name in models}
         return _Row(
             request,
             before,
             models,
+            worst,
             estimate_tokens(request.body),
             self.pricing.currency(models[0]),
             self.possible_costs.get(request.key, 0),
@@ -175,23 +182,19 @@ class Retrier:
         """Say why a row must not be called at all, if so."""
         if self.policy.forbids_another(row.unanswered):
             return _SENT_TOO_OFTEN
-        return next(filter(None, map(self._unbounded, _bodies(row.request, row.models))), None)
+        return next(filter(None, starmap(self._unbounded, row.worst.items())), None)
 
-    def _unbounded(self, body: Mapping[str, object]) -> Problem | None:
-        """Say why no ceiling could be kept with such a call, if one is to be."""
-        spending = self.admission.spending
-        if not spending.is_limited:
-            return None
-        worst = self.pricing.worst_case(body)
-        if worst is not None and (worst.cost is not None or spending.cost is None):
+    def _unbounded(self, model: str, worst: Worst | None) -> Problem | None:
+        """Say why no ceiling could be kept with such a call, if so."""
+        if worst is not None and (worst.cost is not None or self.admission.spending.cost is None):
             return None
         what, keys = "price", "input, output, currency"
         if worst is None:
             what, keys = "largest prompt and answer", "context, max_output"
         return Problem(
             ErrorClass.INVALID_ROW,
-            f"no ceiling can be kept: the {what} of {body['model']} is not known; write it into "
-            f'the job under [prices."{body["model"]}"] ({keys})',
+            f"no ceiling can be kept: the {what} of {model} is not known; write it into "
+            f'the job under [prices."{model}"] ({keys})',
         )
 
     async def _attempt(self, row: _Row, put: Put) -> None:
@@ -228,16 +231,15 @@ class Retrier:
         longest = body.get("max_tokens", body.get("max_completion_tokens"))
         down_too = ErrorClass.OVERLOADED in self.fallback.on
         models = row.models if down_too else row.models[:1]
-        worst = NOTHING
-        if self.admission.spending.is_limited:
-            found = [self.pricing.worst_case(body) for body in _bodies(row.request, models)]
-            tokens = max(one.tokens for one in found if one is not None)
-            worst = Bill(tokens, max(one.cost or 0 for one in found if one is not None))
+        worst = [found for model in models if (found := row.worst.get(model)) is not None]
         return Wish(
             models,
             row.prompt,
             longest if isinstance(longest, int) else None,
-            worst,
+            Bill(
+                max((one.tokens for one in worst), default=0),
+                max((one.cost or 0 for one in worst), default=0),
+            ),
             tries=len(row.attempts),
             last_chance=self.policy.forbids_another(row.unanswered + 1),
         )
@@ -286,11 +288,6 @@ def _asking(request: Request, model: str) -> Request:
     if request.body["model"] == model:
         return request
     return replace(request, body={**request.body, "model": model})
-
-
-def _bodies(request: Request, models: Iterable[str]) -> Iterator[Mapping[str, object]]:
-    """Yield the bodies of a request put to each of `models`."""
-    return (_asking(request, model).body for model in models)
 
 
 def _may_be_billed(problem: Problem) -> bool:

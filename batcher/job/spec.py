@@ -91,6 +91,11 @@ class LimitSpec(_Table, frozen=True):
     max_response_bytes: Annotated[int, msgspec.Meta(ge=1024)] = 64 * 1024 * 1024
 
     @property
+    def is_fixed(self) -> bool:
+        """Whether the user chose how many calls are in flight at once."""
+        return self.concurrency != "auto"
+
+    @property
     def most_calls(self) -> int:
         """Calls that may be in flight at once, at most."""
         return self.max_concurrency if self.concurrency == "auto" else self.concurrency

@@ -107,10 +107,8 @@ async def open_executor(
         ]
 
         def open_lane(account: Account, model: str) -> Lane:
-            fixed = limits.concurrency
-            limit: Limit = (
-                AdaptiveLimit(terms.calls) if fixed == "auto" else FixedLimit(terms.calls)
-            )
+            calls = terms.calls
+            limit: Limit = FixedLimit(calls) if limits.is_fixed else AdaptiveLimit(calls)
             breaker = Breaker(random.uniform)
             return Lane(account, model, limit, breaker, Budget(limits.rpm), Budget(limits.tpm))
 

@@ -16,8 +16,9 @@ from batcher.errors import InputError, OutputError, StorageError
 from batcher.inputs import Dataset
 from batcher.job import JobSpec
 from batcher.observe import AttemptLog, EventLog, Tally, Watcher, Watchers
+from batcher.providers import Pricing
 from batcher.records import Attempt, Request
-from batcher.run.calling import Callee, Hearers, Terms, Timing, open_executor, pricing_of
+from batcher.run.calling import Callee, Hearers, Terms, Timing, open_executor
 from batcher.run.ceilings import Progress, spending
 from batcher.run.description import Description
 from batcher.run.directory import RunDirectory
@@ -29,11 +30,12 @@ from batcher.run.prepare import Preparation
 class Calls:
     """Calls the model for each row that has no outcome, at most `most` at once.
 
-    With `errors_too`, rows whose outcome is an error are called again.
+    With `retry_errors`, rows whose outcome is an error are called again.
     """
 
     job: JobSpec
     callee: Callee
+    pricing: Pricing
     timing: Timing
     watcher: Watcher
     checkpoint: Checkpoint
@@ -43,7 +45,7 @@ class Calls:
     description: Description
     _: KW_ONLY
     most: int
-    errors_too: bool
+    retry_errors: bool
 
     def make(self) -> LiveRun:
         """Make the calls; return how they ended."""
@@ -59,7 +61,7 @@ class Calls:
 
     async def _make(self, reserve: Reserve, watchers: Watchers) -> LiveRun:
         checkpoint, tally = self.checkpoint, self.tally
-        done = checkpoint.done(errors_too=not self.errors_too)
+        done = checkpoint.done(errors_too=not self.retry_errors)
         tally.done_before = len(done)
 
         def attempted(request: Request, attempt: Attempt, possible_cost: int) -> None:
@@ -73,10 +75,9 @@ class Calls:
         def remember(name: str, amount: int) -> None:
             live.remember(**{name: amount})
 
-        pricing = pricing_of(self.job, self.callee)
         budget = spending(self.job, checkpoint.counts(), checkpoint.fact, remember)
         terms = Terms(
-            self.most, pricing, budget, checkpoint.unanswered(), checkpoint.unanswered_costs()
+            self.most, self.pricing, budget, checkpoint.unanswered(), checkpoint.unanswered_costs()
         )
         async with open_executor(
             self.job,

@@ -28,7 +28,7 @@ _WORST = (
 )
 
 
-def check(job: JobSpec, pricing: Pricing) -> None:
+def check_ceilings(job: JobSpec, pricing: Pricing) -> None:
     """Make sure that the ceilings of a job can be kept.
 
     Raises:

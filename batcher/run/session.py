@@ -27,7 +27,7 @@ from batcher.outputs import Exported
 from batcher.render import Renderer
 from batcher.run.calling import REAL_TIME, Callee, Timing, pricing_of
 from batcher.run.calls import Calls
-from batcher.run.ceilings import check
+from batcher.run.ceilings import check_ceilings
 from batcher.run.description import Description, counted_rows
 from batcher.run.descriptors import affordable_calls
 from batcher.run.directory import WRITTEN, run_directory
@@ -72,7 +72,7 @@ class Session:
             Interruption: a signal came before the first call.
         """
         pricing = pricing_of(self.job, self.callee)
-        check(self.job, pricing)
+        check_ceilings(self.job, pricing)
         directory = run_directory(self.job.input, self.job.output.directory)
         directory.create()
         prepare = Preparation(Renderer(self.job), time.time)
@@ -102,6 +102,7 @@ class Session:
             live = Calls(
                 self.job,
                 self.callee,
+                pricing,
                 self.timing,
                 self.watcher,
                 checkpoint,
@@ -110,7 +111,7 @@ class Session:
                 tally,
                 description,
                 most=calls,
-                errors_too=self.retry_errors,
+                retry_errors=self.retry_errors,
             ).make()
             exported, interrupted = _exported(live, directory.path)
             if exported is not None:
@@ -139,7 +140,7 @@ class Session:
             results_path=directory.results,
             errors_path=directory.errors,
             simulated=self._simulated,
-            concurrency=live.executor.concurrency(fixed=self.job.limits.concurrency != "auto"),
+            concurrency=live.executor.concurrency(fixed=self.job.limits.is_fixed),
             exported=exported is not None,
         )
         return RunResult(summary, live.executor.halted, interrupted, live.disk_full)

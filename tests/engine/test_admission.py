@@ -972,6 +972,15 @@ async def test_the_flow_says_that_the_endpoint_is_down_and_when_it_is_asked_next
 
 
 @in_virtual_time
+async def test_no_probe_is_announced_while_calls_that_hang_fill_the_limit() -> None:
+    gate = _engine(limit=lambda: FixedLimit(1)).admission()
+    (lane,) = gate.lanes("m")
+    lane.admit(0.0, 0)
+    _open(lane)
+    assert gate.flow().waiting == "endpoint down for 0 s, probing"
+
+
+@in_virtual_time
 async def test_the_flow_says_that_the_provider_asked_for_a_pause() -> None:
     gate = _engine(2).admission()
     gate.lanes("m")

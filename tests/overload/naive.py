@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-from batcher.engine.retry import Uniform
+from batcher.engine.policy.breaker import Uniform
 from batcher.errors import ProviderError
 from batcher.records import Request
 

@@ -13,7 +13,7 @@ from batcher.errors import ConfigurationError
 from batcher.job import CeilingSpec, JobSpec, load_job
 from batcher.providers import Pricing
 from batcher.run import RunResult
-from batcher.run.ceilings import RATED_ROWS, SPENT_COST, Progress, check
+from batcher.run.ceilings import RATED_ROWS, SPENT_COST, Progress, check_ceilings
 from tests.simulated import AT_ONCE, Place
 
 ROWS = 40
@@ -162,10 +162,10 @@ def test_a_ceiling_that_cannot_be_kept_is_refused_before_anything_is_done(
     job = load_job(None, flags)
     pricing = Pricing.of(provider, job.prices)
     if said is None:
-        check(job, pricing)
+        check_ceilings(job, pricing)
         return
     with pytest.raises(ConfigurationError) as refused:
-        check(job, pricing)
+        check_ceilings(job, pricing)
     assert said in str(refused.value)
 
 

@@ -68,7 +68,6 @@ class Lane:
     tokens: Budget
     forecast: Forecast = field(default_factory=Forecast)
     in_flight: int = 0
-    peak: int = 0
     throttled: int = 0
     answers: int = 0
     closed: Problem | None = None
@@ -100,7 +99,6 @@ class Lane:
     def admit(self, now: float, tokens: int) -> Pass:
         """Let a call of about `tokens` go, now that there is nothing to wait for."""
         self.in_flight += 1
-        self.peak = max(self.peak, self.in_flight)
         self._last_at = now
         self.requests.take(now, 1)
         self.tokens.take(now, tokens)
