@@ -104,6 +104,13 @@ class _Connector(aiohttp.TCPConnector):
         self._factory = functools.partial(protocol, **self._factory.keywords)
 
 
+class _Response(aiohttp.ClientResponse):
+    """An answer whose repr, which asyncio may log, shows no header: a server may echo the key."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} [{self.status}]>"
+
+
 class Transport(AiohttpTransport):
     """Sends requests by a pool of connections, by none that is known to be closed.
 
@@ -120,6 +127,7 @@ class Transport(AiohttpTransport):
             )
             return aiohttp.ClientSession(
                 connector=connector,
+                response_class=_Response,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 proxy=proxy,

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import aiohttp
 import pytest
 import trustme
 
+from batcher.engine.client import http_client
 from batcher.engine.client.line import new_line
 from batcher.errors import ErrorClass, ProviderError
 from tests.one_call import COMPLETION, REQUEST, calling
 from tests.toxic import (
+    ANSWER,
     Behaviour,
     Exchange,
     refuses,
@@ -158,6 +162,23 @@ async def test_a_call_whose_connection_ends_as_it_goes_out_is_ambiguous_and_not_
     assert raised.value.problem.error_class is ErrorClass.AMBIGUOUS
     assert server.connections == 1
     assert len(server.seen) == 2
+
+
+async def test_the_repr_of_an_answer_which_asyncio_may_log_shows_no_key_it_echoes() -> None:
+    async with (
+        toxic(says(whole(ANSWER, "X-Request-Id: sk-echoed"))) as server,
+        http_client(server.url, 1, environment={}) as http,
+    ):
+        new_line()
+        async with http.stream("POST", server.url) as response:
+            assert response.headers["x-request-id"] == "sk-echoed"
+            held = [
+                repr(thing)
+                for thing in gc.get_objects()
+                if issubclass(type(thing), aiohttp.ClientResponse)
+            ]
+    assert "<_Response [200]>" in held
+    assert "sk-echoed" not in "".join(held)
 
 
 async def test_a_line_knows_nothing_before_it_is_taken() -> None:
