@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import subprocess
 import sys
@@ -143,7 +142,10 @@ def measure(case: Case, *, slow_disk: bool = False) -> Seen:
                 *(sys.executable, str(_HERE / "watched.py"), str(report)),
                 *(*run, "--base-url", address, "-o", str(folder / "out"), *case.options),
             ],
-            variables={"ZHIPUAI_API_KEY": "0123456789.abcdefghijkl", "PYTHONPATH": os.getcwd()},
+            variables={
+                "ZHIPUAI_API_KEY": "0123456789.abcdefghijkl",
+                "PYTHONPATH": str(_HERE.parent),
+            },
         )
         seen = json.loads(report.read_text())
     longest = seen["longest"]

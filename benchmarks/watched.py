@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import FrameType
 
 from batcher.cli import main
@@ -132,10 +132,11 @@ def _place(frame: FrameType | None) -> str:
 
 
 def _outward(frame: FrameType | None) -> Iterator[str]:
+    """Yield what each frame is in, the innermost first: the last two parts of its file, its name."""
     while frame is not None:
-        *_, room, file = Path(frame.f_code.co_filename).parts
-        package = "batcher/" if "/batcher/" in frame.f_code.co_filename else ""
-        yield f"{package}{room}/{file}:{frame.f_code.co_name}"
+        path = PurePath(frame.f_code.co_filename)
+        package = "batcher/" if "batcher" in path.parent.parts else ""
+        yield f"{package}{'/'.join(path.parts[-2:])}:{frame.f_code.co_name}"
         frame = frame.f_back
 
 

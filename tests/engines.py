@@ -44,6 +44,24 @@ def middle(low: float, high: float) -> float:
 
 
 @dataclass
+class Notebook:
+    """Puts down at once what is asked for, and keeps it."""
+
+    amount: int = 0
+    amounts: list[int] = field(default_factory=list)
+
+    def covers(self, needed: int, ahead: int) -> bool:
+        if needed + ahead // 2 > self.amount:
+            self.amount = needed + ahead
+            self.amounts.append(self.amount)
+        return True
+
+    async def end(self, amount: int) -> None:
+        if amount != self.amount:
+            self.amounts.append(amount)
+
+
+@dataclass
 class Engine:
     """What an engine is made of; what a test does not care about has a value."""
 
@@ -66,7 +84,6 @@ class Engine:
     renewed: list[int] = field(default_factory=list)
     halts: list[Halt] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
-    widened: list[int] = field(default_factory=list)
 
     def admission(self) -> Admission:
         accounts = [
@@ -81,7 +98,6 @@ class Engine:
             self.monotonic,
             self.sleep,
             self.halts.append,
-            self.widened.append,
         )
 
     def retrier(self) -> Retrier:

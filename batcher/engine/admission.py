@@ -54,9 +54,8 @@ class Admission:
     """Lets calls through by the lanes of `accounts`, which `open_lane` makes as models come up.
 
     At most `calls` permits are `held` at once, whatever the lanes allow; `peak` is how many calls
-    were in flight. `on_halt` hears why no more
-    calls can be made; `on_widen` hears of how many there may be, before there are more than it knew
-    of. What they raise, all that wait raise.
+    were in flight. `on_halt` hears why no more calls can be made; `widen` is asked whether so many
+    may be held, and told how many more there soon may be. What they raise, all that wait raise.
     """
 
     accounts: Sequence[Account]
@@ -66,10 +65,9 @@ class Admission:
     monotonic: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     on_halt: Callable[[Halt], None]
-    on_widen: Callable[[int], None] = lambda _calls: None
+    widen: Callable[[int, int], bool] = lambda _calls, _soon: True
     held: int = 0
     peak: int = 0
-    _bound: int = 0
     _arrivals: int = 0
     _left_at: float = -inf
     _lanes: dict[str, tuple[Lane, ...]] = field(default_factory=dict)
@@ -223,8 +221,11 @@ class Admission:
             if self.spending.is_idle:
                 self.halt(Halt(ceiling.reached))
             return inf
-        # Both may fail, as they write: first, while there is nothing to take back.
-        self._expect(self.held + 1)
+        # Both may fail, as they write: first, while there is nothing to take back. Once they have
+        # written, whoever told them to does `look_again`.
+        may_hold, may_spend = self._may_hold(self.held + 1), self.spending.covers(wish.worst)
+        if not (may_hold and may_spend):
+            return inf
         self.spending.reserve(wish.worst)
         self.held += 1
         tokens = lane.forecast.tokens(wish.prompt, wish.most)
@@ -233,11 +234,8 @@ class Admission:
         waiter.granted.set_result(Permit(lane, way, wish, lane.account.renewals))
         return 0.0
 
-    def _expect(self, calls: int) -> None:
-        if calls > self._bound:
-            bound = min(self.calls, max(_FIRST_BOUND, 2 * calls))
-            self.on_widen(bound)
-            self._bound = bound
+    def _may_hold(self, calls: int) -> bool:
+        return self.widen(calls, min(self.calls, max(_FIRST_BOUND, 2 * calls)) - calls)
 
     def _next(self, queue: Queue) -> tuple[Lane, Waiter] | float:
         """Return which row goes by which lane now, or the seconds until one may."""

@@ -59,7 +59,7 @@ class Hearers:
     """Who hears what: of each attempt, of how many calls may come to be in flight, of news."""
 
     on_attempt: OnAttempt
-    on_widen: Callable[[int], None]
+    widen: Callable[[int, int], bool]
     on_notice: Callable[[str], None]
 
 
@@ -123,7 +123,7 @@ async def open_executor(
             timing.monotonic,
             timing.sleep,
             on_halt=halt,
-            on_widen=hearers.on_widen,
+            widen=hearers.widen,
         )
         judge = Judge(
             admission,

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TextIO
 
 from batcher.checkpoint import Checkpoint, Reserve
+from batcher.engine.ahead import Ahead
 from batcher.errors import InputError, OutputError, StorageError
 from batcher.inputs import Dataset
 from batcher.job import JobSpec
@@ -69,13 +70,19 @@ class Calls:
             tally.attempted(attempt)
             watchers.attempted(request.row, attempt)
 
-        def widen(calls: int) -> None:
-            live.widen(calls)
+        def look_again() -> None:
+            live.executor.admission.look_again()
 
-        def remember(name: str, amount: int) -> None:
-            live.remember(**{name: amount})
+        async def widen(calls: int) -> None:
+            await live.widen(calls)
 
-        budget = spending(self.job, checkpoint.counts(), checkpoint.fact, remember)
+        def put_down(name: str, amount: int) -> Ahead:
+            async def remember(amount: int) -> None:
+                await live.remember(**{name: amount})
+
+            return Ahead(amount, remember, look_again)
+
+        budget = spending(self.job, checkpoint.counts(), checkpoint.fact, put_down)
         terms = Terms(
             self.most, self.pricing, budget, checkpoint.unanswered(), checkpoint.unanswered_costs()
         )
@@ -84,7 +91,7 @@ class Calls:
             self.callee,
             terms=terms,
             ledger=self.description.directory.ledger,
-            hearers=Hearers(attempted, widen, watchers.notice),
+            hearers=Hearers(attempted, Ahead(0, widen, look_again).covers, watchers.notice),
             timing=self.timing,
         ) as executor:
             live = LiveRun(
@@ -111,7 +118,7 @@ class Calls:
                 await live.run()
             finally:
                 watchers.finished()
-            budget.close()
+            await budget.close()
         return live
 
 

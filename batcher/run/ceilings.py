@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from batcher.engine.policy.spending import Ceiling, Spending
+from batcher.engine.policy.spending import Ceiling, PutDown, Spending
 from batcher.errors import ConfigurationError, Halt
 from batcher.job import CeilingSpec, JobSpec
 from batcher.money import Money, money_of
@@ -43,30 +43,32 @@ def spending(
     job: JobSpec,
     counts: Counts,
     fact: Callable[[str], object],
-    remember: Callable[[str, int], None],
+    put_down: Callable[[str, int], PutDown],
 ) -> Spending:
     """Return the ceilings for money and tokens of a run that has spent `counts`.
 
     `fact` reads what an earlier process may have spent at most, should it have been killed;
-    `remember` writes that down for good.
+    `put_down` returns what writes such a fact from the amount on that it has now.
     """
     spec = job.ceilings
     cost = tokens = None
     if spec.max_cost is not None:
         most = money_of(spec.max_cost)
+        spent = _most(counts.cost + counts.possible_cost, fact(SPENT_COST))
         cost = Ceiling(
             most.nanos,
-            _most(counts.cost + counts.possible_cost, fact(SPENT_COST)),
+            spent,
             f"Stopped at the ceiling of {most} (--max-cost): {_WORST}",
-            lambda nanos: remember(SPENT_COST, nanos),
+            put_down(SPENT_COST, spent),
         )
     if spec.max_tokens_total is not None:
+        spent = _most(counts.prompt_tokens + counts.completion_tokens, fact(SPENT_TOKENS))
         tokens = Ceiling(
             spec.max_tokens_total,
-            _most(counts.prompt_tokens + counts.completion_tokens, fact(SPENT_TOKENS)),
+            spent,
             f"Stopped at the ceiling of {spec.max_tokens_total:,} tokens (--max-tokens-total): "
             f"{_WORST}",
-            lambda tokens: remember(SPENT_TOKENS, tokens),
+            put_down(SPENT_TOKENS, spent),
         )
     return Spending(cost, tokens)
 

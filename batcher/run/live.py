@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ class LiveRun:
     disk_full: bool = False
     _group: GroupCommit = field(init=False)
     _loop: asyncio.AbstractEventLoop = field(init=False)
+    _filling: threading.Lock = field(default_factory=threading.Lock)
     _in_hand: dict[str, Request] = field(default_factory=dict)
     _marks: deque[Mark] = field(default_factory=deque)
 
@@ -161,24 +163,25 @@ class LiveRun:
         marks = [self._marks.popleft() for _ in range(len(self._marks))]
         self.checkpoint.write(outcomes, marks, unanswered)
 
-    def remember(self, **facts: object) -> None:
+    async def remember(self, **facts: object) -> None:
         """Remember facts for good, before anything is done that they speak of."""
-        self._with_reserve(lambda: self.checkpoint.remember(**facts))
+        await asyncio.to_thread(self._with_reserve, lambda: self.checkpoint.remember(**facts))
 
-    def widen(self, calls: int) -> None:
+    async def widen(self, calls: int) -> None:
         """Put down how many calls may be in flight from now on."""
-        self._with_reserve(lambda: self.checkpoint.expect(calls))
+        await asyncio.to_thread(self._with_reserve, lambda: self.checkpoint.expect(calls))
 
     def _with_reserve(self, write: Callable[[], None]) -> None:
         """Write; on a full disk begin no more calls, and write in the space kept for that."""
         try:
             write()
         except DiskFullError:
-            if self.disk_full:
-                raise
-            self.disk_full = True
-            self._loop.call_soon_threadsafe(self._stop, _FULL)
-            self.reserve.release()
+            # Several threads may find the disk full at once.
+            with self._filling:
+                first, self.disk_full = not self.disk_full, True
+                if first:
+                    self._loop.call_soon_threadsafe(self._stop, _FULL)
+                    self.reserve.release()
             write()
 
     def _stop(self, why: str) -> None:

@@ -13,15 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.engine.admission import LEAST_ROWS, MAX_BACKOFF_S, Admission, RunStoppedError
+from batcher.engine.ahead import Ahead
 from batcher.engine.policy.breaker import IN_A_ROW
 from batcher.engine.policy.lane import Lane
 from batcher.engine.policy.limit import FixedLimit
 from batcher.engine.policy.signal import Signal
-from batcher.engine.policy.spending import NOTHING, Bill, Ceiling, Spending
+from batcher.engine.policy.spending import NOTHING, Bill, Ceiling, PutDown, Spending
 from batcher.engine.waiting import Permit, Wish
 from batcher.errors import ErrorClass, Halt, Problem, StorageError
 from batcher.records import Completion, Request, Usage
-from tests.engines import Engine, in_virtual_time, middle
+from tests.engines import Engine, Notebook, in_virtual_time, middle
 from tests.overload import virtual
 
 WISH = Wish(("m",), 100, 50, NOTHING, 0, last_chance=False)
@@ -113,8 +114,8 @@ def _heard(permit: Permit, signal: Signal) -> None:
     permit.lane.breaker.heard(virtual.monotonic(), signal, began=way.at, probe=way.probe)
 
 
-def _ceiling(most: int, authorize: Callable[[int], None] = lambda _: None) -> Ceiling:
-    return Ceiling(most, 0, f"{most} is reached", authorize)
+def _ceiling(most: int, put_down: PutDown | None = None) -> Ceiling:
+    return Ceiling(most, 0, f"{most} is reached", put_down or Notebook())
 
 
 # --- in order, and never too many ---
@@ -840,30 +841,69 @@ async def test_an_end_says_why_once_and_lets_nobody_through() -> None:
 # --- what may fail around it ---
 
 
+def _begin(gate: Admission, calls: int) -> _Calls:
+    """Begin so many calls, of a nano each at worst."""
+    begun = _Calls(gate)
+    for name in range(calls):
+        begun.start(name, replace(WISH, worst=Bill(0, 1)), seconds=1.0)
+    return begun
+
+
 @in_virtual_time
-async def test_how_many_calls_there_may_be_is_known_before_there_are_more() -> None:
-    engine = _engine(most=100)
-    gate = engine.admission()
-    seen: list[tuple[int, int]] = []
-    gate.on_widen = lambda bound: seen.append((gate.held, bound))
-    calls = _Calls(gate)
-    for name in range(100):
-        calls.start(name, seconds=1)
+async def test_how_many_calls_there_may_be_is_asked_before_there_are_more() -> None:
+    gate = _engine(most=100).admission()
+    asked: list[tuple[int, int, int]] = []
+
+    def widen(calls: int, soon: int) -> bool:
+        asked.append((gate.held, calls, calls + soon))
+        return True
+
+    gate.widen = widen
+    await _begin(gate, 100).all()
+    assert all(calls == held + 1 for held, calls, _ in asked)
+    assert [soon for _, _, soon in asked[:12]] == [16] * 8 + [18, 20, 22, 24]
+    assert asked[-1] == (99, 100, 100)
+
+
+@pytest.mark.parametrize("what", ["calls", "cost"])
+@in_virtual_time
+async def test_calls_wait_until_what_they_may_take_is_put_down_and_the_loop_does_not(
+    what: str,
+) -> None:
+    """A disk that takes 5 s for each write: whoever comes first goes with what came before."""
+    written: list[tuple[float, int]] = []
+
+    async def write(amount: int) -> None:
+        await asyncio.sleep(5.0)
+        written.append((virtual.monotonic(), amount))
+
+    def look_again() -> None:
+        gate.look_again()
+
+    put_down = Ahead(0, write, look_again)
+    spending = Spending(cost=_ceiling(200, put_down) if what == "cost" else None)
+    gate = _engine(most=200, spending=spending).admission()
+    if what == "calls":
+        gate.widen = put_down.covers
+    calls = _begin(gate, 100)
     await calls.all()
-    assert seen == [(0, 16), (16, 34), (34, 70), (70, 100)]
+    assert len(calls.names) == 100
+    for number, moment in enumerate(calls.moments, 1):
+        by_then = [amount for done, amount in written if done <= moment + 0.01]
+        # Each call's worst case is a nano; and those that ended stay counted as spent.
+        needed = (
+            number if what == "cost" else sum(moment - 1 < one for one in calls.moments[:number])
+        )
+        assert max(by_then) >= needed
 
 
 async def _failed(*_: object) -> None:
     raise StorageError("disk")
 
 
-def _fails(_: int) -> None:
-    raise StorageError("disk")
-
-
 @pytest.mark.parametrize(
     ("what", "paused"),
-    [("widen", 0.0), ("widen", 5.0), ("authorize", 0.0), ("authorize", 5.0), ("sleep", 5.0)],
+    [("widen", 0.0), ("widen", 5.0), ("cost", 0.0), ("cost", 5.0), ("sleep", 5.0)],
 )
 def test_what_cannot_be_written_down_or_waited_for_is_raised_by_those_who_wait(
     what: str, paused: float
@@ -871,13 +911,17 @@ def test_what_cannot_be_written_down_or_waited_for_is_raised_by_those_who_wait(
     """Also where only a timer is there to notice; nobody waits on in vain."""
 
     async def main() -> None:
-        spending = Spending(cost=_ceiling(100, _fails if what == "authorize" else lambda _: None))
-        engine = _engine(spending=spending)
+        def look_again() -> None:
+            gate.look_again()
+
+        broken = Ahead(0, _failed, look_again)
+        ceiling = _ceiling(100, broken if what == "cost" else None)
+        engine = _engine(spending=Spending(cost=ceiling))
         if what == "sleep":
             engine.sleep = _failed
         gate = engine.admission()
         if what == "widen":
-            gate.on_widen = _fails
+            gate.widen = broken.covers
         gate.accounts[0].pause(0.0, paused)
         calls = _Calls(gate)
         for name in range(2):

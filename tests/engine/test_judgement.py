@@ -25,7 +25,7 @@ from batcher.engine.waiting import Permit, Wish
 from batcher.errors import Action, ErrorClass, Problem, ProviderError
 from batcher.limits import RateLimit, RateLimits
 from batcher.records import Completion, Request, Usage
-from tests.engines import Engine, in_virtual_time, middle
+from tests.engines import Engine, Notebook, in_virtual_time, middle
 from tests.overload import virtual
 
 WISH = Wish(("m",), 100, 50, NOTHING, 0, last_chance=False)
@@ -139,7 +139,7 @@ class _Court:
 
 @in_virtual_time
 async def test_an_answer_costs_what_its_usage_says() -> None:
-    tokens, cost = Ceiling(1000, 0, "", lambda _: None), Ceiling(1000, 0, "", lambda _: None)
+    tokens, cost = Ceiling(1000, 0, "", Notebook()), Ceiling(1000, 0, "", Notebook())
     court = _Court.of(spending=Spending(cost, tokens))
     await court.succeed(wish=replace(WISH, worst=Bill(400, 300)), cost=7)
     assert (tokens.spent, tokens.reserved) == (90, 0)
@@ -149,7 +149,7 @@ async def test_an_answer_costs_what_its_usage_says() -> None:
 @pytest.mark.parametrize("usage", [Usage(), Usage(70, None), Usage(None, 20)])
 def test_an_answer_without_its_usage_or_price_counts_as_its_worst_case(usage: Usage) -> None:
     async def main() -> None:
-        tokens, cost = Ceiling(1000, 0, "", lambda _: None), Ceiling(1000, 0, "", lambda _: None)
+        tokens, cost = Ceiling(1000, 0, "", Notebook()), Ceiling(1000, 0, "", Notebook())
         court = _Court.of(spending=Spending(cost, tokens))
         completion = replace(COMPLETION, usage=usage)
         await court.succeed(completion, replace(WISH, worst=Bill(400, 300)), cost=None)

@@ -31,7 +31,7 @@ from batcher.records import (
     Success,
     Usage,
 )
-from tests.engines import Engine, in_virtual_time, middle
+from tests.engines import Engine, Notebook, in_virtual_time, middle
 from tests.overload import virtual
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 10}
@@ -516,8 +516,8 @@ def test_while_a_model_is_down_the_next_is_asked_if_that_is_what_it_is_for(
 class _Purse:
     """Ceilings for cost and tokens that no single call reaches."""
 
-    cost: Ceiling = field(default_factory=lambda: Ceiling(10**9, 0, "", lambda _: None))
-    tokens: Ceiling = field(default_factory=lambda: Ceiling(10**6, 0, "", lambda _: None))
+    cost: Ceiling = field(default_factory=lambda: Ceiling(10**9, 0, "", Notebook()))
+    tokens: Ceiling = field(default_factory=lambda: Ceiling(10**6, 0, "", Notebook()))
 
     @property
     def spending(self) -> Spending:

@@ -23,7 +23,7 @@ from batcher.job import PriceSpec
 from batcher.limits import Concurrency
 from batcher.providers import Pricing
 from batcher.records import Attempt, Completion, Outcome, Request, Source, Success, Usage
-from tests.engines import Engine
+from tests.engines import Engine, Notebook
 from tests.overload import virtual
 
 COMPLETION = Completion("hello", None, None, "stop", "m", Usage(7, 2))
@@ -395,7 +395,7 @@ def test_whatever_calls_end_in_a_run_ends_with_each_row_put_once_or_a_reason(
         put.append(outcome.row)
 
     async def main() -> None:
-        cost = Ceiling(money, 0, "enough", lambda _: None)
+        cost = Ceiling(money, 0, "enough", Notebook())
         engine = Engine(
             [call] * keys,
             most,

@@ -6,7 +6,7 @@ import pytest
 
 from batcher.engine.policy.spending import Ceiling, Spending
 from batcher.records import Usage
-from tests.engines import PRICING
+from tests.engines import PRICING, Notebook
 from tests.overload import virtual
 from tests.overload.gates import BROKEN, Concurrency, Randomly
 from tests.overload.ledger import steps
@@ -41,7 +41,7 @@ def test_no_call_goes_beyond_a_ceiling(seed: int, *, money: bool) -> None:
     endpoint = Endpoint(Service(), answers(seed), gates, total_s=DEADLINE_S)
     bills = _costs(endpoint) if money else [answer.tokens for answer in endpoint.answers]
     most = round(HALF_OF_ALL * sum(bills[:ROWS]))
-    ceiling = Ceiling(most, 0, "reached", authorize=lambda _amount: None)
+    ceiling = Ceiling(most, 0, "reached", Notebook())
     spending = Spending(cost=ceiling) if money else Spending(tokens=ceiling)
     ended = drive(endpoint, ROWS, seed=seed, spending=spending, parameters={"max_tokens": LONGEST})
     assert ended.halt is not None

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 # How far beyond what is reserved is put down in advance, so that not each call needs a write.
-_AHEAD_CALLS = 16
+_AHEAD_CALLS = 32
 _AHEAD_SHARE = 0.02
-
-Authorize = Callable[[int], None]
 
 
 class Bill(NamedTuple):
@@ -23,33 +20,42 @@ class Bill(NamedTuple):
 NOTHING = Bill(0, 0)
 
 
+class PutDown(Protocol):
+    """An amount that is written down for good before it is used: `Ahead` in `batcher.engine`."""
+
+    def covers(self, needed: int, ahead: int) -> bool:
+        """Return whether `needed` is put down; see that `ahead` beyond it is before it is used."""
+
+    async def end(self, amount: int) -> None:
+        """Put down what it came to in the end."""
+
+
 @dataclass(slots=True)
 class Ceiling:
     """At most `most` is spent, earlier processes' `spent` included; `reached` says so to the user.
 
-    Before any reservation goes beyond what was `authorize`d, a new amount is: whoever writes it
-    down for good knows after a kill what may have been spent and was not recorded.
+    What is reserved is `put_down` before, so that after a kill it is known what may have been
+    spent and was not recorded.
     """
 
     most: int
     spent: int
     reached: str
-    authorize: Authorize
+    put_down: PutDown
     reserved: int = 0
-    _authorized: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Begin with what was spent before."""
-        self._authorized = self.spent
 
     def allows(self, amount: int) -> bool:
         """Whether `amount` more can be reserved."""
         return self.spent + self.reserved + amount <= self.most
 
-    def reserve(self, amount: int) -> None:
-        """Reserve `amount`, which must be allowed."""
+    def covers(self, amount: int) -> bool:
+        """Whether `amount` more, which must be allowed, is put down, so that it can be reserved."""
+        needed = self.spent + self.reserved + amount
         ahead = max(_AHEAD_CALLS * amount, int(self.most * _AHEAD_SHARE))
-        self._cover(self.spent + self.reserved + amount, ahead)
+        return self.put_down.covers(needed, min(ahead, self.most - needed))
+
+    def reserve(self, amount: int) -> None:
+        """Reserve `amount`, which must be covered."""
         self.reserved += amount
 
     def settle(self, reserved: int, spent: int) -> None:
@@ -57,18 +63,11 @@ class Ceiling:
         self.reserved -= reserved
         self.spent += spent
         # Only a bill above its worst case (the prices are wrong) is not covered already.
-        self._cover(self.spent + self.reserved, ahead=0)
+        self.put_down.covers(self.spent + self.reserved, 0)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Put down what was spent in the end, when no call is in flight any more."""
-        if self._authorized != self.spent:
-            self.authorize(self.spent)
-
-    def _cover(self, needed: int, ahead: int) -> None:
-        if needed > self._authorized:
-            amount = max(needed, min(self.most, needed + ahead))
-            self.authorize(amount)
-            self._authorized = amount
+        await self.put_down.end(self.spent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +92,14 @@ class Spending:
         parts = self._parts(worst)
         return next((ceiling for ceiling, amount in parts if not ceiling.allows(amount)), None)
 
+    def covers(self, worst: Bill) -> bool:
+        """Whether a worst case that no ceiling refuses is put down, so that it can be reserved."""
+        covered = [ceiling.covers(amount) for ceiling, amount in self._parts(worst)]
+        # All were asked before, so that one is not waited for after the other.
+        return all(covered)
+
     def reserve(self, worst: Bill) -> None:
-        """Reserve a worst case that no ceiling refuses."""
+        """Reserve a worst case that is covered."""
         for ceiling, amount in self._parts(worst):
             ceiling.reserve(amount)
 
@@ -105,10 +110,10 @@ class Spending:
         ):
             ceiling.settle(reserved, spent)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Put down what was spent, when no call is in flight any more."""
         for ceiling, _ in self._parts(NOTHING):
-            ceiling.close()
+            await ceiling.close()
 
     def _parts(self, bill: Bill) -> list[tuple[Ceiling, int]]:
         parts = ((self.cost, bill.cost), (self.tokens, bill.tokens))

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.engine.policy.spending import NOTHING, Bill, Ceiling, Spending
+from tests.engines import Notebook
 
 _AMOUNTS = st.integers(0, 10**12)
 
 
-@dataclass
-class _Notebook:
-    """Keeps the amounts that were put down."""
-
-    amounts: list[int] = field(default_factory=list)
-
-    def ceiling(self, most: int, spent: int = 0) -> Ceiling:
-        return Ceiling(most, spent, "enough", self.amounts.append)
+def _ceiling(most: int, spent: int = 0) -> tuple[Ceiling, Notebook]:
+    notebook = Notebook(spent)
+    return Ceiling(most, spent, "enough", notebook), notebook
 
 
 def _spending(*, cost: int | None = None, tokens: int | None = None) -> Spending:
-    ceilings = [None if most is None else _Notebook().ceiling(most) for most in (cost, tokens)]
+    ceilings = [None if most is None else _ceiling(most)[0] for most in (cost, tokens)]
     return Spending(*ceilings)
 
 
@@ -38,16 +32,15 @@ def _spending(*, cost: int | None = None, tokens: int | None = None) -> Spending
 def test_the_ceiling_holds_and_what_is_put_down_covers_it_over_any_sequence_of_calls(
     most: int, spent: int, calls: list[tuple[int, float, int]]
 ) -> None:
-    notebook, in_flight = _Notebook(), list[tuple[int, float]]()
-    ceiling = notebook.ceiling(most, spent)
+    ceiling, notebook = _ceiling(most, spent)
+    in_flight = list[tuple[int, float]]()
 
     def holds() -> bool:
         total = ceiling.spent + ceiling.reserved
-        put_down = notebook.amounts[-1] if notebook.amounts else spent
-        return total <= max(most, spent) and total <= put_down <= max(most, spent)
+        return total <= max(most, spent) and total <= notebook.amount <= max(most, spent)
 
     for worst, share, ends in calls:
-        if ceiling.allows(worst):
+        if ceiling.allows(worst) and ceiling.covers(worst):
             ceiling.reserve(worst)
             in_flight.append((worst, share))
         assert holds()
@@ -58,7 +51,7 @@ def test_the_ceiling_holds_and_what_is_put_down_covers_it_over_any_sequence_of_c
 
 
 def test_a_call_that_costs_all_that_is_left_is_allowed_and_one_nano_more_is_not() -> None:
-    ceiling = _Notebook().ceiling(100, spent=40)
+    ceiling, _ = _ceiling(100, spent=40)
     assert ceiling.allows(60)
     assert not ceiling.allows(61)
     ceiling.reserve(60)
@@ -68,23 +61,27 @@ def test_a_call_that_costs_all_that_is_left_is_allowed_and_one_nano_more_is_not(
     assert not ceiling.allows(51)
 
 
-def test_what_cannot_be_put_down_is_not_reserved() -> None:
-    def full(amount: int) -> None:
-        raise BlockingIOError(amount)
+def test_a_call_is_covered_once_its_worst_case_is_put_down_beside_what_is_reserved() -> None:
+    class Slow(Notebook):
+        """Puts nothing down; remembers what it was asked for."""
 
-    ceiling = Ceiling(100, 0, "enough", full)
-    for _ in range(2):
-        with pytest.raises(BlockingIOError):
-            ceiling.reserve(10)
-    assert ceiling.reserved == 0
+        def covers(self, needed: int, ahead: int) -> bool:
+            self.amounts += [needed, ahead]
+            return needed <= 60
+
+    slow = Slow()
+    ceiling = Ceiling(100, 30, "enough", slow)
+    assert ceiling.covers(20)
+    ceiling.reserve(20)
+    assert not ceiling.covers(20)
+    assert slow.amounts == [50, 50, 70, 30]
 
 
 @pytest.mark.parametrize("worst", [1, 1000])
 def test_not_each_call_needs_a_write(worst: int) -> None:
-    notebook = _Notebook()
-    ceiling = notebook.ceiling(10**6)
+    ceiling, notebook = _ceiling(10**6)
     calls = 0
-    while ceiling.allows(worst):
+    while ceiling.allows(worst) and ceiling.covers(worst):
         ceiling.reserve(worst)
         ceiling.settle(worst, worst)
         calls += 1
@@ -93,36 +90,36 @@ def test_not_each_call_needs_a_write(worst: int) -> None:
     assert notebook.amounts[-1] == 10**6
 
 
-def test_in_the_end_what_was_spent_is_put_down() -> None:
-    notebook = _Notebook()
-    ceiling = notebook.ceiling(1000, spent=5)
+async def test_in_the_end_what_was_spent_is_put_down() -> None:
+    ceiling, notebook = _ceiling(1000, spent=5)
+    assert ceiling.covers(10)
     ceiling.reserve(10)
     ceiling.settle(10, 3)
-    ceiling.close()
+    await ceiling.close()
     assert notebook.amounts[-1] == 8
 
 
-def test_where_nothing_was_spent_nothing_is_put_down() -> None:
-    notebook = _Notebook()
-    notebook.ceiling(1000, spent=5).close()
+async def test_where_nothing_was_spent_nothing_is_put_down() -> None:
+    ceiling, notebook = _ceiling(1000, spent=5)
+    await ceiling.close()
     assert notebook.amounts == []
 
 
 def test_a_bill_above_its_worst_case_is_put_down_too_and_ends_the_spending() -> None:
-    notebook = _Notebook()
-    ceiling = notebook.ceiling(100)
+    ceiling, notebook = _ceiling(100)
     ceiling.reserve(60)
     ceiling.settle(60, 150)
     assert notebook.amounts[-1] == 150
     assert not ceiling.allows(0)
 
 
-def test_spending_without_ceilings_refuses_nothing() -> None:
+async def test_spending_without_ceilings_refuses_nothing() -> None:
     spending = _spending()
     dear = Bill(10**12, 10**12)
+    assert spending.covers(dear)
     spending.reserve(dear)
     spending.settle(dear, NOTHING)
-    spending.close()
+    await spending.close()
     assert spending.refuses(dear) is None
     assert spending.is_idle
     assert not spending.is_limited
@@ -169,10 +166,24 @@ def test_a_call_that_was_not_billed_frees_all_that_was_reserved() -> None:
     assert spending.refuses(Bill(100, 1000)) is None
 
 
-def test_each_ceiling_settles_its_own_part_of_a_bill_and_puts_it_down() -> None:
-    notebooks = cost, tokens = _Notebook(), _Notebook()
-    spending = Spending(cost.ceiling(1000), tokens.ceiling(100))
+async def test_each_ceiling_settles_its_own_part_of_a_bill_and_puts_it_down() -> None:
+    (cost, of_cost), (tokens, of_tokens) = _ceiling(1000), _ceiling(100)
+    spending = Spending(cost, tokens)
+    assert spending.covers(Bill(50, 500))
+    assert (of_cost.amount, of_tokens.amount) == (1000, 100)
     spending.reserve(Bill(50, 500))
     spending.settle(Bill(50, 500), Bill(5, 70))
-    spending.close()
-    assert [notebook.amounts[-1] for notebook in notebooks] == [70, 5]
+    await spending.close()
+    assert (of_cost.amounts[-1], of_tokens.amounts[-1]) == (70, 5)
+
+
+def test_a_call_is_covered_only_by_both_ceilings_and_both_are_asked_at_once() -> None:
+    class Empty(Notebook):
+        def covers(self, needed: int, ahead: int) -> bool:
+            super().covers(needed, ahead)
+            return False
+
+    empty, full = Empty(), Notebook()
+    spending = Spending(Ceiling(1000, 0, "", empty), Ceiling(100, 0, "", full))
+    assert not spending.covers(Bill(50, 500))
+    assert (empty.amount, full.amount) == (1000, 100)
