@@ -150,6 +150,23 @@ class Retrier:
         if problem is not None:
             await put(row.failure(problem, self.clock()))
             return
+        try:
+            await self._attempt(row, put)
+        except ProviderError as error:
+            await self._retry(row, put, error)
+
+    async def _retry(self, row: _Row, put: Put, error: ProviderError) -> None:
+        """Go on after a first attempt that ended in `error`, which tenacity takes for its own.
+
+        Most rows need no second one, and its set-up costs as much as the engine's part of a call.
+        """
+        first: list[ProviderError] = [error]
+
+        async def attempt() -> None:
+            if first:
+                raise first.pop()
+            await self._attempt(row, put)
+
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(ProviderError),
             stop=lambda _: row.over,
@@ -158,9 +175,9 @@ class Retrier:
             reraise=True,
         )
         try:
-            await retrying(self._attempt, row, put)
-        except ProviderError as error:
-            await put(row.failure(error.problem, self.clock()))
+            await retrying(attempt)
+        except ProviderError as last:
+            await put(row.failure(last.problem, self.clock()))
 
     def _begun(self, request: Request) -> _Row:
         models = self.fallback.models_for(str(request.body["model"]))
