@@ -59,6 +59,7 @@ class Request:
     """What is asked for a row. `body` holds model, messages and parameters; never stream or ids.
 
     `key` is the idempotency key of the checkpoint: a hash of id, messages, model and parameters.
+    `size` is about how many bytes its JSON has.
     """
 
     row: int
@@ -66,6 +67,7 @@ class Request:
     key: str
     body: Mapping[str, object]
     source: Source
+    size: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ def _place(frame: FrameType | None) -> str:
 
 
 def _outward(frame: FrameType | None) -> Iterator[str]:
-    """Yield what each frame is in, the innermost first: the last two parts of its file, its name."""
+    """Yield what each frame is in, the innermost first: the end of its file's path, its name."""
     while frame is not None:
         path = PurePath(frame.f_code.co_filename)
         package = "batcher/" if "batcher" in path.parent.parts else ""
@@ -153,7 +153,9 @@ class _Selector(selectors.DefaultSelector):
         try:
             return super().select(timeout)
         finally:
-            self._watch.begin()
+            # Its own wake-up pipe is always there. Without connections nobody waits for it.
+            if len(self.get_map()) > 1:
+                self._watch.begin()
 
 
 class _Policy(asyncio.DefaultEventLoopPolicy):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batcher.engine.client import Client, Timeouts, open_transport
+from batcher.engine.client import Client, Receiving, Timeouts, open_transport
 from batcher.errors import ErrorClass, ProviderError
 from batcher.job import LimitSpec
 from batcher.providers import Auth, Bearer, provider_named
@@ -41,7 +41,7 @@ async def calling(
 ) -> AsyncIterator[Client]:
     """Open a client for the server at `url`."""
     provider = provider_named("glm", url)
-    defaults = {"max_response_bytes": LimitSpec().max_response_bytes}
+    defaults = {"receiving": Receiving(LimitSpec().max_response_bytes)}
     async with open_transport(url, connections, environment=environment or {}) as transport:
         auth = auth or Bearer(KEY)
         yield Client(transport, provider, auth, timeouts=timeouts, **(defaults | options))

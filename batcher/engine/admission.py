@@ -16,6 +16,7 @@ from math import inf, isfinite
 
 from batcher.engine.policy.lane import Account, Lane
 from batcher.engine.policy.spending import NOTHING, Spending
+from batcher.engine.room import Room
 from batcher.engine.waiting import Permit, Queue, Waiter, Wish
 from batcher.errors import Halt
 from batcher.limits import Flow
@@ -56,6 +57,7 @@ class Admission:
     At most `calls` permits are `held` at once, whatever the lanes allow; `peak` is how many calls
     were in flight. `on_halt` hears why no more calls can be made; `widen` is asked whether so many
     may be held, and told how many more there soon may be. What they raise, all that wait raise.
+    Calls are held until their answers leave `room`.
     """
 
     accounts: Sequence[Account]
@@ -66,6 +68,7 @@ class Admission:
     sleep: Callable[[float], Awaitable[None]]
     on_halt: Callable[[Halt], None]
     widen: Callable[[int, int], bool] = lambda _calls, _soon: True
+    room: Room = field(default_factory=Room)
     held: int = 0
     peak: int = 0
     _arrivals: int = 0
@@ -180,6 +183,8 @@ class Admission:
 
     def _leave(self, permit: Permit) -> None:
         self.held -= 1
+        if permit.attempt is not None:
+            self.room.leave(permit.attempt)
         self._left_at = self.monotonic()
         self._vacate(permit)
         if permit.way.probe and not permit.judged:
@@ -198,7 +203,7 @@ class Admission:
         self._queues = {models: queue for models, queue in self._queues.items() if queue.first}
         queues = list(self._queues.values())
         soonest = inf
-        while self.held < self.calls:
+        while self.held < min(self.calls, self.room.calls):
             firsts = [(waiter.number, queue) for queue in queues if (waiter := queue.first)]
             _, queue = min(firsts, key=lambda first: first[0], default=(0, None))
             if queue is None:

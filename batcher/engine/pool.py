@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from batcher.engine.admission import RowPendingError
 from batcher.records import Request
+
+# Requests at hand are held twice while they are sent, as values and as bytes.
+MOST_BYTES = 64 * 1024 * 1024
 
 
 async def run_pool(
@@ -17,37 +21,41 @@ async def run_pool(
     width: Callable[[], int],
     changed: asyncio.Event,
     stopping: asyncio.Event,
+    most_bytes: int = MOST_BYTES,
 ) -> None:
-    """Settle each request, at most `width` of them unfinished when the next is pulled.
+    """Settle each request; fewer than `width` and `most_bytes` are unfinished when one is pulled.
 
     Whoever makes `width` larger sets `changed`.
     A row for which `settle` raises RowPendingError stays pending. When `stopping` is set no further
     request is pulled, and the unfinished ones are waited for. Any other exception cancels
     the rest and is raised as it is.
     """
-    unfinished = 0
+    unfinished = size = 0
 
     async def work(request: Request) -> None:
         with contextlib.suppress(RowPendingError):
             await settle(request)
 
-    def ended(_: asyncio.Task[None]) -> None:
+    def ended(request: Request, _: asyncio.Task[None]) -> None:
         # Room is made after the group has seen how the row ended: when it failed, the group is
         # cancelled before another request can be pulled.
-        nonlocal unfinished
+        nonlocal unfinished, size
         unfinished -= 1
+        size -= request.size
         changed.set()
 
     try:
         async with asyncio.TaskGroup() as tasks:
             while True:
-                while unfinished >= width():
+                while unfinished >= width() or size >= most_bytes:
                     changed.clear()
                     await changed.wait()
                 request = None if stopping.is_set() else await anext(requests, None)
                 if request is None or stopping.is_set():
                     break
                 unfinished += 1
-                tasks.create_task(work(request)).add_done_callback(ended)
+                size += request.size
+                done = functools.partial(ended, request)
+                tasks.create_task(work(request)).add_done_callback(done)
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None

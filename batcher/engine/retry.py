@@ -219,6 +219,7 @@ class Retrier:
             model, account = permit.lane.model, permit.lane.account
             request = _asking(row.request, model)
             request_id, started_at, started = self.request_id(), self.clock(), self.monotonic()
+            permit.attempt = request_id
 
             def finish(problem: Problem | None) -> None:
                 latency = self.monotonic() - started

@@ -35,6 +35,7 @@ class Permit:
     Once the call has `ended` the lane has room for another; the permit is held until its answer is
     written down. `token` numbers the token that the call signs in with, or an earlier one. `judged`
     says that it was heard how the call ended, and `spent` what it cost, None for its worst case.
+    `attempt` is the id of its request, by which its answer takes room.
     """
 
     lane: Lane
@@ -44,6 +45,7 @@ class Permit:
     ended: bool = False
     judged: bool = False
     spent: Bill | None = None
+    attempt: str | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -41,8 +41,11 @@ def request_key(row_id: str, body: Mapping[str, object]) -> str:
 
     The same on every machine and under any order of keys.
     """
-    text = _canonical.encode((row_id, body))
-    return hashlib.blake2b(text, digest_size=16).hexdigest()
+    return _key_of(_canonical.encode((row_id, body)))
+
+
+def _key_of(canonical: bytes) -> str:
+    return hashlib.blake2b(canonical, digest_size=16).hexdigest()
 
 
 class Renderer:
@@ -75,12 +78,13 @@ class Renderer:
         """
         try:
             body = self._body(prompt.columns)
-            key = request_key(prompt.id, body)
+            canonical = _canonical.encode((prompt.id, body))
         except (UnicodeError, RecursionError) as error:
             raise RowError(
                 ErrorClass.INVALID_ROW, f"the request is no valid JSON: {error}"
             ) from None
-        return Request(prompt.row, prompt.id, key, body, prompt.source)
+        key = _key_of(canonical)
+        return Request(prompt.row, prompt.id, key, body, prompt.source, len(canonical))
 
     def _body(self, columns: Mapping[str, object]) -> dict[str, object]:
         if self._template is None and "body" in columns and "custom_id" in columns:

@@ -8,12 +8,13 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batcher.durations import seconds_of
 from batcher.engine.admission import Admission
-from batcher.engine.client import Client, Timeouts, open_transport
+from batcher.engine.client import Client, Receiving, Timeouts, open_transport
 from batcher.engine.judgement import Judge
 from batcher.engine.policy.adaptive import AdaptiveLimit
 from batcher.engine.policy.breaker import Breaker
@@ -22,6 +23,7 @@ from batcher.engine.policy.lane import Account, Lane
 from batcher.engine.policy.limit import FixedLimit, Limit
 from batcher.engine.policy.spending import Spending
 from batcher.engine.retry import Fallback, OnAttempt, Retrier, RetryPolicy
+from batcher.engine.room import Room
 from batcher.errors import ErrorClass, Halt
 from batcher.executors import LocalExecutor
 from batcher.job import JobSpec
@@ -100,7 +102,8 @@ async def open_executor(
             config = replace(callee.simulator, ledger=ledger)
             simulator = await stack.enter_async_context(serve(config))
             provider = replace(provider, base_url=simulator.base_url)
-        clients = await _clients(stack, job, provider, callee.auths, terms.calls)
+        room = Room()
+        clients = await _clients(stack, job, provider, callee.auths, terms.calls, room)
         accounts = [
             Account(number, client.complete, client.renew)
             for number, client in enumerate(clients, 1)
@@ -124,6 +127,7 @@ async def open_executor(
             timing.sleep,
             on_halt=halt,
             widen=hearers.widen,
+            room=room,
         )
         judge = Judge(
             admission,
@@ -155,6 +159,7 @@ async def _clients(
     provider: Provider,
     auths: tuple[Auth, ...],
     calls: int,
+    room: Room,
 ) -> list[Client]:
     """Open the pool of connections, and a client for each key."""
     limits = job.limits
@@ -162,6 +167,9 @@ async def _clients(
     transport = await stack.enter_async_context(
         open_transport(provider.base_url, calls, environment=environment)
     )
+    # One thread: several would only keep the loop from the interpreter's lock.
+    decoder = stack.enter_context(ThreadPoolExecutor(1, "decoder"))
+    receiving = Receiving(limits.max_response_bytes, room, decoder)
     timeouts = Timeouts(limits.connect_timeout, limits.idle_timeout, limits.timeout)
     return [
         Client(
@@ -171,7 +179,7 @@ async def _clients(
             timeouts=timeouts,
             stream=job.provider.stream,
             allow_empty=job.provider.allow_empty,
-            max_response_bytes=limits.max_response_bytes,
+            receiving=receiving,
         )
         for auth in auths
     ]

@@ -15,7 +15,7 @@ import pytest
 
 from batcher.checkpoint import Checkpoint
 from batcher.engine.admission import RunStoppedError
-from batcher.engine.client import Client, Timeouts, open_transport
+from batcher.engine.client import Client, Receiving, Timeouts, open_transport
 from batcher.engine.judgement import RESET_MARGIN_S, named_wait
 from batcher.engine.retry import Retrier
 from batcher.errors import ErrorClass, Problem, ProviderError
@@ -183,7 +183,12 @@ async def _calling(
         async with open_transport(provider.base_url, 1, environment={}) as transport:
             auth = SignedToken(SIMULATED_KEY)
             yield Client(
-                transport, provider, auth, timeouts=timeouts, max_response_bytes=1 << 20, clock=ours
+                transport,
+                provider,
+                auth,
+                timeouts=timeouts,
+                receiving=Receiving(1 << 20),
+                clock=ours,
             )
 
 

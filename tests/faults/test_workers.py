@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader, Reserve
-from batcher.engine.client import Client, Timeouts, open_transport
+from batcher.engine.client import Client, Receiving, Timeouts, open_transport
 from batcher.engine.policy.lane import Call
 from batcher.inputs import Dataset
 from batcher.providers import Bearer, provider_named
@@ -98,7 +98,7 @@ async def _simulated_call() -> AsyncIterator[Call]:
         provider = provider_named("glm", simulator.base_url)
         async with open_transport(provider.base_url, 1, environment={}) as transport:
             auth = Bearer(SIMULATED_KEY)
-            limits: dict[str, Any] = {"timeouts": timeouts, "max_response_bytes": 1024 * 1024}
+            limits: dict[str, Any] = {"timeouts": timeouts, "receiving": Receiving(1024 * 1024)}
             yield Client(transport, provider, auth, stream=True, **limits).complete
 
 

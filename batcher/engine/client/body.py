@@ -13,6 +13,7 @@ from typing import cast
 import aiohttp
 import httpx2
 
+from batcher.engine.client.intake import Intake
 from batcher.engine.client.translation import problem
 from batcher.errors import ErrorClass
 from batcher.providers import StreamedAnswer, sse
@@ -22,37 +23,35 @@ _ENCODINGS = ("identity", "gzip")
 _TAIL_S = 0.1
 
 
-async def read_body(response: httpx2.Response, max_bytes: int) -> bytes:
+async def read_body(response: httpx2.Response, intake: Intake) -> bytes:
     """Return the whole body.
 
     Raises:
-        ProviderError: it has more than `max_bytes`, or is encoded in a way nobody asked for.
+        ProviderError: it is larger than allowed, or encoded in a way nobody asked for.
     """
     if not (response.is_success or _encoding(response) in _ENCODINGS):
         # The status of a refusal says enough without its body.
         return b""
     _check_encoding(response)
-    body = bytearray()
+    pieces: list[bytes] = []
     async with contextlib.aclosing(_chunks(response)) as chunks:
         async for chunk in chunks:
-            body += chunk
-            _check_size(len(body), max_bytes)
-    return bytes(body)
+            pieces.append(chunk)
+            await intake.take(len(chunk))
+    return b"".join(pieces)
 
 
-async def read_events(response: httpx2.Response, answer: StreamedAnswer, max_bytes: int) -> None:
+async def read_events(response: httpx2.Response, answer: StreamedAnswer, intake: Intake) -> None:
     """Give each event of a stream to `answer`, up to the one that ends it.
 
     Raises:
         ProviderError: as `read_body`; and what `answer` raises.
     """
     _check_encoding(response)
-    parser = sse.Parser(min(max_bytes, sse.MAX_EVENT))
-    size = 0
+    parser = sse.Parser(min(intake.most, sse.MAX_EVENT))
     async with contextlib.aclosing(_chunks(response)) as chunks:
         async for chunk in chunks:
-            size += len(chunk)
-            _check_size(size, max_bytes)
+            await intake.take(len(chunk))
             for event in parser.feed(chunk):
                 answer.add(event)
                 if event.done:
@@ -97,11 +96,3 @@ async def _finish(chunks: AsyncIterator[bytes]) -> None:
         async with asyncio.timeout(_TAIL_S):
             async for _ in chunks:
                 pass
-
-
-def _check_size(size: int, max_bytes: int) -> None:
-    if size > max_bytes:
-        raise problem(
-            ErrorClass.MALFORMED_ANSWER,
-            f"the answer is larger than {max_bytes} bytes; allow more with --max-response-bytes",
-        )

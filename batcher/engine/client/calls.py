@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +14,14 @@ import aiohttp
 import httpx2
 
 from batcher.engine.client.body import read_body, read_events
+from batcher.engine.client.intake import Intake, Receiving
 from batcher.engine.client.line import new_line
 from batcher.engine.client.translation import problem, translated
 from batcher.errors import ErrorClass, ProviderError
 from batcher.providers import Auth, Provider, redacted
 from batcher.records import Completion, Request
+
+Decode = Callable[[], Completion]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +46,12 @@ class Client:
         auth: Auth,
         *,
         timeouts: Timeouts,
-        max_response_bytes: int,
+        receiving: Receiving,
         stream: bool = False,
         allow_empty: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Call `provider` through `transport`, signing in by `auth`.
-
-        An answer of more than `max_response_bytes`, counted after decompression, is refused.
-        """
+        """Call `provider` through `transport`, signing in by `auth`."""
         self._transport = transport
         self._url = httpx2.URL(provider.chat_url)
         self._provider = provider
@@ -59,7 +60,7 @@ class Client:
         self._timeouts = httpx2.Timeout(
             timeouts.idle if stream else None, connect=timeouts.connect, pool=None
         ).as_dict()
-        self._max_bytes = max_response_bytes
+        self._receiving = receiving
         self._stream = stream
         self._allow_empty = allow_empty
         self._clock = clock
@@ -74,7 +75,13 @@ class Client:
                 arrived; AMBIGUOUS where it may have been answered, and billed, unseen.
         """
         try:
-            completion = await self._call(request, request_id)
+            size, decode = await self._answer(request, request_id)
+
+            def decoded() -> Completion:
+                return redacted(decode(), self._auth.redact)
+
+            # Under no deadline any more: what has come is paid.
+            return await self._receiving.decoded(size, decoded)
         except ProviderError as error:
             raise ProviderError(
                 redacted(error.problem, self._auth.redact),
@@ -82,20 +89,22 @@ class Client:
                 resets_at=error.resets_at,
                 rate_limits=error.rate_limits,
             ) from None
-        return redacted(completion, self._auth.redact)
 
     def renew(self) -> None:
         """Sign a new token, after the provider called the old one expired."""
         self._auth.renew()
 
-    async def _call(self, request: Request, request_id: str) -> Completion:
+    async def _answer(self, request: Request, request_id: str) -> tuple[int, Decode]:
+        """Return an answer that is there: its size, and how to decode it."""
         http_request = self._http_request(request, request_id)
         line = new_line()
         try:
-            async with asyncio.timeout(self._total):
+            async with asyncio.timeout(self._total) as deadline:
+                intake = Intake(self._receiving, request_id, deadline)
                 response = await self._transport.handle_async_request(http_request)
                 async with contextlib.aclosing(response):
-                    return await self._decoded(response)
+                    decode = await self._received(response, intake)
+                    return intake.size, decode
         except TimeoutError:
             error_class = ErrorClass.AMBIGUOUS if line.taken else ErrorClass.NOT_SENT
             raise problem(error_class, f"no whole answer within {self._total:g} s") from None
@@ -116,16 +125,21 @@ class Client:
         http_request.read()
         return http_request
 
-    async def _decoded(self, response: httpx2.Response) -> Completion:
+    async def _received(self, response: httpx2.Response, intake: Intake) -> Decode:
         headers = _headers(response)
         streamed = headers.get("content-type", "").startswith("text/event-stream")
         if streamed and response.is_success:
             answer = self._provider.streamed(headers, self._now())
-            await read_events(response, answer, self._max_bytes)
-            return answer.completion(allow_empty=self._allow_empty)
-        body = await read_body(response, self._max_bytes)
-        return self._provider.decode(
-            response.status_code, headers, body, self._now(), allow_empty=self._allow_empty
+            await read_events(response, answer, intake)
+            return functools.partial(answer.completion, allow_empty=self._allow_empty)
+        body = await read_body(response, intake)
+        return functools.partial(
+            self._provider.decode,
+            response.status_code,
+            headers,
+            body,
+            self._now(),
+            allow_empty=self._allow_empty,
         )
 
     def _now(self) -> datetime:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from batcher.engine.client import Receiving
 from batcher.errors import ErrorClass
 from batcher.providers import sse
 from tests.one_call import COMPLETION, REQUEST, calling, class_of, completion_of, error_of
@@ -41,8 +42,8 @@ async def test_an_answer_as_large_as_allowed_is_read_and_no_larger_one(stream: b
     kind = "text/event-stream" if stream else "application/json"
     answer = says(whole(body, kind=kind))
     size = len(body)
-    assert await completion_of(answer, stream=stream, max_response_bytes=size) == COMPLETION
-    error = await error_of(answer, stream=stream, max_response_bytes=size - 1)
+    assert await completion_of(answer, stream=stream, receiving=Receiving(size)) == COMPLETION
+    error = await error_of(answer, stream=stream, receiving=Receiving(size - 1))
     assert error.problem.error_class is ErrorClass.MALFORMED_ANSWER
     assert error.problem.message.startswith(f"the answer is larger than {size - 1} bytes; allow")
 
@@ -56,7 +57,7 @@ async def test_gzip_is_decompressed(packed: bytes) -> None:
 
 async def _peak(behave: Behaviour, limit: int) -> tuple[str, int]:
     """Return the message a call ends in, and the most bytes that Python held meanwhile."""
-    async with toxic(behave) as server, calling(server.url, max_response_bytes=limit) as client:
+    async with toxic(behave) as server, calling(server.url, receiving=Receiving(limit)) as client:
         tracemalloc.start()
         try:
             completion = await asyncio.gather(
@@ -85,13 +86,13 @@ async def test_a_stream_of_many_tiny_events_takes_no_more_memory_than_its_text()
 
 async def test_a_stream_of_comments_without_an_end_is_refused_by_its_size() -> None:
     answer = endless(head(EVENT_STREAM, CHUNKED), chunked(b": keep-alive\n\n" * 100))
-    error = await error_of(answer, stream=True, max_response_bytes=MIB)
+    error = await error_of(answer, stream=True, receiving=Receiving(MIB))
     assert error.problem.message.startswith("the answer is larger than 1048576 bytes")
 
 
 async def test_an_event_is_never_larger_than_an_answer_may_be() -> None:
     answer = endless(head(EVENT_STREAM, CHUNKED), chunked(b"data: " + b"x" * 1000))
-    error = await error_of(answer, stream=True, max_response_bytes=2000)
+    error = await error_of(answer, stream=True, receiving=Receiving(2000))
     assert error.problem.error_class is ErrorClass.MALFORMED_ANSWER
     assert sse.MAX_EVENT > 2000
 
