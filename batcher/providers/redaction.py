@@ -5,7 +5,6 @@ reliability.md promise 12.
 
 from __future__ import annotations
 
-import functools
 import os.path
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +23,7 @@ _CUT_MARK = "…"
 
 Redact = Callable[[str], str]
 Told = TypeVar("Told", Completion, Problem)
+_NAMES = {told: tuple(field.name for field in fields(told)) for told in (Completion, Problem)}
 
 
 class Redaction:
@@ -71,14 +71,9 @@ class Redaction:
 def redacted(told: Told, redact: Redact) -> Told:
     """Return what a provider told with every text of it redacted."""
     changed: dict[str, Any] = {}
-    for name in _names(type(told)):
+    for name in _NAMES[type(told)]:
         text = getattr(told, name)
         # Exactly str: the class of a problem is a word of ours.
         if type(text) is str and (clean := redact(text)) != text:
             changed[name] = clean
     return replace(told, **changed) if changed else told
-
-
-@functools.cache
-def _names(told: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(told))
