@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import starmap
@@ -67,7 +66,7 @@ _SENT_TOO_OFTEN = Problem(
 
 def _new_request_id() -> str:
     # A fresh one for every attempt: request_id is no idempotency key (protocol.md section 1).
-    return uuid.uuid4().hex
+    return f"{random.getrandbits(128):032x}"
 
 
 @dataclass(slots=True)
