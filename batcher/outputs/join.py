@@ -16,9 +16,13 @@ from batcher.outputs.columns import array, by_column
 from batcher.outputs.layout import ANSWER, ERROR, HEAD, SOURCE, Layout
 from batcher.records import Recorded
 
-# Rows joined at a time, however large the batches of the input: with answers of 100 kB each,
-# the texts of one piece stay near 200 MB.
+# Rows joined at a time, however large the batches of the input; fewer where their answers have
+# more characters than this and one answer.
 PIECE_ROWS = 2048
+PIECE_TEXT = 32 * 1024 * 1024
+
+# The fields of an outcome that may be long: from the response to the tool calls.
+_TEXTS = slice(Recorded._fields.index("response"), Recorded._fields.index("tool_calls") + 1)
 
 _WAY_OUT = "the input or the checkpoint changed since they were compared: run the job again"
 
@@ -45,33 +49,37 @@ def join(
     """
     recorded = _UpTo(outcomes)
     for batch in batches:
-        for start in range(0, batch.num_rows, PIECE_ROWS):
+        start = 0
+        while start < batch.num_rows:
             piece = batch.slice(start, PIECE_ROWS)
-            last = piece.column("row")[-1].as_py()
-            yield _divide(piece, recorded.take(last), layout)
+            taken = recorded.take(piece.column("row")[-1].as_py())
+            if recorded.cut_short:
+                place = pc.index(piece.column("row"), taken[-1].row).as_py()
+                piece = piece.slice(0, place + 1) if place >= 0 else piece
+            yield _divide(piece, taken, layout)
+            start += piece.num_rows
     stray = recorded.next
     if stray is not None:
         raise StorageError(f"the outcome of row {stray.row} has no row in the input; {_WAY_OUT}")
 
 
 class _UpTo:
-    """Outcomes, taken up to and including a row."""
+    """Outcomes, taken up to and including a row; `cut_short` where their texts were too many."""
 
     def __init__(self, outcomes: Iterator[Recorded]) -> None:
         self._outcomes = outcomes
         self.next = next(outcomes, None)
+        self.cut_short = False
 
     def take(self, last: int) -> list[Recorded]:
         """Return the outcomes not yet taken with rows up to `last`."""
-        if self.next is None or self.next.row > last:
-            return []
-        taken = [self.next]
-        for outcome in self._outcomes:
-            if outcome.row > last:
-                self.next = outcome
-                return taken
-            taken.append(outcome)
-        self.next = None
+        taken: list[Recorded] = []
+        text = 0
+        while self.next is not None and self.next.row <= last and text < PIECE_TEXT:
+            taken.append(self.next)
+            text += sum(len(part) for part in self.next[_TEXTS] if part)
+            self.next = next(self._outcomes, None)
+        self.cut_short = self.next is not None and self.next.row <= last
         return taken
 
 

@@ -15,15 +15,16 @@ from batcher.checkpoint import BEAT_S, Checkpoint, GroupCommit, Reserve, RowSet
 from batcher.errors import DiskFullError, ErrorClass, Halt
 from batcher.executors import LocalExecutor
 from batcher.inputs import Dataset
-from batcher.records import Attempt, Failure, Mark, Outcome, Prompt, Request, Unanswered
+from batcher.records import Attempt, Failure, Mark, Outcome, Prompt, Request, Source, Unanswered
 from batcher.run.ceilings import Progress
 from batcher.run.prepare import Preparation
 from batcher.run.signals import heeded_signals, held_back
 
 DRAIN_S = 20.0
 PULSE_S = 0.5
-# Rows read in one visit to the reading thread, unless the pool is narrower.
+# Rows read in one visit to the reading thread, unless the pool is narrower or they are large.
 _READ = 64
+_READ_BYTES = 1024 * 1024
 _FULL = "The disk is full: the calls in flight are recorded in reserved space, no more are begun"
 _TIME_UP = "Stopped as its time is up (--deadline, --max-duration). The same command goes on."
 
@@ -71,7 +72,7 @@ class LiveRun:
     _group: GroupCommit = field(init=False)
     _loop: asyncio.AbstractEventLoop = field(init=False)
     _filling: threading.Lock = field(default_factory=threading.Lock)
-    _in_hand: dict[str, Request] = field(default_factory=dict)
+    _in_hand: dict[str, Source] = field(default_factory=dict)
     _settled: list[str] = field(default_factory=list)
     _marks: deque[Mark] = field(default_factory=deque)
 
@@ -140,7 +141,7 @@ class LiveRun:
                     return
                 else:
                     self.progress.called += 1
-                    self._in_hand[prepared.id] = prepared
+                    self._in_hand[prepared.id] = prepared.source
                     yield prepared
 
     async def _next(self, rows: Iterator[Prompt | Failure]) -> _Batch | None:
@@ -156,12 +157,14 @@ class LiveRun:
 
     def _read(self, rows: Iterator[Prompt | Failure]) -> _Batch | None:
         batch: list[Request | Failure] = []
-        most = min(_READ, self.executor.width)
+        most, size = min(_READ, self.executor.width), 0
         for item in rows:
             if item.row not in self.done:
-                batch.append(self.prepare(item))
+                prepared = self.prepare(item)
+                size += prepared.size if isinstance(prepared, Request) else 0
+                batch.append(prepared)
             # A long way over rows that are done must not hold up the end of the run.
-            if len(batch) == most or self.executor.stopping.is_set():
+            if len(batch) == most or size >= _READ_BYTES or self.executor.stopping.is_set():
                 break
         ids = [prepared.id for prepared in batch if isinstance(prepared, Request)]
         return _Batch(batch, self.checkpoint.first_with_ids(ids)) if batch else None
@@ -169,7 +172,7 @@ class LiveRun:
     def _earlier(self, request: Request, recorded: Mapping[str, tuple[int, str]]) -> str | None:
         """Where the earlier row with the same id stands: still in hand, or recorded."""
         if in_hand := self._in_hand.get(request.id):
-            return str(in_hand.source)
+            return str(in_hand)
         found = recorded.get(request.id)
         return found[1] if found and found[0] < request.row else None
 
