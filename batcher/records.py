@@ -9,7 +9,7 @@ Moments are Unix seconds (UTC), durations seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, assert_never
 
 from batcher.errors import ErrorClass, Problem
@@ -153,6 +153,25 @@ class Failure:
 
 
 Outcome = Success | Failure
+
+# Of fewer characters no fuss is made.
+_LONG = 64 * 1024
+
+
+def without_long_texts(outcome: Outcome) -> Outcome:
+    """Return an outcome that is written down with all that counts but its texts, if they are long.
+
+    It may be kept for long where the disk is slow.
+    """
+    if not isinstance(outcome, Success):
+        return outcome
+    completion = outcome.completion
+    texts = (completion.text, completion.reasoning, completion.tool_calls)
+    if sum(len(text) for text in texts if text) < _LONG:
+        return outcome
+    lean = replace(completion, text=None, reasoning=None, tool_calls=None)
+    return replace(outcome, completion=lean)
+
 
 Unanswered = tuple[str, int]
 """A call that was sent and not answered whole: its row's key, and the most it can have cost."""

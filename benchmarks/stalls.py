@@ -61,10 +61,10 @@ class Case:
 CASES = (
     Case("small rows", 10_000),
     Case("--max-cost", 10_000, options=("--max-cost", "500CNY", "-p", "max_tokens=1000")),
-    Case("answers of 10 MB", 300, answer_bytes=10 * _MB),
-    Case("prompts of 1 MB", 300, prompt_bytes=_MB),
+    Case("answers of 10 MB", 100, answer_bytes=10 * _MB),
+    Case("prompts of 1 MB", 200, prompt_bytes=_MB),
     Case("Parquet, one group", 20_000, prompt_bytes=5_000, group_rows=20_000),
-    Case("Parquet, 1 MB rows", 300, prompt_bytes=_MB, group_rows=300),
+    Case("Parquet, 1 MB rows", 200, prompt_bytes=_MB, group_rows=200),
 )
 
 
@@ -132,9 +132,9 @@ def _texts(case: Case) -> Iterator[str]:
         ]
 
 
-def measure(case: Case, *, slow_disk: bool = False) -> Seen:
+def measure(case: Case, *, folder: Path | None = None, slow_disk: bool = False) -> Seen:
     """Run a case."""
-    with tempfile.TemporaryDirectory() as place, _serving(case) as address:
+    with tempfile.TemporaryDirectory(dir=folder) as place, _serving(case) as address:
         folder, report = Path(place), Path(place) / "report.json"
         run = ("run", str(write_input(case, folder)), "-m", "glm-4.7", "-c", str(IN_FLIGHT))
         run_well(
@@ -176,10 +176,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name has TEXT")
+    parser.add_argument("--folder", type=Path, help="where runs are made [a temporary one]")
     parser.add_argument("--slow-disk", action="store_true", help="200 ms for each fsync")
     asked = parser.parse_args()
     chosen = [case for case in CASES if asked.only in case.name]
-    seen = [measure(case, slow_disk=asked.slow_disk) for case in chosen]
+    seen = [measure(case, folder=asked.folder, slow_disk=asked.slow_disk) for case in chosen]
     print("\n".join(aligned([_HEADER, *(one.cells() for one in seen)])))
     print()
     print("\n".join(table(ratios(seen))))

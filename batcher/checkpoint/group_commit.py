@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from batcher.records import Outcome, Unanswered
+from batcher.records import Outcome, Unanswered, without_long_texts
 
 MAX_ROWS = 256
 MAX_DELAY_S = 0.1
@@ -110,6 +110,9 @@ class GroupCommit:
                 break
             outcomes = [handed.outcome for handed in group]
             await loop.run_in_executor(thread, self._write, outcomes, unanswered)
+            for handed in group:
+                handed.outcome = without_long_texts(handed.outcome)
+            del outcomes
             if not self._written:
                 self._due = loop.time() + self._max_delay
             self._written += group

@@ -33,10 +33,10 @@ class Room:
         """How many calls may be under way, if their answers are as long as usual."""
         return max(1, int(self.most / max(self._usual, 1.0)))
 
-    def take(self, attempt: str, size: int) -> bool:
-        """Hold `size` bytes more for an attempt; return whether it may go on and read."""
-        self._held[attempt] = self._held.get(attempt, 0) + size
-        self._total += size
+    def hold(self, attempt: str, size: int) -> bool:
+        """Hold `size` bytes for an attempt; return whether it may go on and read."""
+        self._total += size - self._held.get(attempt, 0)
+        self._held[attempt] = size
         return self._may_read(attempt)
 
     async def turn(self, attempt: str) -> None:

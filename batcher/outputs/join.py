@@ -21,9 +21,6 @@ from batcher.records import Recorded
 PIECE_ROWS = 2048
 PIECE_TEXT = 32 * 1024 * 1024
 
-# The fields of an outcome that may be long: from the response to the tool calls.
-_TEXTS = slice(Recorded._fields.index("response"), Recorded._fields.index("tool_calls") + 1)
-
 _WAY_OUT = "the input or the checkpoint changed since they were compared: run the job again"
 
 
@@ -77,10 +74,14 @@ class _UpTo:
         text = 0
         while self.next is not None and self.next.row <= last and text < PIECE_TEXT:
             taken.append(self.next)
-            text += sum(len(part) for part in self.next[_TEXTS] if part)
+            text += sum(len(part) for part in _texts(self.next) if part)
             self.next = next(self._outcomes, None)
         self.cut_short = self.next is not None and self.next.row <= last
         return taken
+
+
+def _texts(outcome: Recorded) -> tuple[str | None, ...]:
+    return outcome.response, outcome.reasoning, outcome.tool_calls
 
 
 def _divide(piece: pa.RecordBatch, recorded: Sequence[Recorded], layout: Layout) -> Joined:

@@ -41,6 +41,11 @@ class Parser:
         self._data: list[str] = []
         self._done = False
 
+    @property
+    def size(self) -> int:
+        """Bytes of the event that has begun."""
+        return self._size
+
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events that `chunk` completes.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from io import StringIO
 
 from batcher.errors import ErrorClass, ProviderError
 from batcher.providers.answer import (
@@ -57,6 +58,11 @@ class StreamedAnswer:
             # As the last event this is a stream cut in the middle, not one of another kind.
             self._broken = malformed(f"an event is no JSON ({error})", self._envelope)
 
+    @property
+    def size(self) -> int:
+        """About how many characters are kept."""
+        return self._assembly.size
+
     def completion(self, *, allow_empty: bool) -> Completion:
         """Return what all the events amount to.
 
@@ -98,7 +104,7 @@ class _Assembly:
 
     __slots__ = (
         *("_calls", "_chosen", "_envelope", "_function", "_reasoning", "_shell", "_text"),
-        "choice",
+        *("choice", "size"),
     )
 
     def __init__(self, envelope: Envelope) -> None:
@@ -106,8 +112,10 @@ class _Assembly:
         self.choice: dict[str, object] = {}
         self._chosen = False
         self._shell: dict[str, object] = {}
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
+        # No lists: a token is a few characters, and 50 bytes as a string of its own.
+        self._text = StringIO()
+        self._reasoning = StringIO()
+        self.size = 0
         self._calls: dict[int | str, _Call] = {}
         self._function = _Call()
 
@@ -131,24 +139,24 @@ class _Assembly:
             return self._shell
         calls = sorted(self._calls.items(), key=_place)
         message = {
-            "content": "".join(self._text),
-            "reasoning_content": "".join(self._reasoning),
+            "content": self._text.getvalue(),
+            "reasoning_content": self._reasoning.getvalue(),
             "tool_calls": [call.value() for _, call in calls],
             "function_call": self._function.value().get("function"),
         }
         return {**self._shell, "choices": [{**self.choice, "message": message}]}
 
     def _add_delta(self, delta: Mapping[str, object]) -> None:
-        self._text.append(text_of(delta.get("content")))
-        self._reasoning.append(reasoning_of(delta))
+        self.size += self._text.write(text_of(delta.get("content")))
+        self.size += self._reasoning.write(reasoning_of(delta))
         calls = delta.get("tool_calls")
         for piece in calls if isinstance(calls, list) else ():
             if isinstance(piece, Mapping):
-                self._calls.setdefault(self._key(piece), _Call()).add(piece)
+                self.size += self._calls.setdefault(self._key(piece), _Call()).add(piece)
         if len(self._calls) > MAX_CALLS:
             raise malformed(f"more than {MAX_CALLS} tool calls", self._envelope)
         if delta.get("function_call"):
-            self._function.add({"function": delta["function_call"]})
+            self.size += self._function.add({"function": delta["function_call"]})
 
     def _key(self, piece: Mapping[str, object]) -> int | str:
         """Return what tells the calls of an answer apart: the index, else the id, if sent."""
@@ -168,24 +176,27 @@ class _Call:
     def __init__(self) -> None:
         self._fields: dict[str, object] = {}
         self._function: dict[str, object] = {}
-        self._arguments: list[str] = []
+        self._arguments = StringIO()
 
-    def add(self, piece: Mapping[str, object]) -> None:
+    def add(self, piece: Mapping[str, object]) -> int:
+        """Take in a piece; return how many characters of arguments it brought."""
+        size = 0
         self._fields |= {name: value for name, value in piece.items() if value}
         function = piece.get("function")
         for name, value in function.items() if isinstance(function, Mapping) else ():
             if name == "arguments" and isinstance(value, str):
-                self._arguments.append(value)
+                size += self._arguments.write(value)
                 self._function.setdefault(name, "")
             elif value:
                 self._function[name] = value
+        return size
 
     def value(self) -> dict[str, object]:
         if not self._function:
             return self._fields
         function = dict(self._function)
-        if self._arguments:
-            function["arguments"] = "".join(self._arguments)
+        if arguments := self._arguments.getvalue():
+            function["arguments"] = arguments
         return {**self._fields, "function": function}
 
 

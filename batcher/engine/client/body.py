@@ -23,22 +23,23 @@ _ENCODINGS = ("identity", "gzip")
 _TAIL_S = 0.1
 
 
-async def read_body(response: httpx2.Response, intake: Intake) -> bytes:
-    """Return the whole body.
+async def read_body(response: httpx2.Response, intake: Intake) -> list[bytes]:
+    """Return the whole body in pieces: to join a large one takes its time.
 
     Raises:
         ProviderError: it is larger than allowed, or encoded in a way nobody asked for.
     """
     if not (response.is_success or _encoding(response) in _ENCODINGS):
         # The status of a refusal says enough without its body.
-        return b""
+        return []
     _check_encoding(response)
     pieces: list[bytes] = []
     async with contextlib.aclosing(_chunks(response)) as chunks:
         async for chunk in chunks:
             pieces.append(chunk)
-            await intake.take(len(chunk))
-    return b"".join(pieces)
+            intake.count(len(chunk))
+            await intake.hold(intake.size)
+    return pieces
 
 
 async def read_events(response: httpx2.Response, answer: StreamedAnswer, intake: Intake) -> None:
@@ -51,12 +52,13 @@ async def read_events(response: httpx2.Response, answer: StreamedAnswer, intake:
     parser = sse.Parser(min(intake.most, sse.MAX_EVENT))
     async with contextlib.aclosing(_chunks(response)) as chunks:
         async for chunk in chunks:
-            await intake.take(len(chunk))
+            intake.count(len(chunk))
             for event in parser.feed(chunk):
                 answer.add(event)
                 if event.done:
                     await _finish(chunks)
                     return
+            await intake.hold(answer.size + parser.size)
     for event in parser.finish():
         answer.add(event)
 

@@ -132,14 +132,10 @@ class Client:
             answer = self._provider.streamed(headers, self._now())
             await read_events(response, answer, intake)
             return functools.partial(answer.completion, allow_empty=self._allow_empty)
-        body = await read_body(response, intake)
-        return functools.partial(
-            self._provider.decode,
-            response.status_code,
-            headers,
-            body,
-            self._now(),
-            allow_empty=self._allow_empty,
+        pieces = await read_body(response, intake)
+        status, now = response.status_code, self._now()
+        return lambda: self._provider.decode(
+            status, headers, b"".join(pieces), now, allow_empty=self._allow_empty
         )
 
     def _now(self) -> datetime:

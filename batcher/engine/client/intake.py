@@ -47,8 +47,8 @@ class Intake:
         self._attempt = attempt
         self._deadline = deadline
 
-    async def take(self, size: int) -> None:
-        """Take `size` bytes more; returns when the next may be read.
+    def count(self, size: int) -> None:
+        """Count `size` bytes more, as they came but for compression.
 
         Raises:
             ProviderError: they are more than allowed.
@@ -60,7 +60,10 @@ class Intake:
                 f"the answer is larger than {self.most} bytes; allow more with "
                 "--max-response-bytes",
             )
-        if not self._room.take(self._attempt, size):
+
+    async def hold(self, size: int) -> None:
+        """Hold `size` bytes, which may be fewer than came; returns when more may be read."""
+        if not self._room.hold(self._attempt, size):
             await self._turn()
 
     async def _turn(self) -> None:
