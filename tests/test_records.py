@@ -124,3 +124,21 @@ def test_the_rows_of_a_run_are_its_results_and_its_errors() -> None:
     errors = {ErrorClass.BAD_REQUEST: 2, ErrorClass.AMBIGUOUS: 3}
     counts = Counts(10, 1, errors, 20, 0, 0, 0, 0, 0)
     assert (counts.error_rows, counts.rows) == (5, 15)
+
+
+LONG = "x" * 70_000
+
+
+@pytest.mark.parametrize("name", ["text", "reasoning", "tool_calls"])
+def test_long_texts_are_left_out_of_an_outcome_with_all_else_kept(name: str) -> None:
+    short = Completion(None, None, None, "stop", "m", Usage(1, 2))
+    success = Success(17, "a", "k", short, ATTEMPTS, 3.0, SOURCE, cost=5)
+    long = dataclasses.replace(success, completion=dataclasses.replace(short, **{name: LONG}))
+    assert without_long_texts(long) == success
+
+
+def test_short_texts_and_failures_are_left_as_they_are() -> None:
+    success = Success(1, "a", "k", Completion("yes", None, None, "stop", "m", Usage()), (), 3, SOURCE)
+    failure = Failure(1, "a", "k", TIMEOUT, ATTEMPTS, 3.0, SOURCE)
+    assert without_long_texts(success) is success
+    assert without_long_texts(failure) is failure

@@ -29,6 +29,9 @@ ROWS_PER_CALL = 2
 LEAST_ROWS = 256
 # A row that failed is back here after so long at most.
 MAX_BACKOFF_S = 60.0
+# Calls let through in one turn of the loop: each encodes and connects, and meanwhile no answer is
+# taken in.
+BURST = 64
 _FIRST_BOUND = 16
 # Waits that rounding left over would be waited for without end by a clock that stands still.
 _LEAST_WAIT_S = 0.001
@@ -73,6 +76,7 @@ class Admission:
     peak: int = 0
     _arrivals: int = 0
     _left_at: float = -inf
+    _burst: int = 0
     _lanes: dict[str, tuple[Lane, ...]] = field(default_factory=dict)
     _queues: dict[tuple[str, ...], Queue] = field(default_factory=dict)
     _closed: bool = False
@@ -205,7 +209,7 @@ class Admission:
             return
         queues = list(self._queues.values())
         soonest = inf
-        while self.held < min(self.calls, self.room.calls):
+        while self.held < min(self.calls, self.room.calls) and self._burst < BURST:
             firsts = [(waiter.number, queue) for queue in queues if (waiter := queue.first)]
             _, queue = min(firsts, key=lambda first: first[0], default=(0, None))
             if queue is None:
@@ -238,8 +242,16 @@ class Admission:
         tokens = lane.forecast.tokens(wish.prompt, wish.most)
         way = lane.admit(self.monotonic(), tokens)
         self.peak = max(self.peak, self.in_flight)
+        if not self._burst:
+            asyncio.get_running_loop().call_soon(self._turn)
+        self._burst += 1
         waiter.granted.set_result(Permit(lane, way, wish, lane.account.renewals))
         return 0.0
+
+    def _turn(self) -> None:
+        full, self._burst = self._burst >= BURST, 0
+        if full:
+            self.look_again()
 
     def _may_hold(self, calls: int) -> bool:
         return self.widen(calls, min(self.calls, max(_FIRST_BOUND, 2 * calls)) - calls)

@@ -19,7 +19,7 @@ from batcher.records import Recorded
 # Rows joined at a time, however large the batches of the input; fewer where their answers have
 # more characters than this and one answer.
 PIECE_ROWS = 2048
-PIECE_TEXT = 32 * 1024 * 1024
+PIECE_TEXT = 8 * 1024 * 1024
 
 _WAY_OUT = "the input or the checkpoint changed since they were compared: run the job again"
 

@@ -330,3 +330,20 @@ def test_no_row_is_lost_or_doubled_however_rows_and_delays_meet(
     asyncio.run(scenario())
     assert disk.written == disk.synced == disk.told == list(range(len(pauses)))
     assert all(len(rows) <= max_rows for rows in disk.syncs)
+
+
+async def test_what_is_written_keeps_no_long_text_while_it_waits_for_its_sync(
+    disk: Disk, success: MakeSuccess
+) -> None:
+    told: list[Outcome] = []
+    group = GroupCommit(disk.write, disk.sync, told.append, max_delay=0.0)
+    disk.sync_gate.clear()
+    running = asyncio.create_task(group.run())
+    long = success(1, text="x" * 100_000)
+    await group.put(long)
+    disk.sync_gate.set()
+    group.close()
+    await running
+    (outcome,) = told
+    assert isinstance(outcome, Success)
+    assert (outcome.row, outcome.completion.text) == (1, None)

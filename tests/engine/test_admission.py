@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.engine.admission import LEAST_ROWS, MAX_BACKOFF_S, Admission, RunStoppedError
+from batcher.engine.admission import BURST, LEAST_ROWS, MAX_BACKOFF_S, Admission, RunStoppedError
 from batcher.engine.ahead import Ahead
 from batcher.engine.policy.breaker import IN_A_ROW
 from batcher.engine.policy.lane import Lane
 from batcher.engine.policy.limit import FixedLimit
 from batcher.engine.policy.signal import Signal
 from batcher.engine.policy.spending import NOTHING, Bill, Ceiling, PutDown, Spending
+from batcher.engine.room import Room
 from batcher.engine.waiting import Permit, Wish
 from batcher.errors import ErrorClass, Halt, Problem, StorageError
 from batcher.records import Completion, Request, Usage
@@ -836,6 +837,44 @@ async def test_an_end_says_why_once_and_lets_nobody_through() -> None:
         async with gate.admitted(WISH):
             pytest.fail("the run is over")
     assert engine.halts == [Halt("enough")]
+
+
+# --- what is in flight takes room, and calls are not begun all at once ---
+
+
+@in_virtual_time
+async def test_calls_are_as_many_as_their_answers_have_room_for() -> None:
+    """Not known before the first answers; and a call that brought none takes none."""
+    gate = _engine(most=50).admission()
+    gate.room = Room(100)
+    calls = _Calls(gate)
+
+    async def call(name: int) -> None:
+        async with gate.admitted(WISH) as permit:
+            permit.attempt = str(name)
+            calls.most = max(calls.most, gate.held)
+            await asyncio.sleep(1)
+            gate.room.hold(str(name), 25)
+
+    await asyncio.gather(*map(call, range(50)))
+    assert calls.most == 50
+    calls.most = 0
+    await asyncio.gather(*map(call, range(50, 200)))
+    assert calls.most == 4
+    await _begin(gate, 10).all()
+    assert gate.room.calls == 4
+
+
+@in_virtual_time
+async def test_in_one_turn_of_the_loop_only_so_many_calls_begin() -> None:
+    gate = _engine(most=300).admission()
+    calls = _begin(gate, 300)
+    begun = []
+    while len(calls.begun) < 300:
+        await asyncio.sleep(0)
+        begun.append(len(calls.begun))
+    assert max(later - earlier for earlier, later in pairwise([0, *begun])) == BURST
+    await calls.all()
 
 
 # --- what may fail around it ---

@@ -16,8 +16,8 @@ from batcher.engine.pool import run_pool
 from batcher.records import Request, Source
 
 
-def _request(row: int) -> Request:
-    return Request(row, f"id-{row}", f"key-{row}", {}, Source("prompts.jsonl", row + 1))
+def _request(row: int, size: int = 1) -> Request:
+    return Request(row, f"id-{row}", f"key-{row}", {}, Source("prompts.jsonl", row + 1), size)
 
 
 async def _settle() -> None:
@@ -38,11 +38,13 @@ class _Work:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     width: int = 0
+    size: int = 1
+    most_bytes: int = 1_000_000
 
     async def requests(self) -> AsyncGenerator[Request, None]:
         for row in range(self.rows):
             self.pulled.append(row)
-            yield _request(row)
+            yield _request(row, self.size)
 
     async def settle(self, request: Request) -> None:
         ending = self.unfinished[request.row] = asyncio.get_running_loop().create_future()
@@ -73,6 +75,7 @@ class _Work:
                 width=lambda: self.width,
                 changed=self.changed,
                 stopping=self.stopping,
+                most_bytes=self.most_bytes,
             )
         )
         await _settle()
@@ -104,6 +107,20 @@ def test_every_row_is_put_and_no_more_than_the_width_are_unfinished(
         assert sorted(work.put) == work.pulled == list(range(rows))
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(("size", "unfinished"), [(30, 4), (50, 2), (99, 2), (100, 1), (500, 1)])
+async def test_no_more_requests_are_at_hand_than_fit_but_always_one(
+    size: int, unfinished: int
+) -> None:
+    work = _Work(6, size=size, most_bytes=100)
+    async with work.running(6) as pool:
+        for row in range(6):
+            assert len(work.unfinished) == min(unfinished, 6 - row)
+            work.end(row)
+            await _settle()
+        await pool
+    assert work.put == list(range(6))
 
 
 async def test_a_pool_that_grows_pulls_more_as_soon_as_it_is_told() -> None:
