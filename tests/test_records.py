@@ -19,6 +19,7 @@ from batcher.records import (
     Success,
     Usage,
     record,
+    without_long_texts,
 )
 
 SOURCE = Source("data/prompts.jsonl", 18)
@@ -138,7 +139,8 @@ def test_long_texts_are_left_out_of_an_outcome_with_all_else_kept(name: str) -> 
 
 
 def test_short_texts_and_failures_are_left_as_they_are() -> None:
-    success = Success(1, "a", "k", Completion("yes", None, None, "stop", "m", Usage()), (), 3, SOURCE)
+    short = Completion("yes", None, None, "stop", "m", Usage())
+    success = Success(1, "a", "k", short, (), 3.0, SOURCE)
     failure = Failure(1, "a", "k", TIMEOUT, ATTEMPTS, 3.0, SOURCE)
     assert without_long_texts(success) is success
     assert without_long_texts(failure) is failure

@@ -37,14 +37,17 @@ class Joined:
 
 
 def join(
-    batches: Iterator[pa.RecordBatch], outcomes: Iterator[Recorded], layout: Layout
+    batches: Iterator[pa.RecordBatch],
+    outcomes: Iterator[Recorded],
+    layout: Layout,
+    piece_text: int = PIECE_TEXT,
 ) -> Iterator[Joined]:
     """Give each input row its outcome; both inputs are in ascending order of rows.
 
     Raises:
         StorageError: an outcome belongs to no row of the input, or to a row with another id.
     """
-    recorded = _UpTo(outcomes)
+    recorded = _UpTo(outcomes, piece_text)
     for batch in batches:
         start = 0
         while start < batch.num_rows:
@@ -61,18 +64,19 @@ def join(
 
 
 class _UpTo:
-    """Outcomes, taken up to and including a row; `cut_short` where their texts were too many."""
+    """Outcomes, taken up to and including a row; `cut_short` where their texts were too long."""
 
-    def __init__(self, outcomes: Iterator[Recorded]) -> None:
+    def __init__(self, outcomes: Iterator[Recorded], most_text: int) -> None:
         self._outcomes = outcomes
         self.next = next(outcomes, None)
         self.cut_short = False
+        self._most_text = most_text
 
     def take(self, last: int) -> list[Recorded]:
         """Return the outcomes not yet taken with rows up to `last`."""
         taken: list[Recorded] = []
         text = 0
-        while self.next is not None and self.next.row <= last and text < PIECE_TEXT:
+        while self.next is not None and self.next.row <= last and text < self._most_text:
             taken.append(self.next)
             text += sum(len(part) for part in _texts(self.next) if part)
             self.next = next(self._outcomes, None)

@@ -166,3 +166,35 @@ def test_columns_that_arrow_cannot_take_from_are_joined_too(
     assert part.results is not None
     assert part.results.schema.field("prompt").type == type_
     assert part.results.column("prompt").cast(pa.binary()).to_pylist() == [None, b"c"]
+
+
+def test_outcomes_with_long_texts_are_joined_few_at_a_time_and_none_is_lost(
+    make_schema: MakeSchema,
+    make_batches: MakeBatches,
+    answered: MakeRecorded,
+    failed: MakeRecorded,
+) -> None:
+    """Whatever the input's batches; an answer as large as a piece may be is a piece of its own."""
+    long = {2: 400, 3: 400, 4: 400, 6: 5000, 7: 1, 9: 1000}
+    outcomes = [
+        failed(row) if row == 5 else answered(row, response="x" * size, reasoning="y")
+        for row, size in sorted({**long, 5: 0}.items())
+    ]
+    batches = make_batches([{"prompt": f"say {row}"} for row in range(11)], size=11)
+    joined = list(join(batches, iter(outcomes), layout(make_schema()), 1000))
+    rows = [part.results.column("row").to_pylist() if part.results else [] for part in joined]
+    assert rows == [[2, 3, 4], [6], [7, 9]]
+    assert [part.errors.num_rows if part.errors else 0 for part in joined] == [0, 1, 0]
+    assert sum(part.pending for part in joined) == 4
+
+
+def test_a_stray_outcome_after_long_texts_is_still_refused(
+    make_schema: MakeSchema,
+    make_batches: MakeBatches,
+    answered: MakeRecorded,
+) -> None:
+    (batch,) = make_batches([{"prompt": "a"}] * 4, size=4)
+    holed = pa.concat_batches([batch.slice(0, 1), batch.slice(2)])
+    outcomes = [answered(row, response="x" * 20) for row in range(4)]
+    with pytest.raises(StorageError, match="the outcome of row 1 has no row in the input"):
+        list(join(iter([holed]), iter(outcomes), layout(make_schema()), 10))

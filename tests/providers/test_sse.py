@@ -124,3 +124,12 @@ def test_an_event_too_large_is_a_malformed_answer_however_it_comes(size: int, en
     assert read(b"data: 1\ndata" + end) is ErrorClass.MALFORMED_ANSWER
     assert read(b": 34567\n: 01" + end) is ErrorClass.MALFORMED_ANSWER
     assert read(b"data: 1\n\n" * 3 + end) == [Event("message", "1")] * 3
+
+
+def test_the_size_of_a_parser_is_that_of_the_event_that_has_begun() -> None:
+    parser = Parser()
+    sizes = []
+    for piece in (b"data: a", b"bc\nda", b"ta: d\n", b"\n"):
+        parser.feed(piece)
+        sizes.append(parser.size)
+    assert sizes == [7, 11, 16, 0]

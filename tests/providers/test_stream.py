@@ -365,3 +365,20 @@ def test_no_stream_whatever_ends_otherwise_than_as_completion_or_typed_error(
     else:
         assert done
         assert completion.text or completion.tool_calls or completion.finish_reason == "length"
+
+
+def test_the_size_of_a_stream_is_that_of_its_texts() -> None:
+    """Not of the events they came in."""
+    answer = StreamedAnswer(Envelope(200, {}, NOW))
+    call = {"index": 0, "id": "call_x", "function": {"name": "f", "arguments": '{"a":'}}
+    pieces = [
+        _delta(content="你好"),
+        _delta(reasoning_content="hm"),
+        _delta(tool_calls=[call]),
+        _delta(function_call={"name": "g", "arguments": "[1]"}),
+    ]
+    sizes = []
+    for piece in pieces:
+        answer.add(sse.Event("message", json.dumps(piece)))
+        sizes.append(answer.size)
+    assert sizes == [2, 4, 9, 12]

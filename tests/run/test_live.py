@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, Reserve, RowSet
 from batcher.errors import DiskFullError, StorageError
-from batcher.records import Completion, Mark, Outcome, Request, Unanswered, Usage
+from batcher.records import Completion, Failure, Mark, Outcome, Prompt, Request, Unanswered, Usage
 from batcher.run.live import LiveRun
 from tests.engines import Engine
 from tests.simulated import Place
@@ -63,6 +64,18 @@ class NearlyFullDisk(Checkpoint):
         if self.writes > 1 and (self.path.parent / "reserve").exists():
             raise DiskFullError("no room left")
         super().write(outcomes, marks, unanswered)
+
+
+class Watched(Checkpoint):
+    """A checkpoint that notes in which threads it writes."""
+
+    def remember(self, **facts: object) -> None:
+        self.threads = [*getattr(self, "threads", ()), threading.get_ident()]
+        super().remember(**facts)
+
+    def expect(self, calls: int) -> None:
+        self.threads = [*getattr(self, "threads", ()), threading.get_ident()]
+        super().expect(calls)
 
 
 @contextmanager
@@ -203,3 +216,60 @@ async def test_a_resume_begins_to_read_at_a_mark(place: Place) -> None:
         live.done = RowSet(row for row in range(5_000) if row != 4_100)
         await live.run()
     assert again.made == [4_100]
+
+
+async def test_what_calls_may_take_is_put_down_beside_the_loop(place: Place) -> None:
+    calls = Calls()
+    calls.open.set()
+    with _live(place, calls, kind=Watched) as live:
+        await live.run()
+        await live.remember(spent_cost=7)
+        await live.widen(3)
+        assert live.checkpoint.fact("spent_cost") == 7
+        assert isinstance(live.checkpoint, Watched)
+        assert len(live.checkpoint.threads) == 2
+        assert threading.get_ident() not in live.checkpoint.threads
+
+
+class NeverAnyRoom(Checkpoint):
+    """A checkpoint on a disk that stays full, whatever is given up for it."""
+
+    def remember(self, **facts: object) -> None:
+        raise DiskFullError(str(facts))
+
+
+async def test_of_several_writes_that_find_the_disk_full_one_gives_up_the_reserve(
+    place: Place,
+) -> None:
+    calls = Calls()
+    calls.open.set()
+    notices: list[str] = []
+    with _live(place, calls, kind=NeverAnyRoom) as live:
+        live.on_notice = notices.append
+        await live.run()
+        ended = await asyncio.gather(
+            *(live.remember(spent_cost=amount) for amount in range(4)), return_exceptions=True
+        )
+        assert [type(end) for end in ended] == [DiskFullError] * 4
+        assert live.disk_full
+        assert not place.directory.reserve.exists()
+    assert len(notices) == 1
+
+
+async def test_large_rows_are_read_few_at_a_time(place: Place) -> None:
+    """Each is in memory from then on."""
+    place.write({"id": f"id-{n}", "prompt": "x" * 600_000} for n in range(10))
+    calls = Calls()
+    with _live(place, calls, concurrency=64) as live:
+        read: list[int] = []
+
+        def prepare(prompt: Prompt | Failure) -> Request | Failure:
+            read.append(prompt.row)
+            return prepared(prompt)
+
+        prepared = live.prepare
+        live.prepare = prepare  # type: ignore[assignment] # all that is asked of it
+        requests = live._requests()
+        await anext(requests)
+        assert read == [0, 1]
+        await requests.aclose()

@@ -56,6 +56,7 @@ async def read_events(response: httpx2.Response, answer: StreamedAnswer, intake:
             for event in parser.feed(chunk):
                 answer.add(event)
                 if event.done:
+                    await intake.hold(answer.size)
                     await _finish(chunks)
                     return
             await intake.hold(answer.size + parser.size)

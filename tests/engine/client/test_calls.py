@@ -6,15 +6,19 @@ import asyncio
 import json
 import logging
 import re
+import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
-from batcher.engine.client import Timeouts
+from batcher.engine.client import Receiving, Timeouts
+from batcher.engine.client.intake import LARGE
+from batcher.engine.room import Room
 from batcher.errors import ErrorClass, ProviderError
 from batcher.limits import RateLimit, RateLimits
-from batcher.providers import SignedToken
+from batcher.providers import Bearer, SignedToken
 from batcher.providers.redaction import MASK
 from tests.one_call import (
     COMPLETION,
@@ -287,3 +291,69 @@ async def test_the_key_is_in_no_message_traceback_or_log(
 async def _loop(exchange: Exchange) -> None:
     key = exchange.seen.headers["authorization"].replace(" ", "/")
     await redirects("307 Temporary Redirect", f"/{key}")(exchange)
+
+
+# --- large answers ---
+
+
+class _Watching(Bearer):
+    """Notes in which thread an answer is redacted, which is the last that is done to it."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.threads = set[str]()
+
+    def redact(self, text: str) -> str:
+        self.threads.add(threading.current_thread().name.partition("_")[0])
+        return super().redact(text)
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+async def test_a_large_answer_is_decoded_and_redacted_in_the_decoders_thread(kind: str) -> None:
+    text = f"{KEY} " + "x" * LARGE
+    chunk = {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": "stop"}]}
+    body = b"data: " + json.dumps(chunk).encode() + b"\n\n" + DONE
+    if kind == "application/json":
+        message = {"role": "assistant", "content": text}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        body = json.dumps({"id": "theirs", "model": "m", "choices": [choice]}).encode()
+    auth = _Watching(KEY)
+    with ThreadPoolExecutor(1, "decoder") as decoder:
+        completion = await completion_of(
+            says(whole(body, kind=kind)), auth=auth, receiving=Receiving(2 * LARGE, Room(), decoder)
+        )
+    assert completion.text == "[redacted] " + "x" * LARGE
+    assert auth.threads == {"decoder"}
+
+
+async def test_a_small_answer_is_decoded_at_once() -> None:
+    auth = _Watching(KEY)
+    await completion_of(says(whole()), auth=auth)
+    assert auth.threads == {threading.current_thread().name}
+
+
+async def test_a_large_answer_that_is_none_is_still_an_error_without_the_key() -> None:
+    error = await error_of(says(whole(f"<html>{KEY}".encode() + b"x" * LARGE)))
+    assert error.problem.error_class is ErrorClass.MALFORMED_ANSWER
+    assert KEY not in error.problem.message
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+async def test_an_answer_holds_its_room_until_whoever_called_leaves_it(kind: str) -> None:
+    room = Room(1)
+    room.hold("another", 1)
+    body = EVENTS + DONE if kind == "text/event-stream" else ANSWER
+    async with (
+        toxic(says(whole(body, kind=kind))) as server,
+        calling(server.url, receiving=Receiving(5000, room)) as client,
+    ):
+        call = asyncio.create_task(client.complete(REQUEST, "request-1"))
+        # Until the answer is there, and waits.
+        while not room._waiting:
+            await asyncio.wait({call}, timeout=0.001)
+            assert not call.done()
+        room.leave("another")
+        assert await call == COMPLETION
+    assert not room.hold("a third", 1)
+    room.leave("request-1")
+    assert room.hold("a third", 1)
