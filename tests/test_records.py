@@ -130,11 +130,13 @@ def test_the_rows_of_a_run_are_its_results_and_its_errors() -> None:
 LONG = "x" * 70_000
 
 
-@pytest.mark.parametrize("name", ["text", "reasoning", "tool_calls"])
-def test_long_texts_are_left_out_of_an_outcome_with_all_else_kept(name: str) -> None:
+@pytest.mark.parametrize("texts", [(LONG, None, None), (None, LONG, None), ("", "x", LONG)])
+def test_long_texts_are_left_out_of_an_outcome_with_all_else_kept(
+    texts: tuple[str | None, str | None, str | None],
+) -> None:
     short = Completion(None, None, None, "stop", "m", Usage(1, 2))
     success = Success(17, "a", "k", short, ATTEMPTS, 3.0, SOURCE, cost=5)
-    long = dataclasses.replace(success, completion=dataclasses.replace(short, **{name: LONG}))
+    long = dataclasses.replace(success, completion=Completion(*texts, "stop", "m", Usage(1, 2)))
     assert without_long_texts(long) == success
 
 

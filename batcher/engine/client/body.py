@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from typing import cast
 
 import aiohttp
@@ -34,11 +34,10 @@ async def read_body(response: httpx2.Response, intake: Intake) -> list[bytes]:
         return []
     _check_encoding(response)
     pieces: list[bytes] = []
-    async with contextlib.aclosing(_chunks(response)) as chunks:
-        async for chunk in chunks:
-            pieces.append(chunk)
-            intake.count(len(chunk))
-            await intake.hold(intake.size)
+    async for chunk in _chunks(response):
+        pieces.append(chunk)
+        intake.count(len(chunk))
+        await intake.hold(intake.size)
     return pieces
 
 
@@ -50,21 +49,21 @@ async def read_events(response: httpx2.Response, answer: StreamedAnswer, intake:
     """
     _check_encoding(response)
     parser = sse.Parser(min(intake.most, sse.MAX_EVENT))
-    async with contextlib.aclosing(_chunks(response)) as chunks:
-        async for chunk in chunks:
-            intake.count(len(chunk))
-            for event in parser.feed(chunk):
-                answer.add(event)
-                if event.done:
-                    await intake.hold(answer.size)
-                    await _finish(chunks)
-                    return
-            await intake.hold(answer.size + parser.size)
+    chunks = _chunks(response)
+    async for chunk in chunks:
+        intake.count(len(chunk))
+        for event in parser.feed(chunk):
+            answer.add(event)
+            if event.done:
+                await intake.hold(answer.size)
+                await _finish(chunks)
+                return
+        await intake.hold(answer.size + parser.size)
     for event in parser.finish():
         answer.add(event)
 
 
-def _chunks(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
+def _chunks(response: httpx2.Response) -> AsyncIterator[bytes]:
     """Return the pieces of the body as they come, decoded.
 
     What is not encoded comes straight from the transport: httpx2's way to it costs more than all
@@ -72,8 +71,7 @@ def _chunks(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
     """
     if _encoding(response) != "identity":
         return response.aiter_bytes()
-    stream = cast("httpx2.AsyncByteStream", response.stream)
-    return cast("AsyncGenerator[bytes, None]", aiter(stream))
+    return aiter(cast("httpx2.AsyncByteStream", response.stream))
 
 
 def _encoding(response: httpx2.Response) -> str:
@@ -95,7 +93,7 @@ async def _finish(chunks: AsyncIterator[bytes]) -> None:
 
     A server that keeps the transfer open is not waited for; its connection is closed.
     """
-    with contextlib.suppress(TimeoutError, httpx2.HTTPError, aiohttp.ClientError):
+    with contextlib.suppress(TimeoutError, httpx2.DecodingError, aiohttp.ClientError):
         async with asyncio.timeout(_TAIL_S):
             async for _ in chunks:
                 pass
