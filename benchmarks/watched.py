@@ -69,7 +69,10 @@ class Report:
 
 
 class Watch:
-    """Takes the time of each turn of the loop that runs in this thread."""
+    """Takes the time of each turn of the loop that runs in this thread.
+
+    `seen` is what a long turn was seen doing, and how often.
+    """
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()
@@ -77,7 +80,7 @@ class Watch:
         self._cpu = 0.0
         self._walls: list[float] = []
         self._longest = self._busiest = Turn(0.0, 0.0, ())
-        self._seen = Counter[str]()
+        self.seen = Counter[str]()
         self._over = threading.Event()
 
     def begin(self) -> None:
@@ -94,11 +97,11 @@ class Watch:
         self._since = None
         self._walls.append(wall_s)
         if wall_s > self._longest.wall_s or cpu_s > self._busiest.cpu_s:
-            turn = Turn(wall_s, cpu_s, tuple(self._seen.most_common(3)))
+            turn = Turn(wall_s, cpu_s, tuple(self.seen.most_common(3)))
             self._longest = max(self._longest, turn, key=lambda turn: turn.wall_s)
             self._busiest = max(self._busiest, turn, key=lambda turn: turn.cpu_s)
-        if self._seen:
-            self._seen = Counter()
+        if self.seen:
+            self.seen = Counter()
 
     def look(self) -> None:
         """Look at long turns until `report`."""
@@ -107,7 +110,7 @@ class Watch:
             if since is not None and time.perf_counter() - since > _LONG_S:
                 # The interpreter's own door to other threads' frames, documented in `sys`.
                 frame = sys._current_frames().get(self._thread)  # noqa: SLF001 -- no other door
-                self._seen[_place(frame)] += 1
+                self.seen[_place(frame)] += 1
 
     def report(self) -> Report:
         """Stop looking, and tell what was seen."""
@@ -158,6 +161,11 @@ class _Selector(selectors.DefaultSelector):
                 self._watch.begin()
 
 
+def loop_of(watch: Watch) -> asyncio.AbstractEventLoop:
+    """Return a loop that is watched."""
+    return asyncio.SelectorEventLoop(_Selector(watch))
+
+
 class _Policy(asyncio.DefaultEventLoopPolicy):
     """Makes loops that are watched."""
 
@@ -166,8 +174,8 @@ class _Policy(asyncio.DefaultEventLoopPolicy):
         self._watch = watch
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        """Return a loop on a watched selector."""
-        return asyncio.SelectorEventLoop(_Selector(self._watch))
+        """Return a loop that is watched."""
+        return loop_of(self._watch)
 
 
 def _main() -> None:
