@@ -273,6 +273,7 @@ async def test_the_key_is_in_no_message_traceback_or_log(
 ) -> None:
     """Promise 12, for an answer, a refusal, a cut, and an answer that is none."""
     caplog.set_level(logging.DEBUG)
+    asyncio.get_running_loop().set_debug(True)
     await completion_of(says(whole()))
     junk = says_and_closes(f"SSH-2.0 {KEY}\r\n\r\n".encode())
     refusal = refuses("1000", f"bad key {KEY}", status="401 Unauthorized")
