@@ -9,7 +9,8 @@ from benchmarks.process import Cost
 
 # Each of the calls in flight answers so many rows at least: with fewer, ends are all there is.
 _WAVES = 2
-_INSTANT = 1e-9
+# A start-up that seems to be more of a run than the rest was a slow one, on a busy machine.
+_LEAST_WORK = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,14 @@ class Measured:
 
     def rate(self, start: Measured) -> float:
         """Answers a second, beyond what a run of one row (`start`) takes."""
-        seconds = self.cost.wall_s - start.cost.wall_s
-        return (self.answered - start.answered) / max(seconds, _INSTANT)
+        wall_s = self.cost.wall_s
+        seconds = max(wall_s - start.cost.wall_s, wall_s * _LEAST_WORK)
+        return (self.answered - start.answered) / seconds
 
     def cpu_ms(self, start: Measured) -> float:
         """CPU milliseconds of a row, beyond what a run of one row takes."""
-        return (self.cost.cpu_s - start.cost.cpu_s) / max(self.rows - start.rows, 1) * 1000
+        cpu_s = max(self.cost.cpu_s - start.cost.cpu_s, self.cost.cpu_s * _LEAST_WORK)
+        return cpu_s / max(self.rows - start.rows, 1) * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Entry:
     """A contender in a case.
 
     Attributes:
-        start: Its run of one row at a server without latency: start-up and end, nothing else.
+        start: Its quickest run of one row at a server without latency: start-up and end.
         runs: One a round, as far as it came.
         failed: Why it has no more of them.
     """

@@ -74,6 +74,10 @@ def ratios(chosen: Sequence[Trial], found: Sequence[Figures]) -> Iterator[Ratio]
             yield Ratio(f"time above the ideal, {scenario.name}", _PACE, values, rows)
         else:
             refused = f"{rows}; {figures.refused_later:.2%} after the ramp-up"
-            full = "never full" if figures.ramp_up_s is None else f"full: {figures.ramp_up_s:.1f} s"
+            full = _ramp_up(figures.ramp_up_s)
             yield Ratio(f"calls refused, {scenario.name}", _REFUSED, (figures.refused,), refused)
             yield Ratio(f"share used, {scenario.name}", _USED, (figures.use,), full)
+
+
+def _ramp_up(seconds: float | None) -> str:
+    return "never full" if seconds is None else f"full after {seconds:.1f} s"

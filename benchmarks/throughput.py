@@ -37,6 +37,7 @@ _QUESTION = (
     "are stiff at first but loosen up after a week. The straps are wide, and the seams still hold "
     "after two months of daily use."
 )
+_STARTS = 3
 # Calls so many rows of a prompt file, so many at once, at a server of that latency.
 Attempt = Callable[[Contender, int, int, int], Measured]
 
@@ -126,11 +127,12 @@ def compare(chosen: Sequence[Case], rounds: int, seconds: float, place: Path) ->
 
 
 def start(contender: Contender, attempt: Attempt) -> Entry:
-    """Install a contender and let it call for one row."""
+    """Install a contender, and let it call for one row a few times: the first compiles it."""
     try:
         if contender.environment:
             contender.environment.install()
-        return Entry(contender, attempt(contender, 1, 0, 1))
+        runs = [attempt(contender, 1, 0, 1) for _ in range(_STARTS)]
+        return Entry(contender, min(runs, key=lambda run: run.cost.wall_s))
     except (NotInstalledError, CommandError) as error:
         return Entry(contender, failed=_last_line(error))
 

@@ -25,9 +25,14 @@ def test_the_start_up_is_told_apart() -> None:
     assert entry.cpu_ms == pytest.approx((2.5, 5))
 
 
-def test_a_run_that_is_over_before_one_row_would_be_has_figures_all_the_same() -> None:
-    assert measured(1, wall_s=0.9).rate(START) == 0
-    assert measured(1, wall_s=0.9, cpu_s=0.5).cpu_ms(START) == 0
+def test_a_start_up_that_was_slow_takes_no_more_than_three_quarters_off_a_run() -> None:
+    run = measured(101, wall_s=0.8, cpu_s=0.4)
+    assert run.rate(START) == pytest.approx(100 / 0.2)
+    assert run.cpu_ms(START) == pytest.approx(1)
+
+
+def test_a_run_of_one_row_is_no_faster_than_the_start() -> None:
+    assert START.rate(START) == 0
 
 
 def test_calls_that_left_no_answer_are_lost_and_so_are_second_calls() -> None:

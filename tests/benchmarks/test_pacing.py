@@ -36,7 +36,7 @@ def test_a_limit_has_two_goals_refusals_and_use() -> None:
     )
     assert (used.what, used.values, used.verdict) == ("share used, limit 40", (0.97,), "met")
     assert refused.note == "3,000 rows; 0.10% after the ramp-up"
-    assert used.note == "full: 2.5 s"
+    assert used.note == "full after 2.5 s"
 
 
 def test_a_limit_that_was_never_reached_says_so() -> None:

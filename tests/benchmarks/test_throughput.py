@@ -56,10 +56,18 @@ def test_who_fails_is_out_and_keeps_the_rounds_before() -> None:
     assert (len(httpx2.runs), httpx2.failed) == (3, "")
 
 
-def test_a_start_is_a_run_of_one_row() -> None:
-    track = Track()
-    assert start(AIOHTTP, track.attempt).start is not None
-    assert track.ran == [("aiohttp", 1)]
+def test_the_quickest_of_some_runs_of_one_row_is_the_start() -> None:
+    costs = iter([Cost(9.0, 2.0, 10.0), Cost(1.0, 0.5, 10.0), Cost(2.0, 0.6, 10.0)])
+    asked = []
+
+    def attempt(contender: Contender, *asks: int) -> Measured:
+        asked.append((contender, *asks))
+        return Measured(1, 1, 1, 0.0, next(costs))
+
+    found = start(AIOHTTP, attempt).start
+    assert found is not None
+    assert found.cost == Cost(1.0, 0.5, 10.0)
+    assert asked == [(AIOHTTP, 1, 0, 1)] * 3
 
 
 def test_who_cannot_start_is_out_from_the_beginning() -> None:
@@ -71,12 +79,13 @@ def test_who_cannot_start_is_out_from_the_beginning() -> None:
 
 
 def test_who_cannot_be_installed_is_out_from_the_beginning(tmp_path: Path) -> None:
-    requirements = tmp_path / "tool.txt"
-    requirements.write_text("./no-such-package-1.0-py3-none-any.whl\n")
-    tool = Contender(
-        "tool", "", (), 1.0, lambda _folder, _ended: 0, Environment(tmp_path / "tool", requirements)
-    )
-    assert start(tool, Track().attempt).failed.startswith("not installed")
+    """Where its environment should be is a file."""
+    taken = tmp_path / "tool.txt"
+    taken.write_text("tool==1")
+    tool = Contender("tool", "", (), 1.0, lambda _folder, _ended: 0, Environment(taken, taken))
+    track = Track()
+    assert start(tool, track.attempt).failed.startswith("not installed")
+    assert not track.ran
 
 
 @pytest.mark.parametrize("quick", [True, False])
