@@ -13,7 +13,7 @@ _HEADER = (
     *("contender", "rows", "rows/s", "min .. max", "with start", "of aiohttp", "CPU ms/row"),
     *("peak MB", "answered", "calls lost", "server busy", "does"),
 )
-Rates = Callable[[Entry], Sequence[float]]
+Figures = Callable[[Entry], Sequence[float]]
 
 
 def lines(result: Result) -> Iterator[str]:
@@ -45,9 +45,11 @@ def _cells(entry: Entry, result: Result) -> tuple[str, ...]:
     )
 
 
-def times(one: Entry, other: Entry, rates: Rates = lambda entry: entry.rates) -> tuple[float, ...]:
-    """Return how many times as fast one was as the other, in each round that both ended."""
-    return tuple(a / b for a, b in zip(rates(one), rates(other), strict=False))
+def times(
+    one: Entry, other: Entry, figures: Figures = lambda entry: entry.rates
+) -> tuple[float, ...]:
+    """Return how many times the other's figure one has, in each round that both ended."""
+    return tuple(a / b for a, b in zip(figures(one), figures(other), strict=False))
 
 
 def ratios(results: Sequence[Result]) -> Iterator[Ratio]:
@@ -74,7 +76,13 @@ def _fastest(result: Result) -> Contender:
 
 def _ratio(what: str, bound: float, result: Result, other: Contender) -> Ratio:
     ours, theirs = result.entry(BATCHER), result.entry(other)
-    whole = times(ours, theirs, lambda entry: entry.whole_rates)
     values = times(ours, theirs)
-    note = f"{other.name}; with start-up {median(whole):.2f}x" if values else theirs.failed
+    note = f"{other.name}; {_otherwise(ours, theirs)}" if values else theirs.failed
     return Ratio(f"batcher / {what}, {result.case.name}", at_least(bound, Unit.TIMES), values, note)
+
+
+def _otherwise(ours: Entry, theirs: Entry) -> str:
+    """Tell the ratio of whole processes, and of the CPU time, steadier on a busy machine."""
+    whole = median(times(ours, theirs, lambda entry: entry.whole_rates))
+    cpu = median(times(theirs, ours, lambda entry: entry.cpu_ms))
+    return f"with start {whole:.2f}x; by CPU {cpu:.2f}x"

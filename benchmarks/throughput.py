@@ -38,6 +38,8 @@ _QUESTION = (
     "after two months of daily use."
 )
 _STARTS = 3
+# Many times what a round takes: only who hangs meets it.
+_PATIENCE_S = 180.0
 # Calls so many rows of a prompt file, so many at once, at a server of that latency.
 Attempt = Callable[[Contender, int, int, int], Measured]
 
@@ -95,6 +97,7 @@ def measure(
             folder=folder,
             variables=contender.surroundings(),
             core=client_core(),
+            patience_s=_PATIENCE_S,
         )
         after = server.stats()
         used, calls = after.cpu_s - before.cpu_s, after.calls - before.calls

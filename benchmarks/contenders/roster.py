@@ -53,7 +53,7 @@ class Contender:
 
     def surroundings(self) -> dict[str, str]:
         """Return its environment variables; scripts of ours are found from anywhere."""
-        return {"PYTHONPATH": str(ROOT), **self.variables}
+        return {"PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1", **self.variables}
 
 
 def _told(_folder: Path, ended: Ended) -> int:

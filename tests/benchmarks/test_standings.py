@@ -56,7 +56,7 @@ def test_each_goal_is_compared_with_its_own_rival() -> None:
     assert httpx.values == pytest.approx((20, 16))
     assert tool.values == pytest.approx((4, 8))
     assert "512 in flight" in bare.what
-    assert tool.note == "curator; with start-up 6.00x"
+    assert tool.note == "curator; with start 6.00x; by CPU 6.00x"
     assert [ratio.verdict for ratio in (bare, httpx, tool)] == ["met", "met", "met"]
 
 
