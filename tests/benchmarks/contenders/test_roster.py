@@ -38,11 +38,11 @@ def test_ours_run_here_and_others_in_environments_of_their_own() -> None:
 
 
 def test_a_scripts_last_line_is_its_number_of_answers(tmp_path: Path) -> None:
-    ended = Ended(0, Cost(1, 1, 1), "some noise\n42\n", "")
+    ended = Ended(Cost(1, 1, 1), "some noise\n42\n", "")
     assert AIOHTTP.answered(tmp_path, ended) == 42
 
 
 def test_failed_rows_of_a_jsonl_output_are_no_answers(tmp_path: Path) -> None:
     lines = '{"prompt": "a", "output": "yes"}\n{"prompt": "b", "output": null}\n'
     (tmp_path / "answers.jsonl").write_text(lines)
-    assert BATCHLLM.answered(tmp_path, Ended(0, Cost(1, 1, 1), "", "")) == 1
+    assert BATCHLLM.answered(tmp_path, Ended(Cost(1, 1, 1), "", "")) == 1
