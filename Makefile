@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CHECKED := batcher benchmarks tests sample_data
 
-.PHONY: demo test faults torture bench-limits lint types contracts coverage coverage-critical lock clean
+.PHONY: demo test faults torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
 
 demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and show the first results.
 	$(BIN)/batcher run sample_data/prompts.jsonl --simulate
@@ -21,6 +21,12 @@ faults: $(READY) ## Disturb runs in every way of the fault matrix, and print it 
 SEEDS ?= 500
 torture: $(READY) ## Kill runs at SEEDS random moments, and count what the oracle objects to.
 	$(BIN)/python -m tests.faults.torture $(SEEDS)
+
+bench: $(READY) ## Print every ratio of performance, goal and reached (under 20 minutes).
+	$(BIN)/python -m benchmarks.compare
+
+bench-quick: $(READY) ## The same, only where the ratios are taken (under 3 minutes).
+	$(BIN)/python -m benchmarks.compare --quick
 
 bench-limits: $(READY) ## Compare `batcher run` with a naive loop, where servers have limits and troubles.
 	$(BIN)/python benchmarks/limits.py $(BENCH)
@@ -59,4 +65,4 @@ lock: ## Pin the newest versions that pyproject.toml allows.
 	rm -r $(VENV)-lock
 
 clean: ## Remove what the other targets made.
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

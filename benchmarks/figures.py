@@ -14,6 +14,8 @@ from benchmarks.scenarios import EXHAUSTED, Scenario, Supply
 _BEFORE_THE_END = 0.95
 _FULL = 0.95
 _OK, _TOO_MANY = 200, 429
+# Until then, after its first call, a client may be finding out what the rate is.
+_SETTLED_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Figures:
             from the first call) until 95 % of the answers were there.
         slowdown: How many times longer answers took than on an idle server.
         dead: Rows without an answer in the client's own output.
+        behind: Of a rate: by which share the time of the calls that came 10 s after the first or
+            later exceeds what the rate allows for so many; None where there is no rate.
     """
 
     seconds: float
@@ -44,6 +48,7 @@ class Figures:
     use: float
     slowdown: float
     dead: int
+    behind: float | None
 
 
 class _Span(NamedTuple):
@@ -82,6 +87,7 @@ def figures(
         use=_use(scenario, [span for span in spans if span.since >= ramped], answers, began),
         slowdown=_slowdown(scenario, answers),
         dead=scenario.rows - answered,
+        behind=_behind(supply, answers, began) if scenario.is_paced else None,
     )
 
 
@@ -147,6 +153,13 @@ def _use(
         until = spans[-1].since + spans[-1].seconds
         return sum(entry.arrived_at - began <= until for entry in answers) / offered
     return sum(span.seconds * min(span.in_flight, span.offered) for span in spans) / offered
+
+
+def _behind(supply: Supply, answers: Iterable[LedgerEntry], began: float) -> float | None:
+    arrivals = sorted(entry.arrived_at - began for entry in answers)
+    since = arrivals[0] + _SETTLED_S if arrivals else math.inf
+    rest = [arrival for arrival in arrivals if arrival >= since]
+    return (rest[-1] - since) * supply.at(since) / len(rest) - 1 if rest else None
 
 
 def _slowdown(scenario: Scenario, answers: Sequence[LedgerEntry]) -> float:

@@ -34,9 +34,8 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A process that is gone; `code` is negative where a signal ended it."""
+    """A process that is gone, and what it said."""
 
-    code: int
     cost: Cost
     stdout: str
     stderr: str
@@ -51,7 +50,7 @@ def cores() -> tuple[int, ...]:
     return tuple(sorted(os.sched_getaffinity(0)))
 
 
-def run(
+def run_well(
     command: Sequence[str],
     *,
     folder: Path | None = None,
@@ -59,7 +58,7 @@ def run(
     core: int | None = None,
     patience_s: float = 600.0,
 ) -> Ended:
-    """Run a command to its end.
+    """Run a command to its end, which is to be a good one.
 
     Args:
         command: The program and its arguments.
@@ -69,7 +68,7 @@ def run(
         patience_s: After so many seconds it is killed with all its children.
 
     Raises:
-        CommandError: it could not be started, or was killed.
+        CommandError: it could not be started, ended with another code than 0, or was killed.
     """
     reader, writer = os.pipe()
     told_to = (str(writer), "" if core is None else str(core), str(_DESCRIPTORS))
@@ -100,23 +99,6 @@ def run(
     if not told:
         raise CommandError(f"{command[0]} could not be started:\n{stderr[-_TAIL:]}")
     code, wall_s, cpu_s, peak_kib = json.loads(told)
-    return Ended(code, Cost(wall_s, cpu_s, peak_kib / 1024), stdout, stderr)
-
-
-def run_well(
-    command: Sequence[str],
-    *,
-    folder: Path | None = None,
-    variables: Mapping[str, str] | None = None,
-    core: int | None = None,
-    patience_s: float = 600.0,
-) -> Ended:
-    """Run a command that is to end with 0; see `run`.
-
-    Raises:
-        CommandError: it did not.
-    """
-    ended = run(command, folder=folder, variables=variables, core=core, patience_s=patience_s)
-    if ended.code:
-        raise CommandError(f"{command[0]} ended with {ended.code}:\n{ended.stderr[-_TAIL:]}")
-    return ended
+    if code:
+        raise CommandError(f"{command[0]} ended with {code}:\n{stderr[-_TAIL:]}")
+    return Ended(Cost(wall_s, cpu_s, peak_kib / 1024), stdout, stderr)

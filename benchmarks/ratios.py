@@ -85,9 +85,16 @@ class Ratio:
         """Return the line's cells."""
         if not self.values:
             return self.what, str(self.goal), "-", "-", self.verdict, self.note
-        lowest, highest = (self.goal.write(end(self.values)) for end in (min, max))
-        reached = self.goal.write(median(self.values))
-        return self.what, str(self.goal), reached, f"{lowest} .. {highest}", self.verdict, self.note
+        write = self.goal.write
+        spread = f"{write(min(self.values))} .. {write(max(self.values))}"
+        return (
+            self.what,
+            str(self.goal),
+            write(median(self.values)),
+            spread if len(self.values) > 1 else "-",
+            self.verdict,
+            self.note,
+        )
 
 
 def table(ratios: Iterable[Ratio]) -> Iterator[str]:

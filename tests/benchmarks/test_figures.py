@@ -132,3 +132,24 @@ def test_a_client_that_got_nothing_has_figures_all_the_same() -> None:
     assert (result.calls, result.wasted, result.refused, result.dead) == (3, 3, 1.0, 40)
     assert (result.use, result.slowdown, result.ramp_up_s) == (0, 0, None)
     assert found([], answered=0).calls == 0
+
+
+def test_a_rate_that_is_kept_to_the_call_is_not_behind() -> None:
+    scenario = Scenario("", 40, SimulatorConfig(limits={}, rpm=60))
+    steady = found([call(n, n, n + 0.5) for n in range(40)], scenario)
+    assert steady.behind == pytest.approx(0, abs=1 / 30)
+
+
+def test_time_above_the_ideal_counts_from_10_s_on() -> None:
+    """Of 40 calls 10 come at once; from then on only every second one that might is made."""
+    scenario = Scenario("", 40, SimulatorConfig(limits={}, rpm=60))
+    burst = [call(n, 0, 0.5) for n in range(10)]
+    half = [call(10 + n, 10 + 2 * n, 10.5 + 2 * n) for n in range(30)]
+    assert found([*burst, *half], scenario).behind == pytest.approx(1, abs=0.1)
+
+
+def test_who_was_ready_within_10_s_or_met_no_rate_was_behind_nothing() -> None:
+    scenario = Scenario("", 40, SimulatorConfig(limits={}, rpm=60))
+    assert found([call(n, 0, 0.5) for n in range(40)], scenario).behind is None
+    assert found([], scenario).behind is None
+    assert found(both_places(20)).behind is None

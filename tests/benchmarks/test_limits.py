@@ -20,6 +20,7 @@ FOUND = Figures(
     use=0.975,
     slowdown=1.5,
     dead=7,
+    behind=None,
 )
 
 

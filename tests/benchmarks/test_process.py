@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.process import CommandError, cores, run, run_well
+from benchmarks.process import CommandError, cores, run_well
 
 
 def python(code: str) -> list[str]:
@@ -15,9 +15,9 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def test_a_command_is_told_with_its_output_and_its_code() -> None:
-    ended = run(python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"))
-    assert (ended.code, ended.stdout, ended.stderr) == (3, "out\n", "err\n")
+def test_a_command_is_told_with_what_it_said() -> None:
+    ended = run_well(python("import sys; print('out'); print('err', file=sys.stderr)"))
+    assert (ended.stdout, ended.stderr) == ("out\n", "err\n")
 
 
 def test_the_cost_is_the_commands_own() -> None:
@@ -46,11 +46,16 @@ def test_a_failed_command_is_an_error_with_its_last_words() -> None:
         run_well(python("1 / 0"))
 
 
+def test_a_command_that_a_signal_ended_is_an_error() -> None:
+    with pytest.raises(CommandError, match="ended with -9"):
+        run_well(python("import os; os.kill(os.getpid(), 9)"))
+
+
 def test_a_command_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(CommandError, match="could not be started"):
-        run(["/nonexistent/program"])
+        run_well(["/nonexistent/program"])
 
 
 def test_a_command_that_hangs_is_killed() -> None:
     with pytest.raises(CommandError, match=r"more than 0\.2 s"):
-        run(python("import time; time.sleep(60)"), patience_s=0.2)
+        run_well(python("import time; time.sleep(60)"), patience_s=0.2)

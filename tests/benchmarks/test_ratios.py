@@ -49,6 +49,10 @@ def test_the_median_decides_and_the_spread_is_shown() -> None:
     )
 
 
+def test_what_was_measured_once_has_no_spread() -> None:
+    assert Ratio("", HALF, (0.6,)).cells()[2:5] == ("0.60x", "-", "met")
+
+
 def test_a_median_on_the_wrong_side_falls_short() -> None:
     assert Ratio("", HALF, (0.4, 0.45, 0.7)).verdict == "SHORT"
 
