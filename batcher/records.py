@@ -194,12 +194,6 @@ class Recorded(NamedTuple):
 
 def record(outcome: Outcome) -> Recorded:
     """Flatten an outcome into what the checkpoint keeps of it."""
-    return _flat(outcome)._replace(
-        cost=outcome.cost, possible_cost=outcome.possible_cost, currency=outcome.currency
-    )
-
-
-def _flat(outcome: Outcome) -> Recorded:
     last = outcome.attempts[-1] if outcome.attempts else None
     shared = (
         outcome.row,
@@ -214,6 +208,7 @@ def _flat(outcome: Outcome) -> Recorded:
     )
     match outcome:
         case Success(completion=completion):
+            usage = completion.usage
             return Recorded(
                 *shared,
                 response=completion.text,
@@ -221,10 +216,13 @@ def _flat(outcome: Outcome) -> Recorded:
                 tool_calls=completion.tool_calls,
                 finish_reason=completion.finish_reason,
                 model=completion.model,
-                prompt_tokens=completion.usage.prompt_tokens,
-                completion_tokens=completion.usage.completion_tokens,
-                cached_tokens=completion.usage.cached_tokens,
-                reasoning_tokens=completion.usage.reasoning_tokens,
+                prompt_tokens=usage.prompt_tokens,
+                completion_tokens=usage.completion_tokens,
+                cached_tokens=usage.cached_tokens,
+                reasoning_tokens=usage.reasoning_tokens,
+                cost=outcome.cost,
+                possible_cost=outcome.possible_cost,
+                currency=outcome.currency,
             )
         case Failure(problem=problem):
             return Recorded(
@@ -233,6 +231,9 @@ def _flat(outcome: Outcome) -> Recorded:
                 code=problem.code,
                 http_status=problem.http_status,
                 message=problem.message,
+                cost=outcome.cost,
+                possible_cost=outcome.possible_cost,
+                currency=outcome.currency,
             )
         case _:
             assert_never(outcome)

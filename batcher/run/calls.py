@@ -76,9 +76,7 @@ class Calls:
             live.remember(**{name: amount})
 
         budget = spending(self.job, checkpoint.counts(), checkpoint.fact, remember)
-        terms = Terms(
-            self.most, self.pricing, budget, checkpoint.unanswered(), checkpoint.unanswered_costs()
-        )
+        terms = Terms(self.most, self.pricing, budget, *checkpoint.unanswered())
         async with open_executor(
             self.job,
             self.callee,
