@@ -11,7 +11,7 @@ import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import starmap
 
 import tenacity
@@ -287,7 +287,7 @@ def _asking(request: Request, model: str) -> Request:
     """Return the request, put to `model`; its key stays, for it is the row's."""
     if request.body["model"] == model:
         return request
-    return replace(request, body={**request.body, "model": model})
+    return request._replace(body={**request.body, "model": model})
 
 
 def _may_be_billed(problem: Problem) -> bool:

@@ -46,16 +46,17 @@ def read_lines(
     try:
         with _opened(file, offset) as stream:
             while raw := stream.readline(longest + 1):
-                start, size = offset, len(raw)
-                offset += size
-                whole = size <= longest or raw.endswith(b"\n")
+                start = offset
+                offset += len(raw)
+                whole = len(raw) <= longest or raw.endswith(b"\n")
                 if not whole:
                     raw = raw[:_CHUNK]
                     offset += _rest_of_line(stream)
                 if start == 0:
                     raw = raw.removeprefix(_BOM)
-                if not raw.isspace() and raw:
-                    yield Line(number, start, raw.rstrip(b"\r\n"), whole)
+                content = raw.rstrip(b"\r\n")
+                if content and not content.isspace():
+                    yield Line(number, start, content, whole)
                 number += 1
     except (OSError, pa.ArrowException) as error:
         # Arrow's messages tell of its own sources in further lines.

@@ -99,16 +99,13 @@ class ParquetReader:
 
     def _item(self, row: int, line: int, values: Row) -> Prompt | Failure:
         try:
-            id_, columns = self._identified(row, values)
+            if isinstance(values, RowError):
+                raise values
+            id_ = row_id(values, row, self.id_column)
         except RowError as error:
             source = Source(self.file.name, line, _text(values))
             return Failure(row, str(row), None, error.problem, (), self.clock(), source)
-        return Prompt(row, id_, columns, Source(self.file.name, line))
-
-    def _identified(self, row: int, values: Row) -> tuple[str, dict[str, Any]]:
-        if isinstance(values, RowError):
-            raise values
-        return row_id(values, row, self.id_column), values
+        return Prompt(row, id_, values, Source(self.file.name, line))
 
     def _batch(
         self, first_row: int, first_line: int, batch: pa.RecordBatch, columns: Sequence[Column]
@@ -118,16 +115,11 @@ class ParquetReader:
         bad: list[bool] = []
         for index, values in enumerate(_rows(batch.select(self._id_columns(batch)))):
             row = first_row + index
-            try:
-                id_, _ = self._identified(row, values)
-            except RowError:
-                ids.append(str(row))
-                texts.append(_text(_rows(batch.slice(index, 1))[0]))
-                bad.append(True)
-            else:
-                ids.append(id_)
-                texts.append(None)
-                bad.append(False)
+            item = self._item(row, first_line + index, values)
+            ids.append(item.id)
+            is_bad = isinstance(item, Failure)
+            texts.append(_text(_rows(batch.slice(index, 1))[0]) if is_bad else None)
+            bad.append(is_bad)
         arrays = [self._array(batch, column) for column in columns]
         lines = range(first_line, first_line + batch.num_rows)
         return record_batch(
