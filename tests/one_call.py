@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batcher.engine.client import Client, Timeouts, http_client
+from batcher.engine.client import Client, Timeouts, open_transport
 from batcher.errors import ErrorClass, ProviderError
 from batcher.job import LimitSpec
 from batcher.providers import Auth, Bearer, provider_named
@@ -42,9 +42,9 @@ async def calling(
     """Open a client for the server at `url`."""
     provider = provider_named("glm", url)
     defaults = {"max_response_bytes": LimitSpec().max_response_bytes}
-    async with http_client(url, connections, environment=environment or {}) as http:
+    async with open_transport(url, connections, environment=environment or {}) as transport:
         auth = auth or Bearer(KEY)
-        yield Client(http, provider, auth, timeouts=timeouts, **(defaults | options))
+        yield Client(transport, provider, auth, timeouts=timeouts, **(defaults | options))
 
 
 async def error_at(

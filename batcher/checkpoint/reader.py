@@ -86,15 +86,16 @@ class CheckpointReader:
             )
         return done
 
-    def first_with_id(self, row_id: str) -> tuple[int, str] | None:
-        """Return the lowest recorded row that has this id, with its file and line, or None."""
+    def first_with_ids(self, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+        """Return by id the lowest recorded row that has it, with its file and line."""
         with translated(self.path):
-            found: tuple[int, str] | None = self._reader.execute(
-                "SELECT row, source FROM outcomes WHERE id = ? AND key IS NOT NULL "
-                "ORDER BY row LIMIT 1",
-                (row_id,),
-            ).fetchone()
-        return found
+            found = self._reader.execute(
+                # Of a bare column beside min(), SQLite takes the value of that very row.
+                "SELECT id, min(row), source FROM outcomes "
+                f"WHERE id IN ({', '.join('?' * len(ids))}) AND key IS NOT NULL GROUP BY id",
+                ids,
+            )
+            return {row_id: (row, source) for row_id, row, source in found}
 
     def outcomes(self) -> Iterator[Recorded]:
         """Yield every recorded outcome in row order, as of the moment of the first one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,11 @@ from batcher.errors import DiskFullError, RowsPendingError, TooManyRowErrorsErro
 if TYPE_CHECKING:
     from batcher.job import JobSpec
     from batcher.run import Change, RunResult
+
+
+# Calls in flight are many objects that live for a while. By default they are all walked for each
+# 700 new ones, which takes a fifth of a run's time.
+_COLLECT = (50_000, 20, 50)
 
 
 @click.command("run")
@@ -49,6 +55,7 @@ def command(**options: Any) -> None:
         stdin=sys.stdin.buffer,
         retry_errors=options["retry_errors"],
     )
+    gc.set_threshold(*_COLLECT)
     result = session.run()
     for line in result.summary.lines():
         click.echo(line)

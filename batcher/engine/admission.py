@@ -198,6 +198,8 @@ class Admission:
     def _look(self) -> None:
         """Let through whom nothing holds: of several queues, who came first."""
         self._queues = {models: queue for models, queue in self._queues.items() if queue.first}
+        if not self._queues:
+            return
         queues = list(self._queues.values())
         soonest = inf
         while self.held < self.calls:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import starmap
@@ -67,7 +66,7 @@ _SENT_TOO_OFTEN = Problem(
 
 def _new_request_id() -> str:
     # A fresh one for every attempt: request_id is no idempotency key (protocol.md section 1).
-    return uuid.uuid4().hex
+    return f"{random.getrandbits(128):032x}"
 
 
 @dataclass(slots=True)
@@ -150,6 +149,23 @@ class Retrier:
         if problem is not None:
             await put(row.failure(problem, self.clock()))
             return
+        try:
+            await self._attempt(row, put)
+        except ProviderError as error:
+            await self._retry(row, put, error)
+
+    async def _retry(self, row: _Row, put: Put, error: ProviderError) -> None:
+        """Go on after a first attempt that ended in `error`, which tenacity takes for its own.
+
+        Most rows need no second one, and its set-up costs as much as the engine's part of a call.
+        """
+        first: list[ProviderError] = [error]
+
+        async def attempt() -> None:
+            if first:
+                raise first.pop()
+            await self._attempt(row, put)
+
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(ProviderError),
             stop=lambda _: row.over,
@@ -158,9 +174,9 @@ class Retrier:
             reraise=True,
         )
         try:
-            await retrying(self._attempt, row, put)
-        except ProviderError as error:
-            await put(row.failure(error.problem, self.clock()))
+            await retrying(attempt)
+        except ProviderError as last:
+            await put(row.failure(last.problem, self.clock()))
 
     def _begun(self, request: Request) -> _Row:
         models = self.fallback.models_for(str(request.body["model"]))

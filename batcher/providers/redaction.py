@@ -23,17 +23,20 @@ _CUT_MARK = "…"
 
 Redact = Callable[[str], str]
 Told = TypeVar("Told", Completion, Problem)
+_NAMES = {told: tuple(field.name for field in fields(told)) for told in (Completion, Problem)}
 
 
 class Redaction:
     """Replaces secrets, and the start of one on which a text ends, by a mask."""
 
-    __slots__ = ("_secrets", "_tokens")
+    __slots__ = ("_secrets", "_starts", "_tokens")
 
     def __init__(self, secrets: Iterable[str], tokens: Sequence[str] = ()) -> None:
         """Know `secrets`, and all tokens that begin as `tokens` do: any two that were signed."""
         start = os.path.commonprefix(tokens)  # noqa: RUF071 -- of characters, not of paths
         known = {secret for secret in (*secrets, start) if len(secret) >= SHORTEST}
+        # Whatever is masked begins as one of these; most texts hold none of them.
+        self._starts = {secret[:SHORTEST_CUT] for secret in (*known, start) if secret}
         # The longest first: a half must not spoil its whole.
         self._secrets = sorted(known, key=len, reverse=True)
         self._tokens = re.compile(rf"{re.escape(start)}[\w.-]*") if start else None
@@ -43,6 +46,8 @@ class Redaction:
 
     def __call__(self, text: str) -> str:
         """Return `text` without any secret."""
+        if not any(start in text for start in self._starts):
+            return text
         if self._tokens is not None:
             text = self._tokens.sub(MASK, text)
         # First, for of a key that was cut in its second half the first is whole.
@@ -65,11 +70,10 @@ class Redaction:
 
 def redacted(told: Told, redact: Redact) -> Told:
     """Return what a provider told with every text of it redacted."""
-    texts = {field.name: getattr(told, field.name) for field in fields(told)}
-    # Exactly str: the class of a problem is a word of ours.
-    changed: dict[str, Any] = {
-        name: clean
-        for name, text in texts.items()
-        if type(text) is str and (clean := redact(text)) != text
-    }
+    changed: dict[str, Any] = {}
+    for name in _NAMES[type(told)]:
+        text = getattr(told, name)
+        # Exactly str: the class of a problem is a word of ours.
+        if type(text) is str and (clean := redact(text)) != text:
+            changed[name] = clean
     return replace(told, **changed) if changed else told

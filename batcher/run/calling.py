@@ -13,7 +13,7 @@ from pathlib import Path
 
 from batcher.durations import seconds_of
 from batcher.engine.admission import Admission
-from batcher.engine.client import Client, Timeouts, http_client
+from batcher.engine.client import Client, Timeouts, open_transport
 from batcher.engine.judgement import Judge
 from batcher.engine.policy.adaptive import AdaptiveLimit
 from batcher.engine.policy.breaker import Breaker
@@ -159,13 +159,13 @@ async def _clients(
     """Open the pool of connections, and a client for each key."""
     limits = job.limits
     environment = os.environ if job.provider.trust_env else {}
-    http = await stack.enter_async_context(
-        http_client(provider.base_url, calls, environment=environment)
+    transport = await stack.enter_async_context(
+        open_transport(provider.base_url, calls, environment=environment)
     )
     timeouts = Timeouts(limits.connect_timeout, limits.idle_timeout, limits.timeout)
     return [
         Client(
-            http,
+            transport,
             provider,
             auth,
             timeouts=timeouts,

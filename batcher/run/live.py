@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import signal
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from batcher.checkpoint import BEAT_S, Checkpoint, GroupCommit, Reserve, RowSet
 from batcher.errors import DiskFullError, ErrorClass, Halt
@@ -21,7 +22,7 @@ from batcher.run.signals import heeded_signals, held_back
 DRAIN_S = 20.0
 PULSE_S = 0.5
 # Rows read in one visit to the reading thread, unless the pool is narrower.
-_READ = 16
+_READ = 64
 _FULL = "The disk is full: the calls in flight are recorded in reserved space, no more are begun"
 _TIME_UP = "Stopped as its time is up (--deadline, --max-duration). The same command goes on."
 
@@ -33,6 +34,13 @@ class Interrupted:
     number: signal.Signals
     at: float
     twice: bool = False
+
+
+class _Batch(NamedTuple):
+    """Rows that were read together, and which of their ids are `recorded` already, and where."""
+
+    rows: list[Request | Failure]
+    recorded: Mapping[str, tuple[int, str]]
 
 
 @dataclass(slots=True)
@@ -62,6 +70,7 @@ class LiveRun:
     _group: GroupCommit = field(init=False)
     _loop: asyncio.AbstractEventLoop = field(init=False)
     _in_hand: dict[str, Request] = field(default_factory=dict)
+    _settled: list[str] = field(default_factory=list)
     _marks: deque[Mark] = field(default_factory=deque)
 
     async def run(self) -> None:
@@ -117,11 +126,12 @@ class LiveRun:
         start = self.checkpoint.mark_before(self.done.first_missing())
         rows = self.dataset.rows(start, self._marks.append)
         # Read in a thread: a slow disk or a large row group must not hold up the answers.
-        while batch := await asyncio.to_thread(self._read, rows):
-            for prepared in batch:
+        while batch := await self._next(rows):
+            recorded = batch.recorded
+            for prepared in batch.rows:
                 if isinstance(prepared, Failure):
                     await self._put(prepared)
-                elif earlier := self._earlier(prepared):
+                elif earlier := self._earlier(prepared, recorded):
                     await self._put(self.prepare.duplicate(prepared, earlier))
                 elif not self.progress.may_call:
                     self.executor.end_with(self.progress.rows_called)
@@ -131,7 +141,18 @@ class LiveRun:
                     self._in_hand[prepared.id] = prepared
                     yield prepared
 
-    def _read(self, rows: Iterator[Prompt | Failure]) -> list[Request | Failure]:
+    async def _next(self, rows: Iterator[Prompt | Failure]) -> _Batch | None:
+        """Read the next rows; None where there are none.
+
+        Only now ids leave that were recorded meanwhile, so that each earlier row is either still
+        in hand or found in the checkpoint.
+        """
+        for row_id in self._settled:
+            self._in_hand.pop(row_id, None)
+        self._settled.clear()
+        return await asyncio.to_thread(self._read, rows)
+
+    def _read(self, rows: Iterator[Prompt | Failure]) -> _Batch | None:
         batch: list[Request | Failure] = []
         most = min(_READ, self.executor.width)
         for item in rows:
@@ -140,13 +161,14 @@ class LiveRun:
             # A long way over rows that are done must not hold up the end of the run.
             if len(batch) == most or self.executor.stopping.is_set():
                 break
-        return batch
+        ids = [prepared.id for prepared in batch if isinstance(prepared, Request)]
+        return _Batch(batch, self.checkpoint.first_with_ids(ids)) if batch else None
 
-    def _earlier(self, request: Request) -> str | None:
+    def _earlier(self, request: Request, recorded: Mapping[str, tuple[int, str]]) -> str | None:
         """Where the earlier row with the same id stands: still in hand, or recorded."""
         if in_hand := self._in_hand.get(request.id):
             return str(in_hand.source)
-        found = self.checkpoint.first_with_id(request.id)
+        found = recorded.get(request.id)
         return found[1] if found and found[0] < request.row else None
 
     def attempted(self, request: Request, attempt: Attempt, possible_cost: int) -> None:
@@ -188,7 +210,7 @@ class LiveRun:
 
     def _recorded(self, outcome: Outcome) -> None:
         if outcome.key is not None:
-            self._in_hand.pop(outcome.id, None)
+            self._settled.append(outcome.id)
         self.on_recorded(outcome)
 
     async def _alarm(self) -> None:

@@ -72,7 +72,7 @@ def test_a_row_that_stays_learns_its_new_line(checkpoint: Checkpoint, success: M
     """A blank line before it, or another name of the file, changes no row number."""
     checkpoint.write([success(0)])
     _apply(checkpoint, [Request(0, "id-0", "key-id-0", {}, Source("renamed.jsonl", 2))])
-    assert checkpoint.first_with_id("id-0") == (0, "renamed.jsonl:2")
+    assert checkpoint.first_with_ids(["id-0"]) == {"id-0": (0, "renamed.jsonl:2")}
 
 
 def test_outcomes_without_a_key_are_dropped_to_be_made_again(

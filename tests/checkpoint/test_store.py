@@ -277,8 +277,8 @@ def test_the_first_row_with_an_id_is_found_and_rows_without_a_request_claim_none
     checkpoint.write(
         [failure(0, row_id="a"), success(7, row_id="a"), failure(3, row_id="a", key="k")]
     )
-    assert checkpoint.first_with_id("a") == (3, "prompts.jsonl:4")
-    assert checkpoint.first_with_id("b") is None
+    assert checkpoint.first_with_ids(["a", "b"]) == {"a": (3, "prompts.jsonl:4")}
+    assert checkpoint.first_with_ids(["b"]) == checkpoint.first_with_ids([]) == {}
 
 
 @given(rows=st.sets(st.integers(0, 30)), asked=st.integers(0, 35))

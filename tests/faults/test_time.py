@@ -15,7 +15,7 @@ import pytest
 
 from batcher.checkpoint import Checkpoint
 from batcher.engine.admission import RunStoppedError
-from batcher.engine.client import Client, Timeouts, http_client
+from batcher.engine.client import Client, Timeouts, open_transport
 from batcher.engine.judgement import RESET_MARGIN_S, named_wait
 from batcher.engine.retry import Retrier
 from batcher.errors import ErrorClass, Problem, ProviderError
@@ -180,10 +180,10 @@ async def _calling(
     timeouts = Timeouts(5.0, 5.0, total)
     async with serve(config, clock=theirs) as simulated:
         provider = replace(provider_named("glm"), base_url=simulated.base_url)
-        async with http_client(provider.base_url, 1, environment={}) as http:
+        async with open_transport(provider.base_url, 1, environment={}) as transport:
             auth = SignedToken(SIMULATED_KEY)
             yield Client(
-                http, provider, auth, timeouts=timeouts, max_response_bytes=1 << 20, clock=ours
+                transport, provider, auth, timeouts=timeouts, max_response_bytes=1 << 20, clock=ours
             )
 
 

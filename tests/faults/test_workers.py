@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader, Reserve
-from batcher.engine.client import Client, Timeouts, http_client
+from batcher.engine.client import Client, Timeouts, open_transport
 from batcher.engine.policy.lane import Call
 from batcher.inputs import Dataset
 from batcher.providers import Bearer, provider_named
@@ -96,10 +96,10 @@ async def _simulated_call() -> AsyncIterator[Call]:
     timeouts = Timeouts(connect=DEADLINE_S, idle=DEADLINE_S, total=DEADLINE_S)
     async with serve(SimulatorConfig(latency_s=0.01)) as simulator:
         provider = provider_named("glm", simulator.base_url)
-        async with http_client(provider.base_url, 1, environment={}) as http:
+        async with open_transport(provider.base_url, 1, environment={}) as transport:
             auth = Bearer(SIMULATED_KEY)
             limits: dict[str, Any] = {"timeouts": timeouts, "max_response_bytes": 1024 * 1024}
-            yield Client(http, provider, auth, stream=True, **limits).complete
+            yield Client(transport, provider, auth, stream=True, **limits).complete
 
 
 async def _run(

@@ -6,6 +6,6 @@ Nothing here retries a call that may have been answered.
 """
 
 from batcher.engine.client.calls import Client, Timeouts
-from batcher.engine.client.connections import http_client
+from batcher.engine.client.connections import open_transport
 
-__all__ = ["Client", "Timeouts", "http_client"]
+__all__ = ["Client", "Timeouts", "open_transport"]

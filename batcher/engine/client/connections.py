@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
 
@@ -18,9 +17,9 @@ _DIRECT = ("no_proxy", "NO_PROXY")
 
 
 @contextlib.asynccontextmanager
-async def http_client(
+async def open_transport(
     base_url: str, connections: int, *, environment: Mapping[str, str]
-) -> AsyncIterator[httpx2.AsyncClient]:
+) -> AsyncIterator[Transport]:
     """Open the pool of at most `connections` for the endpoint at `base_url`.
 
     Proxy and certificate authorities are those that `environment` names, if any; it is empty
@@ -33,14 +32,8 @@ async def http_client(
             or a proxy or certificates that the environment names cannot be used.
     """
     url = _checked(base_url)
-    transport = Transport(_tls_context(environment), connections, _proxy(url, environment))
-    async with httpx2.AsyncClient(
-        transport=transport,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        follow_redirects=False,
-        trust_env=False,
-    ) as http:
-        yield http
+    async with Transport(_tls_context(environment), connections, _proxy(url, environment)) as pool:
+        yield pool
 
 
 def _checked(base_url: str) -> httpx2.URL:

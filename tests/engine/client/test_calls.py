@@ -166,7 +166,7 @@ async def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(status: 
 async def test_a_refusal_that_comes_before_the_body_was_read_is_read() -> None:
     """A server need not read a large request to refuse it."""
     body = b'{"error": {"code": "1214", "message": "too large"}}'
-    large = replace(REQUEST, body={**REQUEST.body, "image": "x" * 20_000_000})
+    large = REQUEST._replace(body={**REQUEST.body, "image": "x" * 20_000_000})
     answered = asyncio.Event()
 
     async def refuse(exchange: Exchange) -> None:
@@ -273,6 +273,7 @@ async def test_the_key_is_in_no_message_traceback_or_log(
 ) -> None:
     """Promise 12, for an answer, a refusal, a cut, and an answer that is none."""
     caplog.set_level(logging.DEBUG)
+    asyncio.get_running_loop().set_debug(True)
     await completion_of(says(whole()))
     junk = says_and_closes(f"SSH-2.0 {KEY}\r\n\r\n".encode())
     refusal = refuses("1000", f"bad key {KEY}", status="401 Unauthorized")

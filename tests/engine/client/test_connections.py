@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx2
 import pytest
 import trustme
 
-from batcher.engine.client import http_client
+from batcher.engine.client import open_transport
 from batcher.engine.client.connections import _direct
 from batcher.errors import ConfigurationError, ErrorClass
 from tests.one_call import COMPLETION, KEY, REQUEST, calling, error_at
@@ -124,7 +125,7 @@ async def test_a_proxy_that_refuses_has_sent_nothing() -> None:
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "http://user:s3cret@:1", "http://[::1"])
 async def test_a_proxy_of_another_kind_is_refused_without_its_password(proxy: str) -> None:
     with pytest.raises(ConfigurationError, match="HTTPS_PROXY names no http proxy") as raised:
-        async with http_client("https://a.example", 1, environment={"HTTPS_PROXY": proxy}):
+        async with open_transport("https://a.example", 1, environment={"HTTPS_PROXY": proxy}):
             pass
     assert "s3cret" not in str(raised.value)
 
@@ -190,7 +191,7 @@ async def test_without_a_valid_certificate_nothing_is_sent(
 async def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.pem")
     with pytest.raises(ConfigurationError, match=re.escape(f"SSL_CERT_FILE ({missing})")):
-        async with http_client("https://a.example", 1, environment={"SSL_CERT_FILE": missing}):
+        async with open_transport("https://a.example", 1, environment={"SSL_CERT_FILE": missing}):
             pass
 
 
@@ -234,7 +235,7 @@ async def test_no_key_log_is_written_also_where_the_environment_is_trusted(
 )
 async def test_an_address_the_key_must_not_go_to_is_refused(base_url: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(message)) as raised:
-        async with http_client(base_url, 1, environment={}):
+        async with open_transport(base_url, 1, environment={}):
             pass
     assert "s3cret" not in str(raised.value)
 
@@ -251,6 +252,5 @@ async def test_an_address_the_key_must_not_go_to_is_refused(base_url: str, messa
     ],
 )
 async def test_https_and_this_machine_are_fine(base_url: str) -> None:
-    async with http_client(base_url, 1, environment={}) as http:
-        assert not http.is_closed
-    assert http.is_closed
+    async with open_transport(base_url, 1, environment={}) as transport:
+        assert isinstance(transport, httpx2.AsyncBaseTransport)

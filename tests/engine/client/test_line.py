@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
+import httpx2
 import pytest
 import trustme
 
-from batcher.engine.client import http_client
+from batcher.engine.client import open_transport
 from batcher.engine.client.line import new_line
 from batcher.errors import ErrorClass, ProviderError
 from tests.one_call import COMPLETION, REQUEST, calling
@@ -167,10 +168,11 @@ async def test_a_call_whose_connection_ends_as_it_goes_out_is_ambiguous_and_not_
 async def test_the_repr_of_an_answer_which_asyncio_may_log_shows_no_key_it_echoes() -> None:
     async with (
         toxic(says(whole(ANSWER, "X-Request-Id: sk-echoed"))) as server,
-        http_client(server.url, 1, environment={}) as http,
+        open_transport(server.url, 1, environment={}) as transport,
     ):
         new_line()
-        async with http.stream("POST", server.url) as response:
+        request = httpx2.Request("POST", server.url)
+        async with contextlib.aclosing(await transport.handle_async_request(request)) as response:
             assert response.headers["x-request-id"] == "sk-echoed"
             held = [
                 repr(thing)
