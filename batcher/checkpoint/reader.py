@@ -185,7 +185,7 @@ class CheckpointReader:
 
 
 def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Divide `rows` into runs of successive numbers, each as its first and the one after its last."""
+    """Divide `rows` into runs of successive numbers: the first of each, and what would follow."""
     ends = [at for at, (one, other) in enumerate(pairwise(rows), 1) if other != one + 1]
     for start, stop in pairwise((0, *ends, len(rows))):
         yield rows[start], rows[stop - 1] + 1

@@ -137,7 +137,7 @@ class ParquetReader:
         ids: Any = batch.column(names[0]) if names else None
         if ids is None or not types.is_string(ids.type) or ids.null_count:
             return None
-        if not pc.all(pc.greater(pc.binary_length(ids), 0)).as_py():
+        if not pc.min(pc.binary_length(ids)).as_py():
             return None
         try:
             # Whether all of it is UTF-8.

@@ -20,9 +20,7 @@ def test_it_behaves_like_a_set_of_integers(low: list[int], high: list[int]) -> N
     assert rows.first_missing() == next(row for row in range(100_000) if row not in model)
 
 
-@given(
-    st.lists(st.integers(0, 90)), st.lists(st.tuples(st.integers(0, 90), st.integers(0, 50)))
-)
+@given(st.lists(st.integers(0, 90)), st.lists(st.tuples(st.integers(0, 90), st.integers(0, 50))))
 def test_a_range_is_put_in_as_each_of_its_rows_would_be(
     before: list[int], ranges: list[tuple[int, int]]
 ) -> None:
