@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from typing import cast
 
 import aiohttp
@@ -33,10 +33,9 @@ async def read_body(response: httpx2.Response, max_bytes: int) -> bytes:
         return b""
     _check_encoding(response)
     body = bytearray()
-    async with contextlib.aclosing(_chunks(response)) as chunks:
-        async for chunk in chunks:
-            body += chunk
-            _check_size(len(body), max_bytes)
+    async for chunk in _chunks(response):
+        body += chunk
+        _check_size(len(body), max_bytes)
     return bytes(body)
 
 
@@ -49,20 +48,20 @@ async def read_events(response: httpx2.Response, answer: StreamedAnswer, max_byt
     _check_encoding(response)
     parser = sse.Parser(min(max_bytes, sse.MAX_EVENT))
     size = 0
-    async with contextlib.aclosing(_chunks(response)) as chunks:
-        async for chunk in chunks:
-            size += len(chunk)
-            _check_size(size, max_bytes)
-            for event in parser.feed(chunk):
-                answer.add(event)
-                if event.done:
-                    await _finish(chunks)
-                    return
+    chunks = _chunks(response)
+    async for chunk in chunks:
+        size += len(chunk)
+        _check_size(size, max_bytes)
+        for event in parser.feed(chunk):
+            answer.add(event)
+            if event.done:
+                await _finish(chunks)
+                return
     for event in parser.finish():
         answer.add(event)
 
 
-def _chunks(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
+def _chunks(response: httpx2.Response) -> AsyncIterator[bytes]:
     """Return the pieces of the body as they come, decoded.
 
     What is not encoded comes straight from the transport: httpx2's way to it costs more than all
@@ -70,8 +69,7 @@ def _chunks(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
     """
     if _encoding(response) != "identity":
         return response.aiter_bytes()
-    stream = cast("httpx2.AsyncByteStream", response.stream)
-    return cast("AsyncGenerator[bytes, None]", aiter(stream))
+    return aiter(cast("httpx2.AsyncByteStream", response.stream))
 
 
 def _encoding(response: httpx2.Response) -> str:
@@ -93,7 +91,7 @@ async def _finish(chunks: AsyncIterator[bytes]) -> None:
 
     A server that keeps the transfer open is not waited for; its connection is closed.
     """
-    with contextlib.suppress(TimeoutError, httpx2.HTTPError, aiohttp.ClientError):
+    with contextlib.suppress(TimeoutError, httpx2.DecodingError, aiohttp.ClientError):
         async with asyncio.timeout(_TAIL_S):
             async for _ in chunks:
                 pass

@@ -96,11 +96,11 @@ class Client:
                 response = await self._transport.handle_async_request(http_request)
                 async with contextlib.aclosing(response):
                     return await self._decoded(response)
+        except (httpx2.DecodingError, aiohttp.ClientError) as error:
+            raise translated(error, sent=line.taken) from None
         except TimeoutError:
             error_class = ErrorClass.AMBIGUOUS if line.taken else ErrorClass.NOT_SENT
             raise problem(error_class, f"no whole answer within {self._total:g} s") from None
-        except (httpx2.HTTPError, aiohttp.ClientError) as error:
-            raise translated(error, sent=line.taken) from None
 
     def _http_request(self, request: Request, request_id: str) -> httpx2.Request:
         """Build the request by hand, as httpx2's client would take ten times as long to."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 
 import httpx2
 
-from batcher.engine.client.line import Transport
+from batcher.engine.client.transport import Transport
 from batcher.errors import ConfigurationError
 
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")

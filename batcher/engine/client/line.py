@@ -9,16 +9,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import select
-import ssl
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
-import httpx2
 from aiohttp.client_proto import ResponseHandler
-from httpx_aiohttp.httpx2 import AiohttpTransport
 
 # Servers close an idle connection after 5 s at the earliest (uvicorn, and so vLLM); one that is
 # closed just as it is used again looks like a call that was cut, so it is given up before.
@@ -44,6 +41,11 @@ def new_line() -> Line:
     line = Line()
     _line.set(line)
     return line
+
+
+def is_stale() -> bool:
+    """Whether the connection that the running task's call was given is closed already."""
+    return _line.get().stale
 
 
 class _Protocol(ResponseHandler):
@@ -93,7 +95,7 @@ def _ready(descriptor: int) -> list[tuple[int, int]]:
     return poll.poll(0)
 
 
-class _Connector(aiohttp.TCPConnector):
+class Connector(aiohttp.TCPConnector):
     """Connections that tell their calls how they are used."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 -- aiohttp's own
@@ -102,45 +104,3 @@ class _Connector(aiohttp.TCPConnector):
         # Reads what it replaces: another aiohttp, which has no such factory, fails at once, and
         # not by calling a request unsent that was sent.
         self._factory = functools.partial(protocol, **self._factory.keywords)
-
-
-class _Response(aiohttp.ClientResponse):
-    """An answer whose repr, which asyncio may log, shows no header: a server may echo the key."""
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} [{self.status}]>"
-
-
-class Transport(AiohttpTransport):
-    """Sends requests by a pool of connections, by none that is known to be closed.
-
-    The news that a server has closed may still be on its way when the next request goes out:
-    such a call is cut, and as ambiguous as any other (reliability.md fault 30).
-    """
-
-    def __init__(self, context: ssl.SSLContext, limit: int, proxy: str | None) -> None:
-        """Open at most `limit` connections, verified by `context`, by way of `proxy`."""
-
-        def session() -> aiohttp.ClientSession:
-            connector = _Connector(
-                ssl=context, limit=limit, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=60
-            )
-            return aiohttp.ClientSession(
-                connector=connector,
-                response_class=_Response,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                proxy=proxy,
-            )
-
-        super().__init__(verify=context, client=session)
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send `request` and return the head of its answer."""
-        while True:
-            try:
-                return await super().handle_async_request(request)
-            except httpx2.TransportError:
-                # Each turn takes one more from the pool; a new connection is never stale.
-                if not _line.get().stale:
-                    raise

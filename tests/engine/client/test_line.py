@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
-import aiohttp
-import httpx2
 import pytest
 import trustme
 
-from batcher.engine.client import open_transport
 from batcher.engine.client.line import new_line
 from batcher.errors import ErrorClass, ProviderError
 from tests.one_call import COMPLETION, REQUEST, calling
 from tests.toxic import (
-    ANSWER,
     Behaviour,
     Exchange,
     refuses,
@@ -163,24 +158,6 @@ async def test_a_call_whose_connection_ends_as_it_goes_out_is_ambiguous_and_not_
     assert raised.value.problem.error_class is ErrorClass.AMBIGUOUS
     assert server.connections == 1
     assert len(server.seen) == 2
-
-
-async def test_the_repr_of_an_answer_which_asyncio_may_log_shows_no_key_it_echoes() -> None:
-    async with (
-        toxic(says(whole(ANSWER, "X-Request-Id: sk-echoed"))) as server,
-        open_transport(server.url, 1, environment={}) as transport,
-    ):
-        new_line()
-        request = httpx2.Request("POST", server.url)
-        async with contextlib.aclosing(await transport.handle_async_request(request)) as response:
-            assert response.headers["x-request-id"] == "sk-echoed"
-            held = [
-                repr(thing)
-                for thing in gc.get_objects()
-                if issubclass(type(thing), aiohttp.ClientResponse)
-            ]
-    assert "<_Response [200]>" in held
-    assert "sk-echoed" not in "".join(held)
 
 
 async def test_a_line_knows_nothing_before_it_is_taken() -> None:
