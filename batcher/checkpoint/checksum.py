@@ -6,11 +6,20 @@ in a text would be read as if it had been written so.
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Sequence
 
+import msgspec
+
+# MessagePack tells text from bytes and numbers, and is made several times as fast as JSON: each
+# row that is recorded or exported goes through here.
+_encode = msgspec.msgpack.Encoder().encode
+
 
 def checksum(values: Sequence[object]) -> int:
-    """Return the CRC-32 of plain values (text, numbers, None), as the checkpoint keeps it."""
-    return zlib.crc32(json.dumps(values, ensure_ascii=False).encode())
+    """Return the CRC-32 of plain values (text, numbers, None, lists), as the checkpoint keeps it.
+
+    Raises:
+        UnicodeEncodeError: a text is no Unicode, which SQLite cannot hold either.
+    """
+    return zlib.crc32(_encode(values))

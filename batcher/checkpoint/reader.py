@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from batcher.checkpoint import schema
@@ -20,6 +21,8 @@ from batcher.checkpoint.rowset import RowSet
 from batcher.errors import ErrorClass, StorageError
 from batcher.records import Counts, Mark, Recorded
 
+# Row numbers read at a time: done rows mostly stand in long runs, which are added as such.
+_ROWS = 4096
 _NO_ERROR = "error_class = ''"
 KILLED_CALLS = "killed_calls"
 """The fact that says how many calls can have been in flight when processes were killed."""
@@ -62,13 +65,16 @@ class CheckpointReader:
         done, numbers = RowSet(), 0
         with translated(self.path), _snapshot(self._reader):
             (last,) = self._reader.execute("SELECT max(row) FROM outcomes").fetchone()
-            for (row,) in self._reader.execute(
+            found = self._reader.execute(
                 f"SELECT row FROM outcomes INDEXED BY outcomes_class {which}"
-            ):
-                if type(row) is not int or not 0 <= row <= last:
-                    raise damaged(self.path, f"its list of rows holds {row!r}")
-                done.add(row)
-                numbers += row
+            )
+            while rows := [row for (row,) in found.fetchmany(_ROWS)]:
+                strays = [row for row in rows if type(row) is not int or not 0 <= row <= last]
+                if strays:
+                    raise damaged(self.path, f"its list of rows holds {strays[0]!r}")
+                for first, stop in _runs(rows):
+                    done.add_range(first, stop)
+                numbers += sum(rows)
             counted = self._reader.execute(
                 "SELECT coalesce(sum(rows), 0), coalesce(sum(row_numbers), 0) FROM totals "
                 f"WHERE {'true' if errors_too else _NO_ERROR}"
@@ -99,15 +105,14 @@ class CheckpointReader:
         """
         yield from self._intact("outcomes")
 
-    def unanswered(self) -> dict[str, int]:
-        """Return how often each pending row was sent and not answered whole, by its key."""
-        with translated(self.path):
-            return dict(self._reader.execute("SELECT key, calls FROM unanswered").fetchall())
+    def unanswered(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Return what is known of the pending rows that were sent and not answered whole, by key.
 
-    def unanswered_costs(self) -> dict[str, int]:
-        """Return the most that the unanswered calls of each pending row can have cost, by key."""
+        First how often each was, then the most that it can have cost.
+        """
         with translated(self.path):
-            return dict(self._reader.execute("SELECT key, cost FROM unanswered").fetchall())
+            found = self._reader.execute("SELECT key, calls, cost FROM unanswered").fetchall()
+        return {key: calls for key, calls, _ in found}, {key: cost for key, _, cost in found}
 
     def counts(self) -> Counts:
         """Return the sums over the run, all of one moment."""
@@ -177,6 +182,13 @@ class CheckpointReader:
                 if outcome is None:
                     raise damaged(self.path, f"the outcome of row {row[0]} is not what was written")
                 yield outcome
+
+
+def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Divide `rows` into runs of successive numbers: the first of each, and what would follow."""
+    ends = [at for at, (one, other) in enumerate(pairwise(rows), 1) if other != one + 1]
+    for start, stop in pairwise((0, *ends, len(rows))):
+        yield rows[start], rows[stop - 1] + 1
 
 
 def fact_in(connection: sqlite3.Connection, path: Path, name: str) -> object:

@@ -19,10 +19,28 @@ class RowSet:
         """Put `row` into the set."""
         index, bit = row >> 3, 1 << (row & 7)
         if index >= len(self._bits):
-            self._bits.extend(bytes(max(index + 1 - len(self._bits), len(self._bits) or 1024)))
+            self._grow(index + 1)
         if not self._bits[index] & bit:
             self._bits[index] |= bit
             self._size += 1
+
+    def add_range(self, first: int, stop: int) -> None:
+        """Put the rows from `first` to before `stop` into the set; many at once cost little."""
+        whole = range((first + 7) >> 3, stop >> 3)
+        if not whole:
+            for row in range(first, stop):
+                self.add(row)
+            return
+        if whole.stop > len(self._bits):
+            self._grow(whole.stop)
+        held = self._bits[whole.start : whole.stop]
+        self._size += 8 * len(whole) - int.from_bytes(held, "little").bit_count()
+        self._bits[whole.start : whole.stop] = b"\xff" * len(whole)
+        for row in (*range(first, whole.start << 3), *range(whole.stop << 3, stop)):
+            self.add(row)
+
+    def _grow(self, length: int) -> None:
+        self._bits.extend(bytes(max(length - len(self._bits), len(self._bits) or 1024)))
 
     def __contains__(self, row: int) -> bool:
         index = row >> 3

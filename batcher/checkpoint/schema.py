@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from batcher.records import Recorded
 
-VERSION = 3
+VERSION = 4
 APPLICATION_ID = 0x62746368  # "btch": lets `file` and a careful reader recognise the database
 
 COLUMNS = ", ".join((*Recorded._fields, "checksum"))

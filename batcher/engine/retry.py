@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import starmap
 
 import tenacity
@@ -304,7 +304,7 @@ def _asking(request: Request, model: str) -> Request:
     """Return the request, put to `model`; its key stays, for it is the row's."""
     if request.body["model"] == model:
         return request
-    return replace(request, body={**request.body, "model": model})
+    return request._replace(body={**request.body, "model": model})
 
 
 def _may_be_billed(problem: Problem) -> bool:

@@ -124,7 +124,7 @@ class Place:
     """
 
     first_row: int
-    ids: Sequence[str]
+    ids: Sequence[str] | pa.Array[Any]
     file: str
     lines: Sequence[int]
     texts: Sequence[str | None]

@@ -13,7 +13,7 @@ from batcher.inputs.columns import Column, Inference, Place, record_batch
 from batcher.inputs.files import InputFile
 from batcher.inputs.identity import row_id
 from batcher.inputs.interface import TEXT
-from batcher.inputs.lines import MAX_LINE, Line, read_lines
+from batcher.inputs.lines import MAX_LINE, Line, count_lines, read_lines
 from batcher.inputs.objects import parse_object
 from batcher.records import Failure, Mark, Prompt, Source
 
@@ -72,12 +72,7 @@ class JsonlReader:
 
     def count(self, stop: Callable[[], bool]) -> int:
         """See `Reader.count`."""
-        rows = 0
-        for _ in self._lines():
-            if rows % MARK_ROWS == 0 and stop():
-                break
-            rows += 1
-        return rows
+        return count_lines(self.file, stop)
 
     def _lines(self, number: int = 1, offset: int = 0) -> Iterator[Line]:
         return read_lines(self.file, number, offset, self.longest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
@@ -46,21 +46,46 @@ def read_lines(
     try:
         with _opened(file, offset) as stream:
             while raw := stream.readline(longest + 1):
-                start, size = offset, len(raw)
-                offset += size
-                whole = size <= longest or raw.endswith(b"\n")
+                start = offset
+                offset += len(raw)
+                whole = len(raw) <= longest or raw.endswith(b"\n")
                 if not whole:
                     raw = raw[:_CHUNK]
                     offset += _rest_of_line(stream)
                 if start == 0:
                     raw = raw.removeprefix(_BOM)
-                if not raw.isspace() and raw:
-                    yield Line(number, start, raw.rstrip(b"\r\n"), whole)
+                content = raw.rstrip(b"\r\n")
+                if content and not content.isspace():
+                    yield Line(number, start, content, whole)
                 number += 1
     except (OSError, pa.ArrowException) as error:
-        # Arrow's messages tell of its own sources in further lines.
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        raise InputError(f"cannot read {file.name}, line {number}: {reason}") from None
+        raise InputError(f"cannot read {file.name}, line {number}: {_reason(error)}") from None
+
+
+def count_lines(file: InputFile, stop: Callable[[], bool]) -> int:
+    """Count the lines that `read_lines` would yield; too few where `stop` says to stop.
+
+    Raises:
+        InputError: the file cannot be read, or is damaged or cut short; names it.
+    """
+    lines, begun = 0, False
+    try:
+        with _opened(file, 0) as stream:
+            chunk = stream.read(_CHUNK).removeprefix(_BOM)
+            while chunk and not stop():
+                filled = [bool(piece.strip()) for piece in chunk.split(b"\n")]
+                filled[0] |= begun
+                begun = filled.pop()
+                lines += sum(filled)
+                chunk = stream.read(_CHUNK)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"cannot read {file.name}: {_reason(error)}") from None
+    return lines + begun
+
+
+def _reason(error: OSError | pa.ArrowException) -> str:
+    # Arrow's messages tell of its own sources in further lines.
+    return getattr(error, "strerror", None) or str(error).partition("\n")[0]
 
 
 def _opened(file: InputFile, offset: int) -> BinaryIO:

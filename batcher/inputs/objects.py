@@ -16,6 +16,7 @@ MAX_DEPTH = 100
 _decode = msgspec.json.Decoder().decode
 # A quote that may end a key: an escaped one, after a single backslash, belongs to the text.
 _KEY_END = re.compile(rb'"(?:(?<!\\")|(?<=\\\\"))\s*:')
+_NESTED = frozenset({dict, list})
 _KINDS = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
 
@@ -53,8 +54,7 @@ def _count_keys(value: dict[str, Any] | list[Any], depth: int) -> int:
         items = value.values()
         keys = len(value)
     for item in items:
-        kind = type(item)
-        if kind is dict or kind is list:
+        if type(item) in _NESTED:
             keys += _count_keys(item, depth + 1)
     return keys
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyarrow import types
 
 from batcher.errors import ErrorClass, InputError, RowError
 from batcher.inputs.columns import Column, Inference, Place, record_batch
@@ -99,40 +101,51 @@ class ParquetReader:
 
     def _item(self, row: int, line: int, values: Row) -> Prompt | Failure:
         try:
-            id_, columns = self._identified(row, values)
+            if isinstance(values, RowError):
+                raise values
+            id_ = row_id(values, row, self.id_column)
         except RowError as error:
             source = Source(self.file.name, line, _text(values))
             return Failure(row, str(row), None, error.problem, (), self.clock(), source)
-        return Prompt(row, id_, columns, Source(self.file.name, line))
-
-    def _identified(self, row: int, values: Row) -> tuple[str, dict[str, Any]]:
-        if isinstance(values, RowError):
-            raise values
-        return row_id(values, row, self.id_column), values
+        return Prompt(row, id_, values, Source(self.file.name, line))
 
     def _batch(
         self, first_row: int, first_line: int, batch: pa.RecordBatch, columns: Sequence[Column]
     ) -> pa.RecordBatch:
+        arrays = [self._array(batch, column) for column in columns]
+        lines = range(first_line, first_line + batch.num_rows)
+        good_ids = self._good_ids(batch)
+        if good_ids is not None:
+            place = Place(first_row, good_ids, self.file.name, lines, [None] * batch.num_rows)
+            return record_batch(place, columns, arrays, [False] * batch.num_rows)
         ids: list[str] = []
         texts: list[str | None] = []
         bad: list[bool] = []
         for index, values in enumerate(_rows(batch.select(self._id_columns(batch)))):
             row = first_row + index
-            try:
-                id_, _ = self._identified(row, values)
-            except RowError:
-                ids.append(str(row))
-                texts.append(_text(_rows(batch.slice(index, 1))[0]))
-                bad.append(True)
-            else:
-                ids.append(id_)
-                texts.append(None)
-                bad.append(False)
-        arrays = [self._array(batch, column) for column in columns]
-        lines = range(first_line, first_line + batch.num_rows)
-        return record_batch(
-            Place(first_row, ids, self.file.name, lines, texts), columns, arrays, bad
-        )
+            item = self._item(row, first_line + index, values)
+            ids.append(item.id)
+            is_bad = isinstance(item, Failure)
+            texts.append(_text(_rows(batch.slice(index, 1))[0]) if is_bad else None)
+            bad.append(is_bad)
+        place = Place(first_row, ids, self.file.name, lines, texts)
+        return record_batch(place, columns, arrays, bad)
+
+    def _good_ids(self, batch: pa.RecordBatch) -> pa.Array[Any] | None:
+        """Return the ids as they stand, where the column as a whole shows that none is bad."""
+        names = self._id_columns(batch)
+        ids: Any = batch.column(names[0]) if names else None
+        if ids is None or not types.is_string(ids.type) or ids.null_count:
+            return None
+        if not pc.min(pc.binary_length(ids)).as_py():
+            return None
+        try:
+            # Whether all of it is UTF-8.
+            ids.validate(full=True)
+        except pa.ArrowInvalid:
+            return None
+        found: pa.Array[Any] = ids
+        return found
 
     def _id_columns(self, batch: pa.RecordBatch) -> list[str]:
         wanted = ID_COLUMNS if self.id_column is None else (self.id_column,)

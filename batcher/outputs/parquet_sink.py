@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, Literal
 
 import pyarrow as pa
@@ -11,15 +12,20 @@ import pyarrow.parquet as pq
 
 # A row group is what a writer holds in memory and a reader can skip; whichever comes first.
 GROUP_ROWS = 64 * 1024
-GROUP_BYTES = 64 * 1024 * 1024
+GROUP_BYTES = 32 * 1024 * 1024
 COMPRESSION: Literal["zstd", "none"] = "zstd"
 
 
 class ParquetSink:
-    """Gathers batches into row groups of bounded size."""
+    """Gathers batches into row groups of bounded size.
 
-    def __init__(self, writer: pq.ParquetWriter) -> None:
+    A group is compressed and written in `thread`, while the next one gathers.
+    """
+
+    def __init__(self, writer: pq.ParquetWriter, thread: ThreadPoolExecutor) -> None:
         self._writer = writer
+        self._thread = thread
+        self._writing: Future[None] | None = None
         self._batches: list[pa.RecordBatch] = []
         self._rows = 0
         self._bytes = 0
@@ -33,10 +39,18 @@ class ParquetSink:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has gathered as one row group."""
+        """Have what has gathered written as one row group, once the one before is."""
+        self.settle()
         if self._batches:
-            self._writer.write_table(pa.Table.from_batches(self._batches), self._rows)
+            group = pa.Table.from_batches(self._batches)
+            self._writing = self._thread.submit(self._writer.write_table, group, self._rows)
             self._batches, self._rows, self._bytes = [], 0, 0
+
+    def settle(self) -> None:
+        """Wait for the group that is being written; raises what went wrong with it."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
 
 
 @contextlib.contextmanager
@@ -50,10 +64,13 @@ def open_parquet(
         compression=COMPRESSION,
         write_page_checksum=True,
     )
-    sink = ParquetSink(writer)
     try:
-        yield sink
-        sink.flush()
+        # Left, whatever happens, only when nothing is being written any more.
+        with ThreadPoolExecutor(1, "parquet") as thread:
+            sink = ParquetSink(writer, thread)
+            yield sink
+            sink.flush()
+            sink.settle()
         writer.close()
     finally:
         # Else a writer that failed would write its footer when it is collected, into a file

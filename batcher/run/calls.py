@@ -83,9 +83,7 @@ class Calls:
             return Ahead(amount, remember, look_again)
 
         budget = spending(self.job, checkpoint.counts(), checkpoint.fact, put_down)
-        terms = Terms(
-            self.most, self.pricing, budget, checkpoint.unanswered(), checkpoint.unanswered_costs()
-        )
+        terms = Terms(self.most, self.pricing, budget, *checkpoint.unanswered())
         async with open_executor(
             self.job,
             self.callee,

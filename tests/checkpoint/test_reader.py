@@ -75,12 +75,13 @@ def test_calls_without_an_answer_are_counted_until_their_row_has_an_outcome(
     with Checkpoint.open(path) as checkpoint:
         checkpoint.write([], unanswered=[("key-id-1", 5), ("key-id-2", 0), ("key-id-1", 7)])
     with Checkpoint.open(path) as checkpoint:
-        assert checkpoint.unanswered() == {"key-id-1": 2, "key-id-2": 1}
-        assert checkpoint.unanswered_costs() == {"key-id-1": 12, "key-id-2": 0}
+        calls, costs = checkpoint.unanswered()
+        assert calls == {"key-id-1": 2, "key-id-2": 1}
+        assert costs == {"key-id-1": 12, "key-id-2": 0}
         counts = checkpoint.counts()
         assert (counts.ambiguous_attempts, counts.possible_cost, counts.cost) == (3, 12, 0)
         checkpoint.write([replace(success(1), unanswered_before=2, cost=3, possible_cost=12)])
-        assert checkpoint.unanswered() == {"key-id-2": 1}
+        assert checkpoint.unanswered() == ({"key-id-2": 1}, {"key-id-2": 0})
         counts = checkpoint.counts()
         assert (counts.ambiguous_attempts, counts.possible_cost, counts.cost) == (3, 12, 3)
 

@@ -20,6 +20,18 @@ def test_it_behaves_like_a_set_of_integers(low: list[int], high: list[int]) -> N
     assert rows.first_missing() == next(row for row in range(100_000) if row not in model)
 
 
+@given(st.lists(st.integers(0, 90)), st.lists(st.tuples(st.integers(0, 90), st.integers(0, 50))))
+def test_a_range_is_put_in_as_each_of_its_rows_would_be(
+    before: list[int], ranges: list[tuple[int, int]]
+) -> None:
+    rows, model = RowSet(before), set(before)
+    for first, length in ranges:
+        rows.add_range(first, first + length)
+        model.update(range(first, first + length))
+        assert len(rows) == len(model)
+    assert {row for row in range(200) if row in rows} == model
+
+
 def test_the_first_missing_row_follows_a_full_buffer() -> None:
     """After 1024 bytes of ones there is no byte left to look at."""
     assert RowSet(range(8 * 1024)).first_missing() == 8 * 1024

@@ -102,7 +102,7 @@ def test_a_result_without_a_key_is_named(path: Path, success: MakeSuccess) -> No
     """A result always had a request, and with it a key."""
     row = [*encoded(success(3))]
     row[Recorded._fields.index("key")] = None
-    row[-1] = checksum([value for place, value in enumerate(row[:-1]) if place not in (0, SOURCE)])
+    row[-1] = checksum((row[1:SOURCE], row[SOURCE + 1 : -1]))
     with Checkpoint.open(path) as checkpoint:
         checkpoint._writer.execute(_INSERT, row)
     assert list(checkpoint_problems(path)) == ["the result of row 3 has no key"]

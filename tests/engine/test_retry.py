@@ -603,7 +603,7 @@ def test_a_row_that_no_ceiling_can_be_kept_with_is_an_error_before_any_call(
             body["max_tokens"] = 10
         prices = {"boundless": PriceSpec(input=1.0, output=1.0, currency="CNY")}
         world = _world(spending=spending, pricing=Pricing.of("glm", prices))
-        await world.retrier.settle(replace(REQUEST, body=body), world._put)
+        await world.retrier.settle(REQUEST._replace(body=body), world._put)
         (outcome,) = world.put
         assert isinstance(outcome, Failure)
         assert outcome.problem.error_class is ErrorClass.INVALID_ROW
@@ -704,7 +704,7 @@ def test_a_wish_names_the_longest_answer_that_its_request_asks_for(
     parameters: Mapping[str, object], most: int | None
 ) -> None:
     world = _world()
-    row = world.retrier._begun(replace(REQUEST, body={"model": "m", **parameters}))
+    row = world.retrier._begun(REQUEST._replace(body={"model": "m", **parameters}))
     assert world.retrier._wish(row).most == most
 
 

@@ -86,6 +86,7 @@ def test_any_bytes_are_rows_and_failures_of_their_lines_however_they_are_packed(
     lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     plain = write_lines(content)
     rows = list(reader(plain, longest=80).rows(START, forget))
+    assert reader(plain, longest=80).count(lambda: False) == len(rows)
     assert [row.row for row in rows] == list(range(len(rows)))
     assert [row.source.line for row in rows] == [
         number for number, line in enumerate(lines, 1) if line.strip()
@@ -166,5 +167,5 @@ def test_lines_that_are_no_rows_have_no_columns(write_lines: WriteLines) -> None
 
 def test_counting_ends_when_told_to(write_lines: WriteLines) -> None:
     answers = iter([False, True])
-    file = write_lines(b"{}\n" * 10_000)
-    assert reader(file).count(lambda: next(answers)) == MARK_ROWS
+    file = write_lines(b"{}\n" * 1_000_000)
+    assert 0 < reader(file).count(lambda: next(answers)) < 1_000_000

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.errors import InputError
 from batcher.inputs.files import InputFile
-from batcher.inputs.lines import Line, read_lines
+from batcher.inputs.lines import Line, count_lines, read_lines
 
 WriteLines = Callable[..., InputFile]
 SUFFIXES = [".jsonl", ".jsonl.gz", ".jsonl.zst"]
@@ -128,3 +128,17 @@ def test_several_compressed_parts_in_one_file_are_all_read(write_lines: WriteLin
         one, two = write_lines(b"1\n2", suffix), write_lines(b"3\n4\n", suffix)
         one.path.write_bytes(one.path.read_bytes() + two.path.read_bytes())
         assert [line.content for line in read_lines(one)] == [b"1", b"23", b"4"]
+
+
+@given(
+    pieces=st.lists(st.sampled_from([b"{}", b" ", b"\r", b"\n", b"\x0b", b"x" * (2**20 - 1)])),
+    mark=st.booleans(),
+)
+@settings(max_examples=50, deadline=None)
+def test_what_is_counted_is_what_is_read_wherever_the_pieces_of_the_file_end(
+    pieces: list[bytes],
+    mark: bool,  # noqa: FBT001 # drawn
+    write_lines: WriteLines,
+) -> None:
+    file = write_lines((b"\xef\xbb\xbf" if mark else b"") + b"".join(pieces))
+    assert count_lines(file, lambda: False) == len(list(read_lines(file)))

@@ -156,7 +156,7 @@ def _run(
             sleep=sleep,
             monotonic=quick.monotonic,
         )
-        retrier = replace(engine.retrier(), unanswered=checkpoint.unanswered())
+        retrier = replace(engine.retrier(), unanswered=checkpoint.unanswered()[0])
         live = place.live(checkpoint, reserve, retrier)
         with contextlib.suppress(Crashed):
             asyncio.run(live.run())

@@ -193,7 +193,7 @@ async def test_a_second_signal_waits_for_nothing_and_takes_down_what_it_cut_off(
         assert live.interrupted is not None
         assert live.interrupted.twice
         assert len(live.checkpoint.done()) == 0
-        assert sorted(live.checkpoint.unanswered().values()) == [1, 1]
+        assert sorted(live.checkpoint.unanswered()[0].values()) == [1, 1]
         assert live.checkpoint.counts().ambiguous_attempts == 2
 
 

@@ -170,7 +170,7 @@ async def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(status: 
 async def test_a_refusal_that_comes_before_the_body_was_read_is_read() -> None:
     """A server need not read a large request to refuse it."""
     body = b'{"error": {"code": "1214", "message": "too large"}}'
-    large = replace(REQUEST, body={**REQUEST.body, "image": "x" * 20_000_000})
+    large = REQUEST._replace(body={**REQUEST.body, "image": "x" * 20_000_000})
     answered = asyncio.Event()
 
     async def refuse(exchange: Exchange) -> None:
