@@ -67,7 +67,7 @@ class Request(NamedTuple):
     key: str
     body: Mapping[str, object]
     source: Source
-    size: int = field(default=0, compare=False)
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

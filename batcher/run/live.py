@@ -8,6 +8,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -71,6 +72,7 @@ class LiveRun:
     disk_full: bool = False
     _group: GroupCommit = field(init=False)
     _loop: asyncio.AbstractEventLoop = field(init=False)
+    _reader: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "reader"))
     _filling: threading.Lock = field(default_factory=threading.Lock)
     _in_hand: dict[str, Source] = field(default_factory=dict)
     _settled: list[str] = field(default_factory=list)
@@ -95,7 +97,8 @@ class LiveRun:
         calls = asyncio.create_task(self._call_all())
         pulse = asyncio.create_task(self._pulse())
         alarm = asyncio.create_task(self._alarm())
-        with self._signals(calls):
+        # What the reader reads from may be closed once this is over; so it ends before.
+        with self._reader, self._signals(calls):
             try:
                 await asyncio.wait({consumer, calls}, return_when=asyncio.FIRST_COMPLETED)
                 if consumer.done():
@@ -153,7 +156,8 @@ class LiveRun:
         for row_id in self._settled:
             self._in_hand.pop(row_id, None)
         self._settled.clear()
-        return await asyncio.to_thread(self._read, rows)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reader, self._read, rows)
 
     def _read(self, rows: Iterator[Prompt | Failure]) -> _Batch | None:
         batch: list[Request | Failure] = []
