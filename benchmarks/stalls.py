@@ -149,12 +149,12 @@ def measure(case: Case, *, folder: Path | None = None, slow_disk: bool = False) 
     """Run a case."""
     with tempfile.TemporaryDirectory(dir=folder) as place, _serving(case) as address:
         folder, report = Path(place), Path(place) / "report.json"
-        run = ("run", str(write_input(case, folder)), "-m", "glm-4.7", "-c", str(IN_FLIGHT))
+        asked = ("run", str(write_input(case, folder)), "-m", "glm-4.7", "-c", str(IN_FLIGHT))
         run_well(
             [
                 *(_SLOW_DISK if slow_disk else ()),
                 *(sys.executable, str(_HERE / "watched.py"), str(report)),
-                *(*run, "--base-url", address, "-o", str(folder / "out"), *case.options),
+                *(*asked, "--base-url", address, "-o", str(folder / "out"), *case.options),
             ],
             variables={
                 "ZHIPUAI_API_KEY": "0123456789.abcdefghijkl",
