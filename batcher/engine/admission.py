@@ -9,8 +9,7 @@ rules are in `policy`, which has neither clock nor waiting; both are here.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
 
@@ -83,8 +82,7 @@ class Admission:
     _due: float = inf
     _timer: asyncio.Future[None] | None = None
 
-    @contextlib.asynccontextmanager
-    async def admitted(self, wish: Wish) -> AsyncIterator[Permit]:
+    def admitted(self, wish: Wish) -> Admitted:
         """Wait for a permit and hold it for the length of an `async with` block.
 
         Whoever gets it reports how the call ended by `spent` of the permit; without a report the
@@ -93,11 +91,7 @@ class Admission:
         Raises:
             RunStoppedError: no more calls are made.
         """
-        permit = await self._entered(wish)
-        try:
-            yield permit
-        finally:
-            self._leave(permit)
+        return Admitted(self, wish)
 
     def close(self) -> None:
         """Let nobody through any more; those who wait leave without a call."""
@@ -155,7 +149,8 @@ class Admission:
     def _usable(self) -> list[Lane]:
         return [lane for lanes in self.by_model() for lane in lanes if lane.is_usable]
 
-    async def _entered(self, wish: Wish) -> Permit:
+    async def enter(self, wish: Wish) -> Permit:
+        """Wait for a permit, which must `leave` again; see `admitted`."""
         if self._closed:
             raise RunStoppedError
         self._arrivals += 1
@@ -169,7 +164,7 @@ class Admission:
             if not granted.cancelled() and granted.exception() is None:
                 permit = granted.result()
                 permit.spent = NOTHING
-                self._leave(permit)
+                self.leave(permit)
             else:
                 # Those behind it may need less than it did.
                 self.look_again()
@@ -185,7 +180,8 @@ class Admission:
             permit.ended = True
             permit.lane.leave()
 
-    def _leave(self, permit: Permit) -> None:
+    def leave(self, permit: Permit) -> None:
+        """Give a permit back."""
         self.held -= 1
         if permit.attempt is not None:
             self.room.leave(permit.attempt)
@@ -313,6 +309,28 @@ class Admission:
             self.look_again()
         else:
             self._dismiss(error)
+
+
+@dataclass(slots=True)
+class Admitted:
+    """A permit for the length of an `async with` block.
+
+    A class, for contextlib's generators cost as much as the whole gate.
+    """
+
+    gate: Admission
+    wish: Wish
+    permit: Permit | None = None
+
+    async def __aenter__(self) -> Permit:
+        """Wait for it."""
+        self.permit = await self.gate.enter(self.wish)
+        return self.permit
+
+    async def __aexit__(self, *_: object) -> None:
+        """Give it back."""
+        if self.permit is not None:
+            self.gate.leave(self.permit)
 
 
 def _held(lane: Lane, now: float) -> str | None:

@@ -57,12 +57,12 @@ def completion(body: object, envelope: Envelope, *, allow_empty: bool) -> Comple
             shape, or is empty though `allow_empty` is false.
     """
     choice = first_choice(body)
-    if not isinstance(body, Mapping) or choice is None or body.get("error"):
+    if not isinstance(body, dict) or choice is None or body.get("error"):
         stated = error_object(body)
         raise refusal(stated, envelope) if stated else malformed("no choices", envelope)
     check_reason(choice, envelope)
     message = choice.get("message")
-    if not isinstance(message, Mapping):
+    if not isinstance(message, dict):
         raise malformed("no message in the choice", envelope)
     text = text_of(message.get("content"))
     tool_calls = _tool_calls(message, envelope)
@@ -85,9 +85,9 @@ def completion(body: object, envelope: Envelope, *, allow_empty: bool) -> Comple
 
 def first_choice(body: object) -> Mapping[str, object] | None:
     """Return the first choice of an answer or of a piece of one; only one is ever asked for."""
-    choices = body.get("choices") if isinstance(body, Mapping) else None
+    choices = body.get("choices") if isinstance(body, dict) else None
     first = choices[0] if choices and isinstance(choices, list) else None
-    return first if isinstance(first, Mapping) else None
+    return first if isinstance(first, dict) else None
 
 
 def reason_of(choice: Mapping[str, object]) -> str | None:
@@ -106,7 +106,7 @@ def check_reason(choice: Mapping[str, object], envelope: Envelope) -> None:
 def text_of(content: object) -> str:
     """Return the text of a message's content, which may be a list of parts."""
     if isinstance(content, list):
-        return "".join(_text(part.get("text")) for part in content if isinstance(part, Mapping))
+        return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
     return _text(content)
 
 
@@ -125,14 +125,14 @@ def _tool_calls(message: Mapping[str, object], envelope: Envelope) -> str | None
     calls = message.get("tool_calls")
     function = message.get("function_call")
     if not (calls and isinstance(calls, list)):
-        if not (function and isinstance(function, Mapping)):
+        if not (function and isinstance(function, dict)):
             return None
         calls = [{"type": "function", "function": function}]
     # The place in the list is the index; only streams need the number.
     kept = [
         {name: value for name, value in call.items() if name != "index"}
         for call in calls
-        if isinstance(call, Mapping)
+        if isinstance(call, dict)
     ]
     try:
         text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
@@ -151,7 +151,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def _usage(usage: object) -> Usage:
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return Usage()
     cached = _count(usage.get("prompt_tokens_details"), "cached_tokens")
     return Usage(
@@ -165,7 +165,7 @@ def _usage(usage: object) -> Usage:
 
 def _count(counts: object, name: str) -> int | None:
     """Return a count; what is no whole number from 0 is as good as not sent."""
-    value = counts.get(name) if isinstance(counts, Mapping) else None
+    value = counts.get(name) if isinstance(counts, dict) else None
     return value if type(value) is int and 0 <= value <= _MAX_COUNT else None
 
 

@@ -24,12 +24,16 @@ _SECONDS = (3600, 60, 1, 0.001)
 
 def rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
     """Return the limits that `headers` (names in lower case) tell of, None where of none."""
-    limits = RateLimits(_limit(headers, "requests"), _limit(headers, "tokens"))
-    return None if limits == RateLimits() else limits
+    requests, tokens = _limit(headers, "requests"), _limit(headers, "tokens")
+    none = requests is None and tokens is None
+    return None if none else RateLimits(requests, tokens)
 
 
 def _limit(headers: Mapping[str, str], what: str) -> RateLimit | None:
-    limit = _count(headers.get(f"x-ratelimit-limit-{what}", ""))
+    stated = headers.get(f"x-ratelimit-limit-{what}")
+    if stated is None:
+        return None
+    limit = _count(stated)
     remaining = _count(headers.get(f"x-ratelimit-remaining-{what}", ""))
     # A limit of none at all would be no limit, but a refusal; and this is an answer.
     if not limit or remaining is None:

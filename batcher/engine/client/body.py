@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import cast
 
 import aiohttp
@@ -23,33 +23,38 @@ _ENCODINGS = ("identity", "gzip")
 _TAIL_S = 0.1
 
 
-async def read_body(response: httpx2.Response, intake: Intake) -> list[bytes]:
+async def read_body(
+    response: httpx2.Response, headers: Mapping[str, str], intake: Intake
+) -> list[bytes]:
     """Return the whole body in pieces: to join a large one takes its time.
+
+    Names of `headers` are in lower case.
 
     Raises:
         ProviderError: it is larger than allowed, or encoded in a way nobody asked for.
     """
-    if not (response.is_success or _encoding(response) in _ENCODINGS):
+    encoding = _encoding(headers)
+    if not (response.is_success or encoding in _ENCODINGS):
         # The status of a refusal says enough without its body.
         return []
-    _check_encoding(response)
     pieces: list[bytes] = []
-    async for chunk in _chunks(response):
+    async for chunk in _chunks(response, encoding):
         pieces.append(chunk)
         intake.count(len(chunk))
         await intake.hold(intake.size)
     return pieces
 
 
-async def read_events(response: httpx2.Response, answer: StreamedAnswer, intake: Intake) -> None:
+async def read_events(
+    response: httpx2.Response, headers: Mapping[str, str], answer: StreamedAnswer, intake: Intake
+) -> None:
     """Give each event of a stream to `answer`, up to the one that ends it.
 
     Raises:
         ProviderError: as `read_body`; and what `answer` raises.
     """
-    _check_encoding(response)
     parser = sse.Parser(min(intake.most, sse.MAX_EVENT))
-    chunks = _chunks(response)
+    chunks = _chunks(response, _encoding(headers))
     async for chunk in chunks:
         intake.count(len(chunk))
         for event in parser.feed(chunk):
@@ -63,29 +68,24 @@ async def read_events(response: httpx2.Response, answer: StreamedAnswer, intake:
         answer.add(event)
 
 
-def _chunks(response: httpx2.Response) -> AsyncIterator[bytes]:
+def _encoding(headers: Mapping[str, str]) -> str:
+    return headers.get("content-encoding", "identity").strip().lower()
+
+
+def _chunks(response: httpx2.Response, encoding: str) -> AsyncIterator[bytes]:
     """Return the pieces of the body as they come, decoded.
 
     What is not encoded comes straight from the transport: httpx2's way to it costs more than all
     the rest of reading a small body.
     """
-    if _encoding(response) != "identity":
-        return response.aiter_bytes()
-    return aiter(cast("httpx2.AsyncByteStream", response.stream))
-
-
-def _encoding(response: httpx2.Response) -> str:
-    encoding: str = response.headers.get("content-encoding", "identity")
-    return encoding.strip().lower()
-
-
-def _check_encoding(response: httpx2.Response) -> None:
-    encoding = _encoding(response)
     if encoding not in _ENCODINGS:
         raise problem(
             ErrorClass.MALFORMED_ANSWER,
             f"the answer is encoded as {encoding}, and only gzip was asked for",
         )
+    if encoding != "identity":
+        return response.aiter_bytes()
+    return aiter(cast("httpx2.AsyncByteStream", response.stream))
 
 
 async def _finish(chunks: AsyncIterator[bytes]) -> None:

@@ -130,9 +130,9 @@ class Client:
         streamed = headers.get("content-type", "").startswith("text/event-stream")
         if streamed and response.is_success:
             answer = self._provider.streamed(headers, self._now())
-            await read_events(response, answer, intake)
+            await read_events(response, headers, answer, intake)
             return functools.partial(answer.completion, allow_empty=self._allow_empty)
-        pieces = await read_body(response, intake)
+        pieces = await read_body(response, headers, intake)
         status, now = response.status_code, self._now()
         return lambda: self._provider.decode(
             status, headers, b"".join(pieces), now, allow_empty=self._allow_empty
