@@ -183,7 +183,7 @@ class _CannotSync(Checkpoint):
 
 
 class _CannotFind(Checkpoint):
-    def first_with_id(self, *_args: object) -> tuple[int, str] | None:
+    def first_with_ids(self, *_args: object) -> dict[str, tuple[int, str]]:
         raise SabotageError
 
 
