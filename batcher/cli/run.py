@@ -55,6 +55,7 @@ def command(**options: Any) -> None:
         stdin=sys.stdin.buffer,
         retry_errors=options["retry_errors"],
     )
+    gc.freeze()
     gc.set_threshold(*_COLLECT)
     result = session.run()
     for line in result.summary.lines():

@@ -30,7 +30,7 @@ LEAST_ROWS = 256
 MAX_BACKOFF_S = 60.0
 # Calls let through in one turn of the loop: each encodes and connects, and meanwhile no answer is
 # taken in.
-BURST = 32
+BURST = 16
 _FIRST_BOUND = 16
 # Waits that rounding left over would be waited for without end by a clock that stands still.
 _LEAST_WAIT_S = 0.001
