@@ -14,10 +14,11 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import pacing, standings, throughput
+from benchmarks import offline, pacing, stalls, standings, throughput
 from benchmarks.contenders.roster import AIOHTTP
 from benchmarks.entries import Case, Result
 from benchmarks.environments import ROOT
@@ -26,15 +27,24 @@ from benchmarks.ratios import Ratio, table
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured: rounds of each case, and seconds of each contender in a round."""
+    """How much is measured.
+
+    Attributes:
+        rounds: How often each contender runs in each case.
+        seconds: How long it is kept busy each time.
+        rows: Rows of the parts that make no calls.
+        stalls: The cases in which the event loop is watched.
+    """
 
     quick: bool
     rounds: int
     seconds: float
+    rows: int
+    stalls: tuple[stalls.Case, ...]
 
 
-QUICK = Scale(quick=True, rounds=2, seconds=2.5)
-FULL = Scale(quick=False, rounds=3, seconds=4.0)
+QUICK = Scale(quick=True, rounds=2, seconds=2.0, rows=30_000, stalls=stalls.CASES[:1])
+FULL = Scale(quick=False, rounds=3, seconds=4.0, rows=300_000, stalls=stalls.CASES)
 
 
 def machine() -> Iterator[str]:
@@ -71,10 +81,7 @@ def ceiling(result: Result) -> str:
 
 def race(scale: Scale) -> Iterator[Ratio]:
     """Print the tables of rows a second; yield their ratios."""
-    (ROOT / ".bench").mkdir(exist_ok=True)
-    # Not in /tmp, which may be memory: syncing to disk is part of the work.
-    with tempfile.TemporaryDirectory(dir=ROOT / ".bench") as folder:
-        place = Path(folder)
+    with _place() as place:
         for result in throughput.compare((Case(0, 64, (AIOHTTP,)),), 1, scale.seconds, place):
             print(ceiling(result), flush=True)
         results = []
@@ -91,8 +98,30 @@ def pace(scale: Scale) -> Iterator[Ratio]:
     yield from pacing.ratios(chosen, pacing.run(chosen))
 
 
+def watch(scale: Scale) -> Iterator[Ratio]:
+    """Print how long the event loop stands still; yield the ratios of that and of large rows."""
+    with _place() as place:
+        seen = [stalls.measure(case, folder=place) for case in scale.stalls]
+    print("", *stalls.lines(seen), sep="\n", flush=True)
+    yield from stalls.ratios(seen)
+
+
+def work(scale: Scale) -> Iterator[Ratio]:
+    """Yield the ratios of what needs no call."""
+    with _place() as place:
+        yield from offline.rates(scale.rows, place)
+
+
+@contextmanager
+def _place() -> Iterator[Path]:
+    """Make a folder for a while; not in /tmp, which may be memory: syncing to disk is work too."""
+    (ROOT / ".bench").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=ROOT / ".bench") as folder:
+        yield Path(folder)
+
+
 # One after the other, so that none disturbs another.
-PARTS: tuple[Callable[[Scale], Iterator[Ratio]], ...] = (race, pace)
+PARTS: tuple[Callable[[Scale], Iterator[Ratio]], ...] = (race, pace, watch, work)
 
 
 def main() -> None:

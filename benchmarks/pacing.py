@@ -35,7 +35,7 @@ class Trial:
 
 
 def trials(*, quick: bool) -> tuple[Trial, ...]:
-    """Return what is measured: some 30 s of each limit, in full at least a minute."""
+    """Return what is measured: some 20 s of each limit, in full at least a minute."""
 
     def limit(places: int, rows: int, latency_s: float = 0.3) -> Trial:
         config = SimulatorConfig(latency_s=latency_s, limits={"*": places})
@@ -45,16 +45,16 @@ def trials(*, quick: bool) -> tuple[Trial, ...]:
         config = SimulatorConfig(latency_s=0.5, limits={}, rpm=_RPM, rate_headers=headers)
         return Trial(Scenario(f"{_RPM:,} requests a minute, {name}", rows, config), client)
 
-    size = 1 if quick else 4
+    size = 1 if quick else 5
     longer = () if quick else (limit(1000, 20_000, 4.0),)
     return (
-        limit(5, 400 * size),
-        limit(40, 3000 * size),
+        limit(5, 300 * size),
+        limit(40, 2400 * size),
         *longer,
         # Whoever is told of the rate by headers takes a minute's worth at once, which the
         # simulator hands out on top: only the rows after those have to wait.
-        rate("in headers", BATCHER, headers=True, rows=_RPM + 500 * size),
-        rate("by --rpm", _TOLD, headers=False, rows=600 * size),
+        rate("in headers", BATCHER, headers=True, rows=_RPM + 400 * size),
+        rate("by --rpm", _TOLD, headers=False, rows=400 * size),
     )
 
 

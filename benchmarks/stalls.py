@@ -14,23 +14,23 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.load_server import serving
 from benchmarks.process import run_well
 from benchmarks.ratios import Ratio, Unit, aligned, at_most, table
 
 _HERE = Path(__file__).parent
 _MB = 1_000_000
 IN_FLIGHT = 512
+_LATENCY_MS = 50
 _KEY = "benchmark-id.benchmark-secret"
 LONGEST_STALL = at_most(0.05, Unit.SECONDS)
 # Far below 512 answers of 10 MB; what one answer takes is one answer, however many are in flight.
@@ -107,19 +107,6 @@ class Seen:
         )
 
 
-@contextmanager
-def _serving(case: Case) -> Iterator[str]:
-    """Run a load server; give its address."""
-    command = [sys.executable, str(_HERE / "load_server.py"), "--latency", "50"]
-    answer = ["--answer-bytes", str(case.answer_bytes)]
-    with subprocess.Popen([*command, *answer], stdout=subprocess.PIPE, text=True) as server:  # noqa: S603 -- our own
-        try:
-            assert server.stdout is not None  # noqa: S101 -- as it was asked for
-            yield server.stdout.readline().strip()
-        finally:
-            server.terminate()
-
-
 def write_input(case: Case, folder: Path) -> Path:
     """Write the prompts of a case; return their file."""
     texts = _texts(case)
@@ -147,14 +134,17 @@ def _texts(case: Case) -> Iterator[str]:
 
 def measure(case: Case, *, folder: Path | None = None, slow_disk: bool = False) -> Seen:
     """Run a case."""
-    with tempfile.TemporaryDirectory(dir=folder) as place, _serving(case) as address:
+    with (
+        tempfile.TemporaryDirectory(dir=folder) as place,
+        serving(_LATENCY_MS, None, case.answer_bytes) as server,
+    ):
         folder, report = Path(place), Path(place) / "report.json"
         asked = ("run", str(write_input(case, folder)), "-m", "glm-4.7", "-c", str(IN_FLIGHT))
         run_well(
             [
                 *(_SLOW_DISK if slow_disk else ()),
                 *(sys.executable, str(_HERE / "watched.py"), str(report)),
-                *(*asked, "--base-url", address, "-o", str(folder / "out"), *case.options),
+                *(*asked, "--base-url", server.base_url, "-o", str(folder / "out"), *case.options),
             ],
             variables={
                 "ZHIPUAI_API_KEY": "0123456789.abcdefghijkl",
@@ -176,6 +166,11 @@ def measure(case: Case, *, folder: Path | None = None, slow_disk: bool = False) 
     )
 
 
+def lines(seen: Sequence[Seen]) -> list[str]:
+    """Return the table of what was seen."""
+    return list(aligned([_HEADER, *(one.cells() for one in seen)]))
+
+
 def ratios(seen: Sequence[Seen]) -> Iterator[Ratio]:
     """Yield what is to be reached, and what was."""
     for one in seen:
@@ -195,9 +190,7 @@ def main() -> None:
     asked = parser.parse_args()
     chosen = [case for case in CASES if asked.only in case.name]
     seen = [measure(case, folder=asked.folder, slow_disk=asked.slow_disk) for case in chosen]
-    print("\n".join(aligned([_HEADER, *(one.cells() for one in seen)])))
-    print()
-    print("\n".join(table(ratios(seen))))
+    print(*lines(seen), "", *table(ratios(seen)), sep="\n")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ _QUESTION = (
     "are stiff at first but loosen up after a week. The straps are wide, and the seams still hold "
     "after two months of daily use."
 )
-_STARTS = 3
+_STARTS = 2
 # Many times what a round takes: only who hangs meets it.
 _PATIENCE_S = 180.0
 # Calls so many rows of a prompt file, so many at once, at a server of that latency.

@@ -28,7 +28,7 @@ def test_the_table_has_a_line_for_each_part() -> None:
 def test_every_part_of_the_way_is_measured(tmp_path: Path) -> None:
     found = list(parts(40, tmp_path))
     assert [part.name for part in found] == [
-        *("read JSON Lines", "read Parquet", "render", "key", "encode", "decode", "record"),
-        *("export, input in JSON Lines", "export, input in Parquet"),
+        *("read JSON Lines", "read Parquet", "render", "key", "encode", "decode", "send"),
+        *("record", "export, input in JSON Lines", "export, input in Parquet", "whole run"),
     ]
     assert (tmp_path / "Parquet.batch" / "results.parquet").exists()
