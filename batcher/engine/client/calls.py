@@ -112,7 +112,7 @@ class Client:
             raise problem(error_class, f"no whole answer within {self._total:g} s") from None
 
     def _http_request(self, request: Request, request_id: str) -> httpx2.Request:
-        """Build the request by hand, as httpx2's client would take ten times as long to."""
+        """Build the request by hand: httpx2's client would take most of a call's time to."""
         content = self._provider.encode(request, request_id=request_id, stream=self._stream)
         http_request = httpx2.Request(
             "POST",

@@ -35,8 +35,8 @@ class _Body(httpx2.AsyncByteStream):
 class Transport(httpx2.AsyncBaseTransport):
     """Sends httpx2's requests by aiohttp's pool of connections, by none known to be closed.
 
-    By hand, as httpx-aiohttp's transport takes half as long again as all that aiohttp does for a
-    call. What aiohttp raises is passed on as it is, for `translation` to tell apart.
+    By hand, as a ready one converts headers and exceptions at a cost like that of the call itself.
+    What aiohttp raises is passed on as it is, for `translation` to tell apart.
 
     The news that a server has closed may still be on its way when the next request goes out:
     such a call is cut, and as ambiguous as any other (reliability.md fault 30).
