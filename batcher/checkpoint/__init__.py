@@ -1,5 +1,6 @@
 """The only truth of a run: a SQLite file that remembers every outcome, and the lock before it."""
 
+from batcher.checkpoint.connection import damaged
 from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lock import RunLock
 from batcher.checkpoint.ownership import BEAT_S
@@ -22,4 +23,5 @@ __all__ = [
     "RowSet",
     "RunLock",
     "checkpoint_problems",
+    "damaged",
 ]

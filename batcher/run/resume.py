@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from batcher.checkpoint import PRICES, Checkpoint, Comparison
+from batcher.checkpoint import PRICES, Checkpoint, Comparison, damaged
 from batcher.errors import ConfigurationError
 from batcher.inputs import Dataset
 from batcher.providers import Pricing
@@ -49,11 +49,16 @@ def settle(
     Raises:
         ConfigurationError: the directory holds simulated answers and this run is real, or the
             other way round; or there was no consent.
+        StorageError: some of what the checkpoint knows of the run is lost.
     """
     present = {"fingerprint": dataset.fingerprint(), "settings": settings, "simulated": simulated}
     before = {name: checkpoint.fact(name) for name in present}
     if before == present:
         return
+    missing = [name for name, value in before.items() if value is None]
+    # They are written together: where one is lost, nothing tells what the rows were made from.
+    if missing and len(missing) < len(before):
+        raise damaged(checkpoint.path, f"what it says of the run lacks {', '.join(missing)}")
     if before["fingerprint"] is not None:
         if before["simulated"] != simulated:
             held, run = ("simulated", "real") if before["simulated"] else ("real", "simulated")

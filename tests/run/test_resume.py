@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from batcher.checkpoint import Checkpoint
-from batcher.errors import ConfigurationError
+from batcher.errors import ConfigurationError, StorageError
 from batcher.job import PriceSpec
 from batcher.providers import Pricing
 from batcher.run.resume import Change, agree_on_prices
@@ -120,3 +121,17 @@ def test_a_corrected_line_is_called_and_no_other(place: Place) -> None:
     place.run()
     assert [entry.prompt for entry in place.ledger()][2:] == ["y"]
     assert (len(place.results()), place.errors()) == (3, [])
+
+
+@pytest.mark.parametrize("lost", ["fingerprint", "settings", "simulated"])
+def test_a_checkpoint_that_lost_some_of_what_it_knows_of_its_run_is_damaged(
+    place: Place, lost: str
+) -> None:
+    """Else its rows would be taken for those of any input."""
+    place.write([{"prompt": "Say 0."}])
+    place.run(place.job())
+    with sqlite3.connect(place.directory.checkpoint) as connection:
+        connection.execute("DELETE FROM facts WHERE name = ?", (lost,))
+    connection.close()
+    with pytest.raises(StorageError, match=f"what it says of the run lacks {lost}"):
+        place.run(place.job())
