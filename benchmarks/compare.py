@@ -109,7 +109,8 @@ def watch(scale: Scale) -> Iterator[Ratio]:
 def work(scale: Scale) -> Iterator[Ratio]:
     """Yield the ratios of what needs no call."""
     with _place() as place:
-        yield from offline.rates(scale.rows, place)
+        # What so few rows take is no memory to speak of.
+        yield from offline.rates(scale.rows, place, memory=not scale.quick)
 
 
 @contextmanager

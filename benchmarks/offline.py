@@ -36,8 +36,8 @@ _ROUNDS = 3
 _CALLED_S = 120.0
 
 
-def rates(rows: int, folder: Path) -> Iterator[Ratio]:
-    """Measure all; yields each ratio when it is known."""
+def rates(rows: int, folder: Path, *, memory: bool = True) -> Iterator[Ratio]:
+    """Measure all, the memory only if asked; yields each ratio when it is known."""
     jsonl, parquet = folder / "prompts.jsonl", folder / "prompts.parquet"
     material.write_jsonl(jsonl, rows)
     material.write_parquet(parquet, rows)
@@ -45,9 +45,10 @@ def rates(rows: int, folder: Path) -> Iterator[Ratio]:
     for name, file in (("JSON Lines", jsonl), ("Parquet", parquet)):
         read = [_task("read", file) for _ in range(2)]
         yield rate(f"reading {name}, with rendering and keys", rows, read, start)
-    yield from _memory(rows, folder, jsonl)
+    if memory:
+        yield from _memory(rows, folder, jsonl)
     for name, file in (("JSON Lines", jsonl), ("Parquet", parquet)):
-        yield from _export(rows, folder, name, file, start)
+        yield from _export(rows, folder, name, file, start, memory=memory)
     late = min(_first_call_s(folder, jsonl) for _ in range(2))
     fresh = folder / "fresh.jsonl"
     material.write_jsonl(fresh, 10)
@@ -96,17 +97,21 @@ def _memory(rows: int, folder: Path, jsonl: Path) -> Iterator[Ratio]:
     )
 
 
-def _export(rows: int, folder: Path, name: str, file: Path, start: Cost) -> Iterator[Ratio]:
-    """Export the run of `file`, and one of a tenth of its rows for the memory."""
+def _export(
+    rows: int, folder: Path, name: str, file: Path, start: Cost, *, memory: bool
+) -> Iterator[Ratio]:
+    """Export the run of `file`, and for the memory one of a tenth of its rows."""
     done = int(rows * _DONE)
     if not _directory(file).exists():
         _task("record", file, done)
+    costs = [_task("export", file) for _ in range(2)]
+    yield rate(f"export to Parquet, in row order, input in {name}", done, costs, start)
+    if not memory:
+        return
     tenth = folder / f"tenth{file.suffix}"
     write = material.write_parquet if file.suffix == ".parquet" else material.write_jsonl
     write(tenth, rows // 10)
     _task("record", tenth, done // 10)
-    costs = [_task("export", file) for _ in range(2)]
-    yield rate(f"export to Parquet, in row order, input in {name}", done, costs, start)
     less, more = _task("export", tenth).peak_mb, max(cost.peak_mb for cost in costs)
     yield Ratio(
         f"peak memory of that export from {name}, {done:,} rows against {done // 10:,}",

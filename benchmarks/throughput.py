@@ -17,7 +17,6 @@ from pathlib import Path
 from benchmarks.contenders.roster import (
     AIOHTTP,
     BATCHER,
-    BATCHLLM,
     CURATOR,
     HTTPX,
     HTTPX2,
@@ -48,7 +47,7 @@ WIDE = Case(50, 512, (AIOHTTP, BATCHER))
 
 def cases(*, quick: bool) -> tuple[Case, ...]:
     """Return what is measured: where the ratios are taken, and in full the whole field."""
-    peers = (BATCHLLM, CURATOR) if quick else (OPENAI, *PEERS)
+    peers = (CURATOR,) if quick else (OPENAI, *PEERS)
     narrow = Case(50, 256, (AIOHTTP, BATCHER, HTTPX, *peers))
     if quick:
         return WIDE, narrow

@@ -11,6 +11,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from operator import lt
 from pathlib import Path
 
 from batcher.checkpoint import schema
@@ -69,9 +70,11 @@ class CheckpointReader:
                 f"SELECT row FROM outcomes INDEXED BY outcomes_class {which}"
             )
             while rows := [row for (row,) in found.fetchmany(_ROWS)]:
-                strays = [row for row in rows if type(row) is not int or not 0 <= row <= last]
-                if strays:
-                    raise damaged(self.path, f"its list of rows holds {strays[0]!r}")
+                if {*map(type, rows)} != {int} or min(rows) < 0 or max(rows) > last:
+                    stray = next(
+                        row for row in rows if type(row) is not int or row not in range(last + 1)
+                    )
+                    raise damaged(self.path, f"its list of rows holds {stray!r}")
                 for first, stop in _runs(rows):
                     done.add_range(first, stop)
                 numbers += sum(rows)
@@ -186,6 +189,9 @@ class CheckpointReader:
 
 def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Divide `rows` into runs of successive numbers: the first of each, and what would follow."""
+    if len(rows) == rows[-1] - rows[0] + 1 and all(map(lt, rows, rows[1:])):
+        yield rows[0], rows[-1] + 1
+        return
     ends = [at for at, (one, other) in enumerate(pairwise(rows), 1) if other != one + 1]
     for start, stop in pairwise((0, *ends, len(rows))):
         yield rows[start], rows[stop - 1] + 1
