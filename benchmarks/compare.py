@@ -43,7 +43,7 @@ class Scale:
     stalls: tuple[stalls.Case, ...]
 
 
-QUICK = Scale(quick=True, rounds=2, seconds=2.0, rows=30_000, stalls=stalls.CASES[:1])
+QUICK = Scale(quick=True, rounds=3, seconds=2.0, rows=30_000, stalls=stalls.CASES[:1])
 FULL = Scale(quick=False, rounds=3, seconds=4.0, rows=300_000, stalls=stalls.CASES)
 
 

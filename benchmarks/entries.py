@@ -15,11 +15,16 @@ _LEAST_WORK = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A server, so many calls in flight, and who runs there."""
+    """A server, so many calls in flight, and who runs there.
+
+    Attributes:
+        rounds: How often, where it is not as often as in other cases, since somebody is slow.
+    """
 
     latency_ms: int
     in_flight: int
     contenders: tuple[Contender, ...]
+    rounds: int | None = None
 
     @property
     def name(self) -> str:

@@ -48,7 +48,7 @@ WIDE = Case(50, 512, (AIOHTTP, BATCHER))
 def cases(*, quick: bool) -> tuple[Case, ...]:
     """Return what is measured: where the ratios are taken, and in full the whole field."""
     peers = (CURATOR,) if quick else (OPENAI, *PEERS)
-    narrow = Case(50, 256, (AIOHTTP, BATCHER, HTTPX, *peers))
+    narrow = Case(50, 256, (AIOHTTP, BATCHER, HTTPX, *peers), rounds=1 if quick else None)
     if quick:
         return WIDE, narrow
 
@@ -110,7 +110,7 @@ def compare(chosen: Sequence[Case], rounds: int, seconds: float, place: Path) ->
 
     Args:
         chosen: The cases.
-        rounds: How often each contender runs in each of them.
+        rounds: How often each contender runs in each of them that does not say otherwise.
         seconds: About how long it is kept busy each time.
         place: A folder on the disk that checkpoints are to be synced to.
     """
@@ -125,7 +125,7 @@ def compare(chosen: Sequence[Case], rounds: int, seconds: float, place: Path) ->
         started = {contender: start(contender, attempt) for contender in everyone}
         for case in chosen:
             entries = [started[contender] for contender in case.contenders]
-            yield Result(case, play(case, entries, rounds, seconds, attempt))
+            yield Result(case, play(case, entries, case.rounds or rounds, seconds, attempt))
 
 
 def start(contender: Contender, attempt: Attempt) -> Entry:

@@ -112,8 +112,10 @@ def test_a_contender_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_a_comparison_yields_each_case_with_its_rounds(tmp_path: Path) -> None:
-    (result,) = compare([Case(1, 2, (AIOHTTP,))], rounds=2, seconds=0.001, place=tmp_path)
-    (entry,) = result.entries
-    assert entry.failed == ""
-    assert [run.answered for run in entry.runs] == [run.rows for run in entry.runs]
-    assert len(entry.runs) == 2
+    """Those of the comparison, or its own."""
+    cases = [Case(1, 2, (AIOHTTP,)), Case(1, 2, (AIOHTTP,), rounds=1)]
+    results = list(compare(cases, rounds=2, seconds=0.001, place=tmp_path))
+    entries = [entry for result in results for entry in result.entries]
+    assert [entry.failed for entry in entries] == ["", ""]
+    assert all(run.answered == run.rows for entry in entries for run in entry.runs)
+    assert [len(entry.runs) for entry in entries] == [2, 1]
