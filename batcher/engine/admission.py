@@ -320,7 +320,7 @@ class Admitted:
 
     gate: Admission
     wish: Wish
-    permit: Permit | None = None
+    permit: Permit = field(init=False)
 
     async def __aenter__(self) -> Permit:
         """Wait for it."""
@@ -329,8 +329,7 @@ class Admitted:
 
     async def __aexit__(self, *_: object) -> None:
         """Give it back."""
-        if self.permit is not None:
-            self.gate.leave(self.permit)
+        self.gate.leave(self.permit)
 
 
 def _held(lane: Lane, now: float) -> str | None:
