@@ -11,15 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import inf
 
 from batcher.engine.policy.lane import Account, Lane
 from batcher.engine.policy.spending import NOTHING, Spending
 from batcher.engine.room import Room
-from batcher.engine.waiting import Permit, Queue, Waiter, Wish
+from batcher.engine.waiting import Alarm, Permit, Queue, Waiter, Wish
 from batcher.errors import Halt
 from batcher.limits import Flow
-from batcher.wording import lasting
 
 # Rows that back off or wait hold no permit; but what is pulled and not finished stays bounded,
 # and with it the memory and the work that a crash repeats. In an outage the few at hand take turns
@@ -32,8 +31,6 @@ MAX_BACKOFF_S = 60.0
 # taken in.
 BURST = 16
 _FIRST_BOUND = 16
-# Waits that rounding left over would be waited for without end by a clock that stands still.
-_LEAST_WAIT_S = 0.001
 
 _NO_PROBE = Halt(
     "The endpoint is down, and each row left may be sent only once more: none is risked to ask "
@@ -79,8 +76,11 @@ class Admission:
     _lanes: dict[str, tuple[Lane, ...]] = field(default_factory=dict)
     _queues: dict[tuple[str, ...], Queue] = field(default_factory=dict)
     _closed: bool = False
-    _due: float = inf
-    _timer: asyncio.Future[None] | None = None
+    _alarm: Alarm = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Set up the timer by which it looks again."""
+        self._alarm = Alarm(self.monotonic, self.sleep, self._rang)
 
     def admitted(self, wish: Wish) -> Admitted:
         """Wait for a permit and hold it for the length of an `async with` block.
@@ -97,7 +97,7 @@ class Admission:
         """Let nobody through any more; those who wait leave without a call."""
         self._closed = True
         self._dismiss(RunStoppedError())
-        self._disarm()
+        self._alarm.stop()
 
     def lanes(self, model: str) -> tuple[Lane, ...]:
         """Return the lanes that lead to `model`, one for each account."""
@@ -141,7 +141,7 @@ class Admission:
         """Return how calls flow now."""
         now = self.monotonic()
         lanes = self._usable()
-        held = [text for lane in lanes if (text := _held(lane, now)) is not None]
+        held = [text for lane in lanes if (text := lane.held(now)) is not None]
         waiting = held[0] if held and len(held) == len(lanes) else None
         limit = min(self.calls, sum(lane.limit.limit for lane in lanes))
         return Flow(self.in_flight, limit, waiting)
@@ -215,7 +215,7 @@ class Admission:
                 soonest = min(soonest, wait)
                 queues.remove(queue)
         if soonest < inf and not self._closed:
-            self._arm(self.monotonic() + soonest)
+            self._alarm.set(self.monotonic() + soonest)
 
     def _let_one_through(self, queue: Queue) -> float:
         """Let a row of `queue` through; where none may go, return the seconds until one may."""
@@ -284,27 +284,7 @@ class Admission:
             return inf
         return left
 
-    def _arm(self, due: float) -> None:
-        """Look again at `due`, or before."""
-        if due > self._due - _LEAST_WAIT_S:
-            return
-        self._disarm()
-        self._due = due
-        wait = max(due - self.monotonic(), _LEAST_WAIT_S)
-        self._timer = asyncio.ensure_future(self.sleep(wait))
-        self._timer.add_done_callback(self._rang)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None
-        self._due = inf
-
-    def _rang(self, timer: asyncio.Future[None]) -> None:
-        if timer.cancelled():
-            return
-        self._disarm()
-        error = timer.exception()
+    def _rang(self, error: BaseException | None) -> None:
         if error is None:
             self.look_again()
         else:
@@ -330,15 +310,3 @@ class Admitted:
     async def __aexit__(self, *_: object) -> None:
         """Give it back."""
         self.gate.leave(self.permit)
-
-
-def _held(lane: Lane, now: float) -> str | None:
-    """Say what keeps a lane from calling, if anything does but its limits."""
-    if (since := lane.breaker.since) is not None:
-        down = f"endpoint down for {lasting(now - since)}"
-        # Infinite also while calls that hang fill the limit.
-        wait = lane.wait(now)
-        return f"{down}, next probe in {lasting(wait)}" if isfinite(wait) else f"{down}, probing"
-    if lane.account.paused_until > now:
-        return f"paused by the provider for another {lasting(lane.account.paused_until - now)}"
-    return None

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from math import inf
 
 from batcher.engine.policy.lane import Lane, Pass
 from batcher.engine.policy.spending import Bill
+
+# Waits that rounding left over would be waited for without end by a clock that stands still.
+_LEAST_WAIT_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +97,40 @@ class Queue:
         """Let all leave without a permit; each hears `why`."""
         while (waiter := self.first) is not None:
             waiter.granted.set_exception(why)
+
+
+@dataclass(slots=True)
+class Alarm:
+    """Rings once, at the earliest of the moments (monotonic) that it was set to.
+
+    `on_ring` hears of it, or of the error that `sleep` ended with instead.
+    """
+
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    on_ring: Callable[[BaseException | None], None]
+    _due: float = inf
+    _timer: asyncio.Future[None] | None = None
+
+    def set(self, due: float) -> None:
+        """Ring at `due`, or before."""
+        if due > self._due - _LEAST_WAIT_S:
+            return
+        self.stop()
+        self._due = due
+        wait = max(due - self.monotonic(), _LEAST_WAIT_S)
+        self._timer = asyncio.ensure_future(self.sleep(wait))
+        self._timer.add_done_callback(self._rang)
+
+    def stop(self) -> None:
+        """Do not ring."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        self._due = inf
+
+    def _rang(self, timer: asyncio.Future[None]) -> None:
+        if timer.cancelled():
+            return
+        self.stop()
+        self.on_ring(timer.exception())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, isfinite
 
 from batcher.engine.policy.breaker import Breaker
 from batcher.engine.policy.budget import Budget
@@ -14,6 +14,7 @@ from batcher.engine.policy.signal import Signal
 from batcher.errors import Problem
 from batcher.limits import RateLimits
 from batcher.records import Completion, Request
+from batcher.wording import lasting
 
 Call = Callable[[Request, str], Awaitable[Completion]]
 
@@ -95,6 +96,19 @@ class Lane:
             self.tokens.wait(now),
             0.0,
         )
+
+    def held(self, now: float) -> str | None:
+        """Say what keeps it from calling, if anything does but its limits."""
+        if (since := self.breaker.since) is not None:
+            down = f"endpoint down for {lasting(now - since)}"
+            # Infinite also while calls that hang fill the limit.
+            wait = self.wait(now)
+            return (
+                f"{down}, next probe in {lasting(wait)}" if isfinite(wait) else f"{down}, probing"
+            )
+        if self.account.paused_until > now:
+            return f"paused by the provider for another {lasting(self.account.paused_until - now)}"
+        return None
 
     def admit(self, now: float, tokens: int) -> Pass:
         """Let a call of about `tokens` go, now that there is nothing to wait for."""
