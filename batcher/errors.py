@@ -136,6 +136,9 @@ class ErrorClass(StrEnum):
     PROMPT_TOO_LONG = "prompt_too_long"
     CONTENT_FILTERED = "content_filtered"
 
+    # The answer, in time and whole, but not what the job wants, however often it was asked again.
+    INVALID_OUTPUT = "invalid_output"
+
     # The call, worth another try.
     THROTTLED = "throttled"
     OVERLOADED = "overloaded"
@@ -182,6 +185,10 @@ _RULES = {
     ),
     ErrorClass.CONTENT_FILTERED: Rule(
         Action.FAIL_ROW, "The provider's content policy blocked prompt or answer."
+    ),
+    ErrorClass.INVALID_OUTPUT: Rule(
+        Action.FAIL_ROW,
+        "The answers do not hold what [output] asks for; the response column keeps the last one.",
     ),
     ErrorClass.THROTTLED: Rule(
         Action.RETRY,

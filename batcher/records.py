@@ -1,6 +1,6 @@
 """The values that flow from an input line to a row of output, each frozen once made.
 
-    Prompt -> Request -> Completion -> Success | Failure -> Recorded
+    Prompt -> Request -> Completion -> Success | Failure
 
 Rows are numbered from 0 through all input files in order; lines from 1 within their file.
 Moments are Unix seconds (UTC), durations seconds.
@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, assert_never
+from enum import StrEnum
+from typing import NamedTuple
 
-from batcher.errors import ErrorClass, Problem
+from batcher.errors import Problem
 from batcher.limits import RateLimits
 
 
@@ -58,8 +59,13 @@ class Prompt(NamedTuple):
 class Request(NamedTuple):
     """What is asked for a row. `body` holds model, messages and parameters; never stream or ids.
 
-    `key` is the idempotency key of the checkpoint: a hash of id, messages, model and parameters.
-    `size` is about how many bytes its JSON has.
+    `key` is the idempotency key of the checkpoint: a hash of id, messages, model and parameters,
+    and of `sample` beyond the first. `size` is about how many bytes its JSON has. `content` is a
+    hash of what is asked (body and sample), the same for all rows that ask the same; None where
+    nobody looks for it.
+
+    From here on `row` is the number of a record: with `samples` answers to each input row, that of
+    input row r and sample s is r * samples + s.
     """
 
     row: int
@@ -68,6 +74,8 @@ class Request(NamedTuple):
     body: Mapping[str, object]
     source: Source
     size: int = 0
+    sample: int = 0
+    content: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +117,21 @@ class Attempt:
     problem: Problem | None = None
 
 
+class AnsweredBy(StrEnum):
+    """Where a row's answer comes from: a call of its own, another row's call, or the cache."""
+
+    CALL = "call"
+    DUPLICATE = "duplicate"
+    CACHE = "cache"
+
+
 @dataclass(frozen=True, slots=True)
 class Success:
     """A row that has its completion.
+
+    `output` is the JSON text of the value that the answer holds, where the job wants one of a
+    schema, and `repairs` how often the model was asked again for it; the completion's usage is
+    then that of all these answers. `content` and `sample` are the request's.
 
     `unanswered_before` counts calls of earlier processes that were sent and not answered whole.
     `cost` is what its answers cost, None where that is unknown, and `possible_cost` the most that
@@ -130,13 +150,19 @@ class Success:
     cost: int | None = None
     possible_cost: int = 0
     currency: str | None = None
+    output: str | None = None
+    repairs: int = 0
+    answered_by: AnsweredBy = AnsweredBy.CALL
+    content: str | None = None
+    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A row that ended in an error; `key` is None where no request could be made of it.
 
-    `unanswered_before` and what it cost are as in `Success`.
+    `completion` is the last answer, where there was one that the job cannot use. The rest is as in
+    `Success`.
     """
 
     row: int
@@ -150,6 +176,11 @@ class Failure:
     cost: int | None = None
     possible_cost: int = 0
     currency: str | None = None
+    completion: Completion | None = None
+    repairs: int = 0
+    answered_by: AnsweredBy = AnsweredBy.CALL
+    content: str | None = None
+    sample: int = 0
 
 
 Outcome = Success | Failure
@@ -163,9 +194,9 @@ def without_long_texts(outcome: Outcome) -> Outcome:
 
     It may be kept for long where the disk is slow.
     """
-    if not isinstance(outcome, Success):
-        return outcome
     completion = outcome.completion
+    if completion is None:
+        return outcome
     texts = (completion.text, completion.reasoning, completion.tool_calls)
     if sum(len(text) for text in texts if text) < _LONG:
         return outcome
@@ -175,129 +206,3 @@ def without_long_texts(outcome: Outcome) -> Outcome:
 
 Unanswered = tuple[str, int]
 """A call that was sent and not answered whole: its row's key, and the most it can have cost."""
-
-
-class Recorded(NamedTuple):
-    """A row's outcome as the checkpoint keeps it: the one list of its columns.
-
-    Exactly the rows with an `error_class` are errors. `ambiguous_attempts` were sent and not
-    answered whole, so they may have been billed. `finished_at` is in microseconds since 1970 UTC,
-    `latency_s` the seconds of the last attempt, `request_id` that attempt's, `source` the row's
-    file and line as text. `cost` and `possible_cost` are in nanos of `currency`, see `Success`.
-    """
-
-    row: int
-    id: str
-    key: str | None
-    attempts: int
-    ambiguous_attempts: int
-    latency_s: float | None
-    finished_at: int
-    request_id: str | None
-    source: str | None = None
-    response: str | None = None
-    reasoning: str | None = None
-    tool_calls: str | None = None
-    finish_reason: str | None = None
-    model: str | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    error_class: str | None = None
-    code: str | None = None
-    http_status: int | None = None
-    message: str | None = None
-    cost: int | None = None
-    possible_cost: int = 0
-    currency: str | None = None
-
-
-def record(outcome: Outcome) -> Recorded:
-    """Flatten an outcome into what the checkpoint keeps of it."""
-    last = outcome.attempts[-1] if outcome.attempts else None
-    shared = (
-        outcome.row,
-        outcome.id,
-        outcome.key,
-        len(outcome.attempts),
-        outcome.unanswered_before + sum(map(_is_ambiguous, outcome.attempts)),
-        last.latency if last else None,
-        round(outcome.finished_at * 1_000_000),
-        last.request_id if last else None,
-        str(outcome.source),
-    )
-    match outcome:
-        case Success(completion=completion):
-            usage = completion.usage
-            return Recorded(
-                *shared,
-                response=completion.text,
-                reasoning=completion.reasoning,
-                tool_calls=completion.tool_calls,
-                finish_reason=completion.finish_reason,
-                model=completion.model,
-                prompt_tokens=usage.prompt_tokens,
-                completion_tokens=usage.completion_tokens,
-                cached_tokens=usage.cached_tokens,
-                reasoning_tokens=usage.reasoning_tokens,
-                cost=outcome.cost,
-                possible_cost=outcome.possible_cost,
-                currency=outcome.currency,
-            )
-        case Failure(problem=problem):
-            return Recorded(
-                *shared,
-                error_class=problem.error_class.value,
-                code=problem.code,
-                http_status=problem.http_status,
-                message=problem.message,
-                cost=outcome.cost,
-                possible_cost=outcome.possible_cost,
-                currency=outcome.currency,
-            )
-        case _:
-            assert_never(outcome)
-
-
-def _is_ambiguous(attempt: Attempt) -> bool:
-    return attempt.problem is not None and attempt.problem.error_class is ErrorClass.AMBIGUOUS
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Sums over a run, however often it was resumed.
-
-    `ambiguous_attempts` were sent and not answered whole, those of pending rows among them.
-    `killed_calls` is how many more can have been in flight when processes were killed.
-
-    `cost` is what all answers cost, as far as it is known (of `unpriced` results it is not), and
-    `possible_cost` the most that the unanswered calls can have, those of pending rows among them:
-    in nanos of `currency`, by the prices of `priced_by`; both None where no price is known.
-    """
-
-    results: int
-    truncated: int
-    errors: Mapping[ErrorClass, int]
-    attempts: int
-    ambiguous_attempts: int
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int
-    reasoning_tokens: int
-    killed_calls: int = 0
-    cost: int = 0
-    possible_cost: int = 0
-    unpriced: int = 0
-    currency: str | None = None
-    priced_by: str | None = None
-
-    @property
-    def rows(self) -> int:
-        """Rows that have an outcome."""
-        return self.results + self.error_rows
-
-    @property
-    def error_rows(self) -> int:
-        """Rows whose outcome is an error."""
-        return sum(self.errors.values())

@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from batcher.run import RunDirectory, export_run
+from batcher.runs import RunDirectory, export_run
 from batcher.simulator import SIMULATED_KEY
 from benchmarks import material
 from benchmarks.process import CommandError, Cost, run_well

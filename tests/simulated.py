@@ -22,12 +22,12 @@ from batcher.observe import Tally
 from batcher.providers import Bearer, provider_named
 from batcher.records import Attempt
 from batcher.render import Renderer
-from batcher.run import Callee, Change, RunDirectory, RunResult, Session
-from batcher.run.calling import Timing
-from batcher.run.ceilings import Progress
-from batcher.run.live import LiveRun
-from batcher.run.prepare import Preparation
-from batcher.run.rows import open_dataset
+from batcher.runs import Callee, Change, RunDirectory, RunResult, Session
+from batcher.runs.calling import Timing
+from batcher.runs.ceilings import Progress
+from batcher.runs.live import LiveRun
+from batcher.runs.prepare import Preparation
+from batcher.runs.rows import open_dataset
 from batcher.simulator import SIMULATED_KEY, LedgerEntry, SimulatorConfig, read_ledger
 
 AT_ONCE = SimulatorConfig(latency_s=0)

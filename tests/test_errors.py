@@ -79,6 +79,7 @@ def test_what_follows_from_each_class() -> None:
         ErrorClass.BAD_REQUEST,
         ErrorClass.PROMPT_TOO_LONG,
         ErrorClass.CONTENT_FILTERED,
+        ErrorClass.INVALID_OUTPUT,
     }
     assert actions[Action.WAIT] == {ErrorClass.QUOTA_EXHAUSTED}
     assert {(kind, kind.rule.exit_code) for kind in actions[Action.STOP_RUN]} == {

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from batcher.checkpoint.checksum import checksum
-from batcher.records import Outcome, Recorded, record
+from batcher.recorded import Recorded, record
+from batcher.records import Outcome
 
 # The source follows the input, and so does the row number, which comes first.
 _SOURCE = Recorded._fields.index("source")

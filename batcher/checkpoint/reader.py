@@ -20,7 +20,8 @@ from batcher.checkpoint.connection import connected, damaged, translated
 from batcher.checkpoint.encoding import decoded
 from batcher.checkpoint.rowset import RowSet
 from batcher.errors import ErrorClass, StorageError
-from batcher.records import Counts, Mark, Recorded
+from batcher.recorded import Counts, Recorded
+from batcher.records import Mark
 
 # Row numbers read at a time: done rows mostly stand in long runs, which are added as such.
 _ROWS = 4096
@@ -142,7 +143,9 @@ class CheckpointReader:
         return Counts(
             results=sum(rows for rows, _ in results),
             unpriced=sum(rows - priced for rows, priced in results),
-            truncated=sum(rows for _, reason, rows, *_ in totals if reason == "length"),
+            truncated=sum(
+                rows for error, reason, rows, *_ in totals if reason == "length" and not error
+            ),
             errors=errors,
             killed_calls=killed if isinstance(killed, int) else 0,
             **(prices if isinstance(prices, dict) else {}),

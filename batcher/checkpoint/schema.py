@@ -20,21 +20,22 @@
 
 from __future__ import annotations
 
-from batcher.records import Recorded
+from batcher.recorded import Recorded
 
-VERSION = 4
+VERSION = 5
 APPLICATION_ID = 0x62746368  # "btch": lets `file` and a careful reader recognise the database
 
 COLUMNS = ", ".join((*Recorded._fields, "checksum"))
 _TYPES = (
     dict.fromkeys(
-        ("attempts", "ambiguous_attempts", "possible_cost", "checksum"), "INTEGER NOT NULL"
+        ("attempts", "ambiguous_attempts", "possible_cost", "repairs", "sample", "checksum"),
+        "INTEGER NOT NULL",
     )
     | {"latency_s": "REAL", "http_status": "INTEGER", "cost": "INTEGER"}
     | dict.fromkeys(
         ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"), "INTEGER"
     )
-    | {"finished_at": "INTEGER NOT NULL", "id": "TEXT NOT NULL"}
+    | {"finished_at": "INTEGER NOT NULL", "id": "TEXT NOT NULL", "answered_by": "TEXT NOT NULL"}
 )
 _REST = ", ".join(
     f"{name} {_TYPES.get(name, 'TEXT')}"
@@ -43,7 +44,7 @@ _REST = ", ".join(
 )
 
 SUMMED = (
-    *("attempts", "ambiguous_attempts"),
+    *("attempts", "ambiguous_attempts", "repairs"),
     *("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
     *("cost", "possible_cost"),
 )
@@ -73,6 +74,9 @@ CREATE = f"""
     CREATE INDEX outcomes_class ON outcomes (error_class);
     -- Finds the earlier row of a duplicate id; rows that never became a request claim no id.
     CREATE INDEX outcomes_id ON outcomes (id) WHERE key IS NOT NULL;
+    -- Finds the answer of an earlier row that asks the same, where such rows are called once.
+    CREATE INDEX outcomes_content ON outcomes (content)
+        WHERE content IS NOT NULL AND error_class IS NULL;
     CREATE TABLE shelved (key TEXT PRIMARY KEY, row INTEGER, {_REST});
     CREATE TABLE failed_attempts (
         key TEXT, number INTEGER NOT NULL, request_id TEXT NOT NULL,

@@ -27,7 +27,8 @@ from batcher.checkpoint.ownership import Ownership
 from batcher.checkpoint.placement import Placement
 from batcher.checkpoint.reader import KILLED_CALLS, CheckpointReader, check, fact_in
 from batcher.errors import OutputError, StorageError
-from batcher.records import Mark, Outcome, Recorded, Unanswered
+from batcher.recorded import Recorded
+from batcher.records import Mark, Outcome, Unanswered
 
 _INSERT = (
     f"INSERT OR REPLACE INTO outcomes ({schema.COLUMNS}) "

@@ -21,7 +21,7 @@ from batcher.providers import (
     provider_named,
     restricted_base,
 )
-from batcher.run import Callee
+from batcher.runs import Callee
 from batcher.simulator import SIMULATED_KEY, SimulatorConfig
 
 

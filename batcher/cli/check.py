@@ -17,7 +17,7 @@ def command(**options: Any) -> None:
 
     Ends with 65 if there are bad rows, else with 0 and an estimate of the prompt tokens.
     """
-    from batcher.run import check
+    from batcher.runs import check
 
     survey = check(job_of(options), sys.stdin.buffer, click.echo)
     for line in survey.lines():

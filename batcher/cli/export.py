@@ -20,7 +20,7 @@ import click
 @click.option("--to", metavar="PATH", help="Directory to write to [DIR].")
 def command(directory: str, file_format: Any, to: str | None) -> None:
     """Write results and errors of the run in DIR again, also while it goes on."""
-    from batcher.run import RunDirectory, export_run
+    from batcher.runs import RunDirectory, export_run
     from batcher.wording import counted
 
     target = Path(to) if to else None

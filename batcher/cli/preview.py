@@ -16,7 +16,7 @@ from batcher.cli.options import job_of, job_options
 @click.option("-n", "rows", type=click.IntRange(min=1), default=3, help="How many rows [3].")
 def command(rows: int, **options: Any) -> None:
     """Show the exact requests of the first rows of INPUT, without a call."""
-    from batcher.run import STAND_IN, preview
+    from batcher.runs import STAND_IN, preview
 
     is_unnamed = False
     for shown in preview(job_of(options), sys.stdin.buffer, rows):

@@ -14,7 +14,7 @@ from batcher.errors import DiskFullError, RowsPendingError, TooManyRowErrorsErro
 
 if TYPE_CHECKING:
     from batcher.job import JobSpec
-    from batcher.run import Change, RunResult
+    from batcher.runs import Change, RunResult
 
 
 # Calls in flight are many objects that live for a while. By default they are all walked for each
@@ -37,7 +37,7 @@ def command(**options: Any) -> None:
     """
     from batcher.cli.callee import environment, real_callee, simulated_callee
     from batcher.observe import EventLog, Heartbeat, ProgressBar
-    from batcher.run import Session
+    from batcher.runs import Session
     from batcher.simulator import SIMULATED_MODEL
 
     job = job_of(options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from batcher.money import amount
-from batcher.records import Counts
+from batcher.recorded import Counts
 from batcher.wording import counted
 
 

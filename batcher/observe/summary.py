@@ -9,7 +9,7 @@ from pathlib import Path
 from batcher.limits import Concurrency
 from batcher.observe.cost import cost_lines
 from batcher.observe.tally import Tally
-from batcher.records import Counts
+from batcher.recorded import Counts
 from batcher.wording import counted
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from batcher.money import NANOS
-from batcher.records import Recorded
+from batcher.recorded import Recorded
 
 
 def by_column(recorded: Sequence[Recorded]) -> dict[str, Sequence[object]]:

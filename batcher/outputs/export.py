@@ -21,7 +21,7 @@ from batcher.outputs.jsonl_sink import open_jsonl
 from batcher.outputs.layout import layout
 from batcher.outputs.parquet_sink import open_parquet
 from batcher.outputs.publication import Draft, drafts, writing
-from batcher.records import Recorded
+from batcher.recorded import Recorded
 
 Format = Literal["parquet", "jsonl", "csv"]
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from batcher.errors import StorageError
 from batcher.outputs.columns import array, by_column
 from batcher.outputs.layout import ANSWER, ERROR, HEAD, SOURCE, Layout
-from batcher.records import Recorded
+from batcher.recorded import Recorded
 
 # Rows joined at a time, however large the batches of the input; fewer where their answers have
 # more characters than this and one answer.

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from batcher.outputs.columns import array, by_column
 from batcher.outputs.layout import ANSWER, ERROR
-from batcher.records import Recorded
+from batcher.recorded import Recorded
 from batcher.wording import counted
 
 _BATCH_ROWS = 4096

@@ -9,7 +9,8 @@ import pytest
 
 from batcher.checkpoint.encoding import decoded, encoded, failed_attempts
 from batcher.errors import ErrorClass, Problem
-from batcher.records import Attempt, Failure, Recorded, Success, record
+from batcher.recorded import Recorded, record
+from batcher.records import Attempt, Failure, Success
 
 MakeSuccess = Callable[..., Success]
 MakeFailure = Callable[..., Failure]

@@ -11,7 +11,8 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, checkpoint_problems
 from batcher.errors import StorageError
-from batcher.records import Mark, Request, Success, record
+from batcher.recorded import record
+from batcher.records import Mark, Request, Success
 
 MakeSuccess = Callable[..., Success]
 MakeRequest = Callable[..., Request]

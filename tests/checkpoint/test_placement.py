@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from batcher.checkpoint import Checkpoint, Comparison, Placement
 from batcher.errors import ErrorClass, StorageError
-from batcher.records import Failure, Mark, Outcome, Request, Source, Success, record
+from batcher.recorded import record
+from batcher.records import Failure, Mark, Outcome, Request, Source, Success
 
 MakeSuccess = Callable[..., Success]
 MakeFailure = Callable[..., Failure]

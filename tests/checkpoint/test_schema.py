@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from batcher.checkpoint import schema
-from batcher.records import Recorded
+from batcher.recorded import Recorded
 
 
 @pytest.fixture

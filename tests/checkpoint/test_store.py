@@ -22,18 +22,8 @@ from hypothesis import strategies as st
 from batcher.checkpoint import Checkpoint, CheckpointReader, schema, store
 from batcher.checkpoint.encoding import encoded
 from batcher.errors import ErrorClass, OutputError, Problem, StorageError
-from batcher.records import (
-    Attempt,
-    Counts,
-    Failure,
-    Mark,
-    Outcome,
-    Recorded,
-    Request,
-    Success,
-    Usage,
-    record,
-)
+from batcher.recorded import Counts, Recorded, record
+from batcher.records import Attempt, Failure, Mark, Outcome, Request, Success, Usage
 
 MakeSuccess = Callable[..., Success]
 MakeFailure = Callable[..., Failure]
@@ -132,7 +122,7 @@ def test_another_version_of_the_schema_is_refused_and_both_are_named(
     with Checkpoint.open(path):
         pass
     _query(path, "PRAGMA user_version = 99")
-    with pytest.raises(StorageError, match=r"version 99, this batcher reads 4; go on with"):
+    with pytest.raises(StorageError, match=r"version 99, this batcher reads 5; go on with"):
         door(path).__enter__()
 
 

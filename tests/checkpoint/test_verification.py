@@ -14,7 +14,8 @@ from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.encoding import encoded
 from batcher.checkpoint.store import _INSERT
 from batcher.errors import ErrorClass, StorageError
-from batcher.records import Failure, Mark, Recorded, Request, Success
+from batcher.recorded import Recorded
+from batcher.records import Failure, Mark, Request, Success
 
 SOURCE = Recorded._fields.index("source")
 
@@ -25,8 +26,10 @@ MakeRequest = Callable[..., Request]
 
 _TWICE = """
     INSERT INTO outcomes
-        (row, id, key, attempts, ambiguous_attempts, possible_cost, finished_at, checksum)
-    SELECT 99, id, key, attempts, ambiguous_attempts, possible_cost, finished_at, checksum
+        (row, id, key, attempts, ambiguous_attempts, possible_cost, finished_at, answered_by,
+        repairs, sample, checksum)
+    SELECT 99, id, key, attempts, ambiguous_attempts, possible_cost, finished_at, answered_by,
+        repairs, sample, checksum
     FROM outcomes WHERE row = 5
 """
 

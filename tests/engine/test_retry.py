@@ -21,16 +21,7 @@ from batcher.engine.retry import MAX_AMBIGUOUS, Fallback, Retrier, RetryPolicy
 from batcher.errors import Action, ErrorClass, Problem, ProviderError
 from batcher.job import PriceSpec
 from batcher.providers import Pricing
-from batcher.records import (
-    Attempt,
-    Completion,
-    Failure,
-    Outcome,
-    Request,
-    Source,
-    Success,
-    Usage,
-)
+from batcher.records import Attempt, Completion, Failure, Outcome, Request, Source, Success, Usage
 from tests.engines import Engine, Notebook, in_virtual_time, middle
 from tests.overload import virtual
 

@@ -16,7 +16,7 @@ import pytest
 
 from batcher.checkpoint import checkpoint_problems
 from batcher.errors import BatcherError
-from batcher.run import export_run, verify
+from batcher.runs import export_run, verify
 from batcher.simulator import SimulatorConfig
 from tests.simulated import Place
 

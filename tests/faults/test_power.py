@@ -18,7 +18,7 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, checkpoint_problems
 from batcher.errors import StorageError
-from batcher.records import record as flat
+from batcher.recorded import record as flat
 from tests.faults.disk import Disk, Operation, build
 from tests.faults.recorded import outcome
 from tests.faults.recording import record

@@ -17,7 +17,7 @@ from batcher.engine.policy.lane import Call
 from batcher.inputs import Dataset
 from batcher.providers import Bearer, provider_named
 from batcher.records import Completion, Failure, Prompt, Request
-from batcher.run.live import LiveRun
+from batcher.runs.live import LiveRun
 from batcher.simulator import SIMULATED_KEY, SimulatorConfig, serve
 from tests.engines import Engine
 from tests.faults.children import PATIENCE_S

@@ -20,7 +20,8 @@ from batcher.inputs import Dataset, discover
 from batcher.job import JobSpec, PromptSpec, ProviderSpec
 from batcher.outputs import Format, export, read_head
 from batcher.outputs.layout import ANSWER, ERROR, HEAD, SOURCE
-from batcher.records import Prompt, Recorded
+from batcher.recorded import Recorded
+from batcher.records import Prompt
 from batcher.render import Renderer
 
 # Any: a type of Arrow's, whose stubs make each of them generic in its own way.

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from batcher.observe import cost_lines
-from batcher.records import Counts
+from batcher.recorded import Counts
 
 COUNTS = Counts(10, 0, {}, 12, 0, 0, 0, 0, 0, currency="CNY", priced_by="2026-07-01")
 NANOS = 1_000_000_000

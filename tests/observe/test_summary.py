@@ -12,7 +12,8 @@ import pytest
 from batcher.errors import ErrorClass
 from batcher.limits import Concurrency
 from batcher.observe import Summary, Tally
-from batcher.records import Attempt, Completion, Counts, Source, Success, Usage
+from batcher.recorded import Counts
+from batcher.records import Attempt, Completion, Source, Success, Usage
 
 NOTHING = Counts(0, 0, {}, 0, 0, 0, 0, 0, 0)
 

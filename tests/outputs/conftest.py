@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from batcher.records import Recorded
+from batcher.recorded import Recorded
 
 PLAIN = pa.struct([pa.field("prompt", pa.string())])
 _INT64: pa.DataType = pa.int64()

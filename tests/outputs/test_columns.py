@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.outputs.columns import array, by_column
-from batcher.records import Recorded
+from batcher.recorded import Recorded
 
 
 def test_each_field_becomes_a_column(answered: Callable[..., Recorded]) -> None:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from batcher.errors import OutputError, StorageError
 from batcher.outputs import Exported, Format, export, read_head
 from batcher.outputs.json_values import json_values
-from batcher.records import Recorded
+from batcher.recorded import Recorded
 
 MakeSchema = Callable[..., pa.Schema]
 MakeBatches = Callable[..., Iterator[pa.RecordBatch]]

@@ -11,7 +11,7 @@ import pytest
 
 from batcher.errors import StorageError
 from batcher.outputs import Format, export, read_head
-from batcher.records import Recorded
+from batcher.recorded import Recorded
 
 every_format = pytest.mark.parametrize("file_format", get_args(Format))
 

@@ -14,7 +14,7 @@ from batcher.errors import StorageError
 from batcher.outputs import join as module
 from batcher.outputs.join import join
 from batcher.outputs.layout import layout
-from batcher.records import Recorded
+from batcher.recorded import Recorded
 
 MakeSchema = Callable[..., pa.Schema]
 MakeBatches = Callable[..., Iterator[pa.RecordBatch]]
@@ -147,7 +147,7 @@ def test_the_fields_of_an_outcome_stand_in_their_columns(
     results, errors, _ = run([{"prompt": "a"}, {"prompt": "b"}], [whole, failed(1)])
     recorded = whole._asdict()
     same = results[0].keys() & recorded.keys() - {"finished_at", "cost"}
-    assert len(same) == 17
+    assert len(same) == 19
     assert {name: results[0][name] for name in same} == {name: recorded[name] for name in same}
     assert results[0]["cost"] == 0.00125
     assert results[0]["finished_at"].timestamp() == 1_700_000_000

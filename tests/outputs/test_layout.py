@@ -27,19 +27,13 @@ def test_the_columns_are_ours_then_the_inputs_then_ours(make_schema: MakeSchema)
     assert planned.results.names == [
         *("row", "id", "prompt", "response", "reasoning", "tool_calls", "finish_reason", "model"),
         *("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "cost"),
-        *("currency", "attempts", "ambiguous_attempts", "latency_s", "finished_at", "request_id"),
-        "key",
+        *("currency", "attempts", "ambiguous_attempts", "repairs", "answered_by", "latency_s"),
+        *("finished_at", "request_id", "key"),
     ]
     assert planned.errors.names == [
-        *("row", "id", "prompt", "error_class", "code", "http_status", "message", "attempts"),
-        *(
-            "ambiguous_attempts",
-            "failed_at",
-            "request_id",
-            "source_file",
-            "source_line",
-            "source_text",
-        ),
+        *("row", "id", "prompt", "error_class", "code", "http_status", "message"),
+        *("response", "cost", "currency", "attempts", "ambiguous_attempts", "repairs"),
+        *("answered_by", "failed_at", "request_id", "source_file", "source_line", "source_text"),
     ]
 
 

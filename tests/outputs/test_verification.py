@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.outputs import Exported, export, output_problems
-from batcher.records import Recorded
+from batcher.recorded import Recorded
 
 MakeSchema = Callable[..., pa.Schema]
 MakeBatches = Callable[..., Iterator[pa.RecordBatch]]

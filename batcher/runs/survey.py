@@ -15,8 +15,8 @@ from batcher.job import JobSpec
 from batcher.providers import estimate_tokens
 from batcher.records import Failure, Request
 from batcher.render import Renderer
-from batcher.run.prepare import Preparation
-from batcher.run.rows import open_dataset
+from batcher.runs.prepare import Preparation
+from batcher.runs.rows import open_dataset
 from batcher.wording import counted
 
 STAND_IN = "MODEL"

@@ -25,18 +25,18 @@ from batcher.job import JobSpec
 from batcher.observe import Summary, Tally, Watcher
 from batcher.outputs import Exported
 from batcher.render import Renderer
-from batcher.run.calling import REAL_TIME, Callee, Timing, pricing_of
-from batcher.run.calls import Calls
-from batcher.run.ceilings import check_ceilings
-from batcher.run.description import Description, counted_rows
-from batcher.run.descriptors import affordable_calls
-from batcher.run.directory import WRITTEN, run_directory
-from batcher.run.export import export
-from batcher.run.live import LiveRun
-from batcher.run.prepare import Preparation
-from batcher.run.resume import Consent, agree_on_prices, settle
-from batcher.run.rows import input_facts, kept, open_dataset, refuse_to_overwrite
-from batcher.run.signals import interruptible
+from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
+from batcher.runs.calls import Calls
+from batcher.runs.ceilings import check_ceilings
+from batcher.runs.description import Description, counted_rows
+from batcher.runs.descriptors import affordable_calls
+from batcher.runs.directory import WRITTEN, run_directory
+from batcher.runs.export import export
+from batcher.runs.live import LiveRun
+from batcher.runs.prepare import Preparation
+from batcher.runs.resume import Consent, agree_on_prices, settle
+from batcher.runs.rows import input_facts, kept, open_dataset, refuse_to_overwrite
+from batcher.runs.signals import interruptible
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
 EXIT_S = 24.0

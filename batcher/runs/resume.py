@@ -11,7 +11,7 @@ from batcher.errors import ConfigurationError
 from batcher.inputs import Dataset
 from batcher.providers import Pricing
 from batcher.records import Request
-from batcher.run.prepare import Preparation
+from batcher.runs.prepare import Preparation
 from batcher.wording import counted
 
 _SHOWN = 80

@@ -10,7 +10,7 @@ import pytest
 
 import batcher
 from batcher.errors import InputError, OutputError
-from batcher.run import export_run
+from batcher.runs import export_run
 from tests.simulated import Place
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batcher.errors import StorageError
-from batcher.run.rows import input_facts, open_dataset, recalled
+from batcher.runs.rows import input_facts, open_dataset, recalled
 from tests.simulated import Place
 
 

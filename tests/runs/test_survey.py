@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from batcher.run import STAND_IN, check, preview
+from batcher.runs import STAND_IN, check, preview
 from tests.simulated import Place
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from batcher.checkpoint import Checkpoint, CheckpointReader, RunLock, checkpoint_problems
 from batcher.outputs import output_problems
-from batcher.records import Counts
-from batcher.run.directory import RunDirectory
+from batcher.recorded import Counts
+from batcher.runs.directory import RunDirectory
 
 
 @dataclass(frozen=True, slots=True)

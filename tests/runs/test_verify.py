@@ -9,7 +9,7 @@ import pytest
 
 from batcher.checkpoint import RunLock
 from batcher.errors import LockedError, StorageError
-from batcher.run import RunDirectory, export_run, mend, verify
+from batcher.runs import RunDirectory, export_run, mend, verify
 from batcher.simulator import SimulatorConfig
 from tests.simulated import Place
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from batcher.checkpoint import CheckpointReader, RunLock
 from batcher.money import NANOS
 from batcher.observe import cost_lines
-from batcher.records import Counts
-from batcher.run.description import counted_rows
-from batcher.run.directory import RunDirectory
-from batcher.run.rows import recalled
+from batcher.recorded import Counts
+from batcher.runs.description import counted_rows
+from batcher.runs.directory import RunDirectory
+from batcher.runs.rows import recalled
 from batcher.wording import counted
 
 

@@ -14,7 +14,7 @@ import pytest
 from batcher.checkpoint import Checkpoint, Reserve, RowSet
 from batcher.errors import DiskFullError, StorageError
 from batcher.records import Completion, Failure, Mark, Outcome, Prompt, Request, Unanswered, Usage
-from batcher.run.live import LiveRun
+from batcher.runs.live import LiveRun
 from tests.engines import Engine
 from tests.simulated import Place
 

@@ -6,7 +6,7 @@ from batcher.errors import ErrorClass, Problem
 from batcher.job import load_job
 from batcher.records import Failure, Prompt, Request, Source
 from batcher.render import Renderer
-from batcher.run.prepare import Preparation
+from batcher.runs.prepare import Preparation
 
 SOURCE = Source("prompts.jsonl", 3)
 PREPARE = Preparation(Renderer(load_job(None, {"provider": {"model": "m"}})), lambda: 7.0)

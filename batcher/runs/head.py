@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from batcher.outputs import read_head
-from batcher.run.directory import RunDirectory
+from batcher.runs.directory import RunDirectory
 
 
 def first_results(directory: RunDirectory, rows: int) -> list[dict[str, Any]]:

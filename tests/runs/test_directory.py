@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batcher.errors import OutputError, StorageError, UsageError
-from batcher.run.directory import RunDirectory, run_directory
+from batcher.runs.directory import RunDirectory, run_directory
 
 
 @pytest.mark.parametrize(

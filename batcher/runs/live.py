@@ -17,9 +17,9 @@ from batcher.errors import DiskFullError, ErrorClass, Halt
 from batcher.executors import LocalExecutor
 from batcher.inputs import Dataset
 from batcher.records import Attempt, Failure, Mark, Outcome, Prompt, Request, Source, Unanswered
-from batcher.run.ceilings import Progress
-from batcher.run.prepare import Preparation
-from batcher.run.signals import heeded_signals, held_back
+from batcher.runs.ceilings import Progress
+from batcher.runs.prepare import Preparation
+from batcher.runs.signals import heeded_signals, held_back
 
 DRAIN_S = 20.0
 PULSE_S = 0.5

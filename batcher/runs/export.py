@@ -11,8 +11,8 @@ from batcher.errors import InputError, OutputError
 from batcher.inputs import Dataset
 from batcher.outputs import Exported, Format
 from batcher.outputs import export as publish
-from batcher.run.directory import RunDirectory
-from batcher.run.rows import recalled, refuse_to_overwrite
+from batcher.runs.directory import RunDirectory
+from batcher.runs.rows import recalled, refuse_to_overwrite
 
 
 def export(

@@ -9,7 +9,7 @@ import pytest
 
 _SCRIPT = """
 import resource
-from batcher.run.descriptors import affordable_calls
+from batcher.runs.descriptors import affordable_calls
 resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
 print(affordable_calls({wanted}, {sockets}), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from batcher.providers import Bearer, provider_named
-from batcher.run import Callee
+from batcher.runs import Callee
 from tests.simulated import AT_ONCE, Place, Silent
 
 KEYS = tuple(f"id-{n:016}.secret-{n:016}" for n in (1, 2, 3))

@@ -12,7 +12,7 @@ from batcher.checkpoint import Checkpoint
 from batcher.errors import ConfigurationError, StorageError
 from batcher.job import PriceSpec
 from batcher.providers import Pricing
-from batcher.run.resume import Change, agree_on_prices
+from batcher.runs.resume import Change, agree_on_prices
 from tests.simulated import Place
 
 

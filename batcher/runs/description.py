@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 
 from batcher.errors import StorageError
-from batcher.run.directory import RunDirectory
+from batcher.runs.directory import RunDirectory
 
 
 class Description:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batcher.errors import StorageError
-from batcher.run import first_results
+from batcher.runs import first_results
 from tests.simulated import Place
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from batcher.errors import Interruption
-from batcher.run.signals import heeded_signals, interruptible
+from batcher.runs.signals import heeded_signals, interruptible
 
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 

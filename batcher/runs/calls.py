@@ -19,12 +19,12 @@ from batcher.job import JobSpec
 from batcher.observe import AttemptLog, EventLog, Tally, Watcher, Watchers
 from batcher.providers import Pricing
 from batcher.records import Attempt, Request
-from batcher.run.calling import Callee, Hearers, Terms, Timing, open_executor
-from batcher.run.ceilings import Progress, spending
-from batcher.run.description import Description
-from batcher.run.directory import RunDirectory
-from batcher.run.live import LiveRun
-from batcher.run.prepare import Preparation
+from batcher.runs.calling import Callee, Hearers, Terms, Timing, open_executor
+from batcher.runs.ceilings import Progress, spending
+from batcher.runs.description import Description
+from batcher.runs.directory import RunDirectory
+from batcher.runs.live import LiveRun
+from batcher.runs.prepare import Preparation
 
 
 @dataclass(frozen=True, slots=True)

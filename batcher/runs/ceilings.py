@@ -15,7 +15,7 @@ from batcher.errors import ConfigurationError, Halt
 from batcher.job import CeilingSpec, JobSpec
 from batcher.money import Money, money_of
 from batcher.providers import Pricing
-from batcher.records import Counts
+from batcher.recorded import Counts
 
 SPENT_COST = "spent_cost"
 SPENT_TOKENS = "spent_tokens"

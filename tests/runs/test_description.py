@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from batcher.run.description import Description, counted_rows
-from batcher.run.directory import RunDirectory
+from batcher.runs.description import Description, counted_rows
+from batcher.runs.directory import RunDirectory
 
 
 def test_facts_are_added_and_changed_and_each_time_the_file_is_whole(tmp_path: Path) -> None:
