@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from batcher.cli.options import job_of, job_options
+from batcher.cli.options import choice_of, choice_options, job_of, job_options
 
 
 @click.command("check")
 @job_options
+@choice_options
 def command(**options: Any) -> None:
     """Read all of INPUT and report every bad row, without a call.
 
@@ -19,7 +20,7 @@ def command(**options: Any) -> None:
     """
     from batcher.runs import check
 
-    survey = check(job_of(options), sys.stdin.buffer, click.echo)
+    survey = check(job_of(options), sys.stdin.buffer, click.echo, choice_of(options))
     for line in survey.lines():
         click.echo(line)
     sys.exit(65 if survey.bad else 0)

@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from batcher.job import JobSpec
+    from batcher.runs import Choice
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -29,6 +30,7 @@ _PLACES = {
     "prompt_column": ("prompt", "prompt_column"),
     "messages_column": ("prompt", "messages_column"),
     "id_column": ("prompt", "id_column"),
+    "samples": ("sampling", "samples"),
     "concurrency": ("limits", "concurrency"),
     "max_concurrency": ("limits", "max_concurrency"),
     "rpm": ("limits", "rpm"),
@@ -96,6 +98,24 @@ def job_options(command: Command) -> Command:
     return command
 
 
+def choice_options(command: Command) -> Command:
+    """Add the options that choose rows to begin with."""
+    for option in reversed(_CHOICE):
+        command = option(command)
+    return command
+
+
+def choice_of(options: Mapping[str, Any]) -> Choice:
+    """Return the rows that a command's options choose.
+
+    Raises:
+        UsageError: the options contradict each other.
+    """
+    from batcher.runs import Choice
+
+    return Choice(options["limit"], options["sample"], options["seed"])
+
+
 def job_of(options: Mapping[str, Any]) -> JobSpec:
     """Make the job of a command's options, laid over its --job file.
 
@@ -120,6 +140,19 @@ def job_of(options: Mapping[str, Any]) -> JobSpec:
         raise UsageError("no input: name a file, a directory, a glob or -, or `input` in the job")
     return job
 
+
+_CHOICE = (
+    click.option(
+        "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows, for now."
+    ),
+    click.option(
+        "--sample",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Only N rows drawn at random, for now; a larger N holds the smaller.",
+    ),
+    click.option("--seed", type=int, metavar="S", help="What --sample draws by [0]."),
+)
 
 _OPTIONS = (
     click.argument("inputs", nargs=-1, metavar="INPUT..."),
@@ -151,6 +184,7 @@ _OPTIONS = (
     click.option("--prompt-column", metavar="NAME", help="The prompt's column [prompt]."),
     click.option("--messages-column", metavar="NAME", help="The messages' column [messages]."),
     click.option("--id-column", metavar="NAME", help="The id's column [id, custom_id]."),
+    click.option("--samples", type=int, metavar="N", help="Answers for each row, 1 to 1000 [1]."),
     click.option(
         "-c",
         "--concurrency",

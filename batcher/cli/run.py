@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batcher.cli.options import job_of, job_options
+from batcher.cli.options import choice_of, choice_options, job_of, job_options
 from batcher.cli.simulate import simulator_config, simulator_options
 from batcher.errors import DiskFullError, RowsPendingError, TooManyRowErrorsError
 
@@ -24,6 +24,7 @@ _COLLECT = (50_000, 20, 50)
 
 @click.command("run")
 @job_options
+@choice_options
 @click.option("--retry-errors", is_flag=True, help="Call rows again that ended in an error.")
 @click.option("-y", "--yes", is_flag=True, help="Go on after a changed job or input, unasked.")
 @click.option("--simulate", is_flag=True, help="Call a local simulator instead of a model.")
@@ -54,6 +55,7 @@ def command(**options: Any) -> None:
         consent=lambda change: _consent(change, given=options["yes"]),
         stdin=sys.stdin.buffer,
         retry_errors=options["retry_errors"],
+        choice=choice_of(options),
     )
     gc.freeze()
     gc.set_threshold(*_COLLECT)

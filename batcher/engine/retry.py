@@ -97,11 +97,19 @@ class _Row:
 
     def success(self, completion: Completion, now: float, cost: int | None) -> Success:
         of = self.request
-        return Success(of.row, of.id, of.key, completion, *self._end(now), cost, *self._unclear)
+        return Success(
+            *(of.row, of.id, of.key, completion, *self._end(now), cost, *self._unclear),
+            content=of.content,
+            sample=of.sample,
+        )
 
     def failure(self, problem: Problem, now: float) -> Failure:
         of = self.request
-        return Failure(of.row, of.id, of.key, problem, *self._end(now), None, *self._unclear)
+        return Failure(
+            *(of.row, of.id, of.key, problem, *self._end(now), None, *self._unclear),
+            content=of.content,
+            sample=of.sample,
+        )
 
     def _end(self, now: float) -> tuple[tuple[Attempt, ...], float, Source, int]:
         return tuple(self.attempts), now, self.request.source, self.unanswered_before

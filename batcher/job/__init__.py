@@ -4,6 +4,7 @@ from batcher.job.loading import load_job
 from batcher.job.spec import (
     EVERY_MODEL,
     RESERVED_PARAMETERS,
+    SAMPLES,
     CeilingSpec,
     JobSpec,
     LimitSpec,
@@ -11,11 +12,13 @@ from batcher.job.spec import (
     PriceSpec,
     PromptSpec,
     ProviderSpec,
+    SamplingSpec,
 )
 
 __all__ = [
     "EVERY_MODEL",
     "RESERVED_PARAMETERS",
+    "SAMPLES",
     "CeilingSpec",
     "JobSpec",
     "LimitSpec",
@@ -23,5 +26,6 @@ __all__ = [
     "PriceSpec",
     "PromptSpec",
     "ProviderSpec",
+    "SamplingSpec",
     "load_job",
 ]

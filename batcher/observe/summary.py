@@ -10,7 +10,7 @@ from batcher.limits import Concurrency
 from batcher.observe.cost import cost_lines
 from batcher.observe.tally import Tally
 from batcher.recorded import Counts
-from batcher.wording import counted
+from batcher.wording import counted, extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,8 @@ class Summary:
     """The end of a run: `counts` are of the whole run, `tally` and `wall_s` of this process.
 
     `pending` is None where the rows of the input were not counted to the end. `exported` is False
-    where the files could not be written before the run had to end.
+    where the files could not be written before the run had to end. Each of a row's `samples` is
+    counted for itself.
     """
 
     ended: str
@@ -31,6 +32,7 @@ class Summary:
     simulated: bool
     concurrency: Concurrency
     exported: bool = True
+    samples: int = 1
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
@@ -42,8 +44,8 @@ class Summary:
         if self.pending is None:
             yield f"  rows      {found}, the rest pending"
         else:
-            rows = counts.rows + self.pending
-            yield f"  rows      {rows:,}: {found}, {self.pending:,} pending"
+            of_all = extent(counts.rows + self.pending, self.samples)
+            yield f"  rows      {of_all}: {found}, {self.pending:,} pending"
         for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
             yield f"            {rows:,} {error_class}: {error_class.rule.hint}"
         if counts.truncated:

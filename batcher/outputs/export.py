@@ -34,7 +34,7 @@ _SINKS: Mapping[Format, OpenSink] = {
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was published, in rows; `pending` rows have no outcome yet and are in neither file."""
+    """What was published, in rows; `pending` ones have no outcome yet and are in neither file."""
 
     results: int
     errors: int
@@ -51,11 +51,13 @@ def export(
     *,
     format: Format = "parquet",  # noqa: A002 # the word of the command line
     metadata: Mapping[str, str],
+    samples: int = 1,
 ) -> Exported:
     """Join the input with its outcomes and publish both files in `directory`.
 
     `batches` have `schema`: row, id, source_file, source_line, source_text, and the struct
     `input` of the user's columns. Both they and `outcomes` come in ascending order of rows.
+    Each row has `samples` outcomes: that of sample s of row r is numbered r * samples + s.
     `metadata` goes into the Parquet files under its own keys. Memory stays flat; the same input
     and outcomes make the same bytes.
 
@@ -64,7 +66,7 @@ def export(
         StorageError: writing failed, or an outcome belongs to no row of the input.
     """
     open_sink = _SINKS[format]
-    planned = layout(schema)
+    planned = layout(schema, samples)
     results = errors = pending = 0
     names = f"results.{format}", f"errors.{format}"
     with (

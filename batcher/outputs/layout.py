@@ -1,12 +1,15 @@
 """The columns of both outputs: their names, types and order.
 
-`row` and `id` come first, then the input's columns, then ours. An input column that has the name
+`row` and `id` come first, and `sample` where each row has several; then the input's columns, then
+ours. An input column that has the name
 of one of ours in either file is called `input_<name>`, so that it has one name in both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -18,6 +21,8 @@ _FLOAT64: pa.DataType = pa.float64()
 _MOMENT: pa.DataType = pa.timestamp("us", "UTC")
 
 HEAD = pa.schema([("row", _INT64), ("id", _TEXT)])
+
+SAMPLE = pa.schema([("sample", _INT32)])
 
 ANSWER = pa.schema(
     [
@@ -74,39 +79,48 @@ _OURS = {*HEAD.names, *ANSWER.names, *ERROR.names, *SOURCE.names}
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The schemas of the two files for one input."""
+    """The schemas of the two files for one input, each of whose rows has so many `samples`."""
 
     results: pa.Schema
     errors: pa.Schema
+    samples: int = 1
 
 
-def layout(schema: pa.Schema) -> Layout:
+def layout(schema: pa.Schema, samples: int = 1) -> Layout:
     """Lay out both files for an input of `schema`, whose struct `input` holds the user's columns.
 
     All columns may be null, since a bad row has none; types and field metadata stay as they are.
     """
-    struct = schema.field("input").type
-    fields = [struct.field(index) for index in range(struct.num_fields)]
-    columns = [
-        field.with_name(name).with_nullable(nullable=True)
-        for field, name in zip(fields, _free_names([f.name for f in fields]), strict=True)
-    ]
+    head = [*HEAD, *(SAMPLE if samples > 1 else ())]
+    columns = input_columns(schema, {*_OURS, *(field.name for field in head)})
     return Layout(
-        results=pa.schema([*HEAD, *columns, *ANSWER]),
-        errors=pa.schema([*HEAD, *columns, *ERROR, *SOURCE]),
+        results=pa.schema([*head, *columns, *ANSWER]),
+        errors=pa.schema([*head, *columns, *ERROR, *SOURCE]),
+        samples=samples,
     )
 
 
-def _free_names(names: list[str]) -> list[str]:
+def input_columns(schema: pa.Schema, ours: AbstractSet[str]) -> list[pa.Field[Any]]:
+    """Return the user's columns as they stand in a file that has columns of `ours` as well."""
+    struct: Any = schema.field("input").type
+    fields = [struct.field(index) for index in range(struct.num_fields)]
+    names = _free_names([field.name for field in fields], ours)
+    return [
+        field.with_name(name).with_nullable(nullable=True)
+        for field, name in zip(fields, names, strict=True)
+    ]
+
+
+def _free_names(names: list[str], ours: AbstractSet[str]) -> list[str]:
     """Return the names that input columns have in the outputs, each only once."""
     # A column that can keep its name keeps it, also from one that would be renamed to it.
-    keepers = {name: names.index(name) for name in names if name not in _OURS}
-    taken = _OURS | keepers.keys()
+    keepers = {name: names.index(name) for name in names if name not in ours}
+    taken = ours | keepers.keys()
     free = []
     for index, name in enumerate(names):
         if keepers.get(name) != index:
             while name in taken:
                 name = f"input_{name}"  # noqa: PLW2901 # the prefix is repeated until it is free
-            taken.add(name)
+            taken |= {name}
         free.append(name)
     return free

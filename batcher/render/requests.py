@@ -36,12 +36,25 @@ Message = dict[str, object]
 _canonical = msgspec.json.Encoder(order="sorted")
 
 
-def request_key(row_id: str, body: Mapping[str, object]) -> str:
+def request_key(row_id: str, body: Mapping[str, object], sample: int = 0) -> str:
     """Return the idempotency key: 32 hex digits over the canonical JSON of id and body.
 
-    The same on every machine and under any order of keys.
+    The same on every machine and under any order of keys. The number of the sample counts beyond
+    the first, which has the key of a row's only answer: that stays when more are asked for.
     """
-    return _key_of(_canonical.encode((row_id, body)))
+    return _key_of(_canonical.encode((row_id, body, sample) if sample else (row_id, body)))
+
+
+def sampled(request: Request, sample: int, samples: int) -> Request:
+    """Return the request for sample number `sample` of the `samples` that a row gets.
+
+    `request` is the row's own, of the first sample and with the row's number.
+    """
+    return request._replace(
+        row=request.row * samples + sample,
+        key=request_key(request.id, request.body, sample) if sample else request.key,
+        sample=sample,
+    )
 
 
 def _key_of(canonical: bytes) -> str:

@@ -5,15 +5,18 @@ from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export_run
 from batcher.runs.head import first_results
 from batcher.runs.resume import Change
+from batcher.runs.selection import EVERY_ROW, Choice
 from batcher.runs.session import RunResult, Session
 from batcher.runs.status import Status, status_of
 from batcher.runs.survey import STAND_IN, Survey, check, preview
 from batcher.runs.verify import Verification, mend, verify
 
 __all__ = [
+    "EVERY_ROW",
     "STAND_IN",
     "Callee",
     "Change",
+    "Choice",
     "RunDirectory",
     "RunResult",
     "Session",

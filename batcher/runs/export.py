@@ -12,7 +12,7 @@ from batcher.inputs import Dataset
 from batcher.outputs import Exported, Format
 from batcher.outputs import export as publish
 from batcher.runs.directory import RunDirectory
-from batcher.runs.rows import recalled, refuse_to_overwrite
+from batcher.runs.rows import recalled, refuse_to_overwrite, samples_in
 
 
 def export(
@@ -30,14 +30,21 @@ def export(
             "command again to take up the change, or restore the files"
         )
     refuse_to_overwrite(dataset, to, {f"{name}.{file_format}" for name in ("results", "errors")})
+    settings = checkpoint.fact("settings")
     schema, batches = dataset.batches()
     metadata = {
         "batcher.version": batcher.__version__,
-        "batcher.job": json.dumps(checkpoint.fact("settings"), ensure_ascii=False),
+        "batcher.job": json.dumps(settings, ensure_ascii=False),
         "batcher.simulated": str(bool(checkpoint.fact("simulated"))).lower(),
     }
     return publish(
-        schema, batches, checkpoint.outcomes(), to, format=file_format, metadata=metadata
+        schema,
+        batches,
+        checkpoint.outcomes(),
+        to,
+        format=file_format,
+        metadata=metadata,
+        samples=samples_in(settings),
     )
 
 

@@ -36,6 +36,7 @@ from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
 from batcher.runs.resume import Consent, agree_on_prices, settle
 from batcher.runs.rows import input_facts, kept, open_dataset, refuse_to_overwrite
+from batcher.runs.selection import EVERY_ROW, Choice, Selection
 from batcher.runs.signals import interruptible
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
@@ -54,7 +55,7 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One `batcher run`: a job, whom to call, who watches, and how time passes."""
+    """One `batcher run`: a job, whom to call, who watches, which rows, and how time passes."""
 
     job: JobSpec
     callee: Callee
@@ -62,10 +63,11 @@ class Session:
     consent: Consent
     stdin: BinaryIO
     retry_errors: bool = False
+    choice: Choice = EVERY_ROW
     timing: Timing = REAL_TIME
 
     def run(self) -> RunResult:
-        """Call every row that is not done, record its outcome, and publish results and errors.
+        """Call every chosen row that is not done, record it, and publish results and errors.
 
         Raises:
             BatcherError: nothing more can be done; whatever was received is recorded.
@@ -75,7 +77,8 @@ class Session:
         check_ceilings(self.job, pricing)
         directory = run_directory(self.job.input, self.job.output.directory)
         directory.create()
-        prepare = Preparation(Renderer(self.job), time.time)
+        samples = self.job.sampling.samples
+        prepare = Preparation(Renderer(self.job), time.time, samples)
         since = time.monotonic()
         calls = affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1)
         with (
@@ -97,7 +100,11 @@ class Session:
             dataset = kept(dataset)
             checkpoint.remember(input=input_facts(dataset))
             fingerprint = dataset.fingerprint()
-            tally = Tally(total=counted_rows(directory, fingerprint))
+            rows = counted_rows(directory, fingerprint)
+            if rows is None and self.choice.sample is not None:
+                rows = dataset.count()
+            selection = Selection.of(self.choice, samples, rows)
+            tally = Tally(total=None if rows is None else selection.size(rows))
             description = Description(directory, self._facts(dataset, fingerprint))
             live = Calls(
                 self.job,
@@ -112,19 +119,29 @@ class Session:
                 description,
                 most=calls,
                 retry_errors=self.retry_errors,
+                selection=selection,
+                rows=rows,
             ).make()
             exported, interrupted = _exported(live, directory.path)
             if exported is not None:
-                tally.total = exported.results + exported.errors + exported.pending
+                rows = (exported.results + exported.errors + exported.pending) // samples
+                tally.total = selection.size(rows)
             counts = checkpoint.counts()
+            recorded, chosen = counts.rows, None
+            if self.choice != EVERY_ROW:
+                recorded = selection.held(checkpoint.done())
+                if rows is not None and counts.rows < rows * samples:
+                    chosen = selection.named(rows)
             if exported is not None and counts.rows != exported.results + exported.errors:
                 raise StorageError(
                     f"{directory.checkpoint} is damaged: it counts {counts.rows:,} rows and holds "
                     f"{exported.results + exported.errors:,}; `batcher verify` says more"
                 )
-            pending = None if tally.total is None else max(0, tally.total - counts.rows)
+            pending = None if tally.total is None else max(0, tally.total - recorded)
             description.add(
-                rows=tally.total,
+                rows=rows,
+                samples=samples,
+                chosen=chosen,
                 state="finished" if pending == 0 else "rows pending",
                 finished_at=_now(),
                 results=counts.results,
@@ -132,7 +149,7 @@ class Session:
                 pending=pending,
             )
         summary = Summary(
-            ended=_ended(live, interrupted, pending),
+            ended=_ended(live, interrupted, pending, chosen),
             counts=counts,
             pending=pending,
             tally=tally,
@@ -142,6 +159,7 @@ class Session:
             simulated=self._simulated,
             concurrency=live.executor.concurrency(fixed=self.job.limits.is_fixed),
             exported=exported is not None,
+            samples=samples,
         )
         return RunResult(summary, live.executor.halted, interrupted, live.disk_full)
 
@@ -181,7 +199,9 @@ def _exported(live: LiveRun, to: Path) -> tuple[Exported | None, signal.Signals 
     return exported, first.number if first else None
 
 
-def _ended(live: LiveRun, interrupted: signal.Signals | None, pending: int | None) -> str:
+def _ended(
+    live: LiveRun, interrupted: signal.Signals | None, pending: int | None, chosen: str | None
+) -> str:
     if live.disk_full:
         return (
             "The disk is full. Every answer that came is recorded; free space, then run the same "
@@ -191,7 +211,11 @@ def _ended(live: LiveRun, interrupted: signal.Signals | None, pending: int | Non
         return live.executor.halted.reason
     if interrupted is not None:
         return f"Stopped by {interrupted.name}; the same command goes on where it stopped."
-    return "Rows are pending; the same command goes on with them." if pending else "Done."
+    if pending:
+        return "Rows are pending; the same command goes on with them."
+    if chosen is not None:
+        return f"Done: {chosen}. The same command without this choice goes on with the rest."
+    return "Done."
 
 
 def _now() -> str:

@@ -17,6 +17,7 @@ from batcher.records import Failure, Request
 from batcher.render import Renderer
 from batcher.runs.prepare import Preparation
 from batcher.runs.rows import open_dataset
+from batcher.runs.selection import EVERY_ROW, Choice, Selection
 from batcher.wording import counted
 
 STAND_IN = "MODEL"
@@ -25,23 +26,27 @@ STAND_IN = "MODEL"
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What `check` found: rows, bad ones among them, and tokens as estimated."""
+    """What `check` found: rows, bad ones among them, and tokens as estimated, for all samples."""
 
     rows: int
     bad: int
     prompt_tokens: int
+    samples: int = 1
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
+        each = f", {self.samples:,} times each" if self.samples > 1 else ""
         yield f"{counted(self.rows, 'row')}, {self.bad:,} bad"
         yield (
-            f"about {self.prompt_tokens:,} prompt tokens in the good ones "
+            f"about {self.prompt_tokens:,} prompt tokens in the good ones{each} "
             "(estimated from their characters)"
         )
 
 
-def check(job: JobSpec, stdin: BinaryIO, report: Callable[[str], None]) -> Survey:
-    """Read and render everything; `report` a line for each bad row.
+def check(
+    job: JobSpec, stdin: BinaryIO, report: Callable[[str], None], choice: Choice = EVERY_ROW
+) -> Survey:
+    """Read and render every chosen row; `report` a line for each bad one.
 
     Raises:
         InputError, ConfigurationError: an input or the job is unusable as a whole.
@@ -49,7 +54,7 @@ def check(job: JobSpec, stdin: BinaryIO, report: Callable[[str], None]) -> Surve
     rows = bad = tokens = 0
     prepare = Preparation(Renderer(job, stand_in=STAND_IN), time.time)
     with Placement.alone() as placement:
-        for item in _prepared(job, prepare, stdin):
+        for item in _prepared(job, prepare, stdin, choice):
             rows += 1
             match item:
                 case Request():
@@ -61,11 +66,14 @@ def check(job: JobSpec, stdin: BinaryIO, report: Callable[[str], None]) -> Surve
                 case Failure():
                     bad += 1
                     report(_line(item))
-    return Survey(rows, bad, tokens)
+    samples = job.sampling.samples
+    return Survey(rows, bad, tokens * samples, samples)
 
 
-def preview(job: JobSpec, stdin: BinaryIO, rows: int) -> Iterator[dict[str, object]]:
-    """Yield the first `rows` rows as they would be sent, or why they cannot be.
+def preview(
+    job: JobSpec, stdin: BinaryIO, rows: int, choice: Choice = EVERY_ROW
+) -> Iterator[dict[str, object]]:
+    """Yield the first `rows` of the chosen rows as they would be sent, or why they cannot be.
 
     Where no model is named, STAND_IN is in its place, and the key, which would be another, None.
 
@@ -73,7 +81,7 @@ def preview(job: JobSpec, stdin: BinaryIO, rows: int) -> Iterator[dict[str, obje
         InputError, ConfigurationError: an input or the job is unusable as a whole.
     """
     prepare = Preparation(Renderer(job, stand_in=STAND_IN), time.time)
-    for item in islice(_prepared(job, prepare, stdin), rows):
+    for item in islice(_prepared(job, prepare, stdin, choice), rows):
         named = {"row": item.row, "id": item.id, "source": str(item.source)}
         match item:
             case Request():
@@ -87,10 +95,18 @@ def preview(job: JobSpec, stdin: BinaryIO, rows: int) -> Iterator[dict[str, obje
                 }
 
 
-def _prepared(job: JobSpec, prepare: Preparation, stdin: BinaryIO) -> Iterator[Request | Failure]:
+def _prepared(
+    job: JobSpec, prepare: Preparation, stdin: BinaryIO, choice: Choice
+) -> Iterator[Request | Failure]:
     with tempfile.TemporaryDirectory(prefix="batcher-") as spool:
         dataset = open_dataset(job, Path(spool), stdin)
-        yield from map(prepare, dataset.rows())
+        rows = None if choice.sample is None else dataset.count()
+        selection = Selection.of(choice, job.sampling.samples, rows)
+        for item in dataset.rows():
+            if selection.is_over(item.row):
+                return
+            if item.row in selection:
+                yield prepare(item)
 
 
 def _line(failure: Failure) -> str:

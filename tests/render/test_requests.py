@@ -507,7 +507,7 @@ def test_what_the_run_decides_may_stand_in_a_batch_line_that_agrees_and_is_not_s
 @pytest.mark.parametrize(
     ("own", "said"),
     [
-        ({"n": 2}, "`body.n`: one answer a row is kept"),
+        ({"n": 2}, "`body.n`: one answer a call is kept"),
         ({"n": "1"}, "`body.n`: "),
         ({"stream": True}, "`body.stream`: use --stream"),
         ({"stream": 1}, "`body.stream`: "),

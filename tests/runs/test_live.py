@@ -15,6 +15,7 @@ from batcher.checkpoint import Checkpoint, Reserve, RowSet
 from batcher.errors import DiskFullError, StorageError
 from batcher.records import Completion, Failure, Mark, Outcome, Prompt, Request, Unanswered, Usage
 from batcher.runs.live import LiveRun
+from batcher.runs.prepare import Preparation
 from tests.engines import Engine
 from tests.simulated import Place
 
@@ -263,12 +264,12 @@ async def test_large_rows_are_read_few_at_a_time(place: Place) -> None:
     with _live(place, calls, concurrency=64) as live:
         read: list[int] = []
 
-        def prepare(prompt: Prompt | Failure) -> Request | Failure:
-            read.append(prompt.row)
-            return prepared(prompt)
+        class Noting(Preparation):
+            def records(self, item: Prompt | Failure) -> Sequence[Request | Failure]:
+                read.append(item.row)
+                return super().records(item)
 
-        prepared = live.prepare
-        live.prepare = prepare  # type: ignore[assignment] # all that is asked of it
+        live.prepare = Noting(live.prepare.render, live.prepare.clock)
         requests = live._requests()
         await anext(requests)
         assert read == [0, 1]
