@@ -42,6 +42,7 @@ class Calls:
     checkpoint: Checkpoint
     dataset: Dataset
     prepare: Preparation
+
     tally: Tally
     description: Description
     _: KW_ONLY
@@ -83,7 +84,14 @@ class Calls:
             return Ahead(amount, remember, look_again)
 
         budget = spending(self.job, checkpoint.counts(), checkpoint.fact, put_down)
-        terms = Terms(self.most, self.pricing, budget, *checkpoint.unanswered())
+        terms = Terms(
+            self.most,
+            self.pricing,
+            budget,
+            *checkpoint.unanswered(),
+            checkpoint.invalid_answers(),
+            None,
+        )
         async with open_executor(
             self.job,
             self.callee,

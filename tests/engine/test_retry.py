@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from batcher.engine.admission import MAX_BACKOFF_S, RunStoppedError
 from batcher.engine.judgement import RESET_MARGIN_S
+from batcher.engine.policy.patience import MAX_AMBIGUOUS, Fallback, RetryPolicy
 from batcher.engine.policy.signal import Signal
 from batcher.engine.policy.spending import Ceiling, Spending
-from batcher.engine.retry import MAX_AMBIGUOUS, Fallback, Retrier, RetryPolicy
+from batcher.engine.retry import Retrier
 from batcher.errors import Action, ErrorClass, Problem, ProviderError
 from batcher.job import PriceSpec
 from batcher.providers import Pricing
@@ -365,7 +366,8 @@ def test_backoff_is_drawn_from_the_whole_of_a_doubling_range(failures: int, shar
 
     retrier = _world(uniform=uniform).retrier
     row = retrier._begun(REQUEST)
-    row.attempts.extend(Attempt(number, "r", 0.0, 0.0) for number in range(failures))
+    failed = Problem(ErrorClass.SERVER_ERROR, "down")
+    row.attempts.extend(Attempt(number, "r", 0.0, 0.0, failed) for number in range(failures))
     assert retrier._delay(row) == share * min(60, 2**failures)
     assert drawn == [(0, min(60, 2**failures))]
 
@@ -709,11 +711,3 @@ async def test_a_wish_says_how_often_its_row_failed_and_whether_it_may_be_lost_a
         await world.retrier._attempt(row, world._put)
     second = world.retrier._wish(row)
     assert (second.tries, second.last_chance) == (1, True)
-
-
-# --- the policy alone ---
-
-
-@given(most=st.integers(1, 10), unanswered=st.integers(0, 20))
-def test_a_row_is_sent_without_an_answer_as_often_as_allowed(most: int, unanswered: int) -> None:
-    assert RetryPolicy(max_ambiguous=most).forbids_another(unanswered) is (unanswered >= most)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from batcher.engine.admission import LEAST_ROWS
 from batcher.engine.policy.adaptive import AdaptiveLimit
 from batcher.engine.policy.limit import FixedLimit
+from batcher.engine.policy.patience import Fallback, RetryPolicy
 from batcher.engine.policy.spending import Ceiling, Spending
-from batcher.engine.retry import Fallback, RetryPolicy
 from batcher.errors import ErrorClass, Halt, Problem, ProviderError
 from batcher.executors import LocalExecutor
 from batcher.job import PriceSpec
