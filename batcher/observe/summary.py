@@ -54,8 +54,8 @@ class Summary:
         )
         if counts.repairs:
             yield (
-                f"            {counted(counts.repairs, 'repair')}: asked again, since an answer did "
-                "not hold what [output] wants"
+                f"            {counted(counts.repairs, 'repair')}: asked again, since an answer "
+                "did not hold what [output] wants"
             )
         if counts.ambiguous_attempts:
             yield (

@@ -145,7 +145,7 @@ async def open_executor(
         retrier = Retrier(
             admission,
             judge,
-            RetryPolicy(limits.max_attempts, repairs=2),
+            RetryPolicy(limits.max_attempts, repairs=job.output.repair_attempts),
             terms.pricing,
             hearers.on_attempt,
             Fallback(job.provider.models, frozenset(map(ErrorClass, job.provider.fallback_on))),

@@ -25,6 +25,7 @@ from batcher.runs.description import Description
 from batcher.runs.directory import RunDirectory
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
+from batcher.structured import Structure
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Calls:
     checkpoint: Checkpoint
     dataset: Dataset
     prepare: Preparation
-
+    structure: Structure | None
     tally: Tally
     description: Description
     _: KW_ONLY
@@ -90,7 +91,7 @@ class Calls:
             budget,
             *checkpoint.unanswered(),
             checkpoint.invalid_answers(),
-            None,
+            self.structure.read if self.structure else None,
         )
         async with open_executor(
             self.job,

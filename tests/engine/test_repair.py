@@ -122,7 +122,10 @@ async def test_a_valid_answer_is_the_outcome_with_the_value_it_holds() -> None:
 async def test_an_invalid_answer_is_asked_for_again_at_once_with_what_is_wrong() -> None:
     world = _world(_said("hm"), _said('{"a":1}'))
     outcome = await world.settle()
-    assert world.messages(1)[:2] == [*BODY["messages"], {"role": "assistant", "content": "hm"}]
+    assert world.messages(1)[:2] == [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "hm"},
+    ]
     assert world.messages(1)[2]["role"] == "user"
     assert "no object in 'hm'" in world.messages(1)[2]["content"]
     assert world.asked[1].key == "key-3"
@@ -174,7 +177,14 @@ async def test_without_repairs_the_first_invalid_answer_is_the_error() -> None:
 @in_virtual_time
 async def test_failures_of_the_endpoint_and_repairs_are_counted_apart() -> None:
     down = ProviderError(Problem(ErrorClass.SERVER_ERROR, "it failed", None, 500))
-    answers = [down, _said("one"), down, _said("two"), down, _said("{}")]
+    answers: list[ProviderError | Completion] = [
+        down,
+        _said("one"),
+        down,
+        _said("two"),
+        down,
+        _said("{}"),
+    ]
     world = _world(*answers, policy=RetryPolicy(max_attempts=8, repairs=2))
     outcome = await world.settle()
     assert isinstance(outcome, Success)

@@ -22,7 +22,18 @@ from batcher.engine.retry import Retrier
 from batcher.errors import Action, ErrorClass, Problem, ProviderError
 from batcher.job import PriceSpec
 from batcher.providers import Pricing
-from batcher.records import Attempt, Completion, Failure, Outcome, Request, Source, Success, Usage
+from batcher.records import (
+    Attempt,
+    Completion,
+    Failure,
+    InvalidAnswer,
+    Kept,
+    Outcome,
+    Request,
+    Source,
+    Success,
+    Usage,
+)
 from tests.engines import Engine, Notebook, in_virtual_time, middle
 from tests.overload import virtual
 
@@ -117,7 +128,8 @@ class _World:
         assert request is REQUEST
         self.reported.append((attempt, cost))
 
-    async def _put(self, outcome: Outcome) -> None:
+    async def _put(self, outcome: Kept) -> None:
+        assert not isinstance(outcome, InvalidAnswer)
         self.held_in_put.append(self.retrier.admission.held)
         self.put.append(outcome)
 
@@ -224,7 +236,8 @@ async def test_the_lane_has_room_before_the_completion_is_put() -> None:
     world = _world(COMPLETION)
     (lane,) = world.retrier.admission.lanes("m")
 
-    async def put(_outcome: Outcome) -> None:
+    async def put(_outcome: Kept) -> None:
+        assert not isinstance(_outcome, InvalidAnswer)
         assert lane.in_flight == 0
         world.held_in_put.append(world.retrier.admission.held)
 
@@ -641,7 +654,8 @@ async def test_a_bug_in_the_call_comes_out_as_it_is_and_is_not_tried_again() -> 
 async def test_an_outcome_that_cannot_be_put_comes_out_and_frees_its_permit() -> None:
     world = _world(COMPLETION)
 
-    async def put(_outcome: Outcome) -> None:
+    async def put(_outcome: Kept) -> None:
+        assert not isinstance(_outcome, InvalidAnswer)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
