@@ -24,6 +24,7 @@ class Preparation:
     def of(
         cls,
         job: JobSpec,
+        structure: Structure | None,
         provider: Provider,
         clock: Callable[[], float],
         *,
@@ -32,9 +33,8 @@ class Preparation:
         """Prepare rows as `job` wants it and `provider` takes it; see `Renderer` for `stand_in`.
 
         Raises:
-            ConfigurationError: a template, the schema or a field is wrong.
+            ConfigurationError: a template is wrong.
         """
-        structure = Structure.of(job.output)
         answer_format = None if structure is None else provider.answer_format(structure)
         return cls(Renderer(job, stand_in=stand_in, answer_format=answer_format), clock)
 

@@ -36,6 +36,7 @@ from batcher.runs.prepare import Preparation
 from batcher.runs.resume import Consent, agree_on_prices, settle
 from batcher.runs.rows import input_facts, kept, open_dataset, refuse_to_overwrite
 from batcher.runs.signals import interruptible
+from batcher.structured import Structure
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
 EXIT_S = 24.0
@@ -72,7 +73,8 @@ class Session:
         """
         pricing = pricing_of(self.job, self.callee)
         check_ceilings(self.job, pricing)
-        prepare = Preparation.of(self.job, self.callee.provider, time.time)
+        structure = Structure.of(self.job.output)
+        prepare = Preparation.of(self.job, structure, self.callee.provider, time.time)
         directory = run_directory(self.job.input, self.job.output.directory)
         directory.create()
         since = time.monotonic()
@@ -107,6 +109,7 @@ class Session:
                 checkpoint,
                 dataset,
                 prepare,
+                structure,
                 tally,
                 description,
                 most=calls,
