@@ -22,6 +22,7 @@ from batcher.outputs.layout import layout
 from batcher.outputs.parquet_sink import open_parquet
 from batcher.outputs.publication import Draft, drafts, writing
 from batcher.recorded import Recorded
+from batcher.structured import StructOf
 
 Format = Literal["parquet", "jsonl", "csv"]
 
@@ -51,20 +52,22 @@ def export(
     *,
     format: Format = "parquet",  # noqa: A002 # the word of the command line
     metadata: Mapping[str, str],
+    value: StructOf | None = None,
 ) -> Exported:
     """Join the input with its outcomes and publish both files in `directory`.
 
     `batches` have `schema`: row, id, source_file, source_line, source_text, and the struct
     `input` of the user's columns. Both they and `outcomes` come in ascending order of rows.
-    `metadata` goes into the Parquet files under its own keys. Memory stays flat; the same input
-    and outcomes make the same bytes.
+    `value` is what each answer holds, where the job wants one of known fields. `metadata` goes
+    into the Parquet files under its own keys. Memory stays flat; the same input and outcomes make
+    the same bytes.
 
     Raises:
         OutputError: the files cannot be created, or the format cannot hold a type of the input.
         StorageError: writing failed, or an outcome belongs to no row of the input.
     """
     open_sink = _SINKS[format]
-    planned = layout(schema)
+    planned = layout(schema, value)
     results = errors = pending = 0
     names = f"results.{format}", f"errors.{format}"
     with (

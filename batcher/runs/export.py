@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import batcher
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import InputError, OutputError
 from batcher.inputs import Dataset
+from batcher.job import OutputSpec
 from batcher.outputs import Exported, Format
 from batcher.outputs import export as publish
 from batcher.runs.directory import RunDirectory
 from batcher.runs.rows import recalled, refuse_to_overwrite
+from batcher.structured import StructOf, Structure
 
 
 def export(
@@ -37,8 +41,22 @@ def export(
         "batcher.simulated": str(bool(checkpoint.fact("simulated"))).lower(),
     }
     return publish(
-        schema, batches, checkpoint.outcomes(), to, format=file_format, metadata=metadata
+        schema,
+        batches,
+        checkpoint.outcomes(),
+        to,
+        format=file_format,
+        metadata=metadata,
+        value=value_of(checkpoint),
     )
+
+
+def value_of(checkpoint: CheckpointReader) -> StructOf | None:
+    """Return what each answer of a run holds, where its job wants one of known fields."""
+    settings = cast("Mapping[str, Any]", checkpoint.fact("settings") or {})
+    spec = OutputSpec(schema=settings.get("output.schema"), fields=settings.get("output.fields"))
+    structure = Structure.of(spec)
+    return None if structure is None else structure.kind
 
 
 def export_run(directory: RunDirectory, to: Path | None, file_format: Format) -> Exported:
