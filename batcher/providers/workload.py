@@ -125,10 +125,10 @@ class Workload:
             for count, prompt, most in self._of(model, ratios.get(model, TokenRatio())):
                 unbounded |= most is None and not shares
                 for length, share in (shares or {most or 0: 1.0}).items():
-                    output = length if most is None else min(length, most)
-                    band = pricing.band(model, round(prompt), output)
+                    answer = length if most is None else min(length, most)
+                    band = pricing.band(model, round(prompt), answer)
                     total = sums.setdefault(band, [0.0, 0.0, 0.0])
-                    for at, one in enumerate((1, prompt, output)):
+                    for at, one in enumerate((1, prompt, answer)):
                         total[at] += one * share * count
             order = pricing.prices.get(model, ())
             for band, (requests, tokens, output) in sorted(

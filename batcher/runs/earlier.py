@@ -33,7 +33,7 @@ class Earlier:
         return None if self.done is None else self.checkpoint.mark_before(self.done.first_missing())
 
     def keys(self, requests: Sequence[Request]) -> set[str]:
-        """Return the keys of those requests that are done, where the rows cannot be told by number."""
+        """Return the keys of requests that are done, where their numbers do not tell."""
         if self.done is not None:
             return set()
         return self.checkpoint.with_outcome(requests, errors_too=not self.retry_errors)

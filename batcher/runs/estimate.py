@@ -35,7 +35,7 @@ _RESULTS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """What an estimate goes by: `output_tokens` for each answer (None: what the run has had so far).
+    """What an estimate goes by: `output_tokens` an answer, None for those the run has had so far.
 
     `sample` rows of each model are counted by the tokenizer. With `retry_errors`, rows that ended
     in an error will be called again.

@@ -37,7 +37,10 @@ class Assumed:
             case "recorded":
                 return f"as long as those of {counted(self.results, 'result')} of this run"
             case "bound":
-                return "the longest there can be; --output-tokens N, or the first rows, tell better"
+                return (
+                    "as long as they can be; --output-tokens N, or a first run with --max-rows 50, "
+                    "tells better"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +231,7 @@ class Quote:
 
     def _costs(self) -> Iterator[str]:
         cost, unit = self.cost, self.pricing.unit
-        if len(self.portions) > 1:
+        if self.portions:
             yield from (f"            {line}" for line in self._table())
         about = "at most" if self.assumed.ground == "bound" else "about"
         if cost is not None and unit is not None:
@@ -252,15 +255,20 @@ class Quote:
             yield f"  spent     {amount(self.spent.cost)} {self.spent.currency} so far{more}"
 
     def _table(self) -> Iterator[str]:
-        rows = [_HEAD]
+        rows: list[tuple[str, ...]] = [_HEAD]
         for portion in self.portions:
             cost = "" if portion.cost is None else amount(round(portion.cost))
             output = "" if portion.output_tokens is None else f"{portion.output_tokens:,.0f}"
             figures = (f"{portion.requests:,.0f}", f"{portion.prompt_tokens:,.0f}", output, cost)
             rows.append((portion.model, *figures, portion.band.bounds if portion.band else ""))
+        if len(self.portions) > 1:
+            total = (f"{self.requests:,}", f"{self.prompt_tokens:,.0f}")
+            output = "" if self.output_tokens is None else f"{self.output_tokens:,.0f}"
+            cost = "" if self.cost is None else amount(round(self.cost))
+            rows.append(("total", *total, output, cost, ""))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for model, *figures, bounds in rows:
-            cells = [f"{cell:>{width}}" for cell, width in zip(figures, widths[1:-1], strict=True)]
+        for model, *values, bounds in rows:
+            cells = [f"{cell:>{width}}" for cell, width in zip(values, widths[1:-1], strict=True)]
             yield "  ".join([f"{model:{widths[0]}}", *cells, bounds]).rstrip()
 
     def _met(self, fit: Fit) -> str:
