@@ -18,11 +18,11 @@ from typing import Any
 from batcher.checkpoint import schema
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, damaged, translated
-from batcher.checkpoint.encoding import decoded
+from batcher.checkpoint.encoding import decoded, decoded_invalid
 from batcher.checkpoint.rowset import RowSet
 from batcher.errors import ErrorClass, StorageError
 from batcher.recorded import Counts, Recorded
-from batcher.records import Mark, Request
+from batcher.records import InvalidAnswer, Mark, Request
 
 # Row numbers read at a time: done rows mostly stand in long runs, which are added as such.
 _ROWS = 4096
@@ -31,6 +31,15 @@ KILLED_CALLS = "killed_calls"
 """The fact that says how many calls can have been in flight when processes were killed."""
 PRICES = "prices"
 """The fact that says in which `currency` costs are counted, and by whose prices (`priced_by`)."""
+
+# What the answers of no use of pending rows add to the sums.
+_OF_INVALID = {"attempts": "count(*) + coalesce(sum(repairs), 0)"} | {
+    name: f"coalesce(sum({name}), 0)"
+    for name in (
+        *("repairs", "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
+        "cost",
+    )
+}
 
 
 class CheckpointReader:
@@ -158,6 +167,23 @@ class CheckpointReader:
             found = self._reader.execute("SELECT key, calls, cost FROM unanswered").fetchall()
         return {key: calls for key, calls, _ in found}, {key: cost for key, _, cost in found}
 
+    def invalid_answers(self) -> dict[str, InvalidAnswer]:
+        """Return the latest answers that are of no use, of the pending rows that have one, by key.
+
+        Raises:
+            StorageError: one is not what was written.
+        """
+        answers: dict[str, InvalidAnswer] = {}
+        with translated(self.path):
+            for row in self._reader.execute("SELECT * FROM invalid_answers"):
+                answer = decoded_invalid(row)
+                if answer is None:
+                    raise damaged(
+                        self.path, f"an answer for the key {row[0]} is not what was written"
+                    )
+                answers[answer.key] = answer
+        return answers
+
     def counts(self) -> Counts:
         """Return the sums over the run, all of one moment."""
         with translated(self.path), _snapshot(self._reader):
@@ -168,6 +194,9 @@ class CheckpointReader:
             pending, pending_cost = self._reader.execute(
                 "SELECT coalesce(sum(calls), 0), coalesce(sum(cost), 0) FROM unanswered"
             ).fetchone()
+            invalid = self._reader.execute(
+                f"SELECT {', '.join(_OF_INVALID.values())} FROM invalid_answers"
+            ).fetchone()
             killed, prices = self.fact(KILLED_CALLS), self.fact(PRICES)
         errors = Counter[ErrorClass]()
         for error_class, _, rows, *_ in totals:
@@ -177,6 +206,8 @@ class CheckpointReader:
             name: sum(total[index] for total in totals)
             for index, name in enumerate(schema.SUMMED, start=4)
         }
+        for name, amount in zip(_OF_INVALID, invalid, strict=True):
+            sums[name] += amount
         sums["ambiguous_attempts"] += pending
         sums["possible_cost"] += pending_cost
         results = [(rows, priced) for error_class, _, rows, priced, *_ in totals if not error_class]

@@ -21,13 +21,15 @@ from batcher.engine.policy.breaker import Breaker
 from batcher.engine.policy.budget import Budget
 from batcher.engine.policy.lane import Account, Lane
 from batcher.engine.policy.limit import FixedLimit, Limit
+from batcher.engine.policy.patience import Fallback, RetryPolicy
 from batcher.engine.policy.spending import Spending
-from batcher.engine.retry import Fallback, OnAttempt, Retrier, RetryPolicy
+from batcher.engine.retry import OnAttempt, Read, Retrier
 from batcher.engine.room import Room
 from batcher.errors import ErrorClass, Halt
 from batcher.executors import LocalExecutor
 from batcher.job import JobSpec
 from batcher.providers import Auth, Pricing, Provider
+from batcher.records import InvalidAnswer
 from batcher.simulator import SimulatorConfig, serve
 
 
@@ -70,7 +72,8 @@ class Terms:
     """What calls must keep to: at most `calls` at once, ceilings, and prices.
 
     `unanswered` says by key how often earlier processes sent a row without a whole answer, and
-    `possible_costs` how many nanos that may have cost.
+    `possible_costs` how many nanos that may have cost; `invalid` has the latest answers of no use.
+    `read` finds in an answer what the job wants, where that is more than its text.
     """
 
     calls: int
@@ -78,6 +81,8 @@ class Terms:
     spending: Spending
     unanswered: Mapping[str, int]
     possible_costs: Mapping[str, int]
+    invalid: Mapping[str, InvalidAnswer]
+    read: Read | None
 
 
 @contextlib.asynccontextmanager
@@ -135,12 +140,14 @@ async def open_executor(
         retrier = Retrier(
             admission,
             judge,
-            RetryPolicy(limits.max_attempts),
+            RetryPolicy(limits.max_attempts, repairs=job.output.repair_attempts),
             terms.pricing,
             hearers.on_attempt,
             Fallback(job.provider.models, frozenset(map(ErrorClass, job.provider.fallback_on))),
             terms.unanswered,
             terms.possible_costs,
+            terms.invalid,
+            terms.read,
             timing.sleep,
             monotonic=timing.monotonic,
         )

@@ -37,6 +37,7 @@ from batcher.runs.prepare import Preparation
 from batcher.runs.resume import Consent, agree_on_prices, settle
 from batcher.runs.rows import input_facts, kept, open_dataset, refuse_to_overwrite
 from batcher.runs.signals import interruptible
+from batcher.structured import Structure
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
 EXIT_S = 24.0
@@ -75,6 +76,7 @@ class Session:
         check_ceilings(self.job, pricing)
         directory = run_directory(self.job.input, self.job.output.directory)
         directory.create()
+        structure = Structure.of(self.job.output)
         prepare = Preparation(Renderer(self.job), time.time)
         since = time.monotonic()
         calls = affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1)
@@ -108,6 +110,7 @@ class Session:
                 checkpoint,
                 dataset,
                 prepare,
+                structure,
                 tally,
                 description,
                 most=calls,

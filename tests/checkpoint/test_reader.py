@@ -13,10 +13,11 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.errors import StorageError
-from batcher.records import Failure, Mark, Request, Success, Usage
+from batcher.records import Failure, InvalidAnswer, Mark, Request, Success, Usage
 
 MakeSuccess = Callable[..., Success]
 MakeFailure = Callable[..., Failure]
+MakeInvalid = Callable[..., InvalidAnswer]
 MakeRequest = Callable[..., Request]
 Read = Callable[[CheckpointReader], object]
 
@@ -44,15 +45,21 @@ Read = Callable[[CheckpointReader], object]
             lambda checkpoint: checkpoint.done(),
             "its list of 5 rows is not that of the 4 it has",
         ),
+        (
+            "UPDATE invalid_answers SET repairs = 0",
+            lambda checkpoint: checkpoint.invalid_answers(),
+            "an answer for the key pending is not what was written",
+        ),
     ],
-    ids=["outcome", "mark", "fact", "sums"],
+    ids=["outcome", "mark", "fact", "sums", "invalid answer"],
 )
 def test_a_record_that_was_changed_is_an_error_that_names_it(
-    path: Path, success: MakeSuccess, sql: str, read: Read, named: str
+    path: Path, success: MakeSuccess, invalid: MakeInvalid, sql: str, read: Read, named: str
 ) -> None:
     """Fault 18: with the way out."""
     with Checkpoint.open(path) as checkpoint:
         checkpoint.write([success(row) for row in range(5)], [Mark(2, 0, 3, 40)])
+        checkpoint.write([invalid("pending", repairs=1)])
         checkpoint.remember(settings={"model": "m"})
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(sql)
@@ -86,6 +93,28 @@ def test_calls_without_an_answer_are_counted_until_their_row_has_an_outcome(
         assert checkpoint.unanswered() == ({"key-id-2": 1}, {"key-id-2": 0})
         counts = checkpoint.counts()
         assert (counts.ambiguous_attempts, counts.possible_cost, counts.cost) == (3, 12, 3)
+
+
+def test_invalid_answers_are_kept_and_counted_until_their_row_has_an_outcome(
+    path: Path, success: MakeSuccess, invalid: MakeInvalid
+) -> None:
+    """The next process asks again from there, and what they cost is never forgotten."""
+    last = invalid("key-id-1", "hm?", repairs=1, cost=7)
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write([success(0), invalid("key-id-1", cost=3), invalid("key-id-2")])
+        checkpoint.write([last])
+    with Checkpoint.open(path) as checkpoint:
+        assert checkpoint.invalid_answers() == {
+            "key-id-1": last,
+            "key-id-2": invalid("key-id-2"),
+        }
+        counts = checkpoint.counts()
+        assert (counts.attempts, counts.repairs, counts.cost) == (1 + 2 + 1, 1, 7)
+        assert (counts.prompt_tokens, counts.rows) == (30, 1)
+        checkpoint.write([replace(success(1), answered_before=2, repairs=2, cost=9)])
+        assert list(checkpoint.invalid_answers()) == ["key-id-2"]
+        counts = checkpoint.counts()
+        assert (counts.attempts, counts.repairs, counts.cost) == (1 + 3 + 1, 2, 9)
 
 
 def test_costs_are_summed_and_results_without_one_are_counted(
