@@ -18,9 +18,12 @@ def command(**options: Any) -> None:
 
     Ends with 65 if there are bad rows, else with 0 and an estimate of the prompt tokens.
     """
+    from batcher.cli.callee import environment, provider_of
     from batcher.runs import check
 
-    survey = check(job_of(options), sys.stdin.buffer, click.echo, choice_of(options))
+    job = job_of(options)
+    provider = provider_of(job.provider, environment())
+    survey = check(job, provider, sys.stdin.buffer, click.echo, choice_of(options))
     for line in survey.lines():
         click.echo(line)
     sys.exit(65 if survey.bad else 0)

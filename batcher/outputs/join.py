@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from batcher.errors import StorageError
 from batcher.outputs.columns import array, by_column
-from batcher.outputs.layout import ANSWER, ERROR, HEAD, SAMPLE, SOURCE, Layout
+from batcher.outputs.layout import ERROR, HEAD, SAMPLE, SOURCE, Layout
 from batcher.recorded import Recorded
 
 # Rows joined at a time, however large the batches of the input; fewer where their answers have
@@ -147,7 +147,7 @@ def _most_records(batch: pa.RecordBatch, samples: int) -> int:
 
 
 def _text(outcome: Recorded) -> int:
-    texts = (outcome.response, outcome.reasoning, outcome.tool_calls)
+    texts = (outcome.response, outcome.reasoning, outcome.tool_calls, outcome.output)
     return sum(len(text) for text in texts if text)
 
 
@@ -165,10 +165,10 @@ def _divide(
 
 
 def _results(piece: pa.RecordBatch, answered: Sequence[Recorded], layout: Layout) -> pa.RecordBatch:
-    columns = by_column(answered)
+    columns = by_column(answered, layout.value)
     rows = take_rows(piece, [outcome.row // layout.samples for outcome in answered])
     check_ids(rows, columns["id"])
-    ours = [array(columns[field.name], field.type) for field in ANSWER]
+    ours = [array(columns[field.name], field.type) for field in layout.answer]
     head = _head(rows, answered, layout)
     return pa.RecordBatch.from_arrays([*head, *user_columns(rows), *ours], schema=layout.results)
 

@@ -10,23 +10,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batcher.outputs.columns import array, by_column
-from batcher.outputs.layout import ANSWER, ERROR, SAMPLE
+from batcher.outputs.layout import ERROR, SAMPLE, answer_schema
 from batcher.recorded import Recorded
+from batcher.structured import StructOf
 from batcher.wording import counted
 
 _BATCH_ROWS = 4096
 
 
-def problems(path: Path, outcomes: Iterator[Recorded] | None, samples: int = 1) -> Iterator[str]:
+def problems(
+    path: Path,
+    outcomes: Iterator[Recorded] | None,
+    value: StructOf | None = None,
+    samples: int = 1,
+) -> Iterator[str]:
     """Yield a sentence for each thing that is wrong with the results or errors at `path`.
 
     Every page is read against its checksum. `outcomes` are those that the file should hold, in row
-    order; None compares nothing. With several `samples`, each of a row's has its own. Memory stays
-    flat.
+    order; None compares nothing. `value` and `samples` are as in `export`. Memory stays flat.
     """
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            yield from _compared(path.name, file, outcomes, samples)
+            yield from _compared(path.name, file, outcomes, value, samples)
     except FileNotFoundError:
         yield f"{path.name} is missing"
     # KeyError: it lacks a column of ours.
@@ -35,7 +40,11 @@ def problems(path: Path, outcomes: Iterator[Recorded] | None, samples: int = 1) 
 
 
 def _compared(
-    name: str, file: pq.ParquetFile, outcomes: Iterator[Recorded] | None, samples: int
+    name: str,
+    file: pq.ParquetFile,
+    outcomes: Iterator[Recorded] | None,
+    value: StructOf | None,
+    samples: int,
 ) -> Iterator[str]:
     expected = None if outcomes is None else _Expected(outcomes)
     last = -1
@@ -46,7 +55,8 @@ def _compared(
             return
         last = numbers[-1]
         if expected is not None:
-            yield from _differences(name, batch, numbers, expected.up_to(numbers))
+            found = expected.up_to(numbers)
+            yield from _differences(name, batch, numbers, found, value)
     if expected is not None:
         expected.finish()
         if expected.missing:
@@ -94,16 +104,20 @@ class _Expected:
 
 
 def _differences(
-    name: str, batch: pa.RecordBatch, numbers: list[int], found: dict[int, Recorded]
+    name: str,
+    batch: pa.RecordBatch,
+    numbers: list[int],
+    found: dict[int, Recorded],
+    value: StructOf | None,
 ) -> Iterator[str]:
     """Say which columns of ours are not as recorded; the input's are no business of ours."""
     if not found:
         return
-    ours = ANSWER if "response" in batch.schema.names and "key" in batch.schema.names else ERROR
+    ours = answer_schema(value) if "key" in batch.schema.names else ERROR
     places = pa.array([place for place, number in enumerate(numbers) if number in found])
     # Not the input's columns too: Arrow cannot take from all types.
     held = batch.select(["id", *ours.names]).take(places)
-    columns = by_column(list(found.values()))
+    columns = by_column(list(found.values()), value)
     columns["failed_at"] = columns["finished_at"]
     for field in (pa.field("id", pa.string()), *ours):
         wanted: pa.Array[Any] = array(columns[field.name], field.type)

@@ -2,8 +2,10 @@
 
 from batcher.runs.calling import Callee
 from batcher.runs.directory import RunDirectory
+from batcher.runs.estimate import Assumptions, Estimator
 from batcher.runs.export import export_run
 from batcher.runs.head import first_results
+from batcher.runs.quote import Quote
 from batcher.runs.resume import Change
 from batcher.runs.selection import EVERY_ROW, Choice
 from batcher.runs.session import RunResult, Session
@@ -14,9 +16,12 @@ from batcher.runs.verify import Verification, mend, verify
 __all__ = [
     "EVERY_ROW",
     "STAND_IN",
+    "Assumptions",
     "Callee",
     "Change",
     "Choice",
+    "Estimator",
+    "Quote",
     "RunDirectory",
     "RunResult",
     "Session",

@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from batcher.errors import ErrorClass, Problem, RowError
+from batcher.job import JobSpec
+from batcher.providers import Provider
 from batcher.records import Failure, Prompt, Request
 from batcher.render import Renderer, sampled
+from batcher.structured import Structure
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,25 @@ class Preparation:
             return [sampled(prepared, sample, count) for sample in range(count)]
         first = prepared.row * count
         return [replace(prepared, row=first + s, sample=s) for s in range(count)]
+
+    @classmethod
+    def of(
+        cls,
+        job: JobSpec,
+        structure: Structure | None,
+        provider: Provider,
+        clock: Callable[[], float],
+        *,
+        stand_in: str | None = None,
+    ) -> Preparation:
+        """Prepare rows as `job` wants it and `provider` takes it; see `Renderer` for `stand_in`.
+
+        Raises:
+            ConfigurationError: a template is wrong.
+        """
+        answer_format = None if structure is None else provider.answer_format(structure)
+        renderer = Renderer(job, stand_in=stand_in, answer_format=answer_format)
+        return cls(renderer, clock, job.sampling.samples)
 
     def __call__(self, item: Prompt | Failure) -> Request | Failure:
         """Return the request that the row asks for, or why it cannot be one."""

@@ -12,12 +12,12 @@ from typing import BinaryIO
 
 from batcher.checkpoint import Placement
 from batcher.job import JobSpec
-from batcher.providers import estimate_tokens
+from batcher.providers import Provider, estimate_tokens
 from batcher.records import Failure, Request
-from batcher.render import Renderer
 from batcher.runs.prepare import Preparation
 from batcher.runs.rows import open_dataset
 from batcher.runs.selection import EVERY_ROW, Choice, Selection
+from batcher.structured import Structure
 from batcher.wording import counted
 
 STAND_IN = "MODEL"
@@ -44,7 +44,11 @@ class Survey:
 
 
 def check(
-    job: JobSpec, stdin: BinaryIO, report: Callable[[str], None], choice: Choice = EVERY_ROW
+    job: JobSpec,
+    provider: Provider,
+    stdin: BinaryIO,
+    report: Callable[[str], None],
+    choice: Choice = EVERY_ROW,
 ) -> Survey:
     """Read and render every chosen row; `report` a line for each bad one.
 
@@ -52,7 +56,7 @@ def check(
         InputError, ConfigurationError: an input or the job is unusable as a whole.
     """
     rows = bad = tokens = 0
-    prepare = Preparation(Renderer(job, stand_in=STAND_IN), time.time)
+    prepare = Preparation.of(job, Structure.of(job.output), provider, time.time, stand_in=STAND_IN)
     with Placement.alone() as placement:
         for item in _prepared(job, prepare, stdin, choice):
             rows += 1
@@ -71,16 +75,16 @@ def check(
 
 
 def preview(
-    job: JobSpec, stdin: BinaryIO, rows: int, choice: Choice = EVERY_ROW
+    job: JobSpec, provider: Provider, stdin: BinaryIO, rows: int, choice: Choice = EVERY_ROW
 ) -> Iterator[dict[str, object]]:
-    """Yield the first `rows` of the chosen rows as they would be sent, or why they cannot be.
+    """Yield the first `rows` of the chosen rows as they would be sent to `provider`, or why not.
 
     Where no model is named, STAND_IN is in its place, and the key, which would be another, None.
 
     Raises:
         InputError, ConfigurationError: an input or the job is unusable as a whole.
     """
-    prepare = Preparation(Renderer(job, stand_in=STAND_IN), time.time)
+    prepare = Preparation.of(job, Structure.of(job.output), provider, time.time, stand_in=STAND_IN)
     for item in islice(_prepared(job, prepare, stdin, choice), rows):
         named = {"row": item.row, "id": item.id, "source": str(item.source)}
         match item:

@@ -11,6 +11,7 @@ from batcher.errors import StorageError
 from batcher.outputs import output_problems
 from batcher.recorded import Counts
 from batcher.runs.directory import RunDirectory
+from batcher.runs.export import value_of
 from batcher.runs.rows import samples_in
 
 
@@ -64,6 +65,7 @@ def verify(directory: RunDirectory) -> Verification:
     """
     found = tuple(checkpoint_problems(directory.checkpoint))
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
+        value = value_of(checkpoint)
         samples = 1
         # Where it is damaged, that is among what was found.
         with contextlib.suppress(StorageError):
@@ -76,6 +78,7 @@ def verify(directory: RunDirectory) -> Verification:
                 None
                 if found
                 else (o for o in checkpoint.outcomes() if (o.error_class is not None) is failed),
+                None if failed else value,
                 samples,
             )
         ]
