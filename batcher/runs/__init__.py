@@ -3,7 +3,7 @@
 from batcher.runs.calling import Callee
 from batcher.runs.directory import RunDirectory
 from batcher.runs.estimate import Assumptions, Estimator
-from batcher.runs.export import export_run
+from batcher.runs.export import export_run, vote_run
 from batcher.runs.head import first_results
 from batcher.runs.quote import Quote
 from batcher.runs.resume import Change
@@ -35,4 +35,5 @@ __all__ = [
     "preview",
     "status_of",
     "verify",
+    "vote_run",
 ]
