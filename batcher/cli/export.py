@@ -61,4 +61,4 @@ def command(
     errors = exported.errors_path or f"not in a dataset: see {run.errors}"
     click.echo(f"{counted(exported.errors, 'error')}    {errors}")
     if exported.pending:
-        click.echo(f"{counted(exported.pending, 'row')} pending")
+        click.echo(f"{exported.pending:,} pending")
