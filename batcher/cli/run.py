@@ -41,7 +41,7 @@ def command(**options: Any) -> None:
     from batcher.runs import Session
     from batcher.simulator import SIMULATED_MODEL
 
-    job = job_of(options)
+    job, choice = job_of(options), choice_of(options)
     if options["simulate"]:
         job = job.with_model(job.provider.model or SIMULATED_MODEL)
         callee = simulated_callee(job.provider, simulator_config(options))
@@ -55,7 +55,7 @@ def command(**options: Any) -> None:
         consent=lambda change: _consent(change, given=options["yes"]),
         stdin=sys.stdin.buffer,
         retry_errors=options["retry_errors"],
-        choice=choice_of(options),
+        choice=choice,
     )
     gc.freeze()
     gc.set_threshold(*_COLLECT)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from batcher.errors import ConfigurationError, ErrorClass, RowError
 from batcher.job import JobSpec, PromptSpec, ProviderSpec
 from batcher.records import Prompt, Request, Source
-from batcher.render import BATCH_URLS, ROLES, Renderer, request_key
+from batcher.render import BATCH_URLS, ROLES, Renderer, request_key, sampled
 
 SOURCE = Source("prompts.jsonl", 18)
 USER = {"role": "user", "content": "hi"}
@@ -728,3 +728,18 @@ def test_any_row_becomes_a_request_of_plain_json_or_a_row_error(columns: dict[st
             continue
         assert json.loads(json.dumps(request.body, allow_nan=False)) == request.body
         assert request.key == _render(columns, job).key
+
+
+def test_the_first_sample_has_the_key_of_an_only_one_and_each_other_its_own() -> None:
+    """So that more samples can be asked for later."""
+    source = Source("prompts.jsonl", 1)
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+    request = Request(7, "a", request_key("a", body), body, source, size=9, content="c")
+    made = [sampled(request, sample, 3) for sample in range(3)]
+    assert made[0] == request._replace(row=21)
+    assert [(one.row, one.sample, one.key) for one in made[1:]] == [
+        (22, 1, request_key("a", body, 1)),
+        (23, 2, request_key("a", body, 2)),
+    ]
+    assert len({one.key for one in made}) == 3
+    assert all(one.body is body for one in made)
