@@ -15,6 +15,7 @@ _PROVIDERS = (
         base_url_variables=("ZHIPUAI_BASE_URL",),
         key_variables=("ZHIPUAI_API_KEY",),
         sends_request_id=True,
+        has_tokenizer=True,
     ),
     # https://docs.z.ai/api-reference
     Provider(
@@ -23,6 +24,7 @@ _PROVIDERS = (
         base_url_variables=("ZAI_BASE_URL",),
         key_variables=("ZAI_API_KEY",),
         sends_request_id=True,
+        has_tokenizer=True,
     ),
     # https://platform.openai.com/docs/api-reference/chat
     Provider(

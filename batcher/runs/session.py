@@ -85,7 +85,7 @@ class Session:
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
             dataset = open_dataset(self.job, directory.path, self.stdin)
-            refuse_to_overwrite(dataset, directory.path, WRITTEN)
+            refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
             agree_on_prices(checkpoint, pricing)
             settle(
                 checkpoint,
