@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from batcher.cli.options import run_directory
+
 
 @click.command("export")
-@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False))
+@run_directory
 @click.option(
     "--format",
     "file_format",
