@@ -12,8 +12,10 @@ from batcher import __version__
 from batcher.providers.answer import decode_body
 from batcher.providers.envelope import Envelope
 from batcher.providers.stream import StreamedAnswer
+from batcher.providers.strict_schema import is_strict
 from batcher.providers.token_count import decode_count
 from batcher.records import Completion, Request
+from batcher.structured import AnswerFormat, Structure
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +24,11 @@ class Provider:
 
     `base_url_variables` and `key_variables` are the environment variables that may hold address
     and key, the first one wins; with an S behind it, one of the latter may hold several keys. The
-    two switches are all in which the dialects differ on sending; answers are read alike, since
-    each provider has been seen to answer as another does. `has_tokenizer` says whether it counts
-    the tokens of a prompt without a completion, and unpaid.
+    switches are all in which the dialects differ on sending; answers are read alike, since each
+    provider has been seen to answer as another does. With `takes_schema` it heeds a JSON Schema in
+    `response_format` (others ignore it in silence, section 1), with `shows_schema` the model also
+    gets to see it. `has_tokenizer` says whether it counts the tokens of a prompt without a
+    completion, and unpaid.
     """
 
     name: str
@@ -33,6 +37,8 @@ class Provider:
     key_variables: tuple[str, ...]
     sends_request_id: bool = False
     asks_for_usage: bool = False
+    takes_schema: bool = False
+    shows_schema: bool = False
     has_tokenizer: bool = False
 
     @property
@@ -55,6 +61,18 @@ class Provider:
             if self.asks_for_usage:
                 body["stream_options"] = {"include_usage": True}
         return msgspec.json.encode(body)
+
+    def answer_format(self, structure: Structure) -> AnswerFormat:
+        """Return how answers of a structure are asked for here."""
+        schema = structure.schema
+        named = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
+        return AnswerFormat(
+            {"type": "json_schema", "json_schema": named}
+            if self.takes_schema
+            else {"type": "json_object"},
+            structure.instructions,
+            shown=self.shows_schema,
+        )
 
     def encode_count(self, request: Request) -> bytes:
         """Return the JSON body that asks for the tokens of a request's messages (section 10)."""
