@@ -8,18 +8,21 @@ from typing import Any
 import click
 
 from batcher.cli.options import job_of, job_options
+from batcher.cli.topics import ByTopic
 
 
-@click.command("check")
+@click.command("check", cls=ByTopic)
 @job_options
 def command(**options: Any) -> None:
     """Read all of INPUT and report every bad row, without a call.
 
     Ends with 65 if there are bad rows, else with 0 and an estimate of the prompt tokens.
     """
+    from batcher.cli.callee import environment, provider_of
     from batcher.runs import check
 
-    survey = check(job_of(options), sys.stdin.buffer, click.echo)
+    job = job_of(options)
+    survey = check(job, provider_of(job.provider, environment()), sys.stdin.buffer, click.echo)
     for line in survey.lines():
         click.echo(line)
     sys.exit(65 if survey.bad else 0)

@@ -22,6 +22,7 @@ from batcher.outputs.layout import layout
 from batcher.outputs.partitions import Bounds, Partitions
 from batcher.outputs.publication import publication
 from batcher.recorded import Recorded
+from batcher.structured import StructOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ def export(
     *,
     format: Format = "parquet",  # noqa: A002 # the word of the command line
     metadata: Mapping[str, str],
+    value: StructOf | None = None,
     partition_rows: int | None = None,
     origin: Origin | None = None,
 ) -> Exported:
@@ -54,9 +56,10 @@ def export(
 
     `batches` have `schema`: row, id, source_file, source_line, source_text, and the struct
     `input` of the user's columns. Both they and `outcomes` come in ascending order of rows.
-    `metadata` goes into the Parquet files under its own keys. With `partition_rows`, each output
-    has files of at most so many rows. With an `origin` the results get the card of a dataset.
-    Memory stays flat; the same input and outcomes make the same bytes.
+    `value` is what each answer holds, where the job wants one of known fields. `metadata` goes
+    into the Parquet files under its own keys. With `partition_rows`, each output has files of at
+    most so many rows. With an `origin` the results get the card of a dataset. Memory stays flat;
+    the same input and outcomes make the same bytes.
 
     Raises:
         OutputError: the files cannot be created, or the format cannot hold a type of the input.
@@ -64,7 +67,7 @@ def export(
     """
     kind = kind_of(format, partitioned=partition_rows is not None)
     bounds = Bounds(partition_rows, kind.most_bytes)
-    planned = layout(schema)
+    planned = layout(schema, value)
     failed = pending = 0
     figures = Figures()
     if origin is not None:

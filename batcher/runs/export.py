@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import batcher
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import InputError, OutputError, StorageError
 from batcher.inputs import Dataset
+from batcher.job import OutputSpec
 from batcher.outputs import Exported, Format, Origin, kind_of
 from batcher.outputs import export as publish
 from batcher.runs.directory import RunDirectory
 from batcher.runs.rows import recalled, refuse_to_overwrite
+from batcher.structured import StructOf, Structure
 
 
 def export(
@@ -52,7 +55,16 @@ def export(
         metadata=metadata,
         partition_rows=partition_rows,
         origin=origin,
+        value=value_of(checkpoint),
     )
+
+
+def value_of(checkpoint: CheckpointReader) -> StructOf | None:
+    """Return what each answer of a run holds, where its job wants one of known fields."""
+    settings = cast("Mapping[str, Any]", checkpoint.fact("settings") or {})
+    spec = OutputSpec(schema=settings.get("output.schema"), fields=settings.get("output.fields"))
+    structure = Structure.of(spec)
+    return None if structure is None else structure.kind
 
 
 def export_run(

@@ -24,7 +24,6 @@ from batcher.inputs import Dataset
 from batcher.job import JobSpec
 from batcher.observe import Summary, Tally, Watcher
 from batcher.outputs import Exported
-from batcher.render import Renderer
 from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
 from batcher.runs.calls import Calls
 from batcher.runs.ceilings import check_ceilings
@@ -37,6 +36,7 @@ from batcher.runs.prepare import Preparation
 from batcher.runs.resume import Consent, agree_on_prices, settle
 from batcher.runs.rows import input_facts, kept, open_dataset, refuse_to_overwrite
 from batcher.runs.signals import interruptible
+from batcher.structured import Structure
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
 EXIT_S = 24.0
@@ -73,9 +73,10 @@ class Session:
         """
         pricing = pricing_of(self.job, self.callee)
         check_ceilings(self.job, pricing)
+        structure = Structure.of(self.job.output)
+        prepare = Preparation.of(self.job, structure, self.callee.provider, time.time)
         directory = run_directory(self.job.input, self.job.output.directory)
         directory.create()
-        prepare = Preparation(Renderer(self.job), time.time)
         since = time.monotonic()
         calls = affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1)
         with (
@@ -108,6 +109,7 @@ class Session:
                 checkpoint,
                 dataset,
                 prepare,
+                structure,
                 tally,
                 description,
                 most=calls,
