@@ -126,3 +126,23 @@ def test_a_file_in_the_place_of_the_data_is_an_output_error(
     (tmp_path / "data").write_bytes(b"")
     with pytest.raises(OutputError, match=r"cannot create .*data: File exists"):
         publish()
+
+
+def test_the_card_takes_its_name_after_the_data_that_it_counts(
+    publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then that of the dataset before refuses data of another number of rows."""
+    named: list[str] = []
+    replace = Path.replace
+
+    def replaced(path: Path, target: Path) -> Path:
+        named.append(Path(target).name)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", replaced)
+    publish(partition_rows=3)
+    assert named == [
+        "train-00000-of-00002.parquet",
+        "train-00001-of-00002.parquet",
+        "README.md",
+    ]
