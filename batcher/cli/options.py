@@ -29,6 +29,8 @@ _PLACES = {
     "prompt_column": ("prompt", "prompt_column"),
     "messages_column": ("prompt", "messages_column"),
     "id_column": ("prompt", "id_column"),
+    "images_from": ("prompt", "images_from"),
+    "tools_column": ("prompt", "tools_column"),
     "concurrency": ("limits", "concurrency"),
     "max_concurrency": ("limits", "max_concurrency"),
     "rpm": ("limits", "rpm"),
@@ -112,6 +114,8 @@ def job_of(options: Mapping[str, Any]) -> JobSpec:
             flags.setdefault(table, {})[key] = options[name]
     if options["params"]:
         flags["parameters"] = dict(options["params"])
+    if options["image_columns"]:
+        flags.setdefault("prompt", {})["image_columns"] = list(options["image_columns"])
     if options["inputs"]:
         flags["input"] = list(options["inputs"])
     job_file = options["job"]
@@ -151,6 +155,21 @@ _OPTIONS = (
     click.option("--prompt-column", metavar="NAME", help="The prompt's column [prompt]."),
     click.option("--messages-column", metavar="NAME", help="The messages' column [messages]."),
     click.option("--id-column", metavar="NAME", help="The id's column [id, custom_id]."),
+    click.option(
+        "--tools-column", metavar="NAME", help="The tools' column, where rows bring their own."
+    ),
+    click.option(
+        "--image-column",
+        "image_columns",
+        multiple=True,
+        metavar="NAME",
+        help="A column of images: bytes, path or URL; repeatable.",
+    ),
+    click.option(
+        "--images-from",
+        metavar="DIR",
+        help="The folder of local images [the input's]; * for any file of this machine.",
+    ),
     click.option(
         "-c",
         "--concurrency",

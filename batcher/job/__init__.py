@@ -2,6 +2,7 @@
 
 from batcher.job.loading import load_job
 from batcher.job.spec import (
+    ANY_FOLDER,
     EVERY_MODEL,
     RESERVED_PARAMETERS,
     CeilingSpec,
@@ -12,8 +13,10 @@ from batcher.job.spec import (
     PromptSpec,
     ProviderSpec,
 )
+from batcher.job.tools import fault_of_tools
 
 __all__ = [
+    "ANY_FOLDER",
     "EVERY_MODEL",
     "RESERVED_PARAMETERS",
     "CeilingSpec",
@@ -23,5 +26,6 @@ __all__ = [
     "PriceSpec",
     "PromptSpec",
     "ProviderSpec",
+    "fault_of_tools",
     "load_job",
 ]

@@ -11,7 +11,8 @@ import msgspec
 
 from batcher.errors import ConfigurationError
 from batcher.explanation import Tables, explain
-from batcher.job.spec import RESERVED_PARAMETERS, TABLES, JobSpec, PriceSpec
+from batcher.job.spec import ANY_FOLDER, RESERVED_PARAMETERS, TABLES, JobSpec, PriceSpec
+from batcher.job.tools import fault_of_tools, with_tools_read
 
 
 def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
@@ -46,6 +47,8 @@ def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
                 f"{where}: the parameter `{name}` is {value!r}, which is no JSON; "
                 "write a number, text, true, false, a list or a table"
             )
+    if "tools" in job.parameters and (fault := fault_of_tools(job.parameters["tools"])):
+        raise ConfigurationError(f"{where}: [parameters] tools: {fault}")
     if len(currencies := {price.currency for price in job.prices.values()}) > 1:
         raise ConfigurationError(
             f"{where}: [prices] are in {' and '.join(sorted(currencies))}; "
@@ -120,10 +123,13 @@ def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         anchored["input"] = [
             str(folder / name) if isinstance(name, str) and name != "-" else name for name in inputs
         ]
-    for table, key in (("provider", "api_key_file"), ("output", "directory")):
+    if isinstance(parameters := anchored.get("parameters"), Mapping):
+        anchored["parameters"] = with_tools_read(parameters, folder)
+    for table, key in _PATHS:
         content = anchored.get(table)
         if isinstance(content, Mapping) and isinstance(content.get(key), str):
-            anchored[table] = {**content, key: str(folder / content[key])}
+            path = content[key]
+            anchored[table] = {**content, key: path if path == ANY_FOLDER else str(folder / path)}
     return anchored
 
 
@@ -141,4 +147,5 @@ def _template(value: object, folder: Path) -> object:
         raise ConfigurationError(f"the template {path} is not UTF-8: {error}") from None
 
 
+_PATHS = (("provider", "api_key_file"), ("prompt", "images_from"), ("output", "directory"))
 _TEMPLATES = ("template", "system_template")

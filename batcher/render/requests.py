@@ -10,13 +10,15 @@ import hashlib
 import math
 import reprlib
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import jinja2
 import msgspec
 
 from batcher.errors import ConfigurationError, ErrorClass, RowError
-from batcher.job import EVERY_MODEL, RESERVED_PARAMETERS, JobSpec
+from batcher.job import EVERY_MODEL, RESERVED_PARAMETERS, JobSpec, fault_of_tools
 from batcher.records import Prompt, Request
+from batcher.render.images import Images, Message
 from batcher.render.templates import compiled, environment
 from batcher.wording import kind_of
 
@@ -32,7 +34,7 @@ _HARMLESS = (("stream", False), ("n", 1))
 _RUN_DECIDES = RESERVED_PARAMETERS.keys() - {"model", "messages", "request_id"}
 
 
-Message = dict[str, object]
+_NO_FILES = Images()
 _canonical = msgspec.json.Encoder(order="sorted")
 
 
@@ -51,16 +53,20 @@ def _key_of(canonical: bytes) -> str:
 class Renderer:
     """Makes requests of rows as one job wants them; templates are compiled once."""
 
-    def __init__(self, job: JobSpec, *, stand_in: str | None = None) -> None:
+    def __init__(
+        self, job: JobSpec, *, stand_in: str | None = None, images: Images = _NO_FILES
+    ) -> None:
         """Compile the job's templates.
 
         `stand_in` is written where no model is named, into requests that are looked at, not sent.
+        `images` says how those of the job's image columns come into a request.
 
         Raises:
             ConfigurationError: a template is not Jinja2, or the prompt's is empty.
         """
         sandbox = environment()
         self._job = job
+        self._images = images
         self._model = job.provider.model or stand_in
         if job.prompt.template is not None and not job.prompt.template.strip():
             raise ConfigurationError(
@@ -78,6 +84,9 @@ class Renderer:
         """
         try:
             body = self._body(prompt.columns)
+            if names := self._job.prompt.image_columns:
+                messages = cast("list[Message]", body["messages"])
+                body["messages"] = self._images.attached(messages, names, prompt)
             canonical = _canonical.encode((prompt.id, body))
         except (UnicodeError, RecursionError) as error:
             raise RowError(
@@ -91,11 +100,26 @@ class Renderer:
             return self._batch_body(columns)
         if not self._model:
             raise ConfigurationError("the job names no model; give --model, such as glm-4.5-air")
-        return {
+        body = {
             "model": self._model,
             "messages": self._messages(columns),
             **self._job.parameters,
         }
+        return self._with_tools(body, columns)
+
+    def _with_tools(
+        self, body: dict[str, object], columns: Mapping[str, object]
+    ) -> dict[str, object]:
+        """Let the tools of the row take the place of the job's, also where its list is empty."""
+        name = self._job.prompt.tools_column
+        given = None if name is None else columns.get(name)
+        if name is None or given is None:
+            return body
+        tools = _json_value(_decoded(given, name), name)
+        if fault := fault_of_tools(tools):
+            raise RowError(ErrorClass.INVALID_ROW, f"`{name}`: {fault}")
+        body["tools"] = tools
+        return body if tools else {key: value for key, value in body.items() if key != "tools"}
 
     def _batch_body(self, columns: Mapping[str, object]) -> dict[str, object]:
         """Read a batch line: its own body wins over the job's model and parameters."""

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from batcher.errors import ErrorClass, Problem, RowError
+from batcher.job import JobSpec
+from batcher.providers import Provider
 from batcher.records import Failure, Prompt, Request
-from batcher.render import Renderer
+from batcher.render import Images, Renderer
+from batcher.runs.images import ImageFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,23 @@ class Preparation:
 
     render: Renderer
     clock: Callable[[], float]
+
+    @classmethod
+    def of(
+        cls,
+        job: JobSpec,
+        provider: Provider,
+        clock: Callable[[], float],
+        *,
+        stand_in: str | None = None,
+    ) -> Preparation:
+        """Prepare rows as `job` wants it and `provider` takes it; see `Renderer` for `stand_in`.
+
+        Raises:
+            ConfigurationError: a template is wrong.
+        """
+        images = Images(provider.images, ImageFolder.of(job))
+        return cls(Renderer(job, stand_in=stand_in, images=images), clock)
 
     def __call__(self, item: Prompt | Failure) -> Request | Failure:
         """Return the request that the row asks for, or why it cannot be one."""

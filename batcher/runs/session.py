@@ -24,7 +24,6 @@ from batcher.inputs import Dataset
 from batcher.job import JobSpec
 from batcher.observe import Summary, Tally, Watcher
 from batcher.outputs import Exported
-from batcher.render import Renderer
 from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
 from batcher.runs.calls import Calls
 from batcher.runs.ceilings import check_ceilings
@@ -77,7 +76,7 @@ class Session:
         directory = run_directory(self.job.input, self.job.output.directory)
         directory.create()
         structure = Structure.of(self.job.output)
-        prepare = Preparation(Renderer(self.job), time.time)
+        prepare = Preparation.of(self.job, self.callee.provider, time.time)
         since = time.monotonic()
         calls = affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1)
         with (
