@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from operator import lt
 from pathlib import Path
+from typing import Any
 
 from batcher.checkpoint import schema
 from batcher.checkpoint.checksum import checksum
@@ -21,7 +22,7 @@ from batcher.checkpoint.encoding import decoded, decoded_invalid
 from batcher.checkpoint.rowset import RowSet
 from batcher.errors import ErrorClass, StorageError
 from batcher.recorded import Counts, Recorded
-from batcher.records import InvalidAnswer, Mark
+from batcher.records import InvalidAnswer, Mark, Request
 
 # Row numbers read at a time: done rows mostly stand in long runs, which are added as such.
 _ROWS = 4096
@@ -109,6 +110,45 @@ class CheckpointReader:
                 ids,
             )
             return {row_id: (row, source) for row_id, row, source in found}
+
+    def with_outcome(self, requests: Sequence[Request], *, errors_too: bool = True) -> set[str]:
+        """Return the keys of `requests` that have an outcome, though it may be under another row.
+
+        Those that are set aside are among them; without errors, those that succeeded.
+        """
+        places = ", ".join("?" * len(requests))
+        which = "" if errors_too else "AND error_class IS NULL"
+        keys = [request.key for request in requests]
+        with translated(self.path):
+            # By the id, since only that has an index there.
+            recorded = self._reader.execute(
+                f"SELECT key FROM outcomes WHERE id IN ({places}) AND key IS NOT NULL {which}",
+                [request.id for request in requests],
+            ).fetchall()
+            shelved = self._reader.execute(
+                f"SELECT key FROM shelved WHERE key IN ({places}) {which}", keys
+            ).fetchall()
+        return {*keys} & {key for (key,) in (*recorded, *shelved)}
+
+    def some_results(self, most: int) -> Iterator[Recorded]:
+        """Yield at most `most` results whose tokens are known, from all over the run.
+
+        Raises:
+            StorageError: one is not what was recorded.
+        """
+        with translated(self.path):
+            (last,) = self._reader.execute("SELECT max(row) FROM outcomes").fetchone()
+            after = -1
+            for step in range(most if last is not None else 0):
+                found = self._reader.execute(
+                    f"SELECT {schema.COLUMNS} FROM outcomes WHERE row > ? AND error_class IS NULL "
+                    "AND completion_tokens IS NOT NULL ORDER BY row LIMIT 1",
+                    (max(after, last * step // most - 1),),
+                ).fetchone()
+                if found is None:
+                    return
+                after = found[0]
+                yield self._checked(found)
 
     def outcomes(self) -> Iterator[Recorded]:
         """Yield every recorded outcome in row order, as of the moment of the first one.
@@ -215,10 +255,14 @@ class CheckpointReader:
         """Yield the outcomes of a table in row order, each compared with its checksum."""
         with translated(self.path), connected(self.path) as connection:
             for row in connection.execute(f"SELECT {schema.COLUMNS} FROM {table} ORDER BY row"):
-                outcome = decoded(row)
-                if outcome is None:
-                    raise damaged(self.path, f"the outcome of row {row[0]} is not what was written")
-                yield outcome
+                yield self._checked(row)
+
+    def _checked(self, row: tuple[Any, ...]) -> Recorded:
+        """Return the outcome in a row of a table, compared with its checksum."""
+        outcome = decoded(row)
+        if outcome is None:
+            raise damaged(self.path, f"the outcome of row {row[0]} is not what was written")
+        return outcome
 
 
 def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """What a run is to do: a TOML file and flags become one frozen, validated `JobSpec`."""
 
 from batcher.job.loading import load_job
+from batcher.job.parameters import KNOWN_PARAMETERS, misspelt
 from batcher.job.spec import (
     ANY_FOLDER,
     EVERY_MODEL,
@@ -18,6 +19,7 @@ from batcher.job.tools import fault_of_tools
 __all__ = [
     "ANY_FOLDER",
     "EVERY_MODEL",
+    "KNOWN_PARAMETERS",
     "RESERVED_PARAMETERS",
     "CeilingSpec",
     "JobSpec",
@@ -28,4 +30,5 @@ __all__ = [
     "ProviderSpec",
     "fault_of_tools",
     "load_job",
+    "misspelt",
 ]

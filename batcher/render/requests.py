@@ -18,9 +18,11 @@ import msgspec
 from batcher.errors import ConfigurationError, ErrorClass, RowError
 from batcher.job import EVERY_MODEL, RESERVED_PARAMETERS, JobSpec, fault_of_tools
 from batcher.records import Prompt, Request
+from batcher.render.formatting import formatted
 from batcher.render.images import Images, Message
 from batcher.render.templates import compiled, environment
-from batcher.wording import kind_of
+from batcher.structured import AnswerFormat
+from batcher.wording import did_you_mean, kind_of
 
 ROLES = frozenset({"system", "user", "assistant", "tool", "developer"})
 
@@ -54,20 +56,27 @@ class Renderer:
     """Makes requests of rows as one job wants them; templates are compiled once."""
 
     def __init__(
-        self, job: JobSpec, *, stand_in: str | None = None, images: Images = _NO_FILES
+        self,
+        job: JobSpec,
+        *,
+        stand_in: str | None = None,
+        answer_format: AnswerFormat | None = None,
+        images: Images = _NO_FILES,
     ) -> None:
         """Compile the job's templates.
 
         `stand_in` is written where no model is named, into requests that are looked at, not sent.
-        `images` says how those of the job's image columns come into a request.
+        `answer_format` says how the value is asked for that the job wants in each answer, `images`
+        how those of its image columns come into a request.
 
         Raises:
             ConfigurationError: a template is not Jinja2, or the prompt's is empty.
         """
         sandbox = environment()
         self._job = job
-        self._images = images
         self._model = job.provider.model or stand_in
+        self._answer_format = answer_format
+        self._images = images
         if job.prompt.template is not None and not job.prompt.template.strip():
             raise ConfigurationError(
                 "the template is empty, so that no row has a prompt; write one, or leave it out"
@@ -96,6 +105,10 @@ class Renderer:
         return Request(prompt.row, prompt.id, key, body, prompt.source, len(canonical))
 
     def _body(self, columns: Mapping[str, object]) -> dict[str, object]:
+        body = self._asked(columns)
+        return body if self._answer_format is None else formatted(body, self._answer_format)
+
+    def _asked(self, columns: Mapping[str, object]) -> dict[str, object]:
         if self._template is None and "body" in columns and "custom_id" in columns:
             return self._batch_body(columns)
         if not self._model:
@@ -174,7 +187,8 @@ class Renderer:
             raise RowError(
                 ErrorClass.INVALID_ROW,
                 f"no prompt: neither `{spec.prompt_column}` nor `{spec.messages_column}`; "
-                f"columns: {_names(columns)}. Name one with --prompt-column, or give a --template",
+                f"columns: {_names(columns)}{did_you_mean(spec.prompt_column, columns) or '.'} "
+                "Name one with --prompt-column, or give a --template",
             )
         return _dialog(columns.get("system") if self._system is None else system, content)
 

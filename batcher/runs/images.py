@@ -80,7 +80,7 @@ def _read(root: str, found: str, path: str, most: int) -> bytes:
             raise UnusableImageError(f"{path!r} is no regular file")
         if status.st_size > most:
             raise too_large(repr(path), status.st_size, most)
-        with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123 -- it has no path
+        with open(descriptor, "rb", closefd=False) as file:
             return file.read(most + 1)
     finally:
         os.close(descriptor)

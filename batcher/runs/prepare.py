@@ -11,6 +11,7 @@ from batcher.providers import Provider
 from batcher.records import Failure, Prompt, Request
 from batcher.render import Images, Renderer
 from batcher.runs.images import ImageFolder
+from batcher.structured import Structure
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Preparation:
     def of(
         cls,
         job: JobSpec,
+        structure: Structure | None,
         provider: Provider,
         clock: Callable[[], float],
         *,
@@ -34,8 +36,10 @@ class Preparation:
         Raises:
             ConfigurationError: a template is wrong.
         """
+        answer_format = None if structure is None else provider.answer_format(structure)
         images = Images(provider.images, ImageFolder.of(job))
-        return cls(Renderer(job, stand_in=stand_in, images=images), clock)
+        render = Renderer(job, stand_in=stand_in, answer_format=answer_format, images=images)
+        return cls(render, clock)
 
     def __call__(self, item: Prompt | Failure) -> Request | Failure:
         """Return the request that the row asks for, or why it cannot be one."""

@@ -73,10 +73,10 @@ class Session:
         """
         pricing = pricing_of(self.job, self.callee)
         check_ceilings(self.job, pricing)
+        structure = Structure.of(self.job.output)
+        prepare = Preparation.of(self.job, structure, self.callee.provider, time.time)
         directory = run_directory(self.job.input, self.job.output.directory)
         directory.create()
-        structure = Structure.of(self.job.output)
-        prepare = Preparation.of(self.job, self.callee.provider, time.time)
         since = time.monotonic()
         calls = affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1)
         with (
@@ -85,7 +85,7 @@ class Session:
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
             dataset = open_dataset(self.job, directory.path, self.stdin)
-            refuse_to_overwrite(dataset, directory.path, WRITTEN)
+            refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
             agree_on_prices(checkpoint, pricing)
             settle(
                 checkpoint,

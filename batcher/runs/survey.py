@@ -17,6 +17,7 @@ from batcher.records import Failure, Request
 from batcher.render import shortened
 from batcher.runs.prepare import Preparation
 from batcher.runs.rows import open_dataset
+from batcher.structured import Structure
 from batcher.wording import counted
 
 STAND_IN = "MODEL"
@@ -49,7 +50,7 @@ def check(
         InputError, ConfigurationError: an input or the job is unusable as a whole.
     """
     rows = bad = tokens = 0
-    prepare = Preparation.of(job, provider, time.time, stand_in=STAND_IN)
+    prepare = Preparation.of(job, Structure.of(job.output), provider, time.time, stand_in=STAND_IN)
     with Placement.alone() as placement:
         for item in _prepared(job, prepare, stdin):
             rows += 1
@@ -77,7 +78,7 @@ def preview(
     Raises:
         InputError, ConfigurationError: an input or the job is unusable as a whole.
     """
-    prepare = Preparation.of(job, provider, time.time, stand_in=STAND_IN)
+    prepare = Preparation.of(job, Structure.of(job.output), provider, time.time, stand_in=STAND_IN)
     for item in islice(_prepared(job, prepare, stdin), rows):
         named = {"row": item.row, "id": item.id, "source": str(item.source)}
         match item:
