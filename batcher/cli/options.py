@@ -245,6 +245,25 @@ _OPTIONS = (
         type=NumberOr("N|P%"),
         help="Error rows that still count as done (exit 0) [0].",
     ),
+    _output(
+        "--schema",
+        metavar="FILE.json",
+        help="JSON Schema of the value in each answer.",
+        shell_complete=suggestions.files,
+    ),
+    _output(
+        "--field",
+        "fields",
+        multiple=True,
+        type=Field(),
+        help="One field of that value, such as label=pos,neg or score=number; repeatable.",
+    ),
+    _output(
+        "--repair-attempts",
+        type=int,
+        metavar="N",
+        help="Times an answer without a valid value is asked for again [2].",
+    ),
     _limit(
         "-c",
         "--concurrency",
@@ -288,19 +307,5 @@ _OPTIONS = (
         "--trust-env/--no-trust-env",
         default=None,
         help="Use the proxy and the certificates that the environment names.",
-    ),
-    click.option("--schema", metavar="FILE.json", help="JSON Schema of the value in each answer."),
-    click.option(
-        "--field",
-        "fields",
-        multiple=True,
-        type=Field(),
-        help="One field of that value, such as label=pos,neg or score=number; repeatable.",
-    ),
-    click.option(
-        "--repair-attempts",
-        type=int,
-        metavar="N",
-        help="Times an answer without a valid value is asked for again [2].",
     ),
 )
