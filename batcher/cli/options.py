@@ -188,6 +188,7 @@ def _warn_of_slips(job: JobSpec) -> None:
 
 _input = topic("Input and prompt")
 _model = topic("Model and provider")
+_answer = topic("Answers")
 _output = topic("Output")
 _limit = topic("Limits")
 _ceiling = topic("Ceilings")
@@ -226,6 +227,25 @@ _OPTIONS = (
     _model("--stream/--no-stream", default=None, help="Ask for the answer as a stream."),
     _model(
         "--allow-empty/--no-allow-empty", default=None, help="Take an empty answer as a result."
+    ),
+    _answer(
+        "--schema",
+        metavar="FILE.json",
+        help="JSON Schema of the value in each answer.",
+        shell_complete=suggestions.files,
+    ),
+    _answer(
+        "--field",
+        "fields",
+        multiple=True,
+        type=Field(),
+        help="One field of that value, such as label=pos,neg or score=number; repeatable.",
+    ),
+    _answer(
+        "--repair-attempts",
+        type=int,
+        metavar="N",
+        help="Times an answer without a valid value is asked for again [2].",
     ),
     _output(
         "-o",
