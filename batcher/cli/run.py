@@ -68,7 +68,7 @@ def exit_code(result: RunResult, job: JobSpec) -> int:
     counts, pending = result.summary.counts, result.summary.pending
     if result.disk_full:
         return DiskFullError.exit_code
-    if result.halted is not None and pending != 0:
+    if result.halted is not None and result.left != 0:
         return result.halted.exit_code
     if result.interrupted is not None:
         return 128 + result.interrupted

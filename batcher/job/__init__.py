@@ -1,6 +1,6 @@
 """What a run is to do: a TOML file and flags become one frozen, validated `JobSpec`."""
 
-from batcher.job.loading import load_job
+from batcher.job.loading import job_with, load_job, plain_job
 from batcher.job.spec import (
     EVERY_MODEL,
     RESERVED_PARAMETERS,
@@ -23,5 +23,7 @@ __all__ = [
     "PriceSpec",
     "PromptSpec",
     "ProviderSpec",
+    "job_with",
     "load_job",
+    "plain_job",
 ]

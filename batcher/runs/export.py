@@ -7,12 +7,12 @@ from pathlib import Path
 
 import batcher
 from batcher.checkpoint import CheckpointReader
-from batcher.errors import InputError, OutputError
+from batcher.errors import OutputError
 from batcher.inputs import Dataset
 from batcher.outputs import Exported, Format
 from batcher.outputs import export as publish
 from batcher.runs.directory import RunDirectory
-from batcher.runs.rows import recalled, refuse_to_overwrite
+from batcher.runs.rows import recalled, refuse_changed, refuse_to_overwrite
 
 
 def export(
@@ -24,11 +24,7 @@ def export(
         InputError: the input is not the one that was run.
         StorageError, OutputError: the files cannot be written.
     """
-    if checkpoint.fact("fingerprint") != dataset.fingerprint():
-        raise InputError(
-            f"the input changed since it was run: {', '.join(dataset.names)}. Run the same "
-            "command again to take up the change, or restore the files"
-        )
+    refuse_changed(checkpoint, dataset)
     refuse_to_overwrite(dataset, to, {f"{name}.{file_format}" for name in ("results", "errors")})
     schema, batches = dataset.batches()
     metadata = {
