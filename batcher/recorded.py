@@ -59,7 +59,7 @@ def record(outcome: Outcome) -> Recorded:
         outcome.row,
         outcome.id,
         outcome.key,
-        len(outcome.attempts),
+        outcome.answered_before + len(outcome.attempts),
         outcome.unanswered_before + sum(map(_is_ambiguous, outcome.attempts)),
         last.latency if last else None,
         round(outcome.finished_at * 1_000_000),

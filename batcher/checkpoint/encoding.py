@@ -1,14 +1,15 @@
-"""Outcomes as the rows of SQLite, each with its checksum, and back."""
+"""Outcomes and invalid answers as the rows of SQLite, each with its checksum, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple
 from typing import Any
 
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.schema import SUMMED
 from batcher.recorded import Recorded, record
-from batcher.records import Outcome
+from batcher.records import Completion, InvalidAnswer, Outcome, Usage
 
 # The source follows the input, and so does the row number, which comes first.
 _SOURCE = Recorded._fields.index("source")
@@ -20,10 +21,7 @@ def encoded(outcome: Outcome) -> tuple[object, ...]:
     try:
         return (*flat, _checksum(flat))
     except UnicodeEncodeError:
-        flat = tuple(
-            value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
-            for value in flat
-        )
+        flat = _escaped(flat)
         return (*flat, _checksum(flat))
 
 
@@ -55,6 +53,34 @@ def _sum(before: int | None, now: int | None) -> int | None:
     return now if before is None else before + (now or 0)
 
 
+def encoded_invalid(answer: InvalidAnswer) -> tuple[object, ...]:
+    """Flatten an answer of no use; its reasoning and tool calls are not kept."""
+    completion = answer.completion
+    flat = _escaped(
+        (
+            answer.key,
+            completion.text,
+            completion.finish_reason,
+            completion.model,
+            *astuple(completion.usage),
+            answer.message,
+            answer.repairs,
+            answer.cost,
+        )
+    )
+    return (*flat, checksum(flat))
+
+
+def decoded_invalid(row: Sequence[Any]) -> InvalidAnswer | None:
+    """Return the answer of a row, or None if its bytes are not those that were written."""
+    *flat, expected = row
+    if checksum(flat) != expected:
+        return None
+    key, text, finish_reason, model, *counts, message, repairs, cost = flat
+    completion = Completion(text, None, None, finish_reason, model, Usage(*counts))
+    return InvalidAnswer(key, completion, message, repairs, cost)
+
+
 def failed_attempts(outcomes: Iterable[Outcome]) -> Iterator[tuple[object, ...]]:
     """Yield the rows of `failed_attempts` that outcomes bring with them."""
     for outcome in outcomes:
@@ -70,6 +96,13 @@ def failed_attempts(outcomes: Iterable[Outcome]) -> Iterator[tuple[object, ...]]
                     attempt.problem.code,
                     attempt.problem.http_status,
                 )
+
+
+def _escaped(flat: Sequence[object]) -> tuple[object, ...]:
+    return tuple(
+        value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+        for value in flat
+    )
 
 
 def _checksum(flat: Sequence[object]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from batcher.checkpoint import schema
-from batcher.checkpoint.encoding import decoded
+from batcher.checkpoint.encoding import decoded, decoded_invalid
 
 _GROUP = "coalesce(error_class, ''), coalesce(finish_reason, '')"
 TOTALS = (
@@ -31,6 +31,11 @@ def mend(connection: sqlite3.Connection) -> int:
             f"DELETE FROM {table} WHERE rowid = ?", [(rowid,) for rowid in damaged]
         )
         dropped += len(damaged) if table == "outcomes" else 0
+    invalid = connection.execute("SELECT * FROM invalid_answers").fetchall()
+    connection.executemany(
+        "DELETE FROM invalid_answers WHERE key IS ?",
+        [(key,) for key, *rest in invalid if decoded_invalid((key, *rest)) is None],
+    )
     connection.execute("DELETE FROM marks")
     connection.execute("DELETE FROM totals")
     connection.execute(f"INSERT INTO totals {TOTALS}")

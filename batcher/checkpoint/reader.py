@@ -13,15 +13,16 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from operator import lt
 from pathlib import Path
+from typing import Any
 
 from batcher.checkpoint import schema
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, damaged, translated
-from batcher.checkpoint.encoding import decoded
+from batcher.checkpoint.encoding import decoded, decoded_invalid
 from batcher.checkpoint.rowset import RowSet
 from batcher.errors import ErrorClass, StorageError
 from batcher.recorded import Counts, Recorded
-from batcher.records import Mark
+from batcher.records import InvalidAnswer, Mark, Request
 
 # Row numbers read at a time: done rows mostly stand in long runs, which are added as such.
 _ROWS = 4096
@@ -30,6 +31,15 @@ KILLED_CALLS = "killed_calls"
 """The fact that says how many calls can have been in flight when processes were killed."""
 PRICES = "prices"
 """The fact that says in which `currency` costs are counted, and by whose prices (`priced_by`)."""
+
+# What the answers of no use of pending rows add to the sums.
+_OF_INVALID = {"attempts": "count(*) + coalesce(sum(repairs), 0)"} | {
+    name: f"coalesce(sum({name}), 0)"
+    for name in (
+        *("repairs", "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
+        "cost",
+    )
+}
 
 
 class CheckpointReader:
@@ -101,6 +111,45 @@ class CheckpointReader:
             )
             return {row_id: (row, source) for row_id, row, source in found}
 
+    def with_outcome(self, requests: Sequence[Request], *, errors_too: bool = True) -> set[str]:
+        """Return the keys of `requests` that have an outcome, though it may be under another row.
+
+        Those that are set aside are among them; without errors, those that succeeded.
+        """
+        places = ", ".join("?" * len(requests))
+        which = "" if errors_too else "AND error_class IS NULL"
+        keys = [request.key for request in requests]
+        with translated(self.path):
+            # By the id, since only that has an index there.
+            recorded = self._reader.execute(
+                f"SELECT key FROM outcomes WHERE id IN ({places}) AND key IS NOT NULL {which}",
+                [request.id for request in requests],
+            ).fetchall()
+            shelved = self._reader.execute(
+                f"SELECT key FROM shelved WHERE key IN ({places}) {which}", keys
+            ).fetchall()
+        return {*keys} & {key for (key,) in (*recorded, *shelved)}
+
+    def some_results(self, most: int) -> Iterator[Recorded]:
+        """Yield at most `most` results whose tokens are known, from all over the run.
+
+        Raises:
+            StorageError: one is not what was recorded.
+        """
+        with translated(self.path):
+            (last,) = self._reader.execute("SELECT max(row) FROM outcomes").fetchone()
+            after = -1
+            for step in range(most if last is not None else 0):
+                found = self._reader.execute(
+                    f"SELECT {schema.COLUMNS} FROM outcomes WHERE row > ? AND error_class IS NULL "
+                    "AND completion_tokens IS NOT NULL ORDER BY row LIMIT 1",
+                    (max(after, last * step // most - 1),),
+                ).fetchone()
+                if found is None:
+                    return
+                after = found[0]
+                yield self._checked(found)
+
     def outcomes(self) -> Iterator[Recorded]:
         """Yield every recorded outcome in row order, as of the moment of the first one.
 
@@ -118,6 +167,23 @@ class CheckpointReader:
             found = self._reader.execute("SELECT key, calls, cost FROM unanswered").fetchall()
         return {key: calls for key, calls, _ in found}, {key: cost for key, _, cost in found}
 
+    def invalid_answers(self) -> dict[str, InvalidAnswer]:
+        """Return the latest answers that are of no use, of the pending rows that have one, by key.
+
+        Raises:
+            StorageError: one is not what was written.
+        """
+        answers: dict[str, InvalidAnswer] = {}
+        with translated(self.path):
+            for row in self._reader.execute("SELECT * FROM invalid_answers"):
+                answer = decoded_invalid(row)
+                if answer is None:
+                    raise damaged(
+                        self.path, f"an answer for the key {row[0]} is not what was written"
+                    )
+                answers[answer.key] = answer
+        return answers
+
     def counts(self) -> Counts:
         """Return the sums over the run, all of one moment."""
         with translated(self.path), _snapshot(self._reader):
@@ -128,6 +194,9 @@ class CheckpointReader:
             pending, pending_cost = self._reader.execute(
                 "SELECT coalesce(sum(calls), 0), coalesce(sum(cost), 0) FROM unanswered"
             ).fetchone()
+            invalid = self._reader.execute(
+                f"SELECT {', '.join(_OF_INVALID.values())} FROM invalid_answers"
+            ).fetchone()
             killed, prices = self.fact(KILLED_CALLS), self.fact(PRICES)
         errors = Counter[ErrorClass]()
         for error_class, _, rows, *_ in totals:
@@ -137,6 +206,8 @@ class CheckpointReader:
             name: sum(total[index] for total in totals)
             for index, name in enumerate(schema.SUMMED, start=4)
         }
+        for name, amount in zip(_OF_INVALID, invalid, strict=True):
+            sums[name] += amount
         sums["ambiguous_attempts"] += pending
         sums["possible_cost"] += pending_cost
         results = [(rows, priced) for error_class, _, rows, priced, *_ in totals if not error_class]
@@ -184,10 +255,14 @@ class CheckpointReader:
         """Yield the outcomes of a table in row order, each compared with its checksum."""
         with translated(self.path), connected(self.path) as connection:
             for row in connection.execute(f"SELECT {schema.COLUMNS} FROM {table} ORDER BY row"):
-                outcome = decoded(row)
-                if outcome is None:
-                    raise damaged(self.path, f"the outcome of row {row[0]} is not what was written")
-                yield outcome
+                yield self._checked(row)
+
+    def _checked(self, row: tuple[Any, ...]) -> Recorded:
+        """Return the outcome in a row of a table, compared with its checksum."""
+        outcome = decoded(row)
+        if outcome is None:
+            raise damaged(self.path, f"the outcome of row {row[0]} is not what was written")
+        return outcome
 
 
 def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:

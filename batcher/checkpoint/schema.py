@@ -9,6 +9,9 @@
   its number changes when lines are put before it.
 - `unanswered`: how often a pending row was sent and not answered whole, and the most that this can
   have cost (nanos), by its key.
+- `invalid_answers`: the latest answer of a pending row that is of no use to the job, by its key,
+  with the tokens and the cost of all such answers of the row: so they count, and the next process
+  asks again from there.
 - `totals`: sums over `outcomes`, kept by triggers, so that they cannot drift from it; that of the
   row numbers tells a list of rows that has lost one from a whole one. `priced` counts the rows
   whose cost is known.
@@ -85,6 +88,12 @@ CREATE = f"""
     );
     CREATE TABLE unanswered (
         key TEXT PRIMARY KEY, calls INTEGER NOT NULL, cost INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE invalid_answers (
+        key TEXT PRIMARY KEY, response TEXT, finish_reason TEXT NOT NULL, model TEXT NOT NULL,
+        prompt_tokens INTEGER, completion_tokens INTEGER, cached_tokens INTEGER,
+        reasoning_tokens INTEGER, message TEXT NOT NULL, repairs INTEGER NOT NULL, cost INTEGER,
+        checksum INTEGER NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE totals (
         error_class TEXT NOT NULL, finish_reason TEXT NOT NULL, rows INTEGER NOT NULL DEFAULT 0,

@@ -10,7 +10,7 @@ from pathlib import Path
 from batcher.checkpoint import schema
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected
-from batcher.checkpoint.encoding import decoded
+from batcher.checkpoint.encoding import decoded, decoded_invalid
 from batcher.checkpoint.mending import TOTALS
 from batcher.checkpoint.reader import CheckpointReader
 
@@ -29,7 +29,7 @@ def problems(path: Path) -> Iterator[str]:
     """
     with CheckpointReader.read(path), connected(path) as connection:
         connection.execute("PRAGMA query_only = ON")
-        for check in (_pages, _outcomes, _twice, _places, _facts, _sums):
+        for check in (_pages, _outcomes, _twice, _invalid, _places, _facts, _sums):
             try:
                 yield from check(connection)
             except sqlite3.DatabaseError as error:
@@ -63,6 +63,12 @@ def _twice(connection: sqlite3.Connection) -> Iterator[str]:
             f"GROUP BY {name} HAVING count(*) > 1"
         ):
             yield f"the {name} {value!r} is recorded for several rows: {rows}"
+
+
+def _invalid(connection: sqlite3.Connection) -> Iterator[str]:
+    for row in connection.execute("SELECT * FROM invalid_answers"):
+        if decoded_invalid(row) is None:
+            yield f"an answer to ask again for, of the key {row[0]!r}, is not what was written"
 
 
 def _places(connection: sqlite3.Connection) -> Iterator[str]:

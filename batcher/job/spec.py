@@ -124,15 +124,21 @@ class CeilingSpec(_Table, frozen=True):
 
 
 class OutputSpec(_Table, frozen=True):
-    """Where results go, how safe each is, and how many error rows still count as done.
+    """Where results go, how safe each is, what answers hold, and how many errors are fine.
 
     `sync` says what a loss of power may cost: at most the last 100 ms of a `group`, or no `row`.
-    `allow_errors` is a number of rows (100) or a share of all rows ("1%").
+    `allow_errors` is a number of rows (100) or a share of all rows ("1%"). `schema` is the JSON
+    Schema of the value that each answer holds, in the file the name of one; `fields` is its short
+    form, see docs/structured-output.md. An answer without such a value is asked for again, at most
+    `repair_attempts` times.
     """
 
     directory: str | None = None
     sync: Literal["group", "row"] = "group"
     allow_errors: Annotated[int, msgspec.Meta(ge=0)] | Share = 0
+    schema: dict[str, Any] | None = None
+    fields: dict[str, Any] | None = None
+    repair_attempts: Annotated[int, msgspec.Meta(ge=0, le=10)] = 2
 
     def allows(self, errors: int, rows: int) -> bool:
         """Whether `errors` of `rows` are within what the user allows."""
@@ -184,6 +190,7 @@ class JobSpec(_Table, frozen=True):
         settings |= {f"parameters.{name}": value for name, value in self.parameters.items()}
         prompt: dict[str, object] = msgspec.structs.asdict(self.prompt)
         settings |= {f"prompt.{name}": value for name, value in prompt.items()}
+        settings |= {"output.schema": self.output.schema, "output.fields": self.output.fields}
         return {name: value for name, value in settings.items() if value is not None}
 
 

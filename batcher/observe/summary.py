@@ -52,6 +52,11 @@ class Summary:
             f"  attempts  {counts.attempts:,}; in this process {tally.attempts:,}, "
             f"{tally.retries:,} of them {'a retry' if tally.retries == 1 else 'retries'}"
         )
+        if counts.repairs:
+            yield (
+                f"            {counted(counts.repairs, 'repair')}: asked again, since an answer "
+                "did not hold what [output] wants"
+            )
         if counts.ambiguous_attempts:
             yield (
                 f"            {counts.ambiguous_attempts:,} sent without a whole answer coming "

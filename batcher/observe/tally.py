@@ -51,15 +51,16 @@ class Tally:
     def attempted(self, attempt: Attempt) -> None:
         """Count an attempt that has ended."""
         self.attempts += 1
-        self.retries += attempt.number > 1
+        self.retries += attempt.retry
 
     def recorded(self, outcome: Outcome) -> None:
         """Count an outcome that is safe in the checkpoint."""
+        if (completion := outcome.completion) is not None:
+            self.prompt_tokens += completion.usage.prompt_tokens or 0
+            self.completion_tokens += completion.usage.completion_tokens or 0
         match outcome:
-            case Success(completion=completion, attempts=attempts):
+            case Success(attempts=attempts):
                 self.results += 1
-                self.prompt_tokens += completion.usage.prompt_tokens or 0
-                self.completion_tokens += completion.usage.completion_tokens or 0
                 latency = max(attempts[-1].latency, 1e-6)
                 self._latencies[round(math.log(latency) * _BUCKETS_PER_E)] += 1
             case Failure(problem=problem):

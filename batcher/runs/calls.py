@@ -25,6 +25,7 @@ from batcher.runs.description import Description
 from batcher.runs.directory import RunDirectory
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
+from batcher.structured import Structure
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Calls:
     checkpoint: Checkpoint
     dataset: Dataset
     prepare: Preparation
+    structure: Structure | None
     tally: Tally
     description: Description
     _: KW_ONLY
@@ -84,7 +86,14 @@ class Calls:
             return Ahead(amount, remember, look_again)
 
         budget = spending(self.job, checkpoint.counts(), checkpoint.fact, put_down)
-        terms = Terms(self.most, self.pricing, budget, *checkpoint.unanswered())
+        terms = Terms(
+            self.most,
+            self.pricing,
+            budget,
+            *checkpoint.unanswered(),
+            checkpoint.invalid_answers(),
+            self.structure.read if self.structure else None,
+        )
         async with open_executor(
             self.job,
             self.callee,

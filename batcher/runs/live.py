@@ -17,7 +17,18 @@ from batcher.checkpoint import BEAT_S, Checkpoint, Done, GroupCommit, Reserve
 from batcher.errors import DiskFullError, ErrorClass, Halt
 from batcher.executors import LocalExecutor
 from batcher.inputs import Dataset
-from batcher.records import Attempt, Failure, Mark, Outcome, Prompt, Request, Source, Unanswered
+from batcher.records import (
+    Attempt,
+    Failure,
+    InvalidAnswer,
+    Kept,
+    Mark,
+    Outcome,
+    Prompt,
+    Request,
+    Source,
+    Unanswered,
+)
 from batcher.runs.ceilings import Progress
 from batcher.runs.prepare import Preparation
 from batcher.runs.signals import heeded_signals, held_back
@@ -122,11 +133,13 @@ class LiveRun:
         async with contextlib.aclosing(self._requests()) as requests:
             await self.executor.run(requests, self._put)
 
-    async def _put(self, outcome: Outcome) -> None:
-        """Count an outcome against the ceilings, and record it."""
-        if halt := self.progress.counted(error=isinstance(outcome, Failure)):
+    async def _put(self, kept: Kept) -> None:
+        """Record an outcome, and count it against the ceilings; or an answer of no use."""
+        if not isinstance(kept, InvalidAnswer) and (
+            halt := self.progress.counted(error=isinstance(kept, Failure))
+        ):
             self.executor.stop(halt)
-        await self._group.put(outcome)
+        await self._group.put(kept)
 
     async def _requests(self) -> AsyncGenerator[Request, None]:
         """Yield the requests that are still to be made; rows that cannot be one are recorded."""
@@ -189,11 +202,11 @@ class LiveRun:
         if problem is not None and problem.error_class is ErrorClass.AMBIGUOUS:
             self._group.note(request.key, possible_cost)
 
-    def _write(self, outcomes: Sequence[Outcome], unanswered: Sequence[Unanswered]) -> None:
+    def _write(self, kept: Sequence[Kept], unanswered: Sequence[Unanswered]) -> None:
         # The reading thread may add a mark at any moment; a deque loses none. One that is lost by
         # an error costs only reading.
         marks = [self._marks.popleft() for _ in range(len(self._marks))]
-        self.checkpoint.write(outcomes, marks, unanswered)
+        self.checkpoint.write(kept, marks, unanswered)
 
     async def remember(self, **facts: object) -> None:
         """Remember facts for good, before anything is done that they speak of."""

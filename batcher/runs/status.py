@@ -52,6 +52,7 @@ class Status:
             "error_classes": {name.value: rows for name, rows in counts.errors.items()},
             "truncated": counts.truncated,
             "attempts": counts.attempts,
+            "repairs": counts.repairs,
             "ambiguous_attempts": counts.ambiguous_attempts,
             "killed_calls": counts.killed_calls,
             "prompt_tokens": counts.prompt_tokens,
@@ -78,7 +79,8 @@ class Status:
             yield f"          {rows:,} {error_class}: {error_class.rule.hint}"
         yield f"  tokens  {counts.prompt_tokens:,} in, {counts.completion_tokens:,} out"
         yield from cost_lines(counts, 10)
-        yield f"  calls   {counts.attempts:,}"
+        repairs = f", {counted(counts.repairs, 'repair')} among them" if counts.repairs else ""
+        yield f"  calls   {counts.attempts:,}{repairs}"
         if counts.ambiguous_attempts or counts.killed_calls:
             yield (
                 f"          possibly billed without an answer: {counts.ambiguous_attempts:,}, and "

@@ -15,13 +15,14 @@ from batcher.checkpoint.encoding import encoded
 from batcher.checkpoint.store import _INSERT
 from batcher.errors import ErrorClass, StorageError
 from batcher.recorded import Recorded
-from batcher.records import Failure, Mark, Request, Success
+from batcher.records import Failure, InvalidAnswer, Mark, Request, Success
 
 SOURCE = Recorded._fields.index("source")
 
 MakeSuccess = Callable[..., Success]
 MakeFailure = Callable[..., Failure]
 MakeRequest = Callable[..., Request]
+MakeInvalid = Callable[..., InvalidAnswer]
 
 
 _TWICE = """
@@ -39,14 +40,21 @@ def _key(row: int) -> str:
 
 
 @pytest.fixture
-def sound(path: Path, success: MakeSuccess, failure: MakeFailure, request_of: MakeRequest) -> Path:
-    """A checkpoint with results, errors, a bad row, a shelved outcome, marks and facts."""
+def sound(
+    path: Path,
+    success: MakeSuccess,
+    failure: MakeFailure,
+    request_of: MakeRequest,
+    invalid: MakeInvalid,
+) -> Path:
+    """A checkpoint with results, errors, a bad row, a shelved outcome, marks, facts and so on."""
     with Checkpoint.open(path) as checkpoint:
         checkpoint.write(
             [
                 *(success(row, key=_key(row), text="answer " * 40) for row in range(40)),
                 failure(40, key=_key(40)),
                 failure(41, error_class=ErrorClass.INVALID_ROW),
+                invalid("another"),
             ],
             [Mark(16, 0, 17, 1234)],
             [("a pending key", 5)],
@@ -80,6 +88,10 @@ def test_nothing_is_wrong_with_a_sound_one(sound: Path) -> None:
         ("UPDATE facts SET value = '{}'", "what it says of 'settings' is not what"),
         ("UPDATE totals SET rows = rows + 1", "its sums are not those of its rows"),
         ("UPDATE totals SET prompt_tokens = 0", "its sums are not those of its rows"),
+        (
+            "UPDATE invalid_answers SET message = 'other'",
+            "an answer to ask again for, of the key 'another', is not what was written",
+        ),
         (
             _TWICE,
             "the id 'id-5' is recorded for several rows: 5, 99",

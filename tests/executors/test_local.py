@@ -15,14 +15,24 @@ from hypothesis import strategies as st
 from batcher.engine.admission import LEAST_ROWS
 from batcher.engine.policy.adaptive import AdaptiveLimit
 from batcher.engine.policy.limit import FixedLimit
+from batcher.engine.policy.patience import Fallback, RetryPolicy
 from batcher.engine.policy.spending import Ceiling, Spending
-from batcher.engine.retry import Fallback, RetryPolicy
 from batcher.errors import ErrorClass, Halt, Problem, ProviderError
 from batcher.executors import LocalExecutor
 from batcher.job import PriceSpec
 from batcher.limits import Concurrency
 from batcher.providers import Pricing
-from batcher.records import Attempt, Completion, Outcome, Request, Source, Success, Usage
+from batcher.records import (
+    Attempt,
+    Completion,
+    InvalidAnswer,
+    Kept,
+    Outcome,
+    Request,
+    Source,
+    Success,
+    Usage,
+)
 from tests.engines import Engine, Notebook
 from tests.overload import virtual
 
@@ -72,7 +82,8 @@ class _World:
         self.backoffs.append(asyncio.get_running_loop().create_future())
         await self.backoffs[-1]
 
-    async def record(self, outcome: Outcome) -> None:
+    async def record(self, outcome: Kept) -> None:
+        assert not isinstance(outcome, InvalidAnswer)
         self.put.append(outcome)
 
     def executor(self, **settings: Any) -> LocalExecutor:  # noqa: ANN401 -- fields of Engine
@@ -313,7 +324,8 @@ def test_in_an_outage_each_failed_probe_lets_one_more_row_in() -> None:
     async def call(_request: Request, _request_id: str) -> Completion:
         raise FAILED
 
-    async def put(_outcome: Outcome) -> None:
+    async def put(_outcome: Kept) -> None:
+        assert not isinstance(_outcome, InvalidAnswer)
         raise AssertionError
 
     async def main() -> None:
@@ -391,7 +403,8 @@ def test_whatever_calls_end_in_a_run_ends_with_each_row_put_once_or_a_reason(
         error_class, retry_after = ending
         raise ProviderError(Problem(error_class, "no", None, 429), retry_after=retry_after)
 
-    async def record(outcome: Outcome) -> None:
+    async def record(outcome: Kept) -> None:
+        assert not isinstance(outcome, InvalidAnswer)
         put.append(outcome.row)
 
     async def main() -> None:

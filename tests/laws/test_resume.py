@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.checkpoint import Checkpoint, Reserve
-from batcher.engine.retry import MAX_AMBIGUOUS, RetryPolicy
+from batcher.engine.policy.patience import MAX_AMBIGUOUS, RetryPolicy
 from batcher.errors import ErrorClass, Problem, ProviderError
-from batcher.records import Attempt, Completion, Mark, Outcome, Request, Unanswered, Usage
+from batcher.records import Attempt, Completion, Kept, Mark, Request, Unanswered, Usage
+from batcher.structured import InvalidAnswerError
 from tests.engines import Engine
 from tests.simulated import Place, QuickTime
 
@@ -37,11 +38,15 @@ class Crashed(Exception):  # noqa: N818 -- no error of the program's: the test b
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the input, and what calling it is like: failures first, then its end."""
+    """A line of the input, and what calling it is like: failures first, then its end.
+
+    So many `invalid` answers come before one that is valid.
+    """
 
     kind: Literal["good", "refused", "bad line", "duplicate", "nameless"]
     failures: tuple[ErrorClass, ...]
     turns: int
+    invalid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Provider:
     rows: Sequence[Row]
     calls: Counter[int] = field(default_factory=Counter)
     unanswered: Counter[int] = field(default_factory=Counter)
+    answers: int = 0
     pass_moment: Callable[[], None] = lambda: None
 
     async def __call__(self, request: Request, _request_id: str) -> Completion:
@@ -78,7 +84,24 @@ class Provider:
         self.unanswered[request.row] -= 1
         if row.kind == "refused":
             raise ProviderError(Problem(ErrorClass.BAD_REQUEST, "never", "1210", 400))
-        return Completion(f"answer {request.row}", None, None, "stop", "glm-4-flash", Usage(1, 1))
+        self.answers += 1
+        shown = _shown(request)
+        text = f"hm {shown}" if shown < row.invalid else f"answer {request.row}"
+        return Completion(text, None, None, "stop", "glm-4-flash", Usage(1, 1))
+
+
+def _shown(request: Request) -> int:
+    """Return how many invalid answers there were, as the request for a better one shows it."""
+    messages = request.body["messages"]
+    assert isinstance(messages, list)
+    said = [message["content"] for message in messages if message["role"] == "assistant"]
+    return int(said[0].removeprefix("hm ")) + 1 if said else 0
+
+
+def _read(text: str) -> str:
+    if text.startswith("hm"):
+        raise InvalidAnswerError("no answer")
+    return "{}"
 
 
 class Breakable(Checkpoint):
@@ -88,12 +111,12 @@ class Breakable(Checkpoint):
 
     def write(
         self,
-        outcomes: Sequence[Outcome],
+        kept: Sequence[Kept],
         marks: Sequence[Mark] = (),
         unanswered: Sequence[Unanswered] = (),
     ) -> None:
         self.pass_moment()
-        super().write(outcomes, marks, unanswered)
+        super().write(kept, marks, unanswered)
         self.pass_moment()
 
     def sync(self) -> None:
@@ -156,7 +179,12 @@ def _run(
             sleep=sleep,
             monotonic=quick.monotonic,
         )
-        retrier = replace(engine.retrier(), unanswered=checkpoint.unanswered()[0])
+        retrier = replace(
+            engine.retrier(),
+            unanswered=checkpoint.unanswered()[0],
+            invalid=checkpoint.invalid_answers(),
+            read=_read,
+        )
         live = place.live(checkpoint, reserve, retrier)
         with contextlib.suppress(Crashed):
             asyncio.run(live.run())
@@ -168,6 +196,7 @@ def _truth(place: Place) -> Truth:
         return {
             found.row: (
                 *(found.id, found.key, found.response, found.error_class),
+                *(found.output, found.repairs),
                 # It may name the file, which is not the same in two places.
                 found.message and found.message.replace(str(place.folder), ""),
             )
@@ -199,6 +228,7 @@ _ROWS = st.lists(
         st.sampled_from(["good", "good", "good", "refused", "bad line", "duplicate", "nameless"]),
         st.lists(st.sampled_from(FAILURES), max_size=2).map(tuple),
         st.integers(0, 5),
+        st.sampled_from([0, 0, 0, 1, 2, 3]),
     ),
     min_size=1,
     max_size=12,
@@ -242,12 +272,17 @@ def test_a_run_broken_off_anywhere_and_resumed_ends_like_the_undisturbed_one(
 def test_a_row_is_sent_at_most_three_times_without_a_whole_answer_however_often_it_is_stopped(
     rows: list[Row], breaks: list[Break]
 ) -> None:
-    """Promise 4: billed again at most two extra times, counted across processes."""
+    """Promise 4: billed again at most two extra times, counted across processes.
+
+    And the tokens of each answer that came are counted, also of those that were of no use.
+    """
     with _place(rows) as place:
         provider = Provider(rows)
         for broken in (*breaks, None):
             _run(place, provider, broken, RetryPolicy())
         recorded = _truth(place)
+        with Checkpoint.read(place.directory.checkpoint) as checkpoint:
+            assert checkpoint.counts().completion_tokens == provider.answers
     assert list(recorded) == list(range(len(rows)))
     assert all(calls <= MAX_AMBIGUOUS for calls in provider.unanswered.values())
     given_up = {row for row, found in recorded.items() if found[3] == ErrorClass.AMBIGUOUS}

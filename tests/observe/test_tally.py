@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -40,16 +41,18 @@ def _of_latencies(latencies: Sequence[float]) -> Tally:
     return tally
 
 
-def test_attempts_are_counted_with_retries_and_possibly_billed_ones() -> None:
+def test_only_attempts_after_one_that_failed_are_retries() -> None:
+    """To ask again for a better answer is none."""
     tally = Tally()
     for attempt in (
         _attempt(1),
         _attempt(1, ErrorClass.AMBIGUOUS),
-        _attempt(2, ErrorClass.SERVER_ERROR),
-        _attempt(3),
+        replace(_attempt(2, ErrorClass.SERVER_ERROR), retry=True),
+        replace(_attempt(3), retry=True),
+        _attempt(4),
     ):
         tally.attempted(attempt)
-    assert (tally.attempts, tally.retries) == (4, 2)
+    assert (tally.attempts, tally.retries) == (5, 2)
     assert tally.rows == 0
 
 
@@ -61,6 +64,13 @@ def test_results_bring_their_tokens_and_unknown_ones_bring_none() -> None:
     assert (tally.results, tally.failures, tally.rows) == (3, 0, 3)
     assert (tally.prompt_tokens, tally.completion_tokens) == (7, 7)
     assert tally.done_before == 10
+
+
+def test_an_error_that_keeps_an_answer_brings_its_tokens_too() -> None:
+    tally = Tally()
+    completion = Completion("hm", None, None, "stop", "m", Usage(7, 2))
+    tally.recorded(replace(_failure(ErrorClass.INVALID_OUTPUT), completion=completion))
+    assert (tally.failures, tally.prompt_tokens, tally.completion_tokens) == (1, 7, 2)
 
 
 def test_failures_are_counted_by_class() -> None:

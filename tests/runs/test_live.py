@@ -13,7 +13,16 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, Reserve, RowSet
 from batcher.errors import DiskFullError, StorageError
-from batcher.records import Completion, Failure, Mark, Outcome, Prompt, Request, Unanswered, Usage
+from batcher.records import (
+    Completion,
+    Failure,
+    Kept,
+    Mark,
+    Prompt,
+    Request,
+    Unanswered,
+    Usage,
+)
 from batcher.runs.live import LiveRun
 from tests.engines import Engine
 from tests.simulated import Place
@@ -41,11 +50,11 @@ class FullDisk(Checkpoint):
 
     def write(
         self,
-        outcomes: Sequence[Outcome],
+        kept: Sequence[Kept],
         marks: Sequence[Mark] = (),
         unanswered: Sequence[Unanswered] = (),
     ) -> None:
-        del outcomes, marks, unanswered
+        del kept, marks, unanswered
         raise StorageError("the disk is full")
 
 
@@ -56,14 +65,14 @@ class NearlyFullDisk(Checkpoint):
 
     def write(
         self,
-        outcomes: Sequence[Outcome],
+        kept: Sequence[Kept],
         marks: Sequence[Mark] = (),
         unanswered: Sequence[Unanswered] = (),
     ) -> None:
         self.writes += 1
         if self.writes > 1 and (self.path.parent / "reserve").exists():
             raise DiskFullError("no room left")
-        super().write(outcomes, marks, unanswered)
+        super().write(kept, marks, unanswered)
 
 
 class Watched(Checkpoint):
