@@ -221,6 +221,8 @@ def _ended(
         return live.executor.halted.reason
     if interrupted is not None:
         return f"Stopped by {interrupted.name}; the same command goes on where it stopped."
+    if tally.chosen == 0:
+        return "No error was chosen; nothing was called."
     if tally.chosen is not None:
         again = f"{counted(tally.chosen - (tally.left or 0), 'chosen error')} called again."
         return f"{again} `batcher run` goes on with the pending rows." if pending else again
