@@ -60,7 +60,7 @@ _PLACES = {
 # Beside limits and ceilings, those that change nothing of a request or its key.
 _HOW = frozenset(
     {"base_url", "auth", "api_key_file", "stream", "allow_empty", "trust_env"}
-    | {"sync", "allow_errors"}
+    | {"repair_attempts", "sync", "allow_errors"}
 )
 
 
@@ -158,7 +158,9 @@ def calling_options(command: click.Command) -> click.Command:
     every = click.Command(None)
     for option in _OPTIONS:
         option(every)
-    command.params += [option for option in every.params if _says_how(str(option.name))]
+    # Before those of the simulator.
+    at = [option.name for option in command.params].index("simulate")
+    command.params[at:at] = [option for option in every.params if _says_how(str(option.name))]
     return command
 
 

@@ -8,28 +8,31 @@ from typing import Any
 
 import click
 
-from batcher.cli.options import calling_options, flags_of
+from batcher.cli.options import calling_options, flags_of, run_directory
 from batcher.cli.run import callee_of, carry_out
 from batcher.cli.simulate import simulator_options
+from batcher.cli.topics import ByTopic, topic
+
+_choice = topic("Which errors")
 
 
 @calling_options
-@click.command("retry")
-@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False))
-@click.option(
+@click.command("retry", cls=ByTopic)
+@run_directory
+@_choice(
     "--class",
     "classes",
     multiple=True,
     metavar="NAME",
     help="Only errors of this class, such as throttled; repeatable.",
 )
-@click.option(
+@_choice(
     "--where",
     metavar="SQL",
     help='Only errors for which it holds, such as "http_status >= 500 AND attempts < 8".',
 )
-@click.option("--dry-run", is_flag=True, help="Say how many rows would be called; call none.")
-@click.option("--simulate", is_flag=True, help="Call the simulator, as the run in DIR did.")
+@_choice("--dry-run", is_flag=True, help="Say how many rows would be called; call none.")
+@topic("Simulator")("--simulate", is_flag=True, help="Call the simulator, as the run in DIR did.")
 @simulator_options
 def command(directory: str, *, dry_run: bool, **options: Any) -> None:
     """Call rows again that ended in an error in the run in DIR: all of them, or those chosen.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from batcher.checkpoint import CheckpointReader, Choice, choose
 from batcher.errors import ConfigurationError, ErrorClass, UsageError
 from batcher.job import JobSpec, job_with
 from batcher.runs.directory import RunDirectory
-from batcher.wording import counted
+from batcher.wording import counted, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +95,9 @@ def _error_class(name: str) -> ErrorClass:
     try:
         return ErrorClass(name.strip().lower())
     except ValueError:
-        near = difflib.get_close_matches(name.strip().lower(), ErrorClass, 1, 0.5)
-        hint = f"did you mean {near[0]}? " if near else ""
+        near = did_you_mean(name, ErrorClass, 0.5) or "."
         raise UsageError(
-            f"there is no error class {name!r}; {hint}Known: {', '.join(ErrorClass)}"
+            f"there is no error class {name!r}{near} Known: {', '.join(ErrorClass)}"
         ) from None
 
 

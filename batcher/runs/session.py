@@ -224,7 +224,7 @@ def _ended(
     if tally.chosen == 0:
         return "No error was chosen; nothing was called."
     if tally.chosen is not None:
-        again = f"{counted(tally.chosen - (tally.left or 0), 'chosen error')} called again."
+        again = f"{counted(tally.rows, 'chosen error')} taken up again."
         return f"{again} `batcher run` goes on with the pending rows." if pending else again
     return "Rows are pending; the same command goes on with them." if pending else "Done."
 
