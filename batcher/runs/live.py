@@ -10,9 +10,10 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import NamedTuple
 
-from batcher.checkpoint import BEAT_S, Checkpoint, GroupCommit, Reserve, RowSet
+from batcher.checkpoint import BEAT_S, Checkpoint, Done, GroupCommit, Reserve
 from batcher.errors import DiskFullError, ErrorClass, Halt
 from batcher.executors import LocalExecutor
 from batcher.inputs import Dataset
@@ -72,7 +73,7 @@ class LiveRun:
     dataset: Dataset
     prepare: Preparation
     executor: LocalExecutor
-    done: RowSet
+    done: Done
     on_recorded: Callable[[Outcome], None]
     on_pulse: Callable[[], None]
     on_notice: Callable[[str], None]
@@ -144,6 +145,8 @@ class LiveRun:
         """Yield the requests that are still to be made; rows that cannot be one are recorded."""
         start = self.checkpoint.mark_before(self.done.first_missing())
         rows = self.dataset.rows(start, self._marks.append)
+        if (last := self.done.last_missing()) is not None:
+            rows = takewhile(lambda item: item.row <= last, rows)
         # Read in a thread: a slow disk or a large row group must not hold up the answers.
         while batch := await self._next(rows):
             recorded = batch.recorded
