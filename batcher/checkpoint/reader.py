@@ -17,11 +17,12 @@ from pathlib import Path
 from batcher.checkpoint import schema
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, damaged, translated
-from batcher.checkpoint.encoding import decoded, decoded_invalid
+from batcher.checkpoint.encoding import decoded_invalid
+from batcher.checkpoint.recall import answers_to, recalled
 from batcher.checkpoint.rowset import RowSet
 from batcher.errors import ErrorClass, StorageError
 from batcher.recorded import Counts, Recorded
-from batcher.records import InvalidAnswer, Mark
+from batcher.records import AnsweredBy, InvalidAnswer, Mark
 
 # Row numbers read at a time: done rows mostly stand in long runs, which are added as such.
 _ROWS = 4096
@@ -110,6 +111,19 @@ class CheckpointReader:
             )
             return {row_id: (row, source) for row_id, row, source in found}
 
+    def answers(
+        self, contents: Sequence[str], most: int
+    ) -> tuple[dict[str, Recorded], Sequence[str]]:
+        """Return by content a recorded answer to such a request, and the contents not looked at.
+
+        None is looked at any more once the answers have `most` characters together.
+
+        Raises:
+            StorageError: one is not what was recorded.
+        """
+        with translated(self.path):
+            return answers_to(self._reader, self.path, contents, most)
+
     def outcomes(self) -> Iterator[Recorded]:
         """Yield every recorded outcome in row order, as of the moment of the first one.
 
@@ -148,7 +162,7 @@ class CheckpointReader:
         """Return the sums over the run, all of one moment."""
         with translated(self.path), _snapshot(self._reader):
             totals = self._reader.execute(
-                f"SELECT error_class, finish_reason, rows, priced, {', '.join(schema.SUMMED)} "
+                f"SELECT {schema.GROUPED}, rows, priced, {', '.join(schema.SUMMED)} "
                 "FROM totals WHERE rows > 0"
             ).fetchall()
             pending, pending_cost = self._reader.execute(
@@ -158,25 +172,29 @@ class CheckpointReader:
                 f"SELECT {', '.join(_OF_INVALID.values())} FROM invalid_answers"
             ).fetchone()
             killed, prices = self.fact(KILLED_CALLS), self.fact(PRICES)
-        errors = Counter[ErrorClass]()
-        for error_class, _, rows, *_ in totals:
+        errors, results = Counter[ErrorClass](), Counter[str]()
+        truncated = unpriced = 0
+        for error_class, finish_reason, answered_by, rows, priced, *_ in totals:
             if error_class:
                 errors[ErrorClass(error_class)] += rows
+            else:
+                results[answered_by] += rows
+                unpriced += rows - priced
+                truncated += rows if finish_reason == "length" else 0
         sums = {
             name: sum(total[index] for total in totals)
-            for index, name in enumerate(schema.SUMMED, start=4)
+            for index, name in enumerate(schema.SUMMED, start=5)
         }
         for name, amount in zip(_OF_INVALID, invalid, strict=True):
             sums[name] += amount
         sums["ambiguous_attempts"] += pending
         sums["possible_cost"] += pending_cost
-        results = [(rows, priced) for error_class, _, rows, priced, *_ in totals if not error_class]
         return Counts(
-            results=sum(rows for rows, _ in results),
-            unpriced=sum(rows - priced for rows, priced in results),
-            truncated=sum(
-                rows for error, reason, rows, *_ in totals if reason == "length" and not error
-            ),
+            results=results.total(),
+            duplicates=results[AnsweredBy.DUPLICATE],
+            cached=results[AnsweredBy.CACHE],
+            unpriced=unpriced,
+            truncated=truncated,
             errors=errors,
             killed_calls=killed if isinstance(killed, int) else 0,
             **(prices if isinstance(prices, dict) else {}),
@@ -215,10 +233,7 @@ class CheckpointReader:
         """Yield the outcomes of a table in row order, each compared with its checksum."""
         with translated(self.path), connected(self.path) as connection:
             for row in connection.execute(f"SELECT {schema.COLUMNS} FROM {table} ORDER BY row"):
-                outcome = decoded(row)
-                if outcome is None:
-                    raise damaged(self.path, f"the outcome of row {row[0]} is not what was written")
-                yield outcome
+                yield recalled(self.path, row)
 
 
 def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:

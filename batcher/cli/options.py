@@ -47,6 +47,8 @@ _PLACES = {
     "max_error_rate": ("ceilings", "max_error_rate"),
     "max_duration": ("ceilings", "max_duration"),
     "deadline": ("ceilings", "deadline"),
+    "dedup": ("reuse", "dedup"),
+    "cache": ("reuse", "cache"),
     "output": ("output", "directory"),
     "sync": ("output", "sync"),
     "allow_errors": ("output", "allow_errors"),
@@ -177,6 +179,12 @@ _OPTIONS = (
     click.option("--max-error-rate", metavar="P%", help="The same, share, after 100 rows."),
     click.option("--max-duration", metavar="D", help="Begin no call after this time: 5h, 1h30m."),
     click.option("--deadline", metavar="HH:MM", help="Begin no call after this time of day."),
+    click.option(
+        "--dedup/--no-dedup",
+        default=None,
+        help="Call rows that ask the same once [at temperature 0 and with --cache].",
+    ),
+    click.option("--cache", metavar="DIR", help="Keep answers in DIR, and take them from there."),
     click.option("-o", "--output", metavar="DIR", help="The run directory [INPUT.batch]."),
     click.option(
         "--sync",

@@ -86,7 +86,8 @@ class Retrier:
         Raises:
             RunStoppedError: the run cannot go on; the row stays pending.
         """
-        row = self._begun(request)
+        row = self.row_of(request)
+        self._weigh(row)
         problem = self._forbidden(row)
         if problem is not None:
             await put(row.failure(problem, self.clock()))
@@ -126,9 +127,10 @@ class Retrier:
             await put(row.failure(last.problem, self.clock()))
             return True
 
-    def _begun(self, request: Request) -> Row:
+    def row_of(self, request: Request) -> Row:
+        """Return a row at its beginning, with what earlier processes paid for it."""
         models = self.fallback.models_for(str(request.body["model"]))
-        row = Row(
+        return Row(
             request,
             self.unanswered.get(request.key, 0),
             models,
@@ -136,8 +138,6 @@ class Retrier:
             self.possible_costs.get(request.key, 0),
             self.invalid.get(request.key) if self.read else None,
         )
-        self._weigh(row)
-        return row
 
     def _weigh(self, row: Row) -> None:
         """Estimate what the present request of a row takes."""

@@ -35,6 +35,12 @@ def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
     except msgspec.ValidationError as error:
         said = explain(str(error), merged, Tables(JobSpec, TABLES, {"prices": PriceSpec}))
         raise ConfigurationError(f"{where}: {said}") from None
+    if job.reuse.cache is not None and job.reuse.dedup is False:
+        raise ConfigurationError(
+            f"{where}: [reuse] cache and dedup = false contradict each other: a cache answers rows "
+            "that ask the same by one answer. Leave one of the two out; for several answers to a "
+            "row set [sampling] samples"
+        )
     job = _with_first_model(job, where, given=flags.get("provider", {}).get("model"))
     for name, value in job.parameters.items():
         if name in RESERVED_PARAMETERS:
@@ -120,7 +126,7 @@ def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         anchored["input"] = [
             str(folder / name) if isinstance(name, str) and name != "-" else name for name in inputs
         ]
-    for table, key in (("provider", "api_key_file"), ("output", "directory")):
+    for table, key in (("provider", "api_key_file"), ("output", "directory"), ("reuse", "cache")):
         content = anchored.get(table)
         if isinstance(content, Mapping) and isinstance(content.get(key), str):
             anchored[table] = {**content, key: str(folder / content[key])}

@@ -12,7 +12,9 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from batcher.cache import Cache
 from batcher.checkpoint import BEAT_S, Checkpoint, GroupCommit, Reserve, RowSet
+from batcher.engine.sharing import Shared
 from batcher.errors import DiskFullError, ErrorClass, Halt
 from batcher.executors import LocalExecutor
 from batcher.inputs import Dataset
@@ -30,6 +32,7 @@ from batcher.records import (
 )
 from batcher.runs.ceilings import Progress
 from batcher.runs.prepare import Preparation
+from batcher.runs.sharing import Sharing
 from batcher.runs.signals import heeded_signals, held_back
 
 DRAIN_S = 20.0
@@ -63,8 +66,9 @@ class LiveRun:
 
     `on_recorded` is told of each outcome once it is safe, `on_pulse` about twice a second,
     `on_notice` of what a user should know now. With `sync_each`, a call has ended only when its
-    outcome is on the disk. `time_left` is how many seconds calls may be begun. `disk_full` says
-    whether the calls were stopped for lack of space.
+    outcome is on the disk. Answers are taken from the `cache` and put into it. `time_left` is how
+    many seconds calls may be begun. `disk_full` says whether the calls were stopped for lack of
+    space.
     """
 
     checkpoint: Checkpoint
@@ -77,12 +81,14 @@ class LiveRun:
     on_pulse: Callable[[], None]
     on_notice: Callable[[str], None]
     progress: Progress
+    cache: Cache | None = None
     sync_each: bool = False
     time_left: float | None = None
     interrupted: Interrupted | None = None
     disk_full: bool = False
     _group: GroupCommit = field(init=False)
     _loop: asyncio.AbstractEventLoop = field(init=False)
+    _sharing: Sharing = field(init=False)
     _reader: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "reader"))
     _filling: threading.Lock = field(default_factory=threading.Lock)
     _in_hand: dict[str, Source] = field(default_factory=dict)
@@ -97,6 +103,13 @@ class LiveRun:
         """
         self._loop = asyncio.get_running_loop()
         shared = self.checkpoint.shared
+        self._sharing = Sharing(
+            self.checkpoint,
+            self.cache,
+            self.executor.leaders,
+            lambda look: self._loop.run_in_executor(self._reader, look),
+            self.executor.retrier.read,
+        )
         self._group = group = GroupCommit(
             lambda *what: self._with_reserve(lambda: self._write(*what)),
             self.checkpoint.sync,
@@ -139,25 +152,32 @@ class LiveRun:
         ):
             self.executor.stop(halt)
         await self._group.put(kept)
+        if self.cache is not None:
+            self.cache.keep(kept)
 
-    async def _requests(self) -> AsyncGenerator[Request, None]:
+    async def _requests(self) -> AsyncGenerator[Request | Shared, None]:
         """Yield the requests that are still to be made; rows that cannot be one are recorded."""
         start = self.checkpoint.mark_before(self.done.first_missing())
         rows = self.dataset.rows(start, self._marks.append)
         # Read in a thread: a slow disk or a large row group must not hold up the answers.
         while batch := await self._next(rows):
             recorded = batch.recorded
-            for prepared in batch.rows:
+            await self._sharing.look(batch.rows)
+            for at, prepared in enumerate(batch.rows):
                 if isinstance(prepared, Failure):
                     await self._put(prepared)
                 elif earlier := self._earlier(prepared, recorded):
                     await self._put(self.prepare.duplicate(prepared, earlier))
+                elif prepared.content and (shared := await self._sharing.shared(batch.rows, at)):
+                    self._in_hand[prepared.id] = prepared.source
+                    yield shared
                 elif not self.progress.may_call:
                     self.executor.end_with(self.progress.rows_called)
                     return
                 else:
                     self.progress.called += 1
                     self._in_hand[prepared.id] = prepared.source
+                    self.executor.leaders.lead(prepared)
                     yield prepared
 
     async def _next(self, rows: Iterator[Prompt | Failure]) -> _Batch | None:
@@ -169,8 +189,7 @@ class LiveRun:
         for row_id in self._settled:
             self._in_hand.pop(row_id, None)
         self._settled.clear()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reader, self._read, rows)
+        return await self._loop.run_in_executor(self._reader, self._read, rows)
 
     def _read(self, rows: Iterator[Prompt | Failure]) -> _Batch | None:
         batch: list[Request | Failure] = []
