@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from operator import lt
@@ -17,12 +16,13 @@ from pathlib import Path
 from batcher.checkpoint import schema
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, damaged, translated
+from batcher.checkpoint.counting import counts_in
 from batcher.checkpoint.encoding import decoded_invalid
 from batcher.checkpoint.recall import answers_to, recalled
 from batcher.checkpoint.rowset import RowSet
-from batcher.errors import ErrorClass, StorageError
+from batcher.errors import StorageError
 from batcher.recorded import Counts, Recorded
-from batcher.records import AnsweredBy, InvalidAnswer, Mark
+from batcher.records import InvalidAnswer, Mark, Request
 
 # Row numbers read at a time: done rows mostly stand in long runs, which are added as such.
 _ROWS = 4096
@@ -31,15 +31,6 @@ KILLED_CALLS = "killed_calls"
 """The fact that says how many calls can have been in flight when processes were killed."""
 PRICES = "prices"
 """The fact that says in which `currency` costs are counted, and by whose prices (`priced_by`)."""
-
-# What the answers of no use of pending rows add to the sums.
-_OF_INVALID = {"attempts": "count(*) + coalesce(sum(repairs), 0)"} | {
-    name: f"coalesce(sum({name}), 0)"
-    for name in (
-        *("repairs", "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
-        "cost",
-    )
-}
 
 
 class CheckpointReader:
@@ -124,6 +115,45 @@ class CheckpointReader:
         with translated(self.path):
             return answers_to(self._reader, self.path, contents, most)
 
+    def with_outcome(self, requests: Sequence[Request], *, errors_too: bool = True) -> set[str]:
+        """Return the keys of `requests` that have an outcome, though it may be under another row.
+
+        Those that are set aside are among them; without errors, those that succeeded.
+        """
+        places = ", ".join("?" * len(requests))
+        which = "" if errors_too else "AND error_class IS NULL"
+        keys = [request.key for request in requests]
+        with translated(self.path):
+            # By the id, since only that has an index there.
+            recorded = self._reader.execute(
+                f"SELECT key FROM outcomes WHERE id IN ({places}) AND key IS NOT NULL {which}",
+                [request.id for request in requests],
+            ).fetchall()
+            shelved = self._reader.execute(
+                f"SELECT key FROM shelved WHERE key IN ({places}) {which}", keys
+            ).fetchall()
+        return {*keys} & {key for (key,) in (*recorded, *shelved)}
+
+    def some_results(self, most: int) -> Iterator[Recorded]:
+        """Yield at most `most` results whose tokens are known, from all over the run.
+
+        Raises:
+            StorageError: one is not what was recorded.
+        """
+        with translated(self.path):
+            (last,) = self._reader.execute("SELECT max(row) FROM outcomes").fetchone()
+            after = -1
+            for step in range(most if last is not None else 0):
+                found = self._reader.execute(
+                    f"SELECT {schema.COLUMNS} FROM outcomes WHERE row > ? AND error_class IS NULL "
+                    "AND completion_tokens IS NOT NULL ORDER BY row LIMIT 1",
+                    (max(after, last * step // most - 1),),
+                ).fetchone()
+                if found is None:
+                    return
+                after = found[0]
+                yield recalled(self.path, found)
+
     def outcomes(self) -> Iterator[Recorded]:
         """Yield every recorded outcome in row order, as of the moment of the first one.
 
@@ -161,45 +191,8 @@ class CheckpointReader:
     def counts(self) -> Counts:
         """Return the sums over the run, all of one moment."""
         with translated(self.path), _snapshot(self._reader):
-            totals = self._reader.execute(
-                f"SELECT {schema.GROUPED}, rows, priced, {', '.join(schema.SUMMED)} "
-                "FROM totals WHERE rows > 0"
-            ).fetchall()
-            pending, pending_cost = self._reader.execute(
-                "SELECT coalesce(sum(calls), 0), coalesce(sum(cost), 0) FROM unanswered"
-            ).fetchone()
-            invalid = self._reader.execute(
-                f"SELECT {', '.join(_OF_INVALID.values())} FROM invalid_answers"
-            ).fetchone()
             killed, prices = self.fact(KILLED_CALLS), self.fact(PRICES)
-        errors, results = Counter[ErrorClass](), Counter[str]()
-        truncated = unpriced = 0
-        for error_class, finish_reason, answered_by, rows, priced, *_ in totals:
-            if error_class:
-                errors[ErrorClass(error_class)] += rows
-            else:
-                results[answered_by] += rows
-                unpriced += rows - priced
-                truncated += rows if finish_reason == "length" else 0
-        sums = {
-            name: sum(total[index] for total in totals)
-            for index, name in enumerate(schema.SUMMED, start=5)
-        }
-        for name, amount in zip(_OF_INVALID, invalid, strict=True):
-            sums[name] += amount
-        sums["ambiguous_attempts"] += pending
-        sums["possible_cost"] += pending_cost
-        return Counts(
-            results=results.total(),
-            duplicates=results[AnsweredBy.DUPLICATE],
-            cached=results[AnsweredBy.CACHE],
-            unpriced=unpriced,
-            truncated=truncated,
-            errors=errors,
-            killed_calls=killed if isinstance(killed, int) else 0,
-            **(prices if isinstance(prices, dict) else {}),
-            **sums,
-        )
+            return counts_in(self._reader, killed, prices)
 
     def mark_before(self, row: int) -> Mark | None:
         """Return the last mark at or before `row`, or None.

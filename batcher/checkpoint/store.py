@@ -219,7 +219,8 @@ def _claim(connection: sqlite3.Connection, path: Path, *, shared: bool) -> Owner
 
 
 def _remember(connection: sqlite3.Connection, facts: Mapping[str, object]) -> None:
-    rows = [(name, json.dumps(value, sort_keys=True)) for name, value in facts.items()]
+    # In their order: that of a schema's fields is the order of columns.
+    rows = [(name, json.dumps(value)) for name, value in facts.items()]
     connection.executemany(
         "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", [(*row, checksum(row)) for row in rows]
     )

@@ -17,9 +17,11 @@ def command(**options: Any) -> None:
 
     Ends with 65 if there are bad rows, else with 0 and an estimate of the prompt tokens.
     """
+    from batcher.cli.callee import environment, provider_of
     from batcher.runs import check
 
-    survey = check(job_of(options), sys.stdin.buffer, click.echo)
+    job = job_of(options)
+    survey = check(job, provider_of(job.provider, environment()), sys.stdin.buffer, click.echo)
     for line in survey.lines():
         click.echo(line)
     sys.exit(65 if survey.bad else 0)

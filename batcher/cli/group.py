@@ -24,6 +24,7 @@ _COMMANDS = {
     "export": "Write results and errors of a run again.",
     "verify": "Check the checkpoint and the Parquet files of a run.",
     "check": "Read the whole input and report every bad row, without a call.",
+    "estimate": "Estimate tokens and cost of a run, without a paid call.",
     "preview": "Show the exact requests of the first rows, without a call.",
     "prices": "Show what the models cost, and of which day that is known.",
     "simulate": "Serve a local GLM that answers from no model.",

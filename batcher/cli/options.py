@@ -52,6 +52,8 @@ _PLACES = {
     "output": ("output", "directory"),
     "sync": ("output", "sync"),
     "allow_errors": ("output", "allow_errors"),
+    "schema": ("output", "schema"),
+    "repair_attempts": ("output", "repair_attempts"),
 }
 
 
@@ -71,6 +73,24 @@ class Parameter(click.ParamType[tuple[str, object], str]):
             return name, json.loads(text, parse_constant=_refuse)
         except ValueError:
             return name, text
+
+
+class Field(click.ParamType[tuple[str, object], str]):
+    """NAME=TYPE, or the choices in the place of a type, with commas between them."""
+
+    name = "NAME=TYPE"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, object]:
+        """Split one field; the job validates its type."""
+        name, equals, form = value.partition("=")
+        if not (name and equals and form):
+            self.fail(
+                f"{value!r} is not NAME=TYPE, such as label=pos,neg or score=number", param, ctx
+            )
+        choices = [choice.strip() for choice in form.split(",")]
+        return name, choices if len(choices) > 1 else form
 
 
 def _refuse(constant: str) -> object:
@@ -114,6 +134,8 @@ def job_of(options: Mapping[str, Any]) -> JobSpec:
             flags.setdefault(table, {})[key] = options[name]
     if options["params"]:
         flags["parameters"] = dict(options["params"])
+    if options["fields"]:
+        flags.setdefault("output", {})["fields"] = dict(options["fields"])
     if options["inputs"]:
         flags["input"] = list(options["inputs"])
     job_file = options["job"]
@@ -195,5 +217,19 @@ _OPTIONS = (
         "--allow-errors",
         type=NumberOr("N|P%"),
         help="Error rows that still count as done (exit 0) [0].",
+    ),
+    click.option("--schema", metavar="FILE.json", help="JSON Schema of the value in each answer."),
+    click.option(
+        "--field",
+        "fields",
+        multiple=True,
+        type=Field(),
+        help="One field of that value, such as label=pos,neg or score=number; repeatable.",
+    ),
+    click.option(
+        "--repair-attempts",
+        type=int,
+        metavar="N",
+        help="Times an answer without a valid value is asked for again [2].",
     ),
 )

@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from batcher.job import JobSpec
-    from batcher.providers.prices import Band, Pricing
+    from batcher.providers.prices import Pricing
 
 _HEAD = ("model", "input", "cached", "output", "context", "longest answer", "")
 
@@ -54,12 +54,6 @@ def _rows(job: JobSpec, pricing: Pricing) -> Iterator[tuple[str, ...]]:
         head = (name, *(f"{most:,}" if most else "" for most in (model.context, model.max_output)))
         for band in bands:
             prices = map(exact, (band.input, band.cached, band.output))
-            note = "by the job" if name in job.prices else _bounds(band)
+            note = "by the job" if name in job.prices else band.bounds
             yield (head[0], *prices, *head[1:], note)
             head = ("", "", "")
-
-
-def _bounds(band: Band) -> str:
-    prompt = "" if band.input_below is None else f"prompts below {band.input_below:,}"
-    answer = "" if band.output_below is None else f"answers below {band.output_below:,}"
-    return ", ".join(filter(None, (prompt, answer)))

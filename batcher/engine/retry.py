@@ -86,8 +86,7 @@ class Retrier:
         Raises:
             RunStoppedError: the run cannot go on; the row stays pending.
         """
-        row = self.row_of(request)
-        self._weigh(row)
+        row = self._begun(request)
         problem = self._forbidden(row)
         if problem is not None:
             await put(row.failure(problem, self.clock()))
@@ -138,6 +137,11 @@ class Retrier:
             self.possible_costs.get(request.key, 0),
             self.invalid.get(request.key) if self.read else None,
         )
+
+    def _begun(self, request: Request) -> Row:
+        row = self.row_of(request)
+        self._weigh(row)
+        return row
 
     def _weigh(self, row: Row) -> None:
         """Estimate what the present request of a row takes."""

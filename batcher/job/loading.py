@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +29,11 @@ def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
     tables: dict[str, Any] = {}
     if path is not None:
         tables = _anchored(_read_toml(path), path.parent)
-    merged = _merge(tables, _anchored(flags, Path()))
+    anchored = _anchored(flags, Path())
+    if set(_STRUCTURES) & anchored.get("output", {}).keys() and "output" in tables:
+        kept = {k: v for k, v in tables["output"].items() if k not in _STRUCTURES}
+        tables = {**tables, "output": kept}
+    merged = _merge(tables, anchored)
     where = str(path) if path is not None else "the command line"
     try:
         job = msgspec.convert(merged, JobSpec)
@@ -52,6 +57,7 @@ def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
                 f"{where}: the parameter `{name}` is {value!r}, which is no JSON; "
                 "write a number, text, true, false, a list or a table"
             )
+    _check_structure(job, where)
     if len(currencies := {price.currency for price in job.prices.values()}) > 1:
         raise ConfigurationError(
             f"{where}: [prices] are in {' and '.join(sorted(currencies))}; "
@@ -78,6 +84,24 @@ def _with_first_model(job: JobSpec, where: str, given: object) -> JobSpec:
             'the errors on which the next is asked, such as ["overloaded", "content_filtered"]'
         )
     return msgspec.structs.replace(job, provider=provider)
+
+
+def _check_structure(job: JobSpec, where: str) -> None:
+    """Refuse what cannot be together with answers of a schema."""
+    output = job.output
+    if output.schema is not None and output.fields is not None:
+        raise ConfigurationError(
+            f"{where}: [output] schema and fields both say what answers hold; leave one out"
+        )
+    if output.schema is None and output.fields is None:
+        return
+    if not _is_json(output.schema):
+        raise ConfigurationError(f"{where}: [output] schema holds a value that is no JSON")
+    if "tools" in job.parameters:
+        raise ConfigurationError(
+            f"{where}: the parameter `tools` lets the model call a function where [output] wants "
+            "a value; leave one of the two out"
+        )
 
 
 def _is_json(value: object) -> bool:
@@ -126,6 +150,9 @@ def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         anchored["input"] = [
             str(folder / name) if isinstance(name, str) and name != "-" else name for name in inputs
         ]
+    output = anchored.get("output")
+    if isinstance(output, Mapping) and isinstance(output.get("schema"), str):
+        anchored["output"] = {**output, "schema": _read_schema(folder / output["schema"])}
     for table, key in (("provider", "api_key_file"), ("output", "directory"), ("reuse", "cache")):
         content = anchored.get(table)
         if isinstance(content, Mapping) and isinstance(content.get(key), str):
@@ -146,5 +173,19 @@ def _template(value: object, folder: Path) -> object:
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"the template {path} is not UTF-8: {error}") from None
 
+
+def _read_schema(path: Path) -> dict[str, Any]:
+    """Return the JSON Schema of a file, which becomes a part of the job."""
+    try:
+        return msgspec.json.decode(path.read_bytes().removeprefix(codecs.BOM_UTF8), type=dict)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the schema {path}: {error.strerror}") from None
+    # ValueError: not JSON, not an object, or not UTF-8.
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"the schema {path} is no JSON object: {error}") from None
+
+
+# The two ways to say what answers hold; one of a flag takes the place of either in the file.
+_STRUCTURES = ("schema", "fields")
 
 _TEMPLATES = ("template", "system_template")

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from batcher.errors import StorageError
 from batcher.outputs.columns import array, by_column
-from batcher.outputs.layout import ANSWER, ERROR, HEAD, SOURCE, Layout
+from batcher.outputs.layout import ERROR, HEAD, SOURCE, Layout
 from batcher.recorded import Recorded
 
 # Rows joined at a time, however large the batches of the input; fewer where their answers have
@@ -85,7 +85,7 @@ class _UpTo:
 
 
 def _texts(outcome: Recorded) -> tuple[str | None, ...]:
-    return outcome.response, outcome.reasoning, outcome.tool_calls
+    return outcome.response, outcome.reasoning, outcome.tool_calls, outcome.output
 
 
 def _divide(piece: pa.RecordBatch, recorded: Sequence[Recorded], layout: Layout) -> Joined:
@@ -94,20 +94,18 @@ def _divide(piece: pa.RecordBatch, recorded: Sequence[Recorded], layout: Layout)
     answered = [outcome for outcome in recorded if outcome.error_class is None]
     failed = [outcome for outcome in recorded if outcome.error_class is not None]
     return Joined(
-        results=_results(piece, answered, layout.results) if answered else None,
+        results=_results(piece, answered, layout) if answered else None,
         errors=_errors(piece, failed, layout.errors) if failed else None,
         pending=piece.num_rows - len(recorded),
     )
 
 
-def _results(
-    piece: pa.RecordBatch, answered: Sequence[Recorded], schema: pa.Schema
-) -> pa.RecordBatch:
-    columns = by_column(answered)
+def _results(piece: pa.RecordBatch, answered: Sequence[Recorded], layout: Layout) -> pa.RecordBatch:
+    columns = by_column(answered, layout.value)
     rows = _take(piece, columns["row"])
     _check_ids(rows, columns["id"])
-    ours = [array(columns[field.name], field.type) for field in ANSWER]
-    return pa.RecordBatch.from_arrays([*_input(rows), *ours], schema=schema)
+    ours = [array(columns[field.name], field.type) for field in layout.answer]
+    return pa.RecordBatch.from_arrays([*_input(rows), *ours], schema=layout.results)
 
 
 def _errors(piece: pa.RecordBatch, failed: Sequence[Recorded], schema: pa.Schema) -> pa.RecordBatch:

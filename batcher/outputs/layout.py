@@ -1,6 +1,7 @@
 """The columns of both outputs: their names, types and order.
 
-`row` and `id` come first, then the input's columns, then ours. An input column that has the name
+`row` and `id` come first, then the input's columns, then ours; behind `response` the fields of the
+value that answers hold, each as `out.<field>`. An input column that has the name
 of one of ours in either file is called `input_<name>`, so that it has one name in both.
 """
 
@@ -9,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pyarrow as pa
+
+from batcher.outputs.typed import out_fields
+from batcher.structured import StructOf
 
 # Declared as plain types, since a list of pairs of different classes would be one of objects.
 _TEXT: pa.DataType = pa.string()
@@ -74,34 +78,50 @@ _OURS = {*HEAD.names, *ANSWER.names, *ERROR.names, *SOURCE.names}
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The schemas of the two files for one input."""
+    """The schemas of the two files for one input.
+
+    `answer` is our part of that of the results, with the fields of `value`.
+    """
 
     results: pa.Schema
     errors: pa.Schema
+    answer: pa.Schema
+    value: StructOf | None
 
 
-def layout(schema: pa.Schema) -> Layout:
+def answer_schema(value: StructOf | None) -> pa.Schema:
+    """Return our columns of results whose answers hold `value`."""
+    response, *others = ANSWER
+    return pa.schema([response, *out_fields(value), *others])
+
+
+def layout(schema: pa.Schema, value: StructOf | None = None) -> Layout:
     """Lay out both files for an input of `schema`, whose struct `input` holds the user's columns.
 
-    All columns may be null, since a bad row has none; types and field metadata stay as they are.
+    `value` is what each answer holds, where the job wants one of known fields. All columns may be
+    null, since a bad row has none; types and field metadata stay as they are.
     """
     struct = schema.field("input").type
     fields = [struct.field(index) for index in range(struct.num_fields)]
+    answer = answer_schema(value)
+    names = _free_names([field.name for field in fields], _OURS.union(answer.names))
     columns = [
         field.with_name(name).with_nullable(nullable=True)
-        for field, name in zip(fields, _free_names([f.name for f in fields]), strict=True)
+        for field, name in zip(fields, names, strict=True)
     ]
     return Layout(
-        results=pa.schema([*HEAD, *columns, *ANSWER]),
+        results=pa.schema([*HEAD, *columns, *answer]),
         errors=pa.schema([*HEAD, *columns, *ERROR, *SOURCE]),
+        answer=answer,
+        value=value,
     )
 
 
-def _free_names(names: list[str]) -> list[str]:
-    """Return the names that input columns have in the outputs, each only once."""
+def _free_names(names: list[str], ours: set[str]) -> list[str]:
+    """Return the names that input columns have beside `ours`, each only once."""
     # A column that can keep its name keeps it, also from one that would be renamed to it.
-    keepers = {name: names.index(name) for name in names if name not in _OURS}
-    taken = _OURS | keepers.keys()
+    keepers = {name: names.index(name) for name in names if name not in ours}
+    taken = ours | keepers.keys()
     free = []
     for index, name in enumerate(names):
         if keepers.get(name) != index:

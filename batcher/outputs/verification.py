@@ -10,22 +10,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batcher.outputs.columns import array, by_column
-from batcher.outputs.layout import ANSWER, ERROR
+from batcher.outputs.layout import ERROR, answer_schema
 from batcher.recorded import Recorded
+from batcher.structured import StructOf
 from batcher.wording import counted
 
 _BATCH_ROWS = 4096
 
 
-def problems(path: Path, outcomes: Iterator[Recorded] | None) -> Iterator[str]:
+def problems(
+    path: Path, outcomes: Iterator[Recorded] | None, value: StructOf | None = None
+) -> Iterator[str]:
     """Yield a sentence for each thing that is wrong with the results or errors at `path`.
 
     Every page is read against its checksum. `outcomes` are those that the file should hold, in row
-    order; None compares nothing. Memory stays flat.
+    order; None compares nothing. `value` is as in `export`. Memory stays flat.
     """
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            yield from _compared(path.name, file, outcomes)
+            yield from _compared(path.name, file, outcomes, value)
     except FileNotFoundError:
         yield f"{path.name} is missing"
     # KeyError: it lacks a column of ours.
@@ -34,7 +37,10 @@ def problems(path: Path, outcomes: Iterator[Recorded] | None) -> Iterator[str]:
 
 
 def _compared(
-    name: str, file: pq.ParquetFile, outcomes: Iterator[Recorded] | None
+    name: str,
+    file: pq.ParquetFile,
+    outcomes: Iterator[Recorded] | None,
+    value: StructOf | None,
 ) -> Iterator[str]:
     expected = None if outcomes is None else _Expected(outcomes)
     last = -1
@@ -45,7 +51,7 @@ def _compared(
             return
         last = rows[-1]
         if expected is not None:
-            yield from _differences(name, batch, expected.up_to(rows))
+            yield from _differences(name, batch, expected.up_to(rows), value)
     if expected is not None:
         expected.finish()
         if expected.missing:
@@ -83,16 +89,18 @@ class _Expected:
             self._next = None
 
 
-def _differences(name: str, batch: pa.RecordBatch, found: dict[int, Recorded]) -> Iterator[str]:
+def _differences(
+    name: str, batch: pa.RecordBatch, found: dict[int, Recorded], value: StructOf | None
+) -> Iterator[str]:
     """Say which columns of ours are not as recorded; the input's are no business of ours."""
     if not found:
         return
     rows = batch.column("row").to_pylist()
-    ours = ANSWER if "response" in batch.schema.names and "key" in batch.schema.names else ERROR
+    ours = answer_schema(value) if "key" in batch.schema.names else ERROR
     places = pa.array([place for place, row in enumerate(rows) if row in found])
     # Not the input's columns too: Arrow cannot take from all types.
     held = batch.select(["id", *ours.names]).take(places)
-    columns = by_column(list(found.values()))
+    columns = by_column(list(found.values()), value)
     columns["failed_at"] = columns["finished_at"]
     for field in (pa.field("id", pa.string()), *ours):
         wanted: pa.Array[Any] = array(columns[field.name], field.type)

@@ -15,6 +15,7 @@ _PROVIDERS = (
         base_url_variables=("ZHIPUAI_BASE_URL",),
         key_variables=("ZHIPUAI_API_KEY",),
         sends_request_id=True,
+        has_tokenizer=True,
     ),
     # https://docs.z.ai/api-reference
     Provider(
@@ -23,6 +24,7 @@ _PROVIDERS = (
         base_url_variables=("ZAI_BASE_URL",),
         key_variables=("ZAI_API_KEY",),
         sends_request_id=True,
+        has_tokenizer=True,
     ),
     # https://platform.openai.com/docs/api-reference/chat
     Provider(
@@ -31,6 +33,8 @@ _PROVIDERS = (
         base_url_variables=("OPENAI_BASE_URL",),
         key_variables=("OPENAI_API_KEY",),
         asks_for_usage=True,
+        takes_schema=True,
+        shows_schema=True,
     ),
     # https://api-docs.deepseek.com/api/create-chat-completion
     Provider(
@@ -46,12 +50,17 @@ _PROVIDERS = (
 def provider_named(name: str, base_url: str | None = None) -> Provider:
     """Return the provider `name`, at `base_url` if one is given, else at its own address.
 
+    Elsewhere a server may keep the model to a schema without showing it, as vLLM does, or ignore
+    it: so the model is told of it as well.
+
     Raises:
         ConfigurationError: no provider has this name.
     """
     for provider in _PROVIDERS:
         if provider.name == name:
-            return replace(provider, base_url=base_url) if base_url else provider
+            if base_url in (None, "", provider.base_url):
+                return provider
+            return replace(provider, base_url=base_url, shows_schema=False)
     known = ", ".join(provider.name for provider in _PROVIDERS)
     raise ConfigurationError(f"no provider is named {name!r}; known: {known}")
 

@@ -17,7 +17,9 @@ import msgspec
 from batcher.errors import ConfigurationError, ErrorClass, RowError
 from batcher.job import EVERY_MODEL, RESERVED_PARAMETERS, JobSpec
 from batcher.records import Prompt, Request
+from batcher.render.formatting import formatted
 from batcher.render.templates import compiled, environment
+from batcher.structured import AnswerFormat
 from batcher.wording import kind_of
 
 ROLES = frozenset({"system", "user", "assistant", "tool", "developer"})
@@ -62,10 +64,17 @@ def _key_of(canonical: bytes) -> str:
 class Renderer:
     """Makes requests of rows as one job wants them; templates are compiled once."""
 
-    def __init__(self, job: JobSpec, *, stand_in: str | None = None) -> None:
+    def __init__(
+        self,
+        job: JobSpec,
+        *,
+        stand_in: str | None = None,
+        answer_format: AnswerFormat | None = None,
+    ) -> None:
         """Compile the job's templates.
 
         `stand_in` is written where no model is named, into requests that are looked at, not sent.
+        `answer_format` says how the value is asked for that the job wants in each answer.
 
         Raises:
             ConfigurationError: a template is not Jinja2, or the prompt's is empty.
@@ -73,6 +82,7 @@ class Renderer:
         sandbox = environment()
         self._job = job
         self._model = job.provider.model or stand_in
+        self._answer_format = answer_format
         if job.prompt.template is not None and not job.prompt.template.strip():
             raise ConfigurationError(
                 "the template is empty, so that no row has a prompt; write one, or leave it out"
@@ -107,6 +117,10 @@ class Renderer:
         return reuse.cache is not None or _is_deterministic(body)
 
     def _body(self, columns: Mapping[str, object]) -> dict[str, object]:
+        body = self._asked(columns)
+        return body if self._answer_format is None else formatted(body, self._answer_format)
+
+    def _asked(self, columns: Mapping[str, object]) -> dict[str, object]:
         if self._template is None and "body" in columns and "custom_id" in columns:
             return self._batch_body(columns)
         if not self._model:

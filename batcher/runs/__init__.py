@@ -2,8 +2,10 @@
 
 from batcher.runs.calling import Callee
 from batcher.runs.directory import RunDirectory
+from batcher.runs.estimate import Assumptions, Estimator
 from batcher.runs.export import export_run
 from batcher.runs.head import first_results
+from batcher.runs.quote import Quote
 from batcher.runs.resume import Change
 from batcher.runs.session import RunResult, Session
 from batcher.runs.status import Status, status_of
@@ -12,8 +14,11 @@ from batcher.runs.verify import Verification, mend, verify
 
 __all__ = [
     "STAND_IN",
+    "Assumptions",
     "Callee",
     "Change",
+    "Estimator",
+    "Quote",
     "RunDirectory",
     "RunResult",
     "Session",

@@ -102,13 +102,8 @@ async def open_executor(
     """
     limits = job.limits
     async with contextlib.AsyncExitStack() as stack:
-        provider = callee.provider
-        if callee.simulator is not None:
-            config = replace(callee.simulator, ledger=ledger)
-            simulator = await stack.enter_async_context(serve(config))
-            provider = replace(provider, base_url=simulator.base_url)
         room = Room()
-        clients = await _clients(stack, job, provider, callee.auths, terms.calls, room)
+        clients = await open_clients(stack, job, callee, terms.calls, room=room, ledger=ledger)
         accounts = [
             Account(number, client.complete, client.renew)
             for number, client in enumerate(clients, 1)
@@ -160,16 +155,25 @@ async def open_executor(
         yield executor
 
 
-async def _clients(
+async def open_clients(
     stack: contextlib.AsyncExitStack,
     job: JobSpec,
-    provider: Provider,
-    auths: tuple[Auth, ...],
+    callee: Callee,
     calls: int,
+    *,
     room: Room,
+    ledger: Path | None,
 ) -> list[Client]:
-    """Open the pool of connections, and a client for each key."""
-    limits = job.limits
+    """Open the pool of connections, and a client for each key; first the simulator, if it is one.
+
+    Raises:
+        ConfigurationError: the provider's address cannot be used.
+    """
+    limits, provider = job.limits, callee.provider
+    if callee.simulator is not None:
+        config = replace(callee.simulator, ledger=ledger)
+        simulator = await stack.enter_async_context(serve(config))
+        provider = replace(provider, base_url=simulator.base_url)
     environment = os.environ if job.provider.trust_env else {}
     transport = await stack.enter_async_context(
         open_transport(provider.base_url, calls, environment=environment)
@@ -188,5 +192,5 @@ async def _clients(
             allow_empty=job.provider.allow_empty,
             receiving=receiving,
         )
-        for auth in auths
+        for auth in callee.auths
     ]

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import batcher
 from batcher.checkpoint import CheckpointReader
-from batcher.errors import InputError, OutputError
+from batcher.errors import InputError, OutputError, StorageError
 from batcher.inputs import Dataset
-from batcher.outputs import Exported, Format
+from batcher.job import OutputSpec
+from batcher.outputs import Exported, Format, Origin, kind_of
 from batcher.outputs import export as publish
 from batcher.runs.directory import RunDirectory
 from batcher.runs.rows import recalled, refuse_to_overwrite
+from batcher.structured import StructOf, Structure
 
 
 def export(
-    checkpoint: CheckpointReader, dataset: Dataset, to: Path, file_format: Format = "parquet"
+    checkpoint: CheckpointReader,
+    dataset: Dataset,
+    to: Path,
+    file_format: Format = "parquet",
+    partition_rows: int | None = None,
+    origin: Origin | None = None,
 ) -> Exported:
     """Write results and errors of every recorded row into the directory `to`.
 
@@ -29,7 +38,8 @@ def export(
             f"the input changed since it was run: {', '.join(dataset.names)}. Run the same "
             "command again to take up the change, or restore the files"
         )
-    refuse_to_overwrite(dataset, to, {f"{name}.{file_format}" for name in ("results", "errors")})
+    kind = kind_of(file_format, partitioned=partition_rows is not None)
+    refuse_to_overwrite(dataset, to, kind.may_be)
     schema, batches = dataset.batches()
     metadata = {
         "batcher.version": batcher.__version__,
@@ -37,22 +47,48 @@ def export(
         "batcher.simulated": str(bool(checkpoint.fact("simulated"))).lower(),
     }
     return publish(
-        schema, batches, checkpoint.outcomes(), to, format=file_format, metadata=metadata
+        schema,
+        batches,
+        checkpoint.outcomes(),
+        to,
+        format=file_format,
+        metadata=metadata,
+        partition_rows=partition_rows,
+        origin=origin,
+        value=value_of(checkpoint),
     )
 
 
-def export_run(directory: RunDirectory, to: Path | None, file_format: Format) -> Exported:
+def value_of(checkpoint: CheckpointReader) -> StructOf | None:
+    """Return what each answer of a run holds, where its job wants one of known fields."""
+    settings = cast("Mapping[str, Any]", checkpoint.fact("settings") or {})
+    spec = OutputSpec(schema=settings.get("output.schema"), fields=settings.get("output.fields"))
+    structure = Structure.of(spec)
+    return None if structure is None else structure.kind
+
+
+def export_run(
+    directory: RunDirectory,
+    to: Path | None,
+    file_format: Format,
+    partition_rows: int | None = None,
+) -> Exported:
     """Make the outputs of an existing run directory again, also while its run goes on.
+
+    They go into `to`, else into the run directory; a dataset into its folder `hf`.
 
     Raises:
         StorageError: the directory holds no run.
         InputError: the input is missing or changed.
+        OutputError: they cannot be created there.
     """
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
         dataset = recalled(checkpoint.fact("input"))
-        if to is not None:
-            _make(to)
-        return export(checkpoint, dataset, to or directory.path, file_format)
+        is_dataset = file_format == "hf"
+        origin = _origin(checkpoint, dataset, directory) if is_dataset else None
+        target = to or (directory.path / "hf" if is_dataset else directory.path)
+        _make(target)
+        return export(checkpoint, dataset, target, file_format, partition_rows, origin)
 
 
 def _make(directory: Path) -> None:
@@ -60,3 +96,33 @@ def _make(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot create {directory}: {error.strerror}") from None
+
+
+def _origin(checkpoint: CheckpointReader, dataset: Dataset, directory: RunDirectory) -> Origin:
+    """Return how the outcomes came to be, as far as the run directory still tells."""
+    settings: Any = checkpoint.fact("settings") or {}
+    simulated = bool(checkpoint.fact("simulated"))
+    return Origin(
+        version=batcher.__version__,
+        settings=settings,
+        simulated=simulated,
+        provider="none: batcher's simulator" if simulated else _provider(directory),
+        priced_by=checkpoint.counts().priced_by,
+        inputs=dataset.names,
+        images=frozenset(settings.get("prompt.image_columns", ())),
+    )
+
+
+def _provider(directory: RunDirectory) -> str | None:
+    """Return whom the last run called; of a server of the user's own, not where it is."""
+    try:
+        job: Any = directory.description_facts().get("job")
+        provider = job["provider"]
+        own = provider["base_url"] is not None
+        return (
+            f"a server of its own, by the protocol of {provider['name']}"
+            if own
+            else str(provider["name"])
+        )
+    except (StorageError, LookupError, TypeError):
+        return None

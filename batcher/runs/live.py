@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from batcher.cache import Cache
 from batcher.checkpoint import BEAT_S, Checkpoint, GroupCommit, Reserve, RowSet
@@ -34,6 +34,8 @@ from batcher.runs.ceilings import Progress
 from batcher.runs.prepare import Preparation
 from batcher.runs.sharing import Sharing
 from batcher.runs.signals import heeded_signals, held_back
+
+_T = TypeVar("_T")
 
 DRAIN_S = 20.0
 PULSE_S = 0.5
@@ -88,7 +90,6 @@ class LiveRun:
     disk_full: bool = False
     _group: GroupCommit = field(init=False)
     _loop: asyncio.AbstractEventLoop = field(init=False)
-    _sharing: Sharing = field(init=False)
     _reader: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "reader"))
     _filling: threading.Lock = field(default_factory=threading.Lock)
     _in_hand: dict[str, Source] = field(default_factory=dict)
@@ -103,13 +104,6 @@ class LiveRun:
         """
         self._loop = asyncio.get_running_loop()
         shared = self.checkpoint.shared
-        self._sharing = Sharing(
-            self.checkpoint,
-            self.cache,
-            self.executor.leaders,
-            lambda look: self._loop.run_in_executor(self._reader, look),
-            self.executor.retrier.read,
-        )
         self._group = group = GroupCommit(
             lambda *what: self._with_reserve(lambda: self._write(*what)),
             self.checkpoint.sync,
@@ -159,16 +153,17 @@ class LiveRun:
         """Yield the requests that are still to be made; rows that cannot be one are recorded."""
         start = self.checkpoint.mark_before(self.done.first_missing())
         rows = self.dataset.rows(start, self._marks.append)
+        sharing = Sharing(self.checkpoint, self.cache, self.executor, self._in_reader)
         # Read in a thread: a slow disk or a large row group must not hold up the answers.
         while batch := await self._next(rows):
             recorded = batch.recorded
-            await self._sharing.look(batch.rows)
+            await sharing.look(batch.rows)
             for at, prepared in enumerate(batch.rows):
                 if isinstance(prepared, Failure):
                     await self._put(prepared)
                 elif earlier := self._earlier(prepared, recorded):
                     await self._put(self.prepare.duplicate(prepared, earlier))
-                elif prepared.content and (shared := await self._sharing.shared(batch.rows, at)):
+                elif prepared.content and (shared := await sharing.shared(batch.rows, at)):
                     self._in_hand[prepared.id] = prepared.source
                     yield shared
                 elif not self.progress.may_call:
@@ -189,7 +184,10 @@ class LiveRun:
         for row_id in self._settled:
             self._in_hand.pop(row_id, None)
         self._settled.clear()
-        return await self._loop.run_in_executor(self._reader, self._read, rows)
+        return await self._in_reader(lambda: self._read(rows))
+
+    async def _in_reader(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
 
     def _read(self, rows: Iterator[Prompt | Failure]) -> _Batch | None:
         batch: list[Request | Failure] = []

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from batcher.errors import ErrorClass, Problem, RowError
+from batcher.job import JobSpec
+from batcher.providers import Provider
 from batcher.records import Failure, Prompt, Request
 from batcher.render import Renderer
+from batcher.structured import Structure
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,24 @@ class Preparation:
 
     render: Renderer
     clock: Callable[[], float]
+
+    @classmethod
+    def of(
+        cls,
+        job: JobSpec,
+        structure: Structure | None,
+        provider: Provider,
+        clock: Callable[[], float],
+        *,
+        stand_in: str | None = None,
+    ) -> Preparation:
+        """Prepare rows as `job` wants it and `provider` takes it; see `Renderer` for `stand_in`.
+
+        Raises:
+            ConfigurationError: a template is wrong.
+        """
+        answer_format = None if structure is None else provider.answer_format(structure)
+        return cls(Renderer(job, stand_in=stand_in, answer_format=answer_format), clock)
 
     def __call__(self, item: Prompt | Failure) -> Request | Failure:
         """Return the request that the row asks for, or why it cannot be one."""

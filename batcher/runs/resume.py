@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from batcher.checkpoint import PRICES, Checkpoint, Comparison, damaged
+from batcher.checkpoint import PRICES, Checkpoint, CheckpointReader, Comparison, damaged
 from batcher.errors import ConfigurationError
 from batcher.inputs import Dataset
 from batcher.providers import Pricing
@@ -60,12 +60,7 @@ def settle(
     if missing and len(missing) < len(before):
         raise damaged(checkpoint.path, f"what it says of the run lacks {', '.join(missing)}")
     if before["fingerprint"] is not None:
-        if before["simulated"] != simulated:
-            held, run = ("simulated", "real") if before["simulated"] else ("real", "simulated")
-            raise ConfigurationError(
-                f"{checkpoint.path.parent} holds {held} answers and this run is {run}; "
-                "name another directory with -o"
-            )
+        refuse_to_mix(checkpoint, simulated=simulated)
         with checkpoint.placement() as placement:
             for prepared in map(prepare, dataset.rows()):
                 if isinstance(prepared, Request):
@@ -78,6 +73,21 @@ def settle(
                 )
             placement.apply()
     checkpoint.remember(**present)
+
+
+def refuse_to_mix(checkpoint: CheckpointReader, *, simulated: bool) -> None:
+    """Keep simulated and real answers apart.
+
+    Raises:
+        ConfigurationError: the directory holds those of the other kind.
+    """
+    before = checkpoint.fact("simulated")
+    if before is not None and before != simulated:
+        held, run = ("simulated", "real") if before else ("real", "simulated")
+        raise ConfigurationError(
+            f"{checkpoint.path.parent} holds {held} answers and this run is {run}; "
+            "name another directory with -o"
+        )
 
 
 def agree_on_prices(checkpoint: Checkpoint, pricing: Pricing) -> None:

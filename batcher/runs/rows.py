@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -37,15 +37,18 @@ def kept(dataset: Dataset) -> Dataset:
     return replace(dataset, files=tuple(map(keep_spooled, dataset.files)))
 
 
-def refuse_to_overwrite(dataset: Dataset, directory: Path, names: Collection[str]) -> None:
+def refuse_to_overwrite(
+    dataset: Dataset, directory: Path, is_written: Callable[[str], bool]
+) -> None:
     """Keep a run or an export from writing over its own input.
 
     Raises:
-        OutputError: a file of the input is one of `names` in `directory`.
+        OutputError: a file of the input is in `directory`, and its name from there `is_written`.
     """
+    root = directory.resolve()
     for file in dataset.files:
         path = file.path.resolve()
-        if path.parent == directory.resolve() and path.name in names:
+        if path.is_relative_to(root) and is_written(path.relative_to(root).as_posix()):
             raise OutputError(
                 f"{file.name} is the input and would be overwritten; name another directory"
             )

@@ -24,7 +24,6 @@ from batcher.inputs import Dataset
 from batcher.job import JobSpec
 from batcher.observe import Summary, Tally, Watcher
 from batcher.outputs import Exported
-from batcher.render import Renderer
 from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
 from batcher.runs.calls import Calls
 from batcher.runs.ceilings import check_ceilings
@@ -74,10 +73,10 @@ class Session:
         """
         pricing = pricing_of(self.job, self.callee)
         check_ceilings(self.job, pricing)
+        structure = Structure.of(self.job.output)
+        prepare = Preparation.of(self.job, structure, self.callee.provider, time.time)
         directory = run_directory(self.job.input, self.job.output.directory)
         directory.create()
-        structure = Structure.of(self.job.output)
-        prepare = Preparation(Renderer(self.job), time.time)
         since = time.monotonic()
         calls = affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1)
         with (
@@ -86,7 +85,7 @@ class Session:
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
             dataset = open_dataset(self.job, directory.path, self.stdin)
-            refuse_to_overwrite(dataset, directory.path, WRITTEN)
+            refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
             agree_on_prices(checkpoint, pricing)
             settle(
                 checkpoint,

@@ -8,15 +8,13 @@ from typing import NamedTuple
 
 from batcher.cache import Cache
 from batcher.checkpoint import CheckpointReader
-from batcher.engine.sharing import Leaders, Shared
+from batcher.engine.sharing import Shared
+from batcher.executors import LocalExecutor
 from batcher.records import AnsweredBy, Completion, Failure, Outcome, Request, Success, Usage
 from batcher.structured import InvalidAnswerError
 
 # Characters of answers that are taken along for a batch of rows.
 _MOST = 1024 * 1024
-
-Read = Callable[[str], str]
-"""Finds in an answer what the job wants, or raises InvalidAnswerError."""
 
 
 class _Found(NamedTuple):
@@ -31,15 +29,14 @@ class Sharing:
     """Looks up answers for the rows of a batch, and lets rows follow those that lead.
 
     That no row is called twice is shown in engine/sharing.py. `in_reader` runs a look in the thread
-    that reads the checkpoint. An answer counts only if the job can use it, which `read` says: what
-    it wants of answers may have changed since.
+    that reads the checkpoint. An answer counts only if the job can use it: what it wants of them
+    may have changed since.
     """
 
     checkpoint: CheckpointReader
     cache: Cache | None
-    leaders: Leaders
+    executor: LocalExecutor
     in_reader: Callable[[Callable[[], _Found]], Awaitable[_Found]]
-    read: Read | None = None
     _found: _Found = field(default_factory=_Found)
 
     async def look(self, rows: Sequence[Request | Failure]) -> None:
@@ -50,7 +47,7 @@ class Sharing:
                 requests.setdefault(row.content, row)
         self._found = _Found()
         if requests:
-            self.leaders.looking()
+            self.executor.leaders.looking()
             self._found = await self.in_reader(lambda: self._look(requests))
 
     async def shared(self, rows: Sequence[Request | Failure], at: int) -> Shared | None:
@@ -63,11 +60,13 @@ class Sharing:
             return None
         content = request.content
         if content not in self._found.answers and (
-            content in self._found.unseen or self.leaders.has_written(content)
+            content in self._found.unseen or self.executor.leaders.has_written(content)
         ):
             await self.look(rows[at:])
         found = self._found.answers.get(content)
-        return self.leaders.followed_by(request) if found is None else Shared(request, found)
+        return (
+            self.executor.leaders.followed_by(request) if found is None else Shared(request, found)
+        )
 
     def _look(self, requests: Mapping[str, Request]) -> _Found:
         """Look into the checkpoint, then into the cache for what it does not have."""
@@ -99,9 +98,10 @@ class Sharing:
         self, request: Request, completion: Completion, answered_by: AnsweredBy
     ) -> Outcome | None:
         output = None
-        if self.read is not None:
+        read = self.executor.retrier.read
+        if read is not None:
             try:
-                output = self.read(completion.text or "")
+                output = read(completion.text or "")
             except InvalidAnswerError:
                 return None
         return Success(

@@ -12,11 +12,11 @@ from typing import BinaryIO
 
 from batcher.checkpoint import Placement
 from batcher.job import JobSpec
-from batcher.providers import estimate_tokens
+from batcher.providers import Provider, estimate_tokens
 from batcher.records import Failure, Request
-from batcher.render import Renderer
 from batcher.runs.prepare import Preparation
 from batcher.runs.rows import open_dataset
+from batcher.structured import Structure
 from batcher.wording import counted
 
 STAND_IN = "MODEL"
@@ -40,14 +40,16 @@ class Survey:
         )
 
 
-def check(job: JobSpec, stdin: BinaryIO, report: Callable[[str], None]) -> Survey:
+def check(
+    job: JobSpec, provider: Provider, stdin: BinaryIO, report: Callable[[str], None]
+) -> Survey:
     """Read and render everything; `report` a line for each bad row.
 
     Raises:
         InputError, ConfigurationError: an input or the job is unusable as a whole.
     """
     rows = bad = tokens = 0
-    prepare = Preparation(Renderer(job, stand_in=STAND_IN), time.time)
+    prepare = Preparation.of(job, Structure.of(job.output), provider, time.time, stand_in=STAND_IN)
     with Placement.alone() as placement:
         for item in _prepared(job, prepare, stdin):
             rows += 1
@@ -64,15 +66,17 @@ def check(job: JobSpec, stdin: BinaryIO, report: Callable[[str], None]) -> Surve
     return Survey(rows, bad, tokens)
 
 
-def preview(job: JobSpec, stdin: BinaryIO, rows: int) -> Iterator[dict[str, object]]:
-    """Yield the first `rows` rows as they would be sent, or why they cannot be.
+def preview(
+    job: JobSpec, provider: Provider, stdin: BinaryIO, rows: int
+) -> Iterator[dict[str, object]]:
+    """Yield the first `rows` rows as they would be sent to `provider`, or why they cannot be.
 
     Where no model is named, STAND_IN is in its place, and the key, which would be another, None.
 
     Raises:
         InputError, ConfigurationError: an input or the job is unusable as a whole.
     """
-    prepare = Preparation(Renderer(job, stand_in=STAND_IN), time.time)
+    prepare = Preparation.of(job, Structure.of(job.output), provider, time.time, stand_in=STAND_IN)
     for item in islice(_prepared(job, prepare, stdin), rows):
         named = {"row": item.row, "id": item.id, "source": str(item.source)}
         match item:

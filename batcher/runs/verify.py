@@ -9,6 +9,7 @@ from batcher.checkpoint import Checkpoint, CheckpointReader, RunLock, checkpoint
 from batcher.outputs import output_problems
 from batcher.recorded import Counts
 from batcher.runs.directory import RunDirectory
+from batcher.runs.export import value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ def verify(directory: RunDirectory) -> Verification:
     """
     found = tuple(checkpoint_problems(directory.checkpoint))
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
+        value = value_of(checkpoint)
         outputs = [
             problem
             for path, failed in ((directory.results, False), (directory.errors, True))
@@ -69,6 +71,7 @@ def verify(directory: RunDirectory) -> Verification:
                 None
                 if found
                 else (o for o in checkpoint.outcomes() if (o.error_class is not None) is failed),
+                None if failed else value,
             )
         ]
         return Verification(

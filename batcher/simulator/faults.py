@@ -27,6 +27,8 @@ _BEHAVIOURS = {
     "empty": "finish_reason stop with reasoning only and no completion tokens",
     "no_choices": "HTTP 200 with an empty list of choices",
     "no_usage": "an answer without usage",
+    "broken_json": "JSON that was asked for holds no valid instance of its schema; else as usual",
+    "untidy_json": "JSON that was asked for stands in a fence or in prose; else as usual",
     "error_200": "HTTP 200 with an error object",
     "poison": "HTTP 500 each time for the same rows, however often they are sent",
 }
@@ -36,6 +38,9 @@ KNOWN_FAULTS: Mapping[str, str] = _BEHAVIOURS | {
     if code not in _BEHAVIOURS
 }
 """Every fault by name, each with one sentence."""
+
+JSON_FAULTS = frozenset({"broken_json", "untidy_json"})
+"""Those that only answers of JSON meet."""
 
 _REMEMBERED = 10_000
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -23,6 +24,9 @@ _EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"
 _EFFORTS_OF_5_3 = frozenset({"low", "high", "max"})
 _THINKING = frozenset({"enabled", "disabled"})
 _FORMATS = frozenset({"text", "json_object", "json_schema"})
+# How batcher writes a schema into a prompt, and how it asks again for an answer that is invalid.
+_SCHEMA_LINE = re.compile(r"^JSON Schema:[ \t]*\r?\n[ \t]*(\{.*\})[ \t]*\r?$", re.MULTILINE)
+_ASKED_AGAIN = "This answer cannot be used"
 _MOST_TOOLS = 128
 _MOST_STOPS = 4
 _MOST_TOKENS = 131_072
@@ -34,7 +38,9 @@ Body = Mapping[str, object]
 class Asked:
     """A request that holds: what the answer depends on.
 
-    `subject` is the text of the last user message, `instructions` that of all messages.
+    `subject` is the text of the last user message (but one, where that asks again for a valid
+    answer), `instructions` that of all messages. `schema` is the JSON Schema that the answer's text
+    is to follow.
     """
 
     model: str
@@ -45,6 +51,7 @@ class Asked:
     stream: bool
     thinks: bool
     wants_json: bool
+    schema: Body | None
     functions: tuple[Body, ...]
 
 
@@ -77,6 +84,15 @@ def last_user_text(messages: object) -> str:
     return ""
 
 
+def _subject(messages: object) -> str:
+    """Return what is asked about: what a request for a valid answer leaves as it was."""
+    if isinstance(messages, list):
+        for end in range(len(messages), 0, -1):
+            if not (text := last_user_text(messages[:end])).startswith(_ASKED_AGAIN):
+                return text
+    return ""
+
+
 def validate(body: Body) -> Asked:
     """Check a body.
 
@@ -106,7 +122,7 @@ def validate(body: Body) -> Asked:
     asked_tokens = body.get("max_tokens")
     return Asked(
         model=code,
-        subject=last_user_text(body["messages"]),
+        subject=_subject(body["messages"]),
         instructions="\n".join(texts),
         prompt_tokens=prompt_tokens,
         max_tokens=min(asked_tokens, model.longest_output)
@@ -115,6 +131,7 @@ def validate(body: Body) -> Asked:
         stream=body.get("stream") is True,
         thinks=_thinks(body, code, model),
         wants_json=_wants_json(body.get("response_format")),
+        schema=_schema(body.get("response_format"), texts),
         functions=functions,
     )
 
@@ -257,10 +274,27 @@ def _thinks(body: Body, name: str, model: Model) -> bool:
 
 
 def _wants_json(response_format: object) -> bool:
-    """Check `response_format`; `json_schema` is silently ignored, as measured."""
+    """Check `response_format`; `json_schema` alone does not ask for JSON, as measured."""
     if response_format is None:
         return False
     kind = response_format.get("type") if isinstance(response_format, dict) else None
     if not _is_one_of(kind, _FORMATS):
         raise RefusedError("1210", "response_format.type")
     return kind == "json_object"
+
+
+def _schema(response_format: object, texts: list[str]) -> Body | None:
+    """Return the schema that `response_format` holds, as other services take it, or a prompt."""
+    if isinstance(response_format, dict) and isinstance(
+        named := response_format.get("json_schema"), dict
+    ):
+        schema = named.get("schema")
+        if isinstance(schema, dict):
+            return schema
+    for text in reversed(texts):
+        for line in reversed(_SCHEMA_LINE.findall(text)):
+            with suppress(msgspec.DecodeError):
+                schema = msgspec.json.decode(line)
+                if isinstance(schema, dict):
+                    return schema
+    return None

@@ -22,15 +22,15 @@ _ASKED = (
 
 @dataclass(frozen=True, slots=True)
 class AnswerFormat:
-    """How one provider is asked for the values of `schema`.
+    """How one provider is asked for values of a schema.
 
-    `response_format` is the parameter of that name; `instructions` go into the system message, and
-    are None where the provider shows the model the schema itself.
+    `response_format` is the parameter of that name, unless the job has one of its own. What it
+    holds is `shown` to the model, or else `instructions` are to go into the system message.
     """
 
-    schema: Mapping[str, Any]
     response_format: Mapping[str, Any]
-    instructions: str | None
+    instructions: str
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

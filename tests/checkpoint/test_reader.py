@@ -6,17 +6,19 @@ import contextlib
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.errors import StorageError
-from batcher.records import Failure, InvalidAnswer, Mark, Success
+from batcher.records import Failure, InvalidAnswer, Mark, Request, Success, Usage
 
 MakeSuccess = Callable[..., Success]
 MakeFailure = Callable[..., Failure]
 MakeInvalid = Callable[..., InvalidAnswer]
+MakeRequest = Callable[..., Request]
 Read = Callable[[CheckpointReader], object]
 
 
@@ -195,3 +197,43 @@ def test_a_row_number_that_no_row_has_is_damage_before_it_fills_the_memory(
         pytest.raises(StorageError, match=r"is damaged: its list of rows holds -?\d+"),
     ):
         checkpoint.done()
+
+
+def test_requests_are_found_by_their_keys_whatever_their_row_and_though_they_are_set_aside(
+    path: Path, success: MakeSuccess, failure: MakeFailure, request_of: MakeRequest
+) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        failures = [failure(3, key="key-id-3"), failure(4, key="old")]
+        checkpoint.write([success(0), success(1), success(2), *failures])
+        with checkpoint.placement() as placement:
+            for row in (0, 1, 3, 4):
+                placement.place(request_of(row))
+            placement.apply()
+        present = [request_of(7, row_id=f"id-{n}") for n in range(6)]
+        assert checkpoint.with_outcome(present) == {"key-id-0", "key-id-1", "key-id-2", "key-id-3"}
+        answered = checkpoint.with_outcome(present, errors_too=False)
+        assert answered == {"key-id-0", "key-id-1", "key-id-2"}
+
+
+def test_some_results_are_taken_from_all_over_the_run(
+    path: Path, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        assert list(checkpoint.some_results(10)) == []
+        duplicate = success(1, usage=Usage())
+        checkpoint.write([success(0), duplicate, failure(2)])
+        checkpoint.write([success(row) for row in range(3, 1_000)])
+        few = [found.row for found in checkpoint.some_results(10)]
+        assert [found.row for found in checkpoint.some_results(2_000)] == [0, *range(3, 1_000)]
+    assert len(few) == 10
+    assert few[0] == 0
+    assert all(80 < later - sooner < 120 for sooner, later in pairwise(few))
+
+
+def test_a_result_that_was_changed_tells_no_length(path: Path, success: MakeSuccess) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write([success(0)])
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE outcomes SET completion_tokens = 1")
+    with CheckpointReader.read(path) as checkpoint, pytest.raises(StorageError, match="row 0"):
+        list(checkpoint.some_results(5))

@@ -83,3 +83,17 @@ def test_headers_and_time_of_a_stream_reach_the_error() -> None:
     with pytest.raises(ProviderError) as raised:
         provider_named("glm").streamed({"retry-after": "9"}, NOW).completion(allow_empty=False)
     assert raised.value.retry_after == 9
+
+
+def test_what_is_counted_is_model_and_messages_alone() -> None:
+    provider = provider_named("glm", "https://example.com/v4/")
+    assert provider.has_tokenizer
+    assert provider.tokenizer_url == "https://example.com/v4/tokenizer"
+    sent = json.loads(provider.encode_count(REQUEST))
+    assert sent == {"model": BODY["model"], "messages": BODY["messages"]}
+    assert provider.decode_count(200, {}, b'{"usage":{"prompt_tokens":3}}', NOW) == 3
+
+
+def test_only_zhipu_counts_tokens_without_a_completion() -> None:
+    names = ("glm", "zai", "openai", "deepseek")
+    assert [provider_named(name).has_tokenizer for name in names] == [True, True, False, False]

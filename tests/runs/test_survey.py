@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+from batcher.providers import provider_named
 from batcher.runs import STAND_IN, check, preview
 from tests.simulated import Place
 
@@ -12,14 +13,14 @@ def test_check_counts_and_reports_and_needs_no_model(place: Place) -> None:
     place.write([{"id": "a", "prompt": "abcd"}, "[", {"id": "a", "prompt": "x"}, {"id": "b"}])
     lines: list[str] = []
     job = place.job(provider={})
-    found = check(job, io.BytesIO(), lines.append)
+    found = check(job, provider_named("glm"), io.BytesIO(), lines.append)
     assert (found.rows, found.bad, found.prompt_tokens) == (4, 3, 1 + 6)
     assert [line.partition(": ")[0].rpartition(":")[2] for line in lines] == ["2", "3", "4"]
 
 
 def test_preview_shows_the_first_rows_good_and_bad_and_makes_nothing(place: Place) -> None:
     place.write([{"id": "a", "prompt": "abcd"}, "[", {"id": "b", "prompt": "x"}])
-    shown = list(preview(place.job(), io.BytesIO(), 2))
+    shown = list(preview(place.job(), provider_named("glm"), io.BytesIO(), 2))
     assert [row["id"] for row in shown] == ["a", "1"]
     assert "request" in shown[0]
     assert shown[1]["error_class"] == "invalid_row"
@@ -29,7 +30,7 @@ def test_preview_shows_the_first_rows_good_and_bad_and_makes_nothing(place: Plac
 def test_preview_without_a_model_has_a_stand_in_for_it_and_no_key(place: Place) -> None:
     body = {"messages": [{"role": "user", "content": "x"}], "model": "glm-5"}
     place.write([{"id": "a", "prompt": "abcd"}, {"custom_id": "b", "body": body}])
-    open_, named = preview(place.job(provider={}), io.BytesIO(), 2)
+    open_, named = preview(place.job(provider={}), provider_named("glm"), io.BytesIO(), 2)
     assert open_["request"] == {
         "model": STAND_IN,
         "messages": [{"role": "user", "content": "abcd"}],

@@ -364,6 +364,36 @@ async def test_an_answer_can_be_spoiled(simulate: Simulate, fault: str, said: by
     assert said in answer.body
 
 
+async def test_only_answers_of_json_meet_the_fault_of_json_and_the_ledger_names_it(
+    simulate: Simulate, make_body: MakeBody
+) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    wanted = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    async with simulate(faults={"broken_json": 1.0}) as caller:
+        text = text_of(await caller.ask(make_body("How many?", response_format=wanted)))
+        await caller.ask(make_body("How many?"))
+        entries = await caller.ended(2)
+    with pytest.raises((ValueError, AssertionError)):
+        assert type(msgspec.json.decode(text)["n"]) is int
+    assert [entry.fault for entry in entries] == ["broken_json", None]
+
+
+async def test_a_row_that_is_asked_again_with_more_messages_draws_anew(
+    simulate: Simulate, make_body: MakeBody
+) -> None:
+    async with simulate(faults={"broken_json": 0.5}) as caller:
+        for number in range(40):
+            user = {"role": "user", "content": f"Answer {number} in JSON"}
+            again = {"role": "user", "content": "This answer cannot be used: no JSON"}
+            await caller.ask(make_body(messages=[user]))
+            await caller.ask(make_body(messages=[user, again]))
+        entries = await caller.ended(80)
+    faults = [entry.fault for entry in entries]
+    assert {*zip(faults[::2], faults[1::2], strict=True)} == {
+        (one, other) for one in ("broken_json", None) for other in ("broken_json", None)
+    }
+
+
 async def test_usage_can_be_missing(simulate: Simulate) -> None:
     async with simulate(faults={"no_usage": 1.0}) as caller:
         assert "usage" not in (await caller.ask()).json()

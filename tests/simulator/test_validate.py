@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -271,3 +272,35 @@ def test_the_tokenizer_counts_a_prompt_whatever_else_is_wrong(make_body: MakeBod
     assert check_prompt(make_body("abcd", temperature=7)) == 1 + 6
     with pytest.raises(RefusedError):
         check_prompt({"model": "glm-4-flash"})
+
+
+SCHEMA = {"type": "object", "properties": {"label": {"enum": ["a", "b"]}}}
+
+
+@pytest.mark.parametrize(
+    ("response_format", "text", "found"),
+    [
+        ({"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}, "", SCHEMA),
+        ({"type": "json_schema"}, "", None),
+        ({"type": "json_schema", "json_schema": {"schema": 7}}, "", None),
+        (None, f"Label it.\n\nJSON Schema:\n{json.dumps(SCHEMA)}\n\nNothing else.", SCHEMA),
+        (None, f"JSON Schema:\r\n{json.dumps(SCHEMA)}\r\n", SCHEMA),
+        (None, f"JSON Schema: {json.dumps(SCHEMA)}", None),
+        (None, "JSON Schema:\n{no json}", None),
+    ],
+)
+def test_a_schema_is_taken_from_the_format_or_from_a_line_of_the_prompt(
+    make_asked: MakeAsked, response_format: object, text: str, found: object
+) -> None:
+    messages = [{"role": "system", "content": text}, {"role": "user", "content": "x"}]
+    assert make_asked(messages=messages, response_format=response_format).schema == found
+
+
+def test_a_request_for_a_valid_answer_is_about_what_was_asked_first(make_asked: MakeAsked) -> None:
+    messages = [
+        {"role": "user", "content": "The phone is great"},
+        {"role": "assistant", "content": "positive"},
+        {"role": "user", "content": "This answer cannot be used: it is no JSON."},
+    ]
+    assert make_asked(messages=messages).subject == "The phone is great"
+    assert make_asked(messages=messages[2:]).subject == ""
