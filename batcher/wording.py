@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 
 # Minutes of an hour, hours of a day.
 _HOUR, _DAY = 60, 24
@@ -26,6 +27,20 @@ def lasting(seconds: float) -> str:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     days, hours = divmod(hours, _DAY)
     return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def nearest(given: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return which of the `known` words resembles `given` most; None where none does.
+
+    Of 0 to 1, `cutoff` is how much it must.
+    """
+    return next(iter(difflib.get_close_matches(given, sorted(known), 1, cutoff)), None)
+
+
+def did_you_mean(given: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return "; did you mean `...`?" with the nearest known word; nothing where none is near."""
+    near = nearest(given, known, cutoff)
+    return "" if near is None else f"; did you mean `{near}`?"
 
 
 def kind_of(value: object) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from batcher.cli.options import job_of, job_options
+from batcher.cli.topics import ByTopic
 
 
-@click.command("check")
+@click.command("check", cls=ByTopic)
 @job_options
 def command(**options: Any) -> None:
     """Read all of INPUT and report every bad row, without a call.

@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from batcher.cli.options import job_of, job_options
+from batcher.cli.topics import ByTopic
 
 
-@click.command("preview")
+@click.command("preview", cls=ByTopic)
 @job_options
 @click.option("-n", "rows", type=click.IntRange(min=1), default=3, help="How many rows [3].")
 def command(rows: int, **options: Any) -> None:

@@ -10,6 +10,7 @@ import click
 
 from batcher.cli.options import job_of, job_options
 from batcher.cli.simulate import simulator_config, simulator_options
+from batcher.cli.topics import ByTopic, topic
 from batcher.errors import DiskFullError, RowsPendingError, TooManyRowErrorsError
 
 if TYPE_CHECKING:
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
 _COLLECT = (50_000, 20, 50)
 
 
-@click.command("run")
+_rerun = topic("Again")
+
+
+@click.command("run", cls=ByTopic)
 @job_options
-@click.option("--retry-errors", is_flag=True, help="Call rows again that ended in an error.")
-@click.option("-y", "--yes", is_flag=True, help="Go on after a changed job or input, unasked.")
-@click.option("--simulate", is_flag=True, help="Call a local simulator instead of a model.")
+@_rerun("--retry-errors", is_flag=True, help="Call rows again that ended in an error.")
+@_rerun("-y", "--yes", is_flag=True, help="Go on after a changed job or input, unasked.")
+@topic("Simulator")("--simulate", is_flag=True, help="Call a local simulator instead of a model.")
 @simulator_options
 def command(**options: Any) -> None:
     """Call the model for every row of INPUT that has no answer yet.

@@ -20,7 +20,7 @@ from batcher.records import Prompt, Request
 from batcher.render.formatting import formatted
 from batcher.render.templates import compiled, environment
 from batcher.structured import AnswerFormat
-from batcher.wording import kind_of
+from batcher.wording import did_you_mean, kind_of
 
 ROLES = frozenset({"system", "user", "assistant", "tool", "developer"})
 
@@ -184,7 +184,8 @@ class Renderer:
             raise RowError(
                 ErrorClass.INVALID_ROW,
                 f"no prompt: neither `{spec.prompt_column}` nor `{spec.messages_column}`; "
-                f"columns: {_names(columns)}. Name one with --prompt-column, or give a --template",
+                f"columns: {_names(columns)}{did_you_mean(spec.prompt_column, columns) or '.'} "
+                "Name one with --prompt-column, or give a --template",
             )
         return _dialog(columns.get("system") if self._system is None else system, content)
 
