@@ -236,60 +236,7 @@ _OPTIONS = (
         help="JSON Schema of the value in each answer.",
         shell_complete=suggestions.files,
     ),
-<<<<<<< HEAD
-    click.option("--template", metavar="TEXT|@FILE", help="Jinja2 template of the prompt."),
-    click.option("--system-template", metavar="TEXT|@FILE", help="The same, system message."),
-    click.option("--prompt-column", metavar="NAME", help="The prompt's column [prompt]."),
-    click.option("--messages-column", metavar="NAME", help="The messages' column [messages]."),
-    click.option("--id-column", metavar="NAME", help="The id's column [id, custom_id]."),
-    click.option(
-        "-c",
-        "--concurrency",
-        type=NumberOr("N|auto"),
-        metavar="N|auto",
-        help="Calls in flight; auto finds out how many the endpoint takes [auto].",
-    ),
-    click.option("--max-concurrency", type=int, metavar="N", help="Most that auto tries [1000]."),
-    click.option("--rpm", type=int, metavar="N", help="Requests a minute, for each key and model."),
-    click.option("--tpm", type=int, metavar="N", help="Tokens a minute, for each key and model."),
-    click.option("--timeout", type=float, metavar="S", help="Seconds for a whole call [300]."),
-    click.option("--connect-timeout", type=float, metavar="S", help="Seconds to connect [10]."),
-    click.option("--idle-timeout", type=float, metavar="S", help="Seconds without a byte [120]."),
-    click.option("--max-attempts", type=int, metavar="N", help="Counted failures a row [8]."),
-    click.option("--max-wait", type=float, metavar="S", help="Longest wait for a quota [21600]."),
-    click.option(
-        "--max-response-bytes", type=int, metavar="N", help="Largest answer, decoded [67108864]."
-    ),
-    click.option("--max-outage", metavar="D", help="Longest outage to wait out, such as 90m [6h]."),
-    click.option("--max-cost", metavar="5.00CNY", help="Ceiling for the whole run's cost."),
-    click.option("--max-tokens-total", type=int, metavar="N", help="The same, tokens."),
-    click.option("--max-rows", type=int, metavar="N", help="Rows to call before stopping."),
-    click.option("--max-errors", type=int, metavar="N", help="Stop when more rows end in errors."),
-    click.option("--max-error-rate", metavar="P%", help="The same, share, after 100 rows."),
-    click.option("--max-duration", metavar="D", help="Begin no call after this time: 5h, 1h30m."),
-    click.option("--deadline", metavar="HH:MM", help="Begin no call after this time of day."),
-    click.option(
-        "--dedup/--no-dedup",
-        default=None,
-        help="Call rows that ask the same once [at temperature 0 and with --cache].",
-    ),
-    click.option("--cache", metavar="DIR", help="Keep answers in DIR, and take them from there."),
-    click.option("-o", "--output", metavar="DIR", help="The run directory [INPUT.batch]."),
-    click.option(
-        "--sync",
-        metavar="group|row",
-        help="Sync answers to disk in groups of 100 ms, or each before its call ends [group].",
-    ),
-    click.option(
-        "--allow-errors",
-        type=NumberOr("N|P%"),
-        help="Error rows that still count as done (exit 0) [0].",
-    ),
-    click.option("--schema", metavar="FILE.json", help="JSON Schema of the value in each answer."),
-    click.option(
-=======
     _answer(
->>>>>>> main
         "--field",
         "fields",
         multiple=True,
@@ -301,6 +248,17 @@ _OPTIONS = (
         type=int,
         metavar="N",
         help="Times an answer without a valid value is asked for again [2].",
+    ),
+    _answer(
+        "--dedup/--no-dedup",
+        default=None,
+        help="Call rows that ask the same once [at temperature 0, and with --cache].",
+    ),
+    _answer(
+        "--cache",
+        metavar="DIR",
+        help="Keep answers in DIR for other runs, and take them from there.",
+        shell_complete=suggestions.directories,
     ),
     _output(
         "-o",
