@@ -53,6 +53,8 @@ _PLACES = {
     "max_error_rate": ("ceilings", "max_error_rate"),
     "max_duration": ("ceilings", "max_duration"),
     "deadline": ("ceilings", "deadline"),
+    "dedup": ("reuse", "dedup"),
+    "cache": ("reuse", "cache"),
     "output": ("output", "directory"),
     "sync": ("output", "sync"),
     "allow_errors": ("output", "allow_errors"),
@@ -291,6 +293,17 @@ _OPTIONS = (
         type=int,
         metavar="N",
         help="Times an answer without a valid value is asked for again [2].",
+    ),
+    _answer(
+        "--dedup/--no-dedup",
+        default=None,
+        help="Call rows that ask the same once [at temperature 0, and with --cache].",
+    ),
+    _answer(
+        "--cache",
+        metavar="DIR",
+        help="Keep answers in DIR for other runs, and take them from there.",
+        shell_complete=suggestions.directories,
     ),
     _output(
         "-o",

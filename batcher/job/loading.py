@@ -66,6 +66,12 @@ def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> Jo
     except msgspec.ValidationError as error:
         said = explain(str(error), merged, Tables(JobSpec, TABLES, {"prices": PriceSpec}))
         raise ConfigurationError(f"{where}: {said}") from None
+    if job.reuse.cache is not None and job.reuse.dedup is False:
+        raise ConfigurationError(
+            f"{where}: [reuse] cache and dedup = false contradict each other: a cache answers rows "
+            "that ask the same by one answer. Leave one of the two out; for several answers to a "
+            "row set [sampling] samples"
+        )
     job = _with_first_model(job, where, given=flags.get("provider", {}).get("model"))
     for name, value in job.parameters.items():
         if name in RESERVED_PARAMETERS:
@@ -213,5 +219,8 @@ def _read_schema(path: Path) -> dict[str, Any]:
 # The two ways to say what answers hold; one of a flag takes the place of either in the file.
 _STRUCTURES = ("schema", "fields")
 
-_PATHS = (("provider", "api_key_file"), ("prompt", "images_from"), ("output", "directory"))
+_PATHS = (
+    *(("provider", "api_key_file"), ("prompt", "images_from"), ("output", "directory")),
+    ("reuse", "cache"),
+)
 _TEMPLATES = ("template", "system_template")

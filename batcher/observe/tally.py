@@ -61,8 +61,10 @@ class Tally:
         match outcome:
             case Success(attempts=attempts):
                 self.results += 1
-                latency = max(attempts[-1].latency, 1e-6)
-                self._latencies[round(math.log(latency) * _BUCKETS_PER_E)] += 1
+                # An answer of another row has no latency of its own.
+                if attempts:
+                    latency = max(attempts[-1].latency, 1e-6)
+                    self._latencies[round(math.log(latency) * _BUCKETS_PER_E)] += 1
             case Failure(problem=problem):
                 self.failures += 1
                 self.classes[problem.error_class] += 1
@@ -70,7 +72,7 @@ class Tally:
                 assert_never(outcome)
 
     def latency(self, share: float) -> float | None:
-        """Return the latency in seconds that `share` of the results did not exceed, or None."""
+        """Return the latency in seconds that `share` of the called results had at most, or None."""
         rank = math.ceil(share * self._latencies.total())
         for bucket in sorted(self._latencies):
             rank -= self._latencies[bucket]
