@@ -137,7 +137,7 @@ def test_a_run_takes_all_three_options_and_ends_with_the_columns(
     job = json.loads((folder / "prompts.batch" / "run.json").read_text())["job"]
     assert job["output"]["fields"] == {"label": ["pos", "neg"]}
     assert job["output"]["repair_attempts"] == 0
-    (row,) = map(json.loads, batcher("head", "prompts.batch", "-n", "1").stdout.splitlines())
+    row = json.loads(batcher("head", "prompts.batch", "-n", "1").stdout)
     assert row["out.label"] in ("pos", "neg")
 
 

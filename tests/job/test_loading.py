@@ -405,8 +405,10 @@ def test_every_table_of_a_job_is_known_to_its_error_messages() -> None:
 def test_every_key_stands_in_the_documentation() -> None:
     text = (Path(__file__).parents[2] / "docs" / "job-file.md").read_text("utf-8")
     whole, short = map(msgspec.toml.decode, re.findall(r"```toml\n(.*?)```", text, re.DOTALL))
-    # They stand apart, since a job has a schema or fields, never both.
+    # What does not go with a schema stands apart, or as a comment.
     example = {**whole, "output": whole["output"] | short["output"]}
+    assert "# tools_column = " in text
+    example["prompt"]["tools_column"] = "tools"
     for name, table in TABLES.items():
         assert set(example[name]) == set(table.__struct_fields__)
     assert set(example) == set(JobSpec.__struct_fields__)
@@ -482,9 +484,8 @@ def test_a_schema_file_that_holds_no_object_is_named(tmp_path: Path, content: st
 
 @pytest.mark.parametrize("output", [{"schema": SCHEMA}, {"fields": {"a": "string"}}])
 def test_tools_and_a_value_in_each_answer_contradict_each_other(output: dict[str, Any]) -> None:
-    assert "the parameter `tools`" in _refused(
-        None, {"output": output, "parameters": {"tools": []}}
-    )
+    for tools in ({"parameters": {"tools": []}}, {"prompt": {"tools_column": "tools"}}):
+        assert "tools let the model call a function" in _refused(None, {"output": output, **tools})
 
 
 # Settings and allowances
