@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import functools
+from collections.abc import Iterable, Mapping
 
 # Minutes of an hour, hours of a day.
 _HOUR, _DAY = 60, 24
@@ -36,6 +38,26 @@ def lasting(seconds: float) -> str:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     days, hours = divmod(hours, _DAY)
     return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def nearest(given: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return which of the `known` words resembles `given` most; None where none does.
+
+    Of 0 to 1, `cutoff` is how much it must.
+    """
+    return _nearest(given, tuple(sorted(known)), cutoff)
+
+
+@functools.lru_cache(64)
+def _nearest(given: str, known: tuple[str, ...], cutoff: float) -> str | None:
+    # Kept, since a slip of a job is told of each of its rows.
+    return next(iter(difflib.get_close_matches(given, known, 1, cutoff)), None)
+
+
+def did_you_mean(given: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return "; did you mean `...`?" with the nearest other word; nothing where none is near."""
+    near = nearest(given, (word for word in known if word != given), cutoff)
+    return "" if near is None else f"; did you mean `{near}`?"
 
 
 def kind_of(value: object) -> str:

@@ -9,30 +9,34 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batcher.cli.options import job_of, job_options
+from batcher.cli.topics import ByTopic, topic
 
 if TYPE_CHECKING:
     from batcher.job import ProviderSpec
     from batcher.runs import Callee
 
 
-@click.command("estimate")
+_estimate = topic("Estimate")
+
+
+@click.command("estimate", cls=ByTopic)
 @job_options
-@click.option(
+@_estimate(
     "--output-tokens",
     type=click.IntRange(min=0),
     metavar="N",
     help="Tokens of an answer [the mean of this run's results, else the most there can be].",
 )
-@click.option(
+@_estimate(
     "--tokenizer-sample",
     type=click.IntRange(min=0),
     default=100,
     metavar="N",
     help="Rows of each model to have counted by the provider's tokenizer, unpaid [100].",
 )
-@click.option("--retry-errors", is_flag=True, help="Rows are called again that ended in an error.")
-@click.option("--simulate", is_flag=True, help="Ask a local simulator instead of a provider.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@_estimate("--retry-errors", is_flag=True, help="Rows are called again that ended in an error.")
+@_estimate("--simulate", is_flag=True, help="Ask a local simulator instead of a provider.")
+@_estimate("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(*, as_json: bool, **options: Any) -> None:
     """Estimate tokens and cost of what a run would call, without a paid call.
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from batcher.cli.options import run_directory
+
 _EPILOG = """\b
 Formats:
   parquet  results.parquet, errors.parquet: all types exact
@@ -20,7 +22,7 @@ Formats:
 
 
 @click.command("export", epilog=_EPILOG)
-@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False))
+@run_directory
 @click.option(
     "--format",
     "file_format",

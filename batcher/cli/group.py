@@ -9,16 +9,21 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
+from click.exceptions import NoSuchCommand
 
 import batcher
 from batcher.errors import BatcherError, Interruption, StorageError
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 # Name -> one-line help. Kept here, so that `--help` imports no command and none of its libraries.
 _COMMANDS = {
     "run": "Call the model for every row that has no answer yet.",
+    "retry": "Call rows of a run again that ended in an error.",
     "head": "Show the first results of a run.",
     "status": "Show how far a run is, also while it goes on.",
     "export": "Write results and errors of a run again.",
@@ -27,6 +32,7 @@ _COMMANDS = {
     "estimate": "Estimate tokens and cost of a run, without a paid call.",
     "preview": "Show the exact requests of the first rows, without a call.",
     "prices": "Show what the models cost, and of which day that is known.",
+    "completion": "Print the script that completes commands and options in your shell.",
     "simulate": "Serve a local GLM that answers from no model.",
 }
 
@@ -46,6 +52,26 @@ class _Commands(click.Group):
         if _DEBUG not in command.params:
             command.params.append(_DEBUG)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:
+            # click knows only of commands that are loaded.
+            raise NoSuchCommand(error.command_name, possibilities=_COMMANDS, ctx=ctx) from None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Suggest commands, without loading them, and options."""
+        from click.shell_completion import CompletionItem
+
+        commands = [
+            CompletionItem(name, help=text)
+            for name, text in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx

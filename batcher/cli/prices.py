@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batcher.cli import suggestions
+
 if TYPE_CHECKING:
     from batcher.job import JobSpec
     from batcher.providers.prices import Pricing
@@ -16,8 +18,18 @@ _HEAD = ("model", "input", "cached", "output", "context", "longest answer", "")
 
 
 @click.command("prices")
-@click.option("--provider", metavar="NAME", help="glm (default), zai, openai or deepseek.")
-@click.option("--job", metavar="FILE.toml", help="With the prices that a job sets.")
+@click.option(
+    "--provider",
+    metavar="NAME",
+    help="glm (default), zai, openai or deepseek.",
+    shell_complete=suggestions.words(*suggestions.PROVIDERS),
+)
+@click.option(
+    "--job",
+    metavar="FILE.toml",
+    help="With the prices that a job sets.",
+    shell_complete=suggestions.files,
+)
 def command(provider: str | None, job: str | None) -> None:
     """Show what the models cost for a million tokens, by the list that costs are counted by."""
     from batcher.job import load_job

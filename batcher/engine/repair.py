@@ -58,8 +58,10 @@ def _messages(request: Request) -> list[object]:
 def _wish(invalid: InvalidAnswer) -> str:
     cut = invalid.completion.finish_reason == _CUT
     shorter = " The answer was cut off at its token limit: keep it short." if cut else ""
+    # Else a model without chance, asked the same after the same answer, would give it once more.
+    which = f"This answer, the {invalid.answers}. one," if invalid.repairs else "This answer"
     return (
-        f"This answer cannot be used. {invalid.message}{shorter} "
+        f"{which} cannot be used. {invalid.message}{shorter} "
         "Answer again with the whole JSON object and nothing else."
     )
 

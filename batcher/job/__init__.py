@@ -1,7 +1,9 @@
 """What a run is to do: a TOML file and flags become one frozen, validated `JobSpec`."""
 
-from batcher.job.loading import load_job
+from batcher.job.loading import job_with, load_job, plain_job
+from batcher.job.parameters import KNOWN_PARAMETERS, misspelt
 from batcher.job.spec import (
+    ANY_FOLDER,
     EVERY_MODEL,
     RESERVED_PARAMETERS,
     SAMPLES,
@@ -14,9 +16,12 @@ from batcher.job.spec import (
     ProviderSpec,
     SamplingSpec,
 )
+from batcher.job.tools import fault_of_tools
 
 __all__ = [
+    "ANY_FOLDER",
     "EVERY_MODEL",
+    "KNOWN_PARAMETERS",
     "RESERVED_PARAMETERS",
     "SAMPLES",
     "CeilingSpec",
@@ -27,5 +32,9 @@ __all__ = [
     "PromptSpec",
     "ProviderSpec",
     "SamplingSpec",
+    "fault_of_tools",
+    "job_with",
     "load_job",
+    "misspelt",
+    "plain_job",
 ]

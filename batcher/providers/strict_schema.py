@@ -42,7 +42,7 @@ def is_strict(schema: Mapping[str, Any]) -> bool:
     """Whether OpenAI takes `schema` with `strict`."""
     properties = choices = characters = 0
     for part, level in _parts(schema, 1):
-        if not _allowed(part) or level > _MOST_LEVELS:
+        if not _allowed(part) or ("properties" in part and level > _MOST_LEVELS):
             return False
         named = [*part.get("properties", ()), *part.get("$defs", ()), *part.get("definitions", ())]
         listed = [*part.get("enum", ()), *([part["const"]] if "const" in part else ())]

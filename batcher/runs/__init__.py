@@ -1,5 +1,6 @@
 """The composition root: the only place that joins the rooms."""
 
+from batcher.checkpoint import Choice
 from batcher.runs.calling import Callee
 from batcher.runs.directory import RunDirectory
 from batcher.runs.estimate import Assumptions, Estimator
@@ -7,20 +8,23 @@ from batcher.runs.export import export_run, vote_run
 from batcher.runs.head import first_results
 from batcher.runs.quote import Quote
 from batcher.runs.resume import Change
-from batcher.runs.selection import EVERY_ROW, Choice
+from batcher.runs.retry import EarlierRun, error_classes
+from batcher.runs.selection import WHOLE_INPUT, Portion
 from batcher.runs.session import RunResult, Session
 from batcher.runs.status import Status, status_of
 from batcher.runs.survey import STAND_IN, Survey, check, preview
 from batcher.runs.verify import Verification, mend, verify
 
 __all__ = [
-    "EVERY_ROW",
     "STAND_IN",
+    "WHOLE_INPUT",
     "Assumptions",
     "Callee",
     "Change",
     "Choice",
+    "EarlierRun",
     "Estimator",
+    "Portion",
     "Quote",
     "RunDirectory",
     "RunResult",
@@ -29,6 +33,7 @@ __all__ = [
     "Survey",
     "Verification",
     "check",
+    "error_classes",
     "export_run",
     "first_results",
     "mend",

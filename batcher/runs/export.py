@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import batcher
 from batcher.checkpoint import CheckpointReader
-from batcher.errors import InputError, OutputError, StorageError, UsageError
+from batcher.errors import OutputError, StorageError, UsageError
 from batcher.inputs import Dataset
 from batcher.job import OutputSpec
 from batcher.outputs import Ballot, Exported, Format, Origin, Voted, export_votes, kind_of, votes_of
 from batcher.outputs import export as publish
 from batcher.runs.directory import RunDirectory
-from batcher.runs.rows import recalled, refuse_to_overwrite, samples_in
+from batcher.runs.rows import recalled, refuse_changed, refuse_to_overwrite, samples_in
 from batcher.structured import StructOf, Structure
 
 
@@ -33,7 +33,7 @@ def export(
         InputError: the input is not the one that was run.
         StorageError, OutputError: the files cannot be written.
     """
-    _check_unchanged(checkpoint, dataset)
+    refuse_changed(checkpoint, dataset)
     kind = kind_of(file_format, partitioned=partition_rows is not None)
     refuse_to_overwrite(dataset, to, kind.may_be)
     schema, batches = dataset.batches()
@@ -109,7 +109,7 @@ def vote_run(
                 "run with several samples a row ([sampling]), or with fields that hold one value "
                 "each ([output] fields or schema)"
             )
-        _check_unchanged(checkpoint, dataset)
+        refuse_changed(checkpoint, dataset)
         target = to or directory.path
         refuse_to_overwrite(dataset, target, kind.may_be)
         _make(target)
@@ -123,19 +123,6 @@ def vote_run(
             metadata=_metadata(checkpoint),
             ballot=ballot,
             partition_rows=partition_rows,
-        )
-
-
-def _check_unchanged(checkpoint: CheckpointReader, dataset: Dataset) -> None:
-    """Make sure that the outcomes are those of the input as it is now.
-
-    Raises:
-        InputError: they are not.
-    """
-    if checkpoint.fact("fingerprint") != dataset.fingerprint():
-        raise InputError(
-            f"the input changed since it was run: {', '.join(dataset.names)}. Run the same "
-            "command again to take up the change, or restore the files"
         )
 
 
@@ -163,14 +150,14 @@ def _origin(checkpoint: CheckpointReader, dataset: Dataset, directory: RunDirect
         version=batcher.__version__,
         settings=settings,
         simulated=simulated,
-        provider="none: batcher's simulator" if simulated else _provider(directory),
+        provider="none: batcher's simulator" if simulated else provider_of(directory),
         priced_by=checkpoint.counts().priced_by,
         inputs=dataset.names,
         images=frozenset(settings.get("prompt.image_columns", ())),
     )
 
 
-def _provider(directory: RunDirectory) -> str | None:
+def provider_of(directory: RunDirectory) -> str | None:
     """Return whom the last run called; of a server of the user's own, not where it is."""
     try:
         job: Any = directory.description_facts().get("job")

@@ -10,9 +10,12 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import takewhile
+from typing import NamedTuple, TypeVar
 
-from batcher.checkpoint import BEAT_S, Checkpoint, GroupCommit, Reserve, RowSet
+from batcher.cache import Cache
+from batcher.checkpoint import BEAT_S, Checkpoint, Done, GroupCommit, Reserve
+from batcher.engine.sharing import Shared
 from batcher.errors import DiskFullError, ErrorClass, Halt
 from batcher.executors import LocalExecutor
 from batcher.inputs import Dataset
@@ -31,7 +34,10 @@ from batcher.records import (
 from batcher.runs.ceilings import Progress
 from batcher.runs.prepare import Preparation
 from batcher.runs.selection import ALL_ROWS, Selection
+from batcher.runs.sharing import Sharing
 from batcher.runs.signals import heeded_signals, held_back
+
+_T = TypeVar("_T")
 
 DRAIN_S = 20.0
 PULSE_S = 0.5
@@ -64,8 +70,9 @@ class LiveRun:
 
     `on_recorded` is told of each outcome once it is safe, `on_pulse` about twice a second,
     `on_notice` of what a user should know now. With `sync_each`, a call has ended only when its
-    outcome is on the disk. `time_left` is how many seconds calls may be begun. `disk_full` says
-    whether the calls were stopped for lack of space.
+    outcome is on the disk. Answers are taken from the `cache` and put into it. `time_left` is how
+    many seconds calls may be begun. `disk_full` says whether the calls were stopped for lack of
+    space.
     """
 
     checkpoint: Checkpoint
@@ -73,11 +80,12 @@ class LiveRun:
     dataset: Dataset
     prepare: Preparation
     executor: LocalExecutor
-    done: RowSet
+    done: Done
     on_recorded: Callable[[Outcome], None]
     on_pulse: Callable[[], None]
     on_notice: Callable[[str], None]
     progress: Progress
+    cache: Cache | None = None
     selection: Selection = ALL_ROWS
     sync_each: bool = False
     time_left: float | None = None
@@ -141,25 +149,37 @@ class LiveRun:
         ):
             self.executor.stop(halt)
         await self._group.put(kept)
+        if self.cache is not None:
+            self.cache.keep(kept)
 
-    async def _requests(self) -> AsyncGenerator[Request, None]:
+    async def _requests(self) -> AsyncGenerator[Request | Shared, None]:
         """Yield the requests that are still to be made; rows that cannot be one are recorded."""
-        start = self.checkpoint.mark_before(self.selection.row_of(self.done.first_missing()))
-        records = self._records(self.dataset.rows(start, self._marks.append))
+        row_of = self.selection.row_of
+        start = self.checkpoint.mark_before(row_of(self.done.first_missing()))
+        rows = self.dataset.rows(start, self._marks.append)
+        if (last := self.done.last_missing()) is not None:
+            rows = takewhile(lambda item: item.row <= row_of(last), rows)
+        records = self._records(rows)
+        sharing = Sharing(self.checkpoint, self.cache, self.executor, self._in_reader)
         # Read in a thread: a slow disk or a large row group must not hold up the answers.
         while batch := await self._next(records):
             recorded = batch.recorded
-            for prepared in batch.records:
+            await sharing.look(batch.records)
+            for at, prepared in enumerate(batch.records):
                 if isinstance(prepared, Failure):
                     await self._put(prepared)
                 elif earlier := self._earlier(prepared, recorded):
                     await self._put(self.prepare.duplicate(prepared, earlier))
+                elif prepared.content and (shared := await sharing.shared(batch.records, at)):
+                    self._in_hand[prepared.id] = prepared.row, prepared.source
+                    yield shared
                 elif not self.progress.may_call:
                     self.executor.end_with(self.progress.rows_called)
                     return
                 else:
                     self.progress.called += 1
                     self._in_hand[prepared.id] = prepared.row, prepared.source
+                    self.executor.leaders.lead(prepared)
                     yield prepared
 
     def _records(self, rows: Iterator[Prompt | Failure]) -> Iterator[Request | Failure | None]:
@@ -185,8 +205,10 @@ class LiveRun:
         for row_id in self._settled:
             self._in_hand.pop(row_id, None)
         self._settled.clear()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reader, self._read, records)
+        return await self._in_reader(lambda: self._read(records))
+
+    async def _in_reader(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
 
     def _read(self, records: Iterator[Request | Failure | None]) -> _Batch | None:
         batch: list[Request | Failure] = []

@@ -9,7 +9,8 @@ from batcher.errors import ErrorClass, Problem, RowError
 from batcher.job import JobSpec
 from batcher.providers import Provider
 from batcher.records import Failure, Prompt, Request
-from batcher.render import Renderer, sampled
+from batcher.render import Images, Renderer, sampled
+from batcher.runs.images import ImageFolder
 from batcher.structured import Structure
 
 
@@ -51,8 +52,9 @@ class Preparation:
             ConfigurationError: a template is wrong.
         """
         answer_format = None if structure is None else provider.answer_format(structure)
-        renderer = Renderer(job, stand_in=stand_in, answer_format=answer_format)
-        return cls(renderer, clock, job.sampling.samples)
+        images = Images(provider.images, ImageFolder.of(job))
+        render = Renderer(job, stand_in=stand_in, answer_format=answer_format, images=images)
+        return cls(render, clock, job.sampling.samples)
 
     def __call__(self, item: Prompt | Failure) -> Request | Failure:
         """Return the request that the row asks for, or why it cannot be one."""

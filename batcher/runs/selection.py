@@ -1,6 +1,6 @@
 """Which rows a start of a run is about, and how many answers each of them gets.
 
-Not part of what a run is: the same command with another choice, or with none, goes on.
+Not part of what a run is: the same command with another portion, or the whole, goes on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from batcher.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Portion:
     """The rows that a user wants to try first: the first `limit`, or `sample` drawn by `seed`.
 
     Raises:
@@ -32,7 +32,7 @@ class Choice:
             raise UsageError("--seed goes with --sample N, which draws N rows by it")
 
 
-EVERY_ROW = Choice()
+WHOLE_INPUT = Portion()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,16 @@ class Selection:
     seed: int = 0
 
     @classmethod
-    def of(cls, choice: Choice, samples: int, rows: int | None) -> Selection:
+    def of(cls, portion: Portion, samples: int, rows: int | None) -> Selection:
         """Select what was chosen of `rows`; None is one only where nothing is drawn of them."""
-        if choice.sample is None:
-            return cls(samples, choice.limit)
+        if portion.sample is None:
+            return cls(samples, portion.limit)
         if rows is None:
             raise TypeError("rows are drawn of a known number")
-        seed = choice.seed or 0
-        drawn = draw(rows, choice.sample, seed)
-        return cls(samples, drawn.stop, drawn, seed)
+        seed = portion.seed or 0
+        drawn = draw(rows, portion.sample, seed)
+        last = drawn.last()
+        return cls(samples, 0 if last is None else last + 1, drawn, seed)
 
     def __contains__(self, row: int) -> bool:
         """Whether the row of this number is among them."""

@@ -14,14 +14,14 @@ from typing import BinaryIO
 import msgspec
 
 import batcher
-from batcher.checkpoint import Checkpoint, RunLock
+from batcher.checkpoint import Checkpoint, Choice, RunLock
 from batcher.errors import (
     Halt,
     Interruption,
     StorageError,
 )
 from batcher.inputs import Dataset
-from batcher.job import JobSpec
+from batcher.job import JobSpec, plain_job
 from batcher.observe import Summary, Tally, Watcher
 from batcher.outputs import Exported
 from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
@@ -34,10 +34,18 @@ from batcher.runs.export import export
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
 from batcher.runs.resume import Consent, agree_on_prices, settle
-from batcher.runs.rows import input_facts, kept, open_dataset, refuse_to_overwrite
-from batcher.runs.selection import EVERY_ROW, Choice, Selection
+from batcher.runs.rows import (
+    input_facts,
+    kept,
+    open_dataset,
+    recalled,
+    refuse_changed,
+    refuse_to_overwrite,
+)
+from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
 from batcher.runs.signals import interruptible
 from batcher.structured import Structure
+from batcher.wording import counted
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
 EXIT_S = 24.0
@@ -45,17 +53,25 @@ EXIT_S = 24.0
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended: stopped by the provider or a ceiling, a signal, a full disk, or not."""
+    """How a run ended: stopped by the provider or a ceiling, a signal, a full disk, or not.
+
+    `left` are the rows that were to be called and were not; None where nobody knows.
+    """
 
     summary: Summary
     halted: Halt | None
     interrupted: signal.Signals | None
     disk_full: bool = False
+    left: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One `batcher run`: a job, whom to call, who watches, which rows, and how time passes."""
+    """One `batcher run`: a job, whom to call, who watches, and how time passes.
+
+    `portion` are the rows that it is about. With `only`, it is a `batcher retry`: of the run that
+    is there, the errors that it means are called again, and nothing else.
+    """
 
     job: JobSpec
     callee: Callee
@@ -63,8 +79,9 @@ class Session:
     consent: Consent
     stdin: BinaryIO
     retry_errors: bool = False
-    choice: Choice = EVERY_ROW
+    portion: Portion = WHOLE_INPUT
     timing: Timing = REAL_TIME
+    only: Choice | None = None
 
     def run(self) -> RunResult:
         """Call every chosen row that is not done, record it, and publish results and errors.
@@ -87,7 +104,7 @@ class Session:
             RunLock.held(directory.path),
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
-            dataset = open_dataset(self.job, directory.path, self.stdin)
+            dataset = self._dataset(checkpoint, directory.path)
             refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
             agree_on_prices(checkpoint, pricing)
             settle(
@@ -99,12 +116,13 @@ class Session:
                 simulated=self._simulated,
             )
             dataset = kept(dataset)
-            checkpoint.remember(input=input_facts(dataset))
+            if self.only is None:
+                checkpoint.remember(input=input_facts(dataset), job=plain_job(self.job))
             fingerprint = dataset.fingerprint()
             rows = counted_rows(directory, fingerprint)
-            if rows is None and self.choice.sample is not None:
+            if rows is None and self.portion.sample is not None:
                 rows = dataset.count()
-            selection = Selection.of(self.choice, samples, rows)
+            selection = Selection.of(self.portion, samples, rows)
             tally = Tally(total=None if rows is None else selection.size(rows))
             description = Description(directory, self._facts(dataset, fingerprint))
             live = Calls(
@@ -121,6 +139,7 @@ class Session:
                 description,
                 most=calls,
                 retry_errors=self.retry_errors,
+                only=self.only,
                 selection=selection,
                 rows=rows,
             ).make()
@@ -130,7 +149,7 @@ class Session:
                 tally.total = selection.size(rows)
             counts = checkpoint.counts()
             recorded, chosen = counts.rows, None
-            if self.choice != EVERY_ROW:
+            if self.portion != WHOLE_INPUT:
                 recorded = selection.held(checkpoint.done())
                 if rows is not None and counts.rows < rows * samples:
                     chosen = selection.named(rows)
@@ -151,7 +170,7 @@ class Session:
                 pending=pending,
             )
         summary = Summary(
-            ended=_ended(live, interrupted, pending, chosen),
+            ended=_ended(live, interrupted, pending, tally, chosen),
             counts=counts,
             pending=pending,
             tally=tally,
@@ -161,9 +180,17 @@ class Session:
             simulated=self._simulated,
             concurrency=live.executor.concurrency(fixed=self.job.limits.is_fixed),
             exported=exported is not None,
+            cache=self.job.reuse.cache is not None,
             samples=samples,
         )
-        return RunResult(summary, live.executor.halted, interrupted, live.disk_full)
+        return RunResult(summary, live.executor.halted, interrupted, live.disk_full, tally.left)
+
+    def _dataset(self, checkpoint: Checkpoint, spool: Path) -> Dataset:
+        if self.only is None:
+            return open_dataset(self.job, spool, self.stdin)
+        dataset = recalled(checkpoint.fact("input"))
+        refuse_changed(checkpoint, dataset)
+        return dataset
 
     @property
     def _simulated(self) -> bool:
@@ -202,17 +229,31 @@ def _exported(live: LiveRun, to: Path) -> tuple[Exported | None, signal.Signals 
 
 
 def _ended(
-    live: LiveRun, interrupted: signal.Signals | None, pending: int | None, chosen: str | None
+    live: LiveRun,
+    interrupted: signal.Signals | None,
+    pending: int | None,
+    tally: Tally,
+    chosen: str | None,
 ) -> str:
     if live.disk_full:
         return (
             "The disk is full. Every answer that came is recorded; free space, then run the same "
             "command again."
         )
-    if live.executor.halted is not None and pending != 0:
+    if live.executor.halted is not None and tally.left != 0:
         return live.executor.halted.reason
     if interrupted is not None:
         return f"Stopped by {interrupted.name}; the same command goes on where it stopped."
+    return _at_the_end(pending, tally, chosen)
+
+
+def _at_the_end(pending: int | None, tally: Tally, chosen: str | None) -> str:
+    """Say what was done by a run that nothing stopped; `chosen` names a part of the input."""
+    if tally.chosen == 0:
+        return "No error was chosen; nothing was called."
+    if tally.chosen is not None:
+        again = f"{counted(tally.rows, 'chosen error')} taken up again."
+        return f"{again} `batcher run` goes on with the pending rows." if pending else again
     if pending:
         return "Rows are pending; the same command goes on with them."
     if chosen is not None:

@@ -14,9 +14,10 @@ from batcher.checkpoint import Placement
 from batcher.job import JobSpec
 from batcher.providers import Provider, estimate_tokens
 from batcher.records import Failure, Request
+from batcher.render import shortened
 from batcher.runs.prepare import Preparation
 from batcher.runs.rows import open_dataset
-from batcher.runs.selection import EVERY_ROW, Choice, Selection
+from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
 from batcher.structured import Structure
 from batcher.wording import counted
 
@@ -48,7 +49,7 @@ def check(
     provider: Provider,
     stdin: BinaryIO,
     report: Callable[[str], None],
-    choice: Choice = EVERY_ROW,
+    portion: Portion = WHOLE_INPUT,
 ) -> Survey:
     """Read and render every chosen row; `report` a line for each bad one.
 
@@ -58,7 +59,7 @@ def check(
     rows = bad = tokens = 0
     prepare = Preparation.of(job, Structure.of(job.output), provider, time.time, stand_in=STAND_IN)
     with Placement.alone() as placement:
-        for item in _prepared(job, prepare, stdin, choice):
+        for item in _prepared(job, prepare, stdin, portion):
             rows += 1
             match item:
                 case Request():
@@ -75,22 +76,23 @@ def check(
 
 
 def preview(
-    job: JobSpec, provider: Provider, stdin: BinaryIO, rows: int, choice: Choice = EVERY_ROW
+    job: JobSpec, provider: Provider, stdin: BinaryIO, rows: int, portion: Portion = WHOLE_INPUT
 ) -> Iterator[dict[str, object]]:
     """Yield the first `rows` of the chosen rows as they would be sent to `provider`, or why not.
 
-    Where no model is named, STAND_IN is in its place, and the key, which would be another, None.
+    Images are told of by their type and size. Where no model is named, STAND_IN is in its place,
+    and the key, which would be another, None.
 
     Raises:
         InputError, ConfigurationError: an input or the job is unusable as a whole.
     """
     prepare = Preparation.of(job, Structure.of(job.output), provider, time.time, stand_in=STAND_IN)
-    for item in islice(_prepared(job, prepare, stdin, choice), rows):
+    for item in islice(_prepared(job, prepare, stdin, portion), rows):
         named = {"row": item.row, "id": item.id, "source": str(item.source)}
         match item:
             case Request():
                 key = None if item.body["model"] == STAND_IN else item.key
-                yield {**named, "key": key, "request": item.body}
+                yield {**named, "key": key, "request": shortened(item.body)}
             case Failure(problem=problem):
                 yield {
                     **named,
@@ -100,12 +102,12 @@ def preview(
 
 
 def _prepared(
-    job: JobSpec, prepare: Preparation, stdin: BinaryIO, choice: Choice
+    job: JobSpec, prepare: Preparation, stdin: BinaryIO, portion: Portion
 ) -> Iterator[Request | Failure]:
     with tempfile.TemporaryDirectory(prefix="batcher-") as spool:
         dataset = open_dataset(job, Path(spool), stdin)
-        rows = None if choice.sample is None else dataset.count()
-        selection = Selection.of(choice, job.sampling.samples, rows)
+        rows = None if portion.sample is None else dataset.count()
+        selection = Selection.of(portion, job.sampling.samples, rows)
         for item in dataset.rows():
             if selection.is_over(item.row):
                 return

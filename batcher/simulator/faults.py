@@ -6,11 +6,11 @@ A fault is either an error code (protocol.md section 3) or one of the behaviours
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 from batcher.simulator.chances import Chances, draw_chances
 from batcher.simulator.codes import CODES
+from batcher.wording import did_you_mean
 
 _BEHAVIOURS = {
     "500": "HTTP 500 with code 1200",
@@ -49,9 +49,8 @@ def check_fault_name(name: str) -> None:
     """Raise ValueError, with the known names and the nearest one, if `name` is no fault."""
     if name in KNOWN_FAULTS:
         return
-    near = difflib.get_close_matches(name, KNOWN_FAULTS, n=1)
-    guess = f"did you mean {near[0]}? " if near else ""
-    raise ValueError(f"no fault is named {name!r}; {guess}known are {', '.join(KNOWN_FAULTS)}")
+    guess = did_you_mean(name, KNOWN_FAULTS) or "."
+    raise ValueError(f"no fault is named {name!r}{guess} Known are {', '.join(KNOWN_FAULTS)}")
 
 
 def parse_fault(text: str) -> tuple[str, float]:

@@ -16,6 +16,8 @@ _WHERE = "[output] schema"
 # Where a schema holds data, which may look like a reference and is none.
 _DATA = frozenset({"const", "default", "enum", "examples"})
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+# What references within it start from; then they would not lead where they seem to.
+_IDS = ("$id", "id")
 
 
 Validate = Callable[[object], str | None]
@@ -53,13 +55,18 @@ def checked(schema: Schema) -> tuple[Validate, Resolve]:
     def resolve(reference: str) -> Any:  # noqa: ANN401 # whatever stands there
         return resolver.lookup(reference).contents
 
-    for place, reference in _references(schema, "#"):
+    for place, keyword, name in _names(schema, "#"):
+        if keyword in _IDS:
+            raise ConfigurationError(
+                f"{_WHERE}, at {place}: a schema within the schema has an address of its own; "
+                "take it away"
+            )
         try:
-            resolve(reference)
+            resolve(name)
         except Exception:  # noqa: BLE001 # of as many kinds as there are ways to be unresolvable
             raise ConfigurationError(
-                f"{_WHERE}, at {place}: {reference!r} is not in the schema. Only what stands in it "
-                "can be referred to, as in #/$defs/name; nothing is fetched"
+                f"{_WHERE}, at {place}: {name!r} is not in the schema. Only what stands in it can "
+                "be referred to, as in #/$defs/name; nothing is fetched"
             ) from None
     validator: Any = kind(schema, registry=registry, format_checker=kind.FORMAT_CHECKER)
     try:
@@ -69,17 +76,17 @@ def checked(schema: Schema) -> tuple[Validate, Resolve]:
     return lambda value: complaint(validator.iter_errors(value)), resolve
 
 
-def _references(schema: object, place: str) -> Iterator[tuple[str, str]]:
-    """Yield each reference of a schema, with its place."""
+def _names(schema: object, place: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the place, keyword and text of each reference in a schema, and of each inner id."""
     if isinstance(schema, Mapping):
         for key, part in schema.items():
-            if key in _REFERENCES and isinstance(part, str):
-                yield f"{place}/{key}", part
+            if isinstance(part, str) and (key in _REFERENCES or (key in _IDS and place != "#")):
+                yield f"{place}/{key}", key, part
             elif key not in _DATA:
-                yield from _references(part, f"{place}/{key}")
+                yield from _names(part, f"{place}/{key}")
     elif isinstance(schema, list):
         for at, part in enumerate(schema):
-            yield from _references(part, f"{place}/{at}")
+            yield from _names(part, f"{place}/{at}")
 
 
 def _draft(schema: Schema) -> Any:  # noqa: ANN401 # a validator's class, of a module loaded late

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 MOST_CHARACTERS = 500
 _MOST_COMPLAINTS = 3
+# A long list may be wrong in every item.
+_MOST_READ = 20
 _SHOWN = 60
 
 
@@ -19,7 +22,7 @@ def complaint(errors: Iterable[ValidationError]) -> str | None:
 
     The first one is always there; others as far as there is room.
     """
-    found = sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
+    found = [_deepest(error) for error in islice(errors, _MOST_READ)]
     if not found:
         return None
     said = list(dict.fromkeys(f"{_place(error)} {_wrong(error)}." for error in found))
@@ -28,6 +31,13 @@ def complaint(errors: Iterable[ValidationError]) -> str | None:
         if len(text) + len(more) < MOST_CHARACTERS:
             text = f"{text} {more}"
     return text
+
+
+def _deepest(error: ValidationError) -> ValidationError:
+    """Of alternatives none of which fits, return what is wrong with the likeliest."""
+    from jsonschema.exceptions import best_match
+
+    return best_match([error]) or error
 
 
 def cut(text: str, most: int) -> str:
@@ -64,7 +74,7 @@ def _wrong(error: ValidationError) -> str:
             unknown = _listed(name for name in instance if name not in known)
             wrong = f"may only have {_listed(known)}, not {unknown}"
         case "anyOf" | "oneOf":
-            wrong = f"fits none of what the schema allows there: {value}"
+            wrong = f"must fit what the schema allows there, not {value}"
         case _:
             wrong = f"is {value}, against the schema's {error.validator}: {_shown(expected)}"
     return wrong

@@ -16,8 +16,8 @@ from typing import Any
 from batcher.structured.kinds import INT64
 
 # An opening brace that begins an object of JSON or JSON5, and no {placeholder} of a sentence.
-_START = re.compile(r"""\{(?=\s*(?:["'}]|//|/\*|[A-Za-z_$][\w$]*\s*:))""")
-_THOUGHT = "</think>"
+_START = re.compile(r"""\{(?=\s*(?:["'}“”‘’]|//|/\*|[^\W\d][\w$]*\s*[:：]))""")
+_THINK, _THOUGHT = "<think>", "</think>"
 # Its parser takes 0.1 ms a character, in which the run does nothing else.
 _RELAXED_CHARACTERS = 4000
 _MOST_OBJECTS = 100
@@ -39,9 +39,8 @@ def objects_in(text: str) -> list[dict[str, Any]]:
     Raises:
         InvalidAnswerError: there is none, one is cut off or broken, or holds what no column can.
     """
-    text = _without_thoughts(text)
     try:
-        found = list(_found(text))
+        found = list(_found(text.strip().removeprefix("\ufeff")))
         for value in found:
             _check(value)
     except RecursionError:
@@ -55,7 +54,7 @@ def _found(text: str) -> Iterator[dict[str, Any]]:
     try:
         whole = _STRICT.decode(text)
     except json.JSONDecodeError:
-        yield from _scanned(text)
+        yield from _scanned(_behind_thoughts(text))
         return
     if not isinstance(whole, dict):
         raise InvalidAnswerError(
@@ -124,15 +123,15 @@ def _relaxed(text: str) -> tuple[dict[str, Any], int] | None:
     return value, end
 
 
-def _without_thoughts(text: str) -> str:
-    """Return the part behind what a server did not part from the answer: <think>...</think>."""
-    text = text.strip().removeprefix("\ufeff")
-    if text.startswith("<think>") or (_THOUGHT in text and not text.startswith("{")):
-        _, closed, answer = text.rpartition(_THOUGHT)
-        if not closed:
-            raise InvalidAnswerError("The answer ends within <think>. Answer with a JSON object.")
-        return answer.strip()
-    return text
+def _behind_thoughts(text: str) -> str:
+    """Return the part behind what a server did not part from the answer: <think>...</think>.
+
+    The tag that opens it may stand in the prompt.
+    """
+    _, closed, answer = text.rpartition(_THOUGHT)
+    if not closed and text.startswith(_THINK):
+        raise InvalidAnswerError("The answer ends within <think>. Answer with a JSON object.")
+    return answer
 
 
 def _check(value: object, level: int = 1) -> None:

@@ -240,6 +240,12 @@ async def test_a_ceiling_reserves_the_worst_case_of_the_longer_request() -> None
     assert notebook.amount >= bills[1].tokens
 
 
+def test_the_same_answer_twice_makes_another_request() -> None:
+    """A model at temperature 0 would give it a third time."""
+    first, second = (asked_again(REQUEST, _invalid("hm", repairs)) for repairs in (0, 1))
+    assert first.body != second.body
+
+
 def test_an_answer_without_text_is_not_sent_back() -> None:
     for text in (None, "", "  "):
         body = asked_again(REQUEST, _invalid(text)).body

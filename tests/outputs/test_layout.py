@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from batcher.outputs.layout import layout
+from batcher.structured import Plain, StructOf
 
 MakeSchema = Callable[..., pa.Schema]
 
@@ -47,6 +48,25 @@ def test_several_samples_have_a_column_behind_the_id_and_one_has_none(
         assert planned.field("sample").type == pa.int32()
     assert alone.results.names[:3] == alone.errors.names[:3] == ["row", "id", "sample"]
     assert alone.results.field("sample").type == pa.string()
+
+
+def test_the_fields_of_a_value_stand_behind_the_response_in_their_order(
+    make_schema: MakeSchema,
+) -> None:
+    value = StructOf((("score", Plain.NUMBER), ("label", Plain.TEXT)))
+    planned = layout(make_schema(), value)
+    at = planned.results.names.index("response") + 1
+    assert planned.results.names[at : at + 3] == ["out.score", "out.label", "reasoning"]
+    assert [name for name in planned.errors.names if name.startswith("out.")] == []
+
+
+def test_an_input_column_called_like_a_field_is_prefixed_in_both_files(
+    make_schema: MakeSchema,
+) -> None:
+    struct = pa.struct([pa.field("out.label", pa.int64()), pa.field("out.other", pa.int64())])
+    planned = layout(make_schema(struct), StructOf((("label", Plain.TEXT),)))
+    for schema in (planned.results, planned.errors):
+        assert schema.names[2:4] == ["input_out.label", "out.other"]
 
 
 @pytest.mark.parametrize(

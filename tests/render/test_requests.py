@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -235,8 +236,9 @@ def test_a_system_column_that_is_no_text_is_refused() -> None:
 
 def test_a_row_without_a_prompt_is_told_which_columns_it_has() -> None:
     message = _refused({"text": "hi", "prompt": None})
-    assert "neither `prompt` nor `messages`; columns: prompt (null), text." in message
-    assert "columns: none." in _refused({})
+    assert "neither `prompt` nor `messages`; columns: prompt (null), text. Name" in message
+    assert "columns: none. Name" in _refused({})
+    assert "columns: promt; did you mean `promt`? Name" in _refused({"promt": "hi"})
 
 
 @pytest.mark.parametrize("model", [None, ""])
@@ -737,9 +739,75 @@ def test_the_first_sample_has_the_key_of_an_only_one_and_each_other_its_own() ->
     request = Request(7, "a", request_key("a", body), body, source, size=9, content="c")
     made = [sampled(request, sample, 3) for sample in range(3)]
     assert made[0] == request._replace(row=21)
-    assert [(one.row, one.sample, one.key) for one in made[1:]] == [
-        (22, 1, request_key("a", body, 1)),
-        (23, 2, request_key("a", body, 2)),
+    assert [(one.row, one.sample) for one in made] == [(21, 0), (22, 1), (23, 2)]
+    assert len({one.key for one in made}) == len({one.content for one in made}) == 3
+    assert all(re.fullmatch("[0-9a-f]{32}", one.key) for one in made)
+    assert made == [sampled(request, sample, 3) for sample in range(3)]
+
+
+def test_the_samples_of_another_row_have_other_keys_and_the_same_content() -> None:
+    """So that rows that ask the same can share each of their samples."""
+    source = Source("prompts.jsonl", 1)
+    rows = [
+        Request(n, key, key * 16, {}, source, content="c") for n, key in enumerate(("aa", "bb"))
     ]
-    assert len({one.key for one in made}) == 3
+    first, second = ([sampled(row, sample, 3) for sample in range(3)] for row in rows)
+    assert not {one.key for one in first} & {one.key for one in second}
+    assert [one.content for one in first] == [one.content for one in second]
+
+
+def test_a_sample_of_a_row_that_nobody_shares_has_no_content() -> None:
+    request = Request(0, "a", "key", {}, Source("prompts.jsonl", 1))
+    assert sampled(request, 1, 2).content is None
     assert all(one.body is body for one in made)
+
+
+# Tools
+
+
+def _tool(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name}}
+
+
+def _tools_of(columns: Mapping[str, object], *, job_has: bool = True) -> object:
+    job = JobSpec(
+        provider=ProviderSpec(model="m"),
+        parameters={"tools": [_tool("jobs")]} if job_has else {},
+        prompt=PromptSpec(tools_column="tools"),
+    )
+    return _render({"prompt": "hi", **columns}, job).body.get("tools")
+
+
+@pytest.mark.parametrize("job_has", [True, False])
+def test_the_tools_of_a_row_take_the_place_of_the_jobs(*, job_has: bool) -> None:
+    row = [_tool("rows")]
+    assert _tools_of({"tools": row}, job_has=job_has) == row
+    assert _tools_of({"tools": json.dumps(row)}, job_has=job_has) == row
+    assert _tools_of({"tools": []}, job_has=job_has) is None
+
+
+def test_a_row_without_tools_has_those_of_the_job() -> None:
+    assert _tools_of({}) == [_tool("jobs")]
+    assert _tools_of({"tools": None}) == [_tool("jobs")]
+
+
+def test_the_nulls_that_arrow_adds_to_structs_are_no_part_of_a_tool() -> None:
+    given = [{"type": "function", "function": {"name": "a", "parameters": None}}]
+    assert _tools_of({"tools": given}) == [_tool("a")]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("[", "`tools` is not JSON text"),
+        ("{}", "`tools`: an object in place of a list"),
+        ([{"type": "x"}], "`tools`: \\[0\\] has the type 'x'"),
+    ],
+)
+def test_a_row_with_wrong_tools_is_an_error(value: object, message: str) -> None:
+    with pytest.raises(RowError, match=message):
+        _tools_of({"tools": value})
+
+
+def test_a_column_that_nobody_named_holds_no_tools() -> None:
+    assert "tools" not in _render({"prompt": "hi", "tools": "hammer"}).body

@@ -25,7 +25,7 @@ from batcher.records import (
 )
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
-from batcher.runs.selection import Choice, Selection
+from batcher.runs.selection import Portion, Selection
 from tests.engines import Engine
 from tests.simulated import Place
 
@@ -286,8 +286,8 @@ async def test_large_rows_are_read_few_at_a_time(place: Place) -> None:
         await requests.aclose()
 
 
-def _asking(live: LiveRun, samples: int, choice: Choice, rows: int) -> None:
-    live.selection = Selection.of(choice, samples, rows)
+def _asking(live: LiveRun, samples: int, portion: Portion, rows: int) -> None:
+    live.selection = Selection.of(portion, samples, rows)
     live.prepare = replace(live.prepare, samples=samples)
 
 
@@ -296,7 +296,7 @@ async def test_each_sample_of_each_row_is_called_and_what_is_done_is_not(place: 
     calls = Calls()
     calls.open.set()
     with _live(place, calls) as live:
-        _asking(live, 3, Choice(), 10)
+        _asking(live, 3, Portion(), 10)
         live.done = RowSet([0, 1, 2, 4, 29])
         await live.run()
         recorded = {(one.row, one.id, one.sample) for one in live.checkpoint.outcomes()}
@@ -315,7 +315,7 @@ async def test_the_samples_of_a_row_are_no_duplicates_and_those_of_another_are(
     calls = Calls()
     calls.open.set()
     with _live(place, calls) as live:
-        _asking(live, 2, Choice(), 203)
+        _asking(live, 2, Portion(), 203)
         await live.run()
         outcomes = list(live.checkpoint.outcomes())
     duplicates = [(one.row, one.sample) for one in outcomes if one.error_class == "duplicate_id"]
@@ -331,7 +331,7 @@ async def test_only_chosen_rows_are_called_and_nothing_behind_them_is_read(place
     calls = Calls()
     calls.open.set()
     with _live(place, calls, concurrency=64) as live:
-        _asking(live, 2, Choice(limit=3), 5_000)
+        _asking(live, 2, Portion(limit=3), 5_000)
         await live.run()
         assert live.checkpoint.mark_before(5_000) == live.checkpoint.mark_before(0)
     assert sorted(calls.made) == [0, 1, 2, 3, 4, 5]

@@ -9,7 +9,7 @@ import pytest
 
 from batcher.errors import ConfigurationError
 from batcher.job import JobSpec
-from batcher.runs import Choice, RunResult, status_of, verify
+from batcher.runs import Portion, RunResult, status_of, verify
 from batcher.runs.selection import draw
 from tests.simulated import AT_ONCE, Place, Silent
 
@@ -32,8 +32,8 @@ def _samples(place: Place) -> list[tuple[int, str, int]]:
     return [(row["row"], row["id"], row["sample"]) for row in place.results()]
 
 
-def _begin(place: Place, choice: Choice, job: JobSpec | None = None) -> RunResult:
-    return replace(place.session(job), choice=choice).run()
+def _begin(place: Place, portion: Portion, job: JobSpec | None = None) -> RunResult:
+    return replace(place.session(job), portion=portion).run()
 
 
 def test_each_row_is_asked_for_each_sample_and_has_a_row_for_it(place: Place) -> None:
@@ -107,7 +107,7 @@ def test_samples_at_temperature_0_are_called_and_said_to_be_of_little_use(place:
 
 
 def test_the_first_rows_alone_end_a_start_and_the_rest_is_called_by_the_next(place: Place) -> None:
-    first = _begin(place, Choice(limit=4))
+    first = _begin(place, Portion(limit=4))
     assert (first.summary.pending, first.summary.tally.total) == (0, 4)
     assert first.summary.ended == (
         "Done: the first 4 of 10 rows. The same command without this choice goes on with the rest."
@@ -122,7 +122,7 @@ def test_the_first_rows_alone_end_a_start_and_the_rest_is_called_by_the_next(pla
 
 def test_a_sample_grows_to_a_larger_one_and_to_all_rows(place: Place) -> None:
     for size, before in ((3, 0), (6, 6)):
-        drawn = _begin(place, Choice(sample=size, seed=7), _job(place, 2))
+        drawn = _begin(place, Portion(sample=size, seed=7), _job(place, 2))
         assert (drawn.summary.pending, drawn.summary.tally.total) == (0, 2 * size)
         assert drawn.summary.tally.done_before == before
         assert sorted({row["row"] for row in place.results()}) == list(draw(10, size, 7))
@@ -132,14 +132,14 @@ def test_a_sample_grows_to_a_larger_one_and_to_all_rows(place: Place) -> None:
 
 
 def test_more_rows_than_there_are_are_all_of_them(place: Place) -> None:
-    for choice in (Choice(limit=11), Choice(sample=11)):
-        assert _begin(place, choice).summary.ended == "Done."
+    for portion in (Portion(limit=11), Portion(sample=11)):
+        assert _begin(place, portion).summary.ended == "Done."
     assert len(place.ledger()) == 10
 
 
 def test_chosen_rows_that_an_earlier_start_called_are_done(place: Place) -> None:
-    _begin(place, Choice(sample=5))
-    again = _begin(place, Choice(sample=5))
+    _begin(place, Portion(sample=5))
+    again = _begin(place, Portion(sample=5))
     assert (again.summary.tally.attempts, again.summary.tally.done_before) == (0, 5)
     assert (again.summary.pending, len(place.ledger())) == (0, 5)
 
@@ -148,6 +148,6 @@ def test_chosen_rows_that_are_left_by_a_stop_are_pending(place: Place) -> None:
     session = place.session(
         place.job(limits={"concurrency": 1}), replace(AT_ONCE, fail_after=(2, "1113"))
     )
-    stopped = replace(session, choice=Choice(limit=5)).run()
+    stopped = replace(session, portion=Portion(limit=5)).run()
     assert (stopped.summary.pending, stopped.summary.tally.total) == (3, 5)
     assert stopped.halted is not None

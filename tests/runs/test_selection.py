@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from batcher.checkpoint import RowSet
 from batcher.errors import UsageError
-from batcher.runs.selection import ALL_ROWS, EVERY_ROW, Choice, Selection, draw
+from batcher.runs.selection import ALL_ROWS, WHOLE_INPUT, Portion, Selection, draw
 
 
 @given(
@@ -49,8 +49,8 @@ def test_a_drawn_sample_takes_one_bit_a_row() -> None:
 def test_records_are_counted_as_those_of_the_rows_that_were_chosen(
     samples: int, rows: int, limit: int | None, sample: int, done: set[int]
 ) -> None:
-    choice = Choice(sample=sample) if limit is None else Choice(limit)
-    selection = Selection.of(choice, samples, rows)
+    portion = Portion(sample=sample) if limit is None else Portion(limit)
+    selection = Selection.of(portion, samples, rows)
     chosen = [row for row in range(rows) if row in selection]
     records = [record for row in chosen for record in selection.records(row)]
     done &= set(range(rows * samples))
@@ -62,8 +62,8 @@ def test_records_are_counted_as_those_of_the_rows_that_were_chosen(
     assert (selection.named(rows) is None) == (len(chosen) == rows)
 
 
-def test_without_a_choice_all_rows_are_meant_however_many_there_are() -> None:
-    selection = Selection.of(EVERY_ROW, 1, None)
+def test_without_a_portion_all_rows_are_meant_however_many_there_are() -> None:
+    selection = Selection.of(WHOLE_INPUT, 1, None)
     assert selection == ALL_ROWS
     assert 10**12 in selection
     assert not selection.is_over(10**12)
@@ -71,29 +71,29 @@ def test_without_a_choice_all_rows_are_meant_however_many_there_are() -> None:
 
 
 def test_nothing_behind_the_last_chosen_row_is_read() -> None:
-    drawn = Selection.of(Choice(sample=3, seed=1), 1, 100)
+    drawn = Selection.of(Portion(sample=3, seed=1), 1, 100)
     assert drawn.drawn is not None
     last = max(drawn.drawn)
     assert (drawn.is_over(last), drawn.is_over(last + 1)) == (False, True)
-    assert Selection.of(Choice(5), 1, None).is_over(5)
+    assert Selection.of(Portion(5), 1, None).is_over(5)
 
 
 def test_the_chosen_rows_are_named_with_what_chose_them() -> None:
-    assert Selection.of(Choice(100), 5, None).named(5000) == "the first 100 of 5,000 rows"
-    drawn = Selection.of(Choice(sample=20, seed=7), 1, 5000)
+    assert Selection.of(Portion(100), 5, None).named(5000) == "the first 100 of 5,000 rows"
+    drawn = Selection.of(Portion(sample=20, seed=7), 1, 5000)
     assert drawn.named(5000) == "20 of 5,000 rows, drawn with the seed 7"
 
 
 def test_two_ways_to_choose_are_a_contradiction() -> None:
     with pytest.raises(UsageError, match="--limit and --sample"):
-        Choice(limit=1, sample=1)
+        Portion(limit=1, sample=1)
 
 
 def test_a_seed_with_nothing_to_draw_is_refused() -> None:
     with pytest.raises(UsageError, match="--seed goes with --sample"):
-        Choice(limit=1, seed=0)
+        Portion(limit=1, seed=0)
 
 
 def test_nothing_is_drawn_of_an_unknown_number_of_rows() -> None:
     with pytest.raises(TypeError, match="known number"):
-        Selection.of(Choice(sample=1), 1, None)
+        Selection.of(Portion(sample=1), 1, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from batcher.providers import provider_named
-from batcher.runs import STAND_IN, Choice, check, preview
+from batcher.runs import STAND_IN, Portion, check, preview
 from tests.simulated import Place
 
 
@@ -44,10 +44,10 @@ def test_only_chosen_rows_are_looked_at(place: Place) -> None:
     lines: list[str] = []
     provider = provider_named("glm")
     place.write([*({"id": f"id-{n}", "prompt": "abcd"} for n in range(10)), "["])
-    found = check(place.job(), provider, io.BytesIO(), lines.append, Choice(limit=4))
+    found = check(place.job(), provider, io.BytesIO(), lines.append, Portion(limit=4))
     assert (found.rows, found.bad, lines) == (4, 0, [])
     drawn = [
-        [row["row"] for row in preview(place.job(), provider, io.BytesIO(), 11, Choice(sample=n))]
+        [row["row"] for row in preview(place.job(), provider, io.BytesIO(), 11, Portion(sample=n))]
         for n in (3, 6)
     ]
     assert [len(rows) for rows in drawn] == [3, 6]
@@ -61,3 +61,14 @@ def test_the_tokens_of_all_samples_are_counted(place: Place) -> None:
     found = check(job, provider, io.BytesIO(), print)
     assert found.prompt_tokens == 5 * once.prompt_tokens
     assert "in the good ones, 5 times each (" in list(found.lines())[1]
+
+
+def test_preview_shows_how_the_provider_is_asked_for_a_value(place: Place) -> None:
+    place.write([{"id": "a", "prompt": "abcd"}])
+    job = place.job(output={"fields": {"label": ["pos", "neg"]}})
+    providers = (provider_named("glm"), provider_named("openai"))
+    told, shown = (next(preview(job, one, io.BytesIO(), 1))["request"] for one in providers)
+    assert "JSON Schema:" in str(told)
+    assert "json_object" in str(told)
+    assert "JSON Schema:" not in str(shown)
+    assert "json_schema" in str(shown)
