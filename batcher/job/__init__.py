@@ -1,6 +1,6 @@
 """What a run is to do: a TOML file and flags become one frozen, validated `JobSpec`."""
 
-from batcher.job.loading import load_job
+from batcher.job.loading import job_with, load_job, plain_job
 from batcher.job.parameters import KNOWN_PARAMETERS, misspelt
 from batcher.job.spec import (
     ANY_FOLDER,
@@ -29,6 +29,8 @@ __all__ = [
     "PromptSpec",
     "ProviderSpec",
     "fault_of_tools",
+    "job_with",
     "load_job",
     "misspelt",
+    "plain_job",
 ]

@@ -30,17 +30,48 @@ def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
     tables: dict[str, Any] = {}
     if path is not None:
         tables = _anchored(_read_toml(path), path.parent)
+    return _laid(tables, flags, str(path) if path is not None else "the command line")
+
+
+def job_with(remembered: object, flags: Mapping[str, Any], where: str) -> JobSpec:
+    """Lay flags over a job that was `remembered` as plain values, and validate the whole.
+
+    `where` says in an error what is wrong.
+
+    Raises:
+        ConfigurationError: it is no job of this version, or a flag is wrong.
+    """
+    if not isinstance(remembered, Mapping):
+        raise ConfigurationError(f"{where} is not known; give its command again")
+    return _laid(remembered, flags, where)
+
+
+def plain_job(job: JobSpec) -> dict[str, Any]:
+    """Return a job as plain values that mean the same from any working directory."""
+    tables: dict[str, Any] = msgspec.to_builtins(job)
+    key_file = job.provider.api_key_file
+    if key_file is not None:
+        tables["provider"]["api_key_file"] = str(Path(key_file).absolute())
+    return tables
+
+
+def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> JobSpec:
     anchored = _anchored(flags, Path())
     if set(_STRUCTURES) & anchored.get("output", {}).keys() and "output" in tables:
         kept = {k: v for k, v in tables["output"].items() if k not in _STRUCTURES}
         tables = {**tables, "output": kept}
     merged = _merge(tables, anchored)
-    where = str(path) if path is not None else "the command line"
     try:
         job = msgspec.convert(merged, JobSpec)
     except msgspec.ValidationError as error:
         said = explain(str(error), merged, Tables(JobSpec, TABLES, {"prices": PriceSpec}))
         raise ConfigurationError(f"{where}: {said}") from None
+    if job.reuse.cache is not None and job.reuse.dedup is False:
+        raise ConfigurationError(
+            f"{where}: [reuse] cache and dedup = false contradict each other: a cache answers rows "
+            "that ask the same by one answer. Leave one of the two out; for several answers to a "
+            "row set [sampling] samples"
+        )
     job = _with_first_model(job, where, given=flags.get("provider", {}).get("model"))
     for name, value in job.parameters.items():
         if name in RESERVED_PARAMETERS:
@@ -188,5 +219,8 @@ def _read_schema(path: Path) -> dict[str, Any]:
 # The two ways to say what answers hold; one of a flag takes the place of either in the file.
 _STRUCTURES = ("schema", "fields")
 
-_PATHS = (("provider", "api_key_file"), ("prompt", "images_from"), ("output", "directory"))
+_PATHS = (
+    *(("provider", "api_key_file"), ("prompt", "images_from"), ("output", "directory")),
+    ("reuse", "cache"),
+)
 _TEMPLATES = ("template", "system_template")

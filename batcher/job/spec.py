@@ -156,6 +156,18 @@ class OutputSpec(_Table, frozen=True):
         return errors <= self.allow_errors
 
 
+class ReuseSpec(_Table, frozen=True):
+    """Which answers are used for more than the row that was called for them.
+
+    With `dedup`, rows that ask the same are called once; None does so where the answer is the same
+    each time, as far as the request can tell, and everywhere where there is a `cache`: the
+    directory of one, which keeps answers for other runs, and would answer the second row anyway.
+    """
+
+    dedup: bool | None = None
+    cache: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+
+
 class PriceSpec(_Table, frozen=True):
     """What a model costs for a million tokens, and how many it takes and makes at most.
 
@@ -180,6 +192,7 @@ class JobSpec(_Table, frozen=True):
     limits: LimitSpec = LimitSpec()
     ceilings: CeilingSpec = CeilingSpec()
     output: OutputSpec = OutputSpec()
+    reuse: ReuseSpec = ReuseSpec()
     prices: dict[str, PriceSpec] = {}
 
     def with_model(self, model: str) -> JobSpec:
@@ -212,4 +225,5 @@ TABLES: dict[str, type[_Table]] = {
     "limits": LimitSpec,
     "ceilings": CeilingSpec,
     "output": OutputSpec,
+    "reuse": ReuseSpec,
 }

@@ -16,10 +16,14 @@ _BUCKETS_PER_E = 100
 
 @dataclass(slots=True)
 class Tally:
-    """Counts since this process started; `done_before` rows were recorded by earlier ones."""
+    """Counts since this process started; `done_before` rows were recorded by earlier ones.
+
+    `total` are the rows of the input, `chosen` those that are called, where the others are not.
+    """
 
     done_before: int = 0
     total: int | None = None
+    chosen: int | None = None
     results: int = 0
     failures: int = 0
     attempts: int = 0
@@ -34,6 +38,16 @@ class Tally:
         """Rows that got their outcome from this process."""
         return self.results + self.failures
 
+    @property
+    def goal(self) -> int | None:
+        """Rows that have an outcome when all is done."""
+        return self.total if self.chosen is None else self.chosen
+
+    @property
+    def left(self) -> int | None:
+        """Rows that were to be called and have no outcome of this process."""
+        return None if self.goal is None else max(0, self.goal - self.done_before - self.rows)
+
     def attempted(self, attempt: Attempt) -> None:
         """Count an attempt that has ended."""
         self.attempts += 1
@@ -47,8 +61,10 @@ class Tally:
         match outcome:
             case Success(attempts=attempts):
                 self.results += 1
-                latency = max(attempts[-1].latency, 1e-6)
-                self._latencies[round(math.log(latency) * _BUCKETS_PER_E)] += 1
+                # An answer of another row has no latency of its own.
+                if attempts:
+                    latency = max(attempts[-1].latency, 1e-6)
+                    self._latencies[round(math.log(latency) * _BUCKETS_PER_E)] += 1
             case Failure(problem=problem):
                 self.failures += 1
                 self.classes[problem.error_class] += 1
@@ -56,7 +72,7 @@ class Tally:
                 assert_never(outcome)
 
     def latency(self, share: float) -> float | None:
-        """Return the latency in seconds that `share` of the results did not exceed, or None."""
+        """Return the latency in seconds that `share` of the called results had at most, or None."""
         rank = math.ceil(share * self._latencies.total())
         for bucket in sorted(self._latencies):
             rank -= self._latencies[bucket]

@@ -48,6 +48,17 @@ def request_key(row_id: str, body: Mapping[str, object]) -> str:
     return _key_of(_canonical.encode((row_id, body)))
 
 
+def request_content(body: Mapping[str, object]) -> str:
+    """Return a hash of what is asked, as 32 hex digits: the same for all rows that ask the same."""
+    return _key_of(_canonical.encode(body))
+
+
+def _is_deterministic(body: Mapping[str, object]) -> bool:
+    """Whether a model is told to answer the same each time (protocol.md section 1)."""
+    temperature = body.get("temperature")
+    return body.get("do_sample") is False or (temperature == 0 and temperature is not False)
+
+
 def _key_of(canonical: bytes) -> str:
     return hashlib.blake2b(canonical, digest_size=16).hexdigest()
 
@@ -102,7 +113,16 @@ class Renderer:
                 ErrorClass.INVALID_ROW, f"the request is no valid JSON: {error}"
             ) from None
         key = _key_of(canonical)
-        return Request(prompt.row, prompt.id, key, body, prompt.source, len(canonical))
+        request = Request(prompt.row, prompt.id, key, body, prompt.source, len(canonical))
+        # Most jobs ask each row something else, and only look-ups need it.
+        return request._replace(content=request_content(body)) if self._shares(body) else request
+
+    def _shares(self, body: Mapping[str, object]) -> bool:
+        """Whether one answer serves all rows that ask this."""
+        reuse = self._job.reuse
+        if reuse.dedup is not None:
+            return reuse.dedup
+        return reuse.cache is not None or _is_deterministic(body)
 
     def _body(self, columns: Mapping[str, object]) -> dict[str, object]:
         body = self._asked(columns)

@@ -235,8 +235,9 @@ def test_a_system_column_that_is_no_text_is_refused() -> None:
 
 def test_a_row_without_a_prompt_is_told_which_columns_it_has() -> None:
     message = _refused({"text": "hi", "prompt": None})
-    assert "neither `prompt` nor `messages`; columns: prompt (null), text." in message
-    assert "columns: none." in _refused({})
+    assert "neither `prompt` nor `messages`; columns: prompt (null), text. Name" in message
+    assert "columns: none. Name" in _refused({})
+    assert "columns: promt; did you mean `promt`? Name" in _refused({"promt": "hi"})
 
 
 @pytest.mark.parametrize("model", [None, ""])
