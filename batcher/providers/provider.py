@@ -69,7 +69,7 @@ class Provider:
                 body["stream_options"] = {"include_usage": True}
         return msgspec.json.encode(body)
 
-    def answer_format(self, structure: Structure, model: str | None) -> AnswerFormat:
+    def answer_format(self, structure: Structure, model: str | None = None) -> AnswerFormat:
         """Return how answers of a structure are asked of `model` here."""
         schema = structure.schema
         response_format: dict[str, object] | None = {"type": "json_object"}
