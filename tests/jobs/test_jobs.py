@@ -26,6 +26,7 @@ from tests.simulated import Place
 
 JOBS = Path(__file__).parents[2] / "jobs"
 FILES = sorted(JOBS.glob("*.toml"))
+ON_REVIEWS = [JOBS / f"{name}.toml" for name in ("extract_json", "sentiment_zh", "translate")]
 KEY = "canary-id.canary-secret"
 
 
@@ -43,11 +44,17 @@ def _renderer(job: JobSpec) -> Renderer:
     return Preparation.of(job, Structure.of(job.output), provider, lambda: 0.0).render
 
 
-def test_there_are_three_job_files() -> None:
-    assert [path.stem for path in FILES] == ["extract_json", "sentiment_zh", "translate"]
+def test_there_are_these_job_files() -> None:
+    assert [path.stem for path in FILES] == [
+        "describe_images",
+        "extract_json",
+        "sentiment_zh",
+        "tools",
+        "translate",
+    ]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ON_REVIEWS, ids=lambda path: path.stem)
 def test_each_job_loads_and_renders_its_input(path: Path) -> None:
     job = load_job(path, {})
     render = _renderer(job)
