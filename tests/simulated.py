@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from batcher.checkpoint import Checkpoint, Reserve
+from batcher.checkpoint import Checkpoint, Choice, Reserve
 from batcher.engine.retry import Retrier
 from batcher.executors import LocalExecutor
 from batcher.job import CeilingSpec, JobSpec, load_job
@@ -96,6 +96,7 @@ class Place:
         consent: bool = True,
         stdin: bytes = b"",
         retry_errors: bool = False,
+        only: Choice | None = None,
     ) -> Session:
         def answer(change: Change) -> bool:
             self.asked.append(change)
@@ -108,6 +109,7 @@ class Place:
             consent=answer,
             stdin=io.BytesIO(stdin),
             retry_errors=retry_errors,
+            only=only,
             timing=QuickTime().timing(),
         )
 

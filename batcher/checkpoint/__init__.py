@@ -1,5 +1,6 @@
 """The only truth of a run: a SQLite file that remembers every outcome, and the lock before it."""
 
+from batcher.checkpoint.choice import Choice, Chosen, choose
 from batcher.checkpoint.connection import damaged
 from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lock import RunLock
@@ -7,21 +8,26 @@ from batcher.checkpoint.ownership import BEAT_S
 from batcher.checkpoint.placement import Comparison, Placement
 from batcher.checkpoint.reader import PRICES, CheckpointReader
 from batcher.checkpoint.reserve import Reserve
-from batcher.checkpoint.rowset import RowSet
+from batcher.checkpoint.rowset import AllBut, Done, RowSet
 from batcher.checkpoint.store import Checkpoint
 from batcher.checkpoint.verification import problems as checkpoint_problems
 
 __all__ = [
     "BEAT_S",
     "PRICES",
+    "AllBut",
     "Checkpoint",
     "CheckpointReader",
+    "Choice",
+    "Chosen",
     "Comparison",
+    "Done",
     "GroupCommit",
     "Placement",
     "Reserve",
     "RowSet",
     "RunLock",
     "checkpoint_problems",
+    "choose",
     "damaged",
 ]

@@ -7,6 +7,7 @@ from dataclasses import astuple
 from typing import Any
 
 from batcher.checkpoint.checksum import checksum
+from batcher.checkpoint.schema import SUMMED
 from batcher.recorded import Recorded, record
 from batcher.records import Completion, InvalidAnswer, Outcome, Usage
 
@@ -28,6 +29,28 @@ def decoded(row: Sequence[Any]) -> Recorded | None:
     """Return the outcome of a row, or None if its bytes are not those that were written."""
     flat = row[:-1]
     return Recorded._make(flat) if _checksum(flat) == row[-1] else None
+
+
+def carried(row: Sequence[Any], earlier: Sequence[Any]) -> tuple[object, ...]:
+    """Return an outcome's `row`, with what the `earlier` outcome of the same row took added to it.
+
+    Tries, tokens and money were spent, whatever came of them: the sums of a run never fall. What
+    is damaged of the earlier outcome is lost, the new one is not.
+    """
+    before = decoded(earlier)
+    if before is None:
+        return tuple(row)
+    now = Recorded._make(row[:-1])
+    sums: dict[str, Any] = {
+        name: _sum(getattr(before, name), getattr(now, name)) for name in SUMMED
+    }
+    flat = now._replace(currency=now.currency or before.currency, **sums)
+    return (*flat, _checksum(flat))
+
+
+def _sum(before: int | None, now: int | None) -> int | None:
+    """Add two amounts; None is an unknown one."""
+    return now if before is None else before + (now or 0)
 
 
 def encoded_invalid(answer: InvalidAnswer) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from batcher.checkpoint import schema
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, transaction, translated
-from batcher.checkpoint.encoding import encoded, encoded_invalid, failed_attempts
+from batcher.checkpoint.encoding import carried, encoded, encoded_invalid, failed_attempts
 from batcher.checkpoint.log_sync import LogSync
 from batcher.checkpoint.mending import mend
 from batcher.checkpoint.ownership import Ownership
@@ -30,10 +30,10 @@ from batcher.filesystem import spans_machines
 from batcher.recorded import Recorded
 from batcher.records import InvalidAnswer, Kept, Mark, Unanswered
 
-_INSERT = (
-    f"INSERT OR REPLACE INTO outcomes ({schema.COLUMNS}) "
-    f"VALUES ({', '.join('?' * (len(Recorded._fields) + 1))})"
-)
+_VALUES = f"({schema.COLUMNS}) VALUES ({', '.join('?' * (len(Recorded._fields) + 1))})"
+# Leaves an outcome alone that is there already.
+_INSERT = f"INSERT INTO outcomes {_VALUES} ON CONFLICT DO NOTHING"
+_REPLACE = f"INSERT OR REPLACE INTO outcomes {_VALUES}"
 
 
 _INSERT_INVALID = f"INSERT OR REPLACE INTO invalid_answers VALUES ({', '.join('?' * 12)})"
@@ -113,6 +113,8 @@ class Checkpoint(CheckpointReader):
     ) -> None:
         """Record what is `kept`, and `marks`, in one transaction; after the next `sync` it is safe.
 
+        An outcome takes the place of an earlier one of its row, and what that took is added to it.
+
         `unanswered` are calls that were sent and not answered whole, one item for each.
 
         Raises:
@@ -130,7 +132,9 @@ class Checkpoint(CheckpointReader):
                 "ON CONFLICT DO UPDATE SET calls = calls + 1, cost = cost + excluded.cost",
                 unanswered,
             )
-            connection.executemany(_INSERT, map(encoded, outcomes))
+            rows = [encoded(outcome) for outcome in outcomes]
+            if connection.executemany(_INSERT, rows).rowcount < len(rows):
+                connection.executemany(_REPLACE, _called_again(connection, rows))
             for table in ("unanswered", "invalid_answers"):
                 # There are rarely any, and to look for each row costs a fifth of writing it.
                 if connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone() == (1,):
@@ -206,6 +210,18 @@ class Checkpoint(CheckpointReader):
                 yield self._writer
             if self._log is not None:
                 self._log.shorten()
+
+
+def _called_again(
+    connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]
+) -> Iterator[tuple[object, ...]]:
+    """Yield those of `rows` that were not added, since each has an earlier outcome."""
+    for row in rows:
+        found = connection.execute(
+            f"SELECT {schema.COLUMNS} FROM outcomes WHERE row = ?", row[:1]
+        ).fetchone()
+        if found != row:
+            yield carried(row, found)
 
 
 def _claim(connection: sqlite3.Connection, path: Path, *, shared: bool) -> Ownership:

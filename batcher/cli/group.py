@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Name -> one-line help. Kept here, so that `--help` imports no command and none of its libraries.
 _COMMANDS = {
     "run": "Call the model for every row that has no answer yet.",
+    "retry": "Call rows of a run again that ended in an error.",
     "head": "Show the first results of a run.",
     "status": "Show how far a run is, also while it goes on.",
     "export": "Write results and errors of a run again.",

@@ -33,6 +33,8 @@ _PLACES = {
     "prompt_column": ("prompt", "prompt_column"),
     "messages_column": ("prompt", "messages_column"),
     "id_column": ("prompt", "id_column"),
+    "images_from": ("prompt", "images_from"),
+    "tools_column": ("prompt", "tools_column"),
     "concurrency": ("limits", "concurrency"),
     "max_concurrency": ("limits", "max_concurrency"),
     "rpm": ("limits", "rpm"),
@@ -59,6 +61,11 @@ _PLACES = {
     "schema": ("output", "schema"),
     "repair_attempts": ("output", "repair_attempts"),
 }
+# Beside limits and ceilings, those that change nothing of a request or its key.
+_HOW = frozenset(
+    {"base_url", "auth", "api_key_file", "stream", "allow_empty", "trust_env"}
+    | {"repair_attempts", "sync", "allow_errors"}
+)
 
 
 class Parameter(click.ParamType[tuple[str, object], str]):
@@ -150,6 +157,31 @@ def job_options(command: Command) -> Command:
     return command
 
 
+def calling_options(command: click.Command) -> click.Command:
+    """Add to a command those of the options that say how to call, not what is asked."""
+    every = click.Command(None)
+    for option in _OPTIONS:
+        option(every)
+    # Before those of the simulator.
+    at = [option.name for option in command.params].index("simulate")
+    command.params[at:at] = [option for option in every.params if _says_how(str(option.name))]
+    return command
+
+
+def _says_how(name: str) -> bool:
+    table, _ = _PLACES.get(name, ("", ""))
+    return table in ("limits", "ceilings") or name in _HOW
+
+
+def flags_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a command's options that were given, as tables of a job file."""
+    flags: dict[str, Any] = {}
+    for name, (table, key) in _PLACES.items():
+        if options.get(name) is not None:
+            flags.setdefault(table, {})[key] = options[name]
+    return flags
+
+
 def job_of(options: Mapping[str, Any]) -> JobSpec:
     """Make the job of a command's options, laid over its --job file.
 
@@ -160,12 +192,11 @@ def job_of(options: Mapping[str, Any]) -> JobSpec:
     from batcher.errors import UsageError
     from batcher.job import load_job
 
-    flags: dict[str, Any] = {}
-    for name, (table, key) in _PLACES.items():
-        if options.get(name) is not None:
-            flags.setdefault(table, {})[key] = options[name]
+    flags = flags_of(options)
     if options["params"]:
         flags["parameters"] = dict(options["params"])
+    if options["image_columns"]:
+        flags.setdefault("prompt", {})["image_columns"] = list(options["image_columns"])
     if options["fields"]:
         flags.setdefault("output", {})["fields"] = dict(options["fields"])
     if options["inputs"]:
@@ -209,6 +240,20 @@ _OPTIONS = (
     _input("--prompt-column", metavar="NAME", help="The prompt's column [prompt]."),
     _input("--messages-column", metavar="NAME", help="The messages' column [messages]."),
     _input("--id-column", metavar="NAME", help="The id's column [id, custom_id]."),
+    _input("--tools-column", metavar="NAME", help="The tools' column, where rows have their own."),
+    _input(
+        "--image-column",
+        "image_columns",
+        multiple=True,
+        metavar="NAME",
+        help="A column of images: bytes, path or URL; repeatable.",
+    ),
+    _input(
+        "--images-from",
+        metavar="DIR",
+        help="Folder of local images [the input's]; * for any file of this machine.",
+        shell_complete=suggestions.directories,
+    ),
     _model(
         "--provider",
         metavar="NAME",
@@ -277,6 +322,25 @@ _OPTIONS = (
         "--allow-errors",
         type=NumberOr("N|P%"),
         help="Error rows that still count as done (exit 0) [0].",
+    ),
+    _output(
+        "--schema",
+        metavar="FILE.json",
+        help="JSON Schema of the value in each answer.",
+        shell_complete=suggestions.files,
+    ),
+    _output(
+        "--field",
+        "fields",
+        multiple=True,
+        type=Field(),
+        help="One field of that value, such as label=pos,neg or score=number; repeatable.",
+    ),
+    _output(
+        "--repair-attempts",
+        type=int,
+        metavar="N",
+        help="Times an answer without a valid value is asked for again [2].",
     ),
     _limit(
         "-c",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +17,7 @@ from batcher.errors import DiskFullError, RowsPendingError, TooManyRowErrorsErro
 
 if TYPE_CHECKING:
     from batcher.job import JobSpec
-    from batcher.runs import Change, RunResult
+    from batcher.runs import Callee, Change, Choice, RunResult
 
 
 # Calls in flight are many objects that live for a while. By default they are all walked for each
@@ -39,32 +41,62 @@ def command(**options: Any) -> None:
     globs, or - for JSONL on standard input. Results and errors go to Parquet files in the run
     directory. The same command again goes on where the last one stopped.
     """
-    from batcher.cli.callee import environment, real_callee, simulated_callee
-    from batcher.observe import EventLog, Heartbeat, ProgressBar
-    from batcher.runs import Session
-    from batcher.simulator import SIMULATED_MODEL
-
     job = job_of(options)
     if options["simulate"]:
-        job = job.with_model(job.provider.model or SIMULATED_MODEL)
-        callee = simulated_callee(job.provider, simulator_config(options))
-    else:
-        callee = real_callee(job.provider, environment())
+        job = simulated_job(job)
+    consent = partial(_consent, given=options["yes"])
+    sys.exit(carry_out(job, callee_of(job, options), consent, retry_errors=options["retry_errors"]))
+
+
+def simulated_job(job: JobSpec) -> JobSpec:
+    """Return the job as the simulator takes it: with some model, where it names none."""
+    from batcher.simulator import SIMULATED_MODEL
+
+    return job.with_model(job.provider.model or SIMULATED_MODEL)
+
+
+def callee_of(job: JobSpec, options: Mapping[str, Any]) -> Callee:
+    """Return whom a command's options have it call.
+
+    Raises:
+        CredentialsError: there is no key.
+        UsageError: the simulator's options cannot be understood.
+    """
+    from batcher.cli.callee import environment, real_callee, simulated_callee
+
+    if options["simulate"]:
+        return simulated_callee(job.provider, simulator_config(options))
+    return real_callee(job.provider, environment())
+
+
+def carry_out(
+    job: JobSpec,
+    callee: Callee,
+    consent: Callable[[Change], bool],
+    *,
+    retry_errors: bool = False,
+    only: Choice | None = None,
+) -> int:
+    """Run a session, show it and its end; return the process's exit code."""
+    from batcher.observe import EventLog, Heartbeat, ProgressBar
+    from batcher.runs import Session
+
     terminal = sys.stderr.isatty()
     session = Session(
         job=job,
         callee=callee,
         watcher=ProgressBar(sys.stderr) if terminal else Heartbeat(EventLog(sys.stderr)),
-        consent=lambda change: _consent(change, given=options["yes"]),
+        consent=consent,
         stdin=sys.stdin.buffer,
-        retry_errors=options["retry_errors"],
+        retry_errors=retry_errors,
+        only=only,
     )
     gc.freeze()
     gc.set_threshold(*_COLLECT)
     result = session.run()
     for line in result.summary.lines():
         click.echo(line)
-    sys.exit(exit_code(result, job))
+    return exit_code(result, job)
 
 
 def exit_code(result: RunResult, job: JobSpec) -> int:
@@ -72,7 +104,7 @@ def exit_code(result: RunResult, job: JobSpec) -> int:
     counts, pending = result.summary.counts, result.summary.pending
     if result.disk_full:
         return DiskFullError.exit_code
-    if result.halted is not None and pending != 0:
+    if result.halted is not None and result.left != 0:
         return result.halted.exit_code
     if result.interrupted is not None:
         return 128 + result.interrupted

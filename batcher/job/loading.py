@@ -12,7 +12,8 @@ import msgspec
 
 from batcher.errors import ConfigurationError
 from batcher.explanation import Tables, explain
-from batcher.job.spec import RESERVED_PARAMETERS, TABLES, JobSpec, PriceSpec
+from batcher.job.spec import ANY_FOLDER, RESERVED_PARAMETERS, TABLES, JobSpec, PriceSpec
+from batcher.job.tools import fault_of_tools, with_tools_read
 
 
 def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
@@ -29,12 +30,37 @@ def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
     tables: dict[str, Any] = {}
     if path is not None:
         tables = _anchored(_read_toml(path), path.parent)
+    return _laid(tables, flags, str(path) if path is not None else "the command line")
+
+
+def job_with(remembered: object, flags: Mapping[str, Any], where: str) -> JobSpec:
+    """Lay flags over a job that was `remembered` as plain values, and validate the whole.
+
+    `where` says in an error what is wrong.
+
+    Raises:
+        ConfigurationError: it is no job of this version, or a flag is wrong.
+    """
+    if not isinstance(remembered, Mapping):
+        raise ConfigurationError(f"{where} is not known; give its command again")
+    return _laid(remembered, flags, where)
+
+
+def plain_job(job: JobSpec) -> dict[str, Any]:
+    """Return a job as plain values that mean the same from any working directory."""
+    tables: dict[str, Any] = msgspec.to_builtins(job)
+    key_file = job.provider.api_key_file
+    if key_file is not None:
+        tables["provider"]["api_key_file"] = str(Path(key_file).absolute())
+    return tables
+
+
+def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> JobSpec:
     anchored = _anchored(flags, Path())
     if set(_STRUCTURES) & anchored.get("output", {}).keys() and "output" in tables:
         kept = {k: v for k, v in tables["output"].items() if k not in _STRUCTURES}
         tables = {**tables, "output": kept}
     merged = _merge(tables, anchored)
-    where = str(path) if path is not None else "the command line"
     try:
         job = msgspec.convert(merged, JobSpec)
     except msgspec.ValidationError as error:
@@ -57,6 +83,8 @@ def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
                 f"{where}: the parameter `{name}` is {value!r}, which is no JSON; "
                 "write a number, text, true, false, a list or a table"
             )
+    if "tools" in job.parameters and (fault := fault_of_tools(job.parameters["tools"])):
+        raise ConfigurationError(f"{where}: [parameters] tools: {fault}")
     _check_structure(job, where)
     if len(currencies := {price.currency for price in job.prices.values()}) > 1:
         raise ConfigurationError(
@@ -97,7 +125,7 @@ def _check_structure(job: JobSpec, where: str) -> None:
         return
     if not _is_json(output.schema):
         raise ConfigurationError(f"{where}: [output] schema holds a value that is no JSON")
-    if "tools" in job.parameters:
+    if "tools" in job.parameters or job.prompt.tools_column is not None:
         raise ConfigurationError(
             f"{where}: the parameter `tools` lets the model call a function where [output] wants "
             "a value; leave one of the two out"
@@ -153,10 +181,13 @@ def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     output = anchored.get("output")
     if isinstance(output, Mapping) and isinstance(output.get("schema"), str):
         anchored["output"] = {**output, "schema": _read_schema(folder / output["schema"])}
-    for table, key in (("provider", "api_key_file"), ("output", "directory"), ("reuse", "cache")):
+    if isinstance(parameters := anchored.get("parameters"), Mapping):
+        anchored["parameters"] = with_tools_read(parameters, folder)
+    for table, key in _PATHS:
         content = anchored.get(table)
         if isinstance(content, Mapping) and isinstance(content.get(key), str):
-            anchored[table] = {**content, key: str(folder / content[key])}
+            path = content[key]
+            anchored[table] = {**content, key: path if path == ANY_FOLDER else str(folder / path)}
     return anchored
 
 
@@ -188,4 +219,8 @@ def _read_schema(path: Path) -> dict[str, Any]:
 # The two ways to say what answers hold; one of a flag takes the place of either in the file.
 _STRUCTURES = ("schema", "fields")
 
+_PATHS = (
+    *(("provider", "api_key_file"), ("prompt", "images_from"), ("output", "directory")),
+    ("reuse", "cache"),
+)
 _TEMPLATES = ("template", "system_template")

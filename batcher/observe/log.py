@@ -110,7 +110,7 @@ class Heartbeat:
         self._log.write(
             event,
             done=tally.done_before + tally.rows,
-            total=tally.total,
+            total=tally.goal,
             results=tally.results,
             errors=tally.failures,
             retries=tally.retries,

@@ -16,10 +16,14 @@ _BUCKETS_PER_E = 100
 
 @dataclass(slots=True)
 class Tally:
-    """Counts since this process started; `done_before` rows were recorded by earlier ones."""
+    """Counts since this process started; `done_before` rows were recorded by earlier ones.
+
+    `total` are the rows of the input, `chosen` those that are called, where the others are not.
+    """
 
     done_before: int = 0
     total: int | None = None
+    chosen: int | None = None
     results: int = 0
     failures: int = 0
     attempts: int = 0
@@ -33,6 +37,16 @@ class Tally:
     def rows(self) -> int:
         """Rows that got their outcome from this process."""
         return self.results + self.failures
+
+    @property
+    def goal(self) -> int | None:
+        """Rows that have an outcome when all is done."""
+        return self.total if self.chosen is None else self.chosen
+
+    @property
+    def left(self) -> int | None:
+        """Rows that were to be called and have no outcome of this process."""
+        return None if self.goal is None else max(0, self.goal - self.done_before - self.rows)
 
     def attempted(self, attempt: Attempt) -> None:
         """Count an attempt that has ended."""

@@ -1,5 +1,6 @@
 """The composition root: the only place that joins the rooms."""
 
+from batcher.checkpoint import Choice
 from batcher.runs.calling import Callee
 from batcher.runs.directory import RunDirectory
 from batcher.runs.estimate import Assumptions, Estimator
@@ -7,6 +8,7 @@ from batcher.runs.export import export_run
 from batcher.runs.head import first_results
 from batcher.runs.quote import Quote
 from batcher.runs.resume import Change
+from batcher.runs.retry import EarlierRun, error_classes
 from batcher.runs.session import RunResult, Session
 from batcher.runs.status import Status, status_of
 from batcher.runs.survey import STAND_IN, Survey, check, preview
@@ -17,6 +19,8 @@ __all__ = [
     "Assumptions",
     "Callee",
     "Change",
+    "Choice",
+    "EarlierRun",
     "Estimator",
     "Quote",
     "RunDirectory",
@@ -26,6 +30,7 @@ __all__ = [
     "Survey",
     "Verification",
     "check",
+    "error_classes",
     "export_run",
     "first_results",
     "mend",

@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from typing import TextIO
 
-from batcher.checkpoint import Checkpoint, Reserve
+from batcher.checkpoint import AllBut, Checkpoint, Choice, Done, Reserve, choose
 from batcher.engine.ahead import Ahead
 from batcher.errors import InputError, OutputError, StorageError
 from batcher.inputs import Dataset
@@ -33,7 +33,8 @@ from batcher.structured import Structure
 class Calls:
     """Calls the model for each row that has no outcome, at most `most` at once.
 
-    With `retry_errors`, rows whose outcome is an error are called again.
+    With `retry_errors`, rows whose outcome is an error are called again; with `only`, just the
+    errors that it means are, and no row without an outcome.
     """
 
     job: JobSpec
@@ -50,6 +51,7 @@ class Calls:
     _: KW_ONLY
     most: int
     retry_errors: bool
+    only: Choice | None
 
     def make(self) -> LiveRun:
         """Make the calls; return how they ended."""
@@ -65,8 +67,7 @@ class Calls:
 
     async def _make(self, reserve: Reserve, watchers: Watchers) -> LiveRun:
         checkpoint, tally = self.checkpoint, self.tally
-        done = checkpoint.done(errors_too=not self.retry_errors)
-        tally.done_before = len(done)
+        done = self._done()
 
         def attempted(request: Request, attempt: Attempt, possible_cost: int) -> None:
             live.attempted(request, attempt, possible_cost)
@@ -138,6 +139,16 @@ class Calls:
                 watchers.finished()
             await budget.close()
         return live
+
+    def _done(self) -> Done:
+        """Return the rows that are not to be called, and tell the tally."""
+        if self.only is None:
+            done = self.checkpoint.done(errors_too=not self.retry_errors)
+            self.tally.done_before = len(done)
+            return done
+        chosen = choose(self.checkpoint.path, self.only).rows
+        self.tally.chosen = len(chosen)
+        return AllBut(chosen)
 
 
 @contextlib.contextmanager

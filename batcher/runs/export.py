@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import batcher
 from batcher.checkpoint import CheckpointReader
-from batcher.errors import InputError, OutputError, StorageError
+from batcher.errors import OutputError, StorageError
 from batcher.inputs import Dataset
 from batcher.job import OutputSpec
 from batcher.outputs import Exported, Format, Origin, kind_of
 from batcher.outputs import export as publish
 from batcher.runs.directory import RunDirectory
-from batcher.runs.rows import recalled, refuse_to_overwrite
+from batcher.runs.rows import recalled, refuse_changed, refuse_to_overwrite
 from batcher.structured import StructOf, Structure
 
 
@@ -33,11 +33,7 @@ def export(
         InputError: the input is not the one that was run.
         StorageError, OutputError: the files cannot be written.
     """
-    if checkpoint.fact("fingerprint") != dataset.fingerprint():
-        raise InputError(
-            f"the input changed since it was run: {', '.join(dataset.names)}. Run the same "
-            "command again to take up the change, or restore the files"
-        )
+    refuse_changed(checkpoint, dataset)
     kind = kind_of(file_format, partitioned=partition_rows is not None)
     refuse_to_overwrite(dataset, to, kind.may_be)
     schema, batches = dataset.batches()

@@ -10,10 +10,11 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import NamedTuple, TypeVar
 
 from batcher.cache import Cache
-from batcher.checkpoint import BEAT_S, Checkpoint, GroupCommit, Reserve, RowSet
+from batcher.checkpoint import BEAT_S, Checkpoint, Done, GroupCommit, Reserve
 from batcher.engine.sharing import Shared
 from batcher.errors import DiskFullError, ErrorClass, Halt
 from batcher.executors import LocalExecutor
@@ -78,7 +79,7 @@ class LiveRun:
     dataset: Dataset
     prepare: Preparation
     executor: LocalExecutor
-    done: RowSet
+    done: Done
     on_recorded: Callable[[Outcome], None]
     on_pulse: Callable[[], None]
     on_notice: Callable[[str], None]
@@ -153,6 +154,8 @@ class LiveRun:
         """Yield the requests that are still to be made; rows that cannot be one are recorded."""
         start = self.checkpoint.mark_before(self.done.first_missing())
         rows = self.dataset.rows(start, self._marks.append)
+        if (last := self.done.last_missing()) is not None:
+            rows = takewhile(lambda item: item.row <= last, rows)
         sharing = Sharing(self.checkpoint, self.cache, self.executor, self._in_reader)
         # Read in a thread: a slow disk or a large row group must not hold up the answers.
         while batch := await self._next(rows):

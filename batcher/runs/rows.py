@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from batcher.errors import OutputError, StorageError, UsageError
+from batcher.checkpoint import CheckpointReader
+from batcher.errors import InputError, OutputError, StorageError, UsageError
 from batcher.inputs import Dataset, InputFile, discover, keep_spooled, spool_stdin
 from batcher.job import JobSpec
 
@@ -52,6 +53,19 @@ def refuse_to_overwrite(
             raise OutputError(
                 f"{file.name} is the input and would be overwritten; name another directory"
             )
+
+
+def refuse_changed(checkpoint: CheckpointReader, dataset: Dataset) -> None:
+    """Make sure that an input is the one that was run.
+
+    Raises:
+        InputError: it is not.
+    """
+    if checkpoint.fact("fingerprint") != dataset.fingerprint():
+        raise InputError(
+            f"the input changed since it was run: {', '.join(dataset.names)}. Run the same "
+            "command again to take up the change, or restore the files"
+        )
 
 
 def input_facts(dataset: Dataset) -> dict[str, object]:

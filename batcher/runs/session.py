@@ -14,14 +14,14 @@ from typing import BinaryIO
 import msgspec
 
 import batcher
-from batcher.checkpoint import Checkpoint, RunLock
+from batcher.checkpoint import Checkpoint, Choice, RunLock
 from batcher.errors import (
     Halt,
     Interruption,
     StorageError,
 )
 from batcher.inputs import Dataset
-from batcher.job import JobSpec
+from batcher.job import JobSpec, plain_job
 from batcher.observe import Summary, Tally, Watcher
 from batcher.outputs import Exported
 from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
@@ -34,9 +34,17 @@ from batcher.runs.export import export
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
 from batcher.runs.resume import Consent, agree_on_prices, settle
-from batcher.runs.rows import input_facts, kept, open_dataset, refuse_to_overwrite
+from batcher.runs.rows import (
+    input_facts,
+    kept,
+    open_dataset,
+    recalled,
+    refuse_changed,
+    refuse_to_overwrite,
+)
 from batcher.runs.signals import interruptible
 from batcher.structured import Structure
+from batcher.wording import counted
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
 EXIT_S = 24.0
@@ -44,17 +52,25 @@ EXIT_S = 24.0
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended: stopped by the provider or a ceiling, a signal, a full disk, or not."""
+    """How a run ended: stopped by the provider or a ceiling, a signal, a full disk, or not.
+
+    `left` are the rows that were to be called and were not; None where nobody knows.
+    """
 
     summary: Summary
     halted: Halt | None
     interrupted: signal.Signals | None
     disk_full: bool = False
+    left: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One `batcher run`: a job, whom to call, who watches, and how time passes."""
+    """One `batcher run`: a job, whom to call, who watches, and how time passes.
+
+    With `only`, it is a `batcher retry`: of the run that is there, the errors that it means are
+    called again, and nothing else.
+    """
 
     job: JobSpec
     callee: Callee
@@ -63,6 +79,7 @@ class Session:
     stdin: BinaryIO
     retry_errors: bool = False
     timing: Timing = REAL_TIME
+    only: Choice | None = None
 
     def run(self) -> RunResult:
         """Call every row that is not done, record its outcome, and publish results and errors.
@@ -84,7 +101,7 @@ class Session:
             RunLock.held(directory.path),
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
-            dataset = open_dataset(self.job, directory.path, self.stdin)
+            dataset = self._dataset(checkpoint, directory.path)
             refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
             agree_on_prices(checkpoint, pricing)
             settle(
@@ -96,7 +113,8 @@ class Session:
                 simulated=self._simulated,
             )
             dataset = kept(dataset)
-            checkpoint.remember(input=input_facts(dataset))
+            if self.only is None:
+                checkpoint.remember(input=input_facts(dataset), job=plain_job(self.job))
             fingerprint = dataset.fingerprint()
             tally = Tally(total=counted_rows(directory, fingerprint))
             description = Description(directory, self._facts(dataset, fingerprint))
@@ -114,6 +132,7 @@ class Session:
                 description,
                 most=calls,
                 retry_errors=self.retry_errors,
+                only=self.only,
             ).make()
             exported, interrupted = _exported(live, directory.path)
             if exported is not None:
@@ -134,7 +153,7 @@ class Session:
                 pending=pending,
             )
         summary = Summary(
-            ended=_ended(live, interrupted, pending),
+            ended=_ended(live, interrupted, pending, tally),
             counts=counts,
             pending=pending,
             tally=tally,
@@ -146,7 +165,14 @@ class Session:
             exported=exported is not None,
             cache=self.job.reuse.cache is not None,
         )
-        return RunResult(summary, live.executor.halted, interrupted, live.disk_full)
+        return RunResult(summary, live.executor.halted, interrupted, live.disk_full, tally.left)
+
+    def _dataset(self, checkpoint: Checkpoint, spool: Path) -> Dataset:
+        if self.only is None:
+            return open_dataset(self.job, spool, self.stdin)
+        dataset = recalled(checkpoint.fact("input"))
+        refuse_changed(checkpoint, dataset)
+        return dataset
 
     @property
     def _simulated(self) -> bool:
@@ -184,16 +210,23 @@ def _exported(live: LiveRun, to: Path) -> tuple[Exported | None, signal.Signals 
     return exported, first.number if first else None
 
 
-def _ended(live: LiveRun, interrupted: signal.Signals | None, pending: int | None) -> str:
+def _ended(
+    live: LiveRun, interrupted: signal.Signals | None, pending: int | None, tally: Tally
+) -> str:
     if live.disk_full:
         return (
             "The disk is full. Every answer that came is recorded; free space, then run the same "
             "command again."
         )
-    if live.executor.halted is not None and pending != 0:
+    if live.executor.halted is not None and tally.left != 0:
         return live.executor.halted.reason
     if interrupted is not None:
         return f"Stopped by {interrupted.name}; the same command goes on where it stopped."
+    if tally.chosen == 0:
+        return "No error was chosen; nothing was called."
+    if tally.chosen is not None:
+        again = f"{counted(tally.rows, 'chosen error')} taken up again."
+        return f"{again} `batcher run` goes on with the pending rows." if pending else again
     return "Rows are pending; the same command goes on with them." if pending else "Done."
 
 
