@@ -32,10 +32,11 @@ _COPIES = (
 )
 
 
-def prepared(directory: Path, *, shared: bool | None = None) -> Path:
+def prepared(directory: Path, *, shared: bool | None = None, busy_s: float = BUSY_S) -> Path:
     """Return the path of the cache in `directory`, which is created where there is none.
 
-    `shared` says whether other machines reach the files; None finds out.
+    `shared` says whether other machines reach the files; None finds out. For `busy_s` seconds
+    it waits for others to let go of it.
 
     Raises:
         OutputError: it cannot be created, or not be written.
@@ -51,7 +52,7 @@ def prepared(directory: Path, *, shared: bool | None = None) -> Path:
     if shared is None:
         shared = spans_machines(directory)
     try:
-        with connected(path) as connection:
+        with connected(path, busy_s) as connection:
             _create_or_check(connection, path)
             _set_journal(connection, shared=shared)
     except sqlite3.Error as error:
@@ -60,14 +61,14 @@ def prepared(directory: Path, *, shared: bool | None = None) -> Path:
 
 
 @contextlib.contextmanager
-def connected(path: Path) -> Iterator[sqlite3.Connection]:
+def connected(path: Path, busy_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
     """Yield a connection to an existing cache, in autocommit mode; close it at the end."""
     with contextlib.closing(
         sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=rw",
             uri=True,
             isolation_level=None,
-            timeout=BUSY_S,
+            timeout=busy_s,
             # Opened by one thread, used by another, never by two at once.
             check_same_thread=False,
         )
@@ -78,14 +79,13 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
-    # Two runs may come first at once.
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if tables == 0:
-            for statement in _CREATE.split(";"):
-                connection.execute(statement)
-            return
+    if _is_empty(connection):
+        with connection:
+            # Two runs may come first at once.
+            connection.execute("BEGIN IMMEDIATE")
+            if _is_empty(connection):
+                for statement in _CREATE.split(";"):
+                    connection.execute(statement)
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
@@ -95,6 +95,12 @@ def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
             f"the cache {path} has schema version {version}, this batcher reads {VERSION}. "
             f"{_COPIES}"
         )
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    tables: int
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    return not tables
 
 
 def _set_journal(connection: sqlite3.Connection, *, shared: bool) -> None:
