@@ -5,6 +5,7 @@ from batcher.checkpoint.connection import damaged
 from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lock import RunLock
 from batcher.checkpoint.ownership import BEAT_S
+from batcher.checkpoint.pairs import pairs
 from batcher.checkpoint.placement import Comparison, Placement
 from batcher.checkpoint.reader import PRICES, CheckpointReader
 from batcher.checkpoint.reserve import Reserve
@@ -30,4 +31,5 @@ __all__ = [
     "checkpoint_problems",
     "choose",
     "damaged",
+    "pairs",
 ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _COMMANDS = {
     "run": "Call the model for every row that has no answer yet.",
     "retry": "Call rows of a run again that ended in an error.",
+    "diff": "Compare two runs of the same input, row by row.",
     "head": "Show the first results of a run.",
     "status": "Show how far a run is, also while it goes on.",
     "export": "Write results and errors of a run again.",

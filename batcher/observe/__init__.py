@@ -1,6 +1,7 @@
 """Folds what happens into what is shown: counts, a bar, log lines, a summary."""
 
 from batcher.observe.cost import cost_lines
+from batcher.observe.difference import Difference, Side
 from batcher.observe.log import AttemptLog, EventLog, Heartbeat
 from batcher.observe.progress import ProgressBar
 from batcher.observe.summary import Summary
@@ -9,9 +10,11 @@ from batcher.observe.watcher import Watcher, Watchers
 
 __all__ = [
     "AttemptLog",
+    "Difference",
     "EventLog",
     "Heartbeat",
     "ProgressBar",
+    "Side",
     "Summary",
     "Tally",
     "Watcher",

@@ -2,6 +2,7 @@
 
 from batcher.checkpoint import Choice
 from batcher.runs.calling import Callee
+from batcher.runs.diff import diff
 from batcher.runs.directory import RunDirectory
 from batcher.runs.estimate import Assumptions, Estimator
 from batcher.runs.export import export_run
@@ -30,6 +31,7 @@ __all__ = [
     "Survey",
     "Verification",
     "check",
+    "diff",
     "error_classes",
     "export_run",
     "first_results",
