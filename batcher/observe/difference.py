@@ -172,7 +172,7 @@ class Difference:
             if rows:
                 yield ""
                 yield f"{printable(name)}: most frequent disagreements"
-                shown = [(_shown(a), "->", _shown(b), f"{count:,}") for a, b, count in rows]
+                shown = [(f"  {_shown(a)}", "->", _shown(b), f"{count:,}") for a, b, count in rows]
                 yield from table([("  A", "", "B", "rows"), *shown], left=3)
 
     def _errors(self) -> Iterator[str]:
@@ -230,4 +230,4 @@ def _shown(text: str | None) -> str:
     """Return a label as it is shown: text without its quotes."""
     value = _value(text)
     shown = printable(value if isinstance(value, str) and value else text or "null")
-    return f"  {shown}" if len(shown) <= _SHOWN else f"  {shown[:_SHOWN]}..."
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
