@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -35,12 +36,18 @@ def nearest(given: str, known: Iterable[str], cutoff: float = 0.6) -> str | None
 
     Of 0 to 1, `cutoff` is how much it must.
     """
-    return next(iter(difflib.get_close_matches(given, sorted(known), 1, cutoff)), None)
+    return _nearest(given, tuple(sorted(known)), cutoff)
+
+
+@functools.lru_cache(64)
+def _nearest(given: str, known: tuple[str, ...], cutoff: float) -> str | None:
+    # Kept, since a slip of a job is told of each of its rows.
+    return next(iter(difflib.get_close_matches(given, known, 1, cutoff)), None)
 
 
 def did_you_mean(given: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return "; did you mean `...`?" with the nearest known word; nothing where none is near."""
-    near = nearest(given, known, cutoff)
+    """Return "; did you mean `...`?" with the nearest other word; nothing where none is near."""
+    near = nearest(given, (word for word in known if word != given), cutoff)
     return "" if near is None else f"; did you mean `{near}`?"
 
 

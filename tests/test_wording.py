@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batcher.wording import counted, printable, table, width
+from batcher.wording import counted, did_you_mean, nearest, printable, table, width
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,28 @@ def test_columns_are_aligned_by_what_a_terminal_shows() -> None:
     rows = [("label", "n"), ("正面", "1"), ("neg", "20")]
     assert list(table(rows)) == ["label   n", "正面    1", "neg    20"]
     assert list(table(rows, left=2)) == ["label  n", "正面   1", "neg    20"]
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "near"),
+    [
+        ("promt", ["prompt", "id"], "prompt"),
+        ("xyz", ["prompt", "id"], None),
+        ("", ["prompt"], None),
+        ("prompt", [], None),
+    ],
+)
+def test_the_nearest_word_is_told_where_one_is_near(
+    given: str, known: list[str], near: str | None
+) -> None:
+    assert nearest(given, known) == near
+    assert did_you_mean(given, known) == (f"; did you mean `{near}`?" if near else "")
+
+
+def test_how_near_a_word_must_be_can_be_said() -> None:
+    assert nearest("abcd", ["abxy"], 0.4) == "abxy"
+    assert nearest("abcd", ["abxy"], 0.9) is None
+
+
+def test_nobody_is_asked_whether_they_meant_what_they_said() -> None:
+    assert did_you_mean("prompt", ["prompt", "promt"]) == "; did you mean `promt`?"

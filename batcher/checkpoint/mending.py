@@ -7,11 +7,11 @@ import sqlite3
 from batcher.checkpoint import schema
 from batcher.checkpoint.encoding import decoded, decoded_invalid
 
-_GROUP = "coalesce(error_class, ''), coalesce(finish_reason, '')"
+_GROUP = "coalesce(error_class, ''), coalesce(finish_reason, ''), answered_by"
 TOTALS = (
     f"SELECT {_GROUP}, count(*), sum(row), count(cost), "
     f"{', '.join(f'coalesce(sum({name}), 0)' for name in schema.SUMMED)} "
-    "FROM outcomes GROUP BY 1, 2"
+    "FROM outcomes GROUP BY 1, 2, 3"
 )
 """SQL that counts what the table `totals` should hold, in the order of its columns and rows."""
 

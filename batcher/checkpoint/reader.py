@@ -8,19 +8,19 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from operator import lt
 from pathlib import Path
-from typing import Any
 
 from batcher.checkpoint import schema
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, damaged, translated
-from batcher.checkpoint.encoding import decoded, decoded_invalid
+from batcher.checkpoint.counting import counts_in
+from batcher.checkpoint.encoding import decoded_invalid
+from batcher.checkpoint.recall import answers_to, recalled
 from batcher.checkpoint.rowset import RowSet
-from batcher.errors import ErrorClass, StorageError
+from batcher.errors import StorageError
 from batcher.recorded import Counts, Recorded
 from batcher.records import InvalidAnswer, Mark, Request
 
@@ -31,15 +31,6 @@ KILLED_CALLS = "killed_calls"
 """The fact that says how many calls can have been in flight when processes were killed."""
 PRICES = "prices"
 """The fact that says in which `currency` costs are counted, and by whose prices (`priced_by`)."""
-
-# What the answers of no use of pending rows add to the sums.
-_OF_INVALID = {"attempts": "count(*) + coalesce(sum(repairs), 0)"} | {
-    name: f"coalesce(sum({name}), 0)"
-    for name in (
-        *("repairs", "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
-        "cost",
-    )
-}
 
 
 class CheckpointReader:
@@ -111,6 +102,19 @@ class CheckpointReader:
             )
             return {row_id: (row, source) for row_id, row, source in found}
 
+    def answers(
+        self, contents: Sequence[str], most: int
+    ) -> tuple[dict[str, Recorded], Sequence[str]]:
+        """Return by content a recorded answer to such a request, and the contents not looked at.
+
+        None is looked at any more once the answers have `most` characters together.
+
+        Raises:
+            StorageError: one is not what was recorded.
+        """
+        with translated(self.path):
+            return answers_to(self._reader, self.path, contents, most)
+
     def with_outcome(self, requests: Sequence[Request], *, errors_too: bool = True) -> set[str]:
         """Return the keys of `requests` that have an outcome, though it may be under another row.
 
@@ -148,7 +152,7 @@ class CheckpointReader:
                 if found is None:
                     return
                 after = found[0]
-                yield self._checked(found)
+                yield recalled(self.path, found)
 
     def outcomes(self) -> Iterator[Recorded]:
         """Yield every recorded outcome in row order, as of the moment of the first one.
@@ -187,41 +191,8 @@ class CheckpointReader:
     def counts(self) -> Counts:
         """Return the sums over the run, all of one moment."""
         with translated(self.path), _snapshot(self._reader):
-            totals = self._reader.execute(
-                f"SELECT error_class, finish_reason, rows, priced, {', '.join(schema.SUMMED)} "
-                "FROM totals WHERE rows > 0"
-            ).fetchall()
-            pending, pending_cost = self._reader.execute(
-                "SELECT coalesce(sum(calls), 0), coalesce(sum(cost), 0) FROM unanswered"
-            ).fetchone()
-            invalid = self._reader.execute(
-                f"SELECT {', '.join(_OF_INVALID.values())} FROM invalid_answers"
-            ).fetchone()
             killed, prices = self.fact(KILLED_CALLS), self.fact(PRICES)
-        errors = Counter[ErrorClass]()
-        for error_class, _, rows, *_ in totals:
-            if error_class:
-                errors[ErrorClass(error_class)] += rows
-        sums = {
-            name: sum(total[index] for total in totals)
-            for index, name in enumerate(schema.SUMMED, start=4)
-        }
-        for name, amount in zip(_OF_INVALID, invalid, strict=True):
-            sums[name] += amount
-        sums["ambiguous_attempts"] += pending
-        sums["possible_cost"] += pending_cost
-        results = [(rows, priced) for error_class, _, rows, priced, *_ in totals if not error_class]
-        return Counts(
-            results=sum(rows for rows, _ in results),
-            unpriced=sum(rows - priced for rows, priced in results),
-            truncated=sum(
-                rows for error, reason, rows, *_ in totals if reason == "length" and not error
-            ),
-            errors=errors,
-            killed_calls=killed if isinstance(killed, int) else 0,
-            **(prices if isinstance(prices, dict) else {}),
-            **sums,
-        )
+            return counts_in(self._reader, killed, prices)
 
     def mark_before(self, row: int) -> Mark | None:
         """Return the last mark at or before `row`, or None.
@@ -255,14 +226,7 @@ class CheckpointReader:
         """Yield the outcomes of a table in row order, each compared with its checksum."""
         with translated(self.path), connected(self.path) as connection:
             for row in connection.execute(f"SELECT {schema.COLUMNS} FROM {table} ORDER BY row"):
-                yield self._checked(row)
-
-    def _checked(self, row: tuple[Any, ...]) -> Recorded:
-        """Return the outcome in a row of a table, compared with its checksum."""
-        outcome = decoded(row)
-        if outcome is None:
-            raise damaged(self.path, f"the outcome of row {row[0]} is not what was written")
-        return outcome
+                yield recalled(self.path, row)
 
 
 def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -12,7 +12,8 @@
 - `invalid_answers`: the latest answer of a pending row that is of no use to the job, by its key,
   with the tokens and the cost of all such answers of the row: so they count, and the next process
   asks again from there.
-- `totals`: sums over `outcomes`, kept by triggers, so that they cannot drift from it; that of the
+- `totals`: sums over `outcomes` by class, finish reason and where the answer comes from, kept by
+  triggers, so that they cannot drift from it; that of the
   row numbers tells a list of rows that has lost one from a whole one. `priced` counts the rows
   whose cost is known.
 - `marks`: places in the input where reading may start, each with its checksum.
@@ -46,6 +47,7 @@ _REST = ", ".join(
     if name not in ("row", "key")
 )
 
+GROUPED = "error_class, finish_reason, answered_by"
 SUMMED = (
     *("attempts", "ambiguous_attempts", "repairs"),
     *("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
@@ -59,14 +61,14 @@ def _adjust(sign: str, row: str) -> str:
     sums = ", ".join(f"{name} = {name} {sign} coalesce({row}.{name}, 0)" for name in SUMMED)
     sums += f", row_numbers = row_numbers {sign} {row}.row"
     sums += f", priced = priced {sign} ({row}.cost IS NOT NULL)"
-    group = f"coalesce({row}.error_class, ''), coalesce({row}.finish_reason, '')"
+    group = f"coalesce({row}.error_class, ''), coalesce({row}.finish_reason, ''), {row}.answered_by"
     # Not INSERT OR IGNORE: inside a trigger the conflict clause of the statement that fired it
     # rules, and REPLACE would set the totals back to 0.
     return f"""
-        INSERT INTO totals (error_class, finish_reason) SELECT {group} WHERE NOT EXISTS
-            (SELECT 1 FROM totals WHERE (error_class, finish_reason) = ({group}));
+        INSERT INTO totals ({GROUPED}) SELECT {group} WHERE NOT EXISTS
+            (SELECT 1 FROM totals WHERE ({GROUPED}) = ({group}));
         UPDATE totals SET rows = rows {sign} 1, {sums}
-            WHERE (error_class, finish_reason) = ({group});
+            WHERE ({GROUPED}) = ({group});
     """
 
 
@@ -96,9 +98,10 @@ CREATE = f"""
         checksum INTEGER NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE totals (
-        error_class TEXT NOT NULL, finish_reason TEXT NOT NULL, rows INTEGER NOT NULL DEFAULT 0,
+        error_class TEXT NOT NULL, finish_reason TEXT NOT NULL, answered_by TEXT NOT NULL,
+        rows INTEGER NOT NULL DEFAULT 0,
         row_numbers INTEGER NOT NULL DEFAULT 0, priced INTEGER NOT NULL DEFAULT 0, {_SUMS},
-        PRIMARY KEY (error_class, finish_reason)
+        PRIMARY KEY ({GROUPED})
     ) WITHOUT ROWID;
     CREATE TRIGGER outcomes_added AFTER INSERT ON outcomes BEGIN {_adjust("+", "NEW")} END;
     CREATE TRIGGER outcomes_removed AFTER DELETE ON outcomes BEGIN {_adjust("-", "OLD")} END;

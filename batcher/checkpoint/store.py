@@ -20,13 +20,13 @@ from batcher.checkpoint import schema
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, transaction, translated
 from batcher.checkpoint.encoding import carried, encoded, encoded_invalid, failed_attempts
-from batcher.checkpoint.filesystem import spans_machines
 from batcher.checkpoint.log_sync import LogSync
 from batcher.checkpoint.mending import mend
 from batcher.checkpoint.ownership import Ownership
 from batcher.checkpoint.placement import Placement
 from batcher.checkpoint.reader import KILLED_CALLS, CheckpointReader, check, fact_in
 from batcher.errors import OutputError, StorageError
+from batcher.filesystem import spans_machines
 from batcher.recorded import Recorded
 from batcher.records import InvalidAnswer, Kept, Mark, Unanswered
 

@@ -86,6 +86,6 @@ def _facts(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _sums(connection: sqlite3.Connection) -> Iterator[str]:
-    kept = connection.execute("SELECT * FROM totals WHERE rows <> 0 ORDER BY 1, 2")
+    kept = connection.execute("SELECT * FROM totals WHERE rows <> 0 ORDER BY 1, 2, 3")
     if connection.execute(TOTALS).fetchall() != kept.fetchall():
         yield "its sums are not those of its rows"

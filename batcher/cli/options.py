@@ -33,6 +33,8 @@ _PLACES = {
     "prompt_column": ("prompt", "prompt_column"),
     "messages_column": ("prompt", "messages_column"),
     "id_column": ("prompt", "id_column"),
+    "images_from": ("prompt", "images_from"),
+    "tools_column": ("prompt", "tools_column"),
     "concurrency": ("limits", "concurrency"),
     "max_concurrency": ("limits", "max_concurrency"),
     "rpm": ("limits", "rpm"),
@@ -51,6 +53,8 @@ _PLACES = {
     "max_error_rate": ("ceilings", "max_error_rate"),
     "max_duration": ("ceilings", "max_duration"),
     "deadline": ("ceilings", "deadline"),
+    "dedup": ("reuse", "dedup"),
+    "cache": ("reuse", "cache"),
     "output": ("output", "directory"),
     "sync": ("output", "sync"),
     "allow_errors": ("output", "allow_errors"),
@@ -195,6 +199,8 @@ def job_of(options: Mapping[str, Any]) -> JobSpec:
     flags = flags_of(options)
     if options["params"]:
         flags["parameters"] = dict(options["params"])
+    if options["image_columns"]:
+        flags.setdefault("prompt", {})["image_columns"] = list(options["image_columns"])
     if options["fields"]:
         flags.setdefault("output", {})["fields"] = dict(options["fields"])
     if options["inputs"]:
@@ -238,6 +244,20 @@ _OPTIONS = (
     _input("--prompt-column", metavar="NAME", help="The prompt's column [prompt]."),
     _input("--messages-column", metavar="NAME", help="The messages' column [messages]."),
     _input("--id-column", metavar="NAME", help="The id's column [id, custom_id]."),
+    _input("--tools-column", metavar="NAME", help="The tools' column, where rows have their own."),
+    _input(
+        "--image-column",
+        "image_columns",
+        multiple=True,
+        metavar="NAME",
+        help="A column of images: bytes, path or URL; repeatable.",
+    ),
+    _input(
+        "--images-from",
+        metavar="DIR",
+        help="Folder of local images [the input's]; * for any file of this machine.",
+        shell_complete=suggestions.directories,
+    ),
     _model(
         "--provider",
         metavar="NAME",
@@ -278,6 +298,17 @@ _OPTIONS = (
         metavar="N",
         help="Times an answer without a valid value is asked for again [2].",
     ),
+    _answer(
+        "--dedup/--no-dedup",
+        default=None,
+        help="Call rows that ask the same once [at temperature 0, and with --cache].",
+    ),
+    _answer(
+        "--cache",
+        metavar="DIR",
+        help="Keep answers in DIR for other runs, and take them from there.",
+        shell_complete=suggestions.directories,
+    ),
     _output(
         "-o",
         "--output",
@@ -295,6 +326,25 @@ _OPTIONS = (
         "--allow-errors",
         type=NumberOr("N|P%"),
         help="Error rows that still count as done (exit 0) [0].",
+    ),
+    _output(
+        "--schema",
+        metavar="FILE.json",
+        help="JSON Schema of the value in each answer.",
+        shell_complete=suggestions.files,
+    ),
+    _output(
+        "--field",
+        "fields",
+        multiple=True,
+        type=Field(),
+        help="One field of that value, such as label=pos,neg or score=number; repeatable.",
+    ),
+    _output(
+        "--repair-attempts",
+        type=int,
+        metavar="N",
+        help="Times an answer without a valid value is asked for again [2].",
     ),
     _limit(
         "-c",

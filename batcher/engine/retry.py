@@ -126,9 +126,10 @@ class Retrier:
             await put(row.failure(last.problem, self.clock()))
             return True
 
-    def _begun(self, request: Request) -> Row:
+    def row_of(self, request: Request) -> Row:
+        """Return a row at its beginning, with what earlier processes paid for it."""
         models = self.fallback.models_for(str(request.body["model"]))
-        row = Row(
+        return Row(
             request,
             self.unanswered.get(request.key, 0),
             models,
@@ -136,6 +137,9 @@ class Retrier:
             self.possible_costs.get(request.key, 0),
             self.invalid.get(request.key) if self.read else None,
         )
+
+    def _begun(self, request: Request) -> Row:
+        row = self.row_of(request)
         self._weigh(row)
         return row
 

@@ -3,6 +3,7 @@
 from batcher.job.loading import job_with, load_job, plain_job
 from batcher.job.parameters import KNOWN_PARAMETERS, misspelt
 from batcher.job.spec import (
+    ANY_FOLDER,
     EVERY_MODEL,
     RESERVED_PARAMETERS,
     CeilingSpec,
@@ -13,8 +14,10 @@ from batcher.job.spec import (
     PromptSpec,
     ProviderSpec,
 )
+from batcher.job.tools import fault_of_tools
 
 __all__ = [
+    "ANY_FOLDER",
     "EVERY_MODEL",
     "KNOWN_PARAMETERS",
     "RESERVED_PARAMETERS",
@@ -25,6 +28,7 @@ __all__ = [
     "PriceSpec",
     "PromptSpec",
     "ProviderSpec",
+    "fault_of_tools",
     "job_with",
     "load_job",
     "misspelt",

@@ -12,7 +12,8 @@ import msgspec
 
 from batcher.errors import ConfigurationError
 from batcher.explanation import Tables, explain
-from batcher.job.spec import RESERVED_PARAMETERS, TABLES, JobSpec, PriceSpec
+from batcher.job.spec import ANY_FOLDER, RESERVED_PARAMETERS, TABLES, JobSpec, PriceSpec
+from batcher.job.tools import fault_of_tools, with_tools_read
 
 
 def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
@@ -65,6 +66,12 @@ def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> Jo
     except msgspec.ValidationError as error:
         said = explain(str(error), merged, Tables(JobSpec, TABLES, {"prices": PriceSpec}))
         raise ConfigurationError(f"{where}: {said}") from None
+    if job.reuse.cache is not None and job.reuse.dedup is False:
+        raise ConfigurationError(
+            f"{where}: [reuse] cache and dedup = false contradict each other: a cache answers rows "
+            "that ask the same by one answer. Leave one of the two out; for several answers to a "
+            "row set [sampling] samples"
+        )
     job = _with_first_model(job, where, given=flags.get("provider", {}).get("model"))
     for name, value in job.parameters.items():
         if name in RESERVED_PARAMETERS:
@@ -76,6 +83,8 @@ def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> Jo
                 f"{where}: the parameter `{name}` is {value!r}, which is no JSON; "
                 "write a number, text, true, false, a list or a table"
             )
+    if "tools" in job.parameters and (fault := fault_of_tools(job.parameters["tools"])):
+        raise ConfigurationError(f"{where}: [parameters] tools: {fault}")
     _check_structure(job, where)
     if len(currencies := {price.currency for price in job.prices.values()}) > 1:
         raise ConfigurationError(
@@ -116,7 +125,7 @@ def _check_structure(job: JobSpec, where: str) -> None:
         return
     if not _is_json(output.schema):
         raise ConfigurationError(f"{where}: [output] schema holds a value that is no JSON")
-    if "tools" in job.parameters:
+    if "tools" in job.parameters or job.prompt.tools_column is not None:
         raise ConfigurationError(
             f"{where}: the parameter `tools` lets the model call a function where [output] wants "
             "a value; leave one of the two out"
@@ -172,10 +181,13 @@ def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     output = anchored.get("output")
     if isinstance(output, Mapping) and isinstance(output.get("schema"), str):
         anchored["output"] = {**output, "schema": _read_schema(folder / output["schema"])}
-    for table, key in (("provider", "api_key_file"), ("output", "directory")):
+    if isinstance(parameters := anchored.get("parameters"), Mapping):
+        anchored["parameters"] = with_tools_read(parameters, folder)
+    for table, key in _PATHS:
         content = anchored.get(table)
         if isinstance(content, Mapping) and isinstance(content.get(key), str):
-            anchored[table] = {**content, key: str(folder / content[key])}
+            path = content[key]
+            anchored[table] = {**content, key: path if path == ANY_FOLDER else str(folder / path)}
     return anchored
 
 
@@ -207,4 +219,8 @@ def _read_schema(path: Path) -> dict[str, Any]:
 # The two ways to say what answers hold; one of a flag takes the place of either in the file.
 _STRUCTURES = ("schema", "fields")
 
+_PATHS = (
+    *(("provider", "api_key_file"), ("prompt", "images_from"), ("output", "directory")),
+    ("reuse", "cache"),
+)
 _TEMPLATES = ("template", "system_template")

@@ -23,6 +23,7 @@ Share = Annotated[str, msgspec.Meta(pattern=r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?
 Duration = Annotated[str, msgspec.Meta(pattern=DURATION)]
 
 EVERY_MODEL = "*"
+ANY_FOLDER = "*"
 
 # What the run itself decides; a job that set them would contradict it.
 RESERVED_PARAMETERS = {
@@ -61,13 +62,21 @@ class ProviderSpec(_Table, frozen=True):
 
 
 class PromptSpec(_Table, frozen=True):
-    """How a row becomes messages. Templates are Jinja2 text."""
+    """How a row becomes messages. Templates are Jinja2 text.
+
+    `image_columns` hold images for the last user message. `images_from` is the folder that local
+    ones must be in, in place of the input's; `ANY_FOLDER` lets rows name any file of this machine.
+    `tools_column` holds the tools of a row, where it has others than the job's parameter `tools`.
+    """
 
     template: str | None = None
     system_template: str | None = None
     prompt_column: str = "prompt"
     messages_column: str = "messages"
     id_column: str | None = None
+    image_columns: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()
+    images_from: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    tools_column: str | None = None
 
 
 class LimitSpec(_Table, frozen=True):
@@ -147,6 +156,18 @@ class OutputSpec(_Table, frozen=True):
         return errors <= self.allow_errors
 
 
+class ReuseSpec(_Table, frozen=True):
+    """Which answers are used for more than the row that was called for them.
+
+    With `dedup`, rows that ask the same are called once; None does so where the answer is the same
+    each time, as far as the request can tell, and everywhere where there is a `cache`: the
+    directory of one, which keeps answers for other runs, and would answer the second row anyway.
+    """
+
+    dedup: bool | None = None
+    cache: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+
+
 class PriceSpec(_Table, frozen=True):
     """What a model costs for a million tokens, and how many it takes and makes at most.
 
@@ -171,6 +192,7 @@ class JobSpec(_Table, frozen=True):
     limits: LimitSpec = LimitSpec()
     ceilings: CeilingSpec = CeilingSpec()
     output: OutputSpec = OutputSpec()
+    reuse: ReuseSpec = ReuseSpec()
     prices: dict[str, PriceSpec] = {}
 
     def with_model(self, model: str) -> JobSpec:
@@ -189,6 +211,9 @@ class JobSpec(_Table, frozen=True):
         }
         settings |= {f"parameters.{name}": value for name, value in self.parameters.items()}
         prompt: dict[str, object] = msgspec.structs.asdict(self.prompt)
+        # Where images are read from is no matter of the request, which holds the images.
+        del prompt["images_from"]
+        prompt["image_columns"] = list(self.prompt.image_columns) or None
         settings |= {f"prompt.{name}": value for name, value in prompt.items()}
         settings |= {"output.schema": self.output.schema, "output.fields": self.output.fields}
         return {name: value for name, value in settings.items() if value is not None}
@@ -200,4 +225,5 @@ TABLES: dict[str, type[_Table]] = {
     "limits": LimitSpec,
     "ceilings": CeilingSpec,
     "output": OutputSpec,
+    "reuse": ReuseSpec,
 }

@@ -1,5 +1,6 @@
 """Folds what happens into what is shown: counts, a bar, log lines, a summary."""
 
+from batcher.observe.answers import answer_lines
 from batcher.observe.cost import cost_lines
 from batcher.observe.difference import Difference, Side
 from batcher.observe.log import AttemptLog, EventLog, Heartbeat
@@ -19,5 +20,6 @@ __all__ = [
     "Tally",
     "Watcher",
     "Watchers",
+    "answer_lines",
     "cost_lines",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batcher.limits import Concurrency
+from batcher.observe.answers import answer_lines
 from batcher.observe.cost import cost_lines
 from batcher.observe.tally import Tally
 from batcher.recorded import Counts
@@ -18,7 +19,7 @@ class Summary:
     """The end of a run: `counts` are of the whole run, `tally` and `wall_s` of this process.
 
     `pending` is None where the rows of the input were not counted to the end. `exported` is False
-    where the files could not be written before the run had to end.
+    where the files could not be written before the run had to end. `cache` says that there was one.
     """
 
     ended: str
@@ -31,6 +32,7 @@ class Summary:
     simulated: bool
     concurrency: Concurrency
     exported: bool = True
+    cache: bool = False
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
@@ -48,6 +50,7 @@ class Summary:
             yield f"            {rows:,} {error_class}: {error_class.rule.hint}"
         if counts.truncated:
             yield f"            {counted(counts.truncated, 'result')} cut at max_tokens (length)"
+        yield from answer_lines(counts, 12, cache=self.cache)
         yield (
             f"  attempts  {counts.attempts:,}; in this process {tally.attempts:,}, "
             f"{tally.retries:,} of them {'a retry' if tally.retries == 1 else 'retries'}"

@@ -58,7 +58,9 @@ class Tally:
         match outcome:
             case Success(attempts=attempts):
                 self.results += 1
-                self._latencies.add(attempts[-1].latency)
+                # An answer of another row has no latency of its own.
+                if attempts:
+                    self._latencies.add(attempts[-1].latency)
             case Failure(problem=problem):
                 self.failures += 1
                 self.classes[problem.error_class] += 1
@@ -66,5 +68,5 @@ class Tally:
                 assert_never(outcome)
 
     def latency(self, share: float) -> float | None:
-        """Return the latency in seconds that `share` of the results did not exceed, or None."""
+        """Return the latency in seconds that `share` of the called results had at most, or None."""
         return self._latencies.quantile(share)

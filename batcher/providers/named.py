@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from batcher.errors import ConfigurationError
+from batcher.limits import ImageRules
 from batcher.providers.provider import Provider
+
+# Section 1, vision parts. "URL or base64": with the head of a data: URI older models refuse it
+# (QuantumNous/new-api#136), without it all of them take it.
+_IMAGES_OF_GLM = ImageRules(
+    types=("image/png", "image/jpeg"),
+    max_bytes=5 * 1024 * 1024,
+    max_side=6000,
+    as_data_uri=False,
+)
 
 _PROVIDERS = (
     # https://docs.bigmodel.cn/api-reference
@@ -15,6 +25,7 @@ _PROVIDERS = (
         base_url_variables=("ZHIPUAI_BASE_URL",),
         key_variables=("ZHIPUAI_API_KEY",),
         sends_request_id=True,
+        images=_IMAGES_OF_GLM,
         has_tokenizer=True,
     ),
     # https://docs.z.ai/api-reference
@@ -24,9 +35,11 @@ _PROVIDERS = (
         base_url_variables=("ZAI_BASE_URL",),
         key_variables=("ZAI_API_KEY",),
         sends_request_id=True,
+        images=_IMAGES_OF_GLM,
         has_tokenizer=True,
     ),
-    # https://platform.openai.com/docs/api-reference/chat
+    # https://platform.openai.com/docs/api-reference/chat; images by .../docs/guides/images-vision:
+    # png, jpeg, webp or gif, at most 50 MB in a request.
     Provider(
         name="openai",
         base_url="https://api.openai.com/v1",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
 
 from batcher import __version__
+from batcher.limits import ImageRules
 from batcher.providers.answer import decode_body
 from batcher.providers.envelope import Envelope
 from batcher.providers.stream import StreamedAnswer
@@ -25,10 +26,10 @@ class Provider:
     `base_url_variables` and `key_variables` are the environment variables that may hold address
     and key, the first one wins; with an S behind it, one of the latter may hold several keys. The
     switches are all in which the dialects differ on sending; answers are read alike, since each
-    provider has been seen to answer as another does. With `takes_schema` it heeds a JSON Schema in
-    `response_format` (others ignore it in silence, section 1), with `shows_schema` the model also
-    gets to see it. `has_tokenizer` says whether it counts the tokens of a prompt without a
-    completion, and unpaid.
+    provider has been seen to answer as another does. `images` says which it
+    takes. With `takes_schema` it heeds a JSON Schema in `response_format` (others ignore it in
+    silence, section 1), with `shows_schema` the model also gets to see it. `has_tokenizer` says
+    whether it counts the tokens of a prompt without a completion, and unpaid.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Provider:
     key_variables: tuple[str, ...]
     sends_request_id: bool = False
     asks_for_usage: bool = False
+    images: ImageRules = field(default_factory=ImageRules)
     takes_schema: bool = False
     shows_schema: bool = False
     has_tokenizer: bool = False

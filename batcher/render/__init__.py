@@ -1,5 +1,19 @@
-"""From a row to the request it asks for: (Prompt, JobSpec) -> Request, pure."""
+"""From a row to the request it asks for: (Prompt, JobSpec) -> Request, pure.
 
+Local images are read by whoever is passed in for that.
+"""
+
+from batcher.render.images import Images, ReadImage, UnusableImageError, shortened, too_large
 from batcher.render.requests import BATCH_URLS, ROLES, Renderer, request_key
 
-__all__ = ["BATCH_URLS", "ROLES", "Renderer", "request_key"]
+__all__ = [
+    "BATCH_URLS",
+    "ROLES",
+    "Images",
+    "ReadImage",
+    "Renderer",
+    "UnusableImageError",
+    "request_key",
+    "shortened",
+    "too_large",
+]

@@ -10,14 +10,16 @@ import hashlib
 import math
 import reprlib
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import jinja2
 import msgspec
 
 from batcher.errors import ConfigurationError, ErrorClass, RowError
-from batcher.job import EVERY_MODEL, RESERVED_PARAMETERS, JobSpec
+from batcher.job import EVERY_MODEL, RESERVED_PARAMETERS, JobSpec, fault_of_tools
 from batcher.records import Prompt, Request
 from batcher.render.formatting import formatted
+from batcher.render.images import Images, Message
 from batcher.render.templates import compiled, environment
 from batcher.structured import AnswerFormat
 from batcher.wording import did_you_mean, kind_of
@@ -34,7 +36,7 @@ _HARMLESS = (("stream", False), ("n", 1))
 _RUN_DECIDES = RESERVED_PARAMETERS.keys() - {"model", "messages", "request_id"}
 
 
-Message = dict[str, object]
+_NO_FILES = Images()
 _canonical = msgspec.json.Encoder(order="sorted")
 
 
@@ -44,6 +46,17 @@ def request_key(row_id: str, body: Mapping[str, object]) -> str:
     The same on every machine and under any order of keys.
     """
     return _key_of(_canonical.encode((row_id, body)))
+
+
+def request_content(body: Mapping[str, object]) -> str:
+    """Return a hash of what is asked, as 32 hex digits: the same for all rows that ask the same."""
+    return _key_of(_canonical.encode(body))
+
+
+def _is_deterministic(body: Mapping[str, object]) -> bool:
+    """Whether a model is told to answer the same each time (protocol.md section 1)."""
+    temperature = body.get("temperature")
+    return body.get("do_sample") is False or (temperature == 0 and temperature is not False)
 
 
 def _key_of(canonical: bytes) -> str:
@@ -59,11 +72,13 @@ class Renderer:
         *,
         stand_in: str | None = None,
         answer_format: AnswerFormat | None = None,
+        images: Images = _NO_FILES,
     ) -> None:
         """Compile the job's templates.
 
         `stand_in` is written where no model is named, into requests that are looked at, not sent.
-        `answer_format` says how the value is asked for that the job wants in each answer.
+        `answer_format` says how the value is asked for that the job wants in each answer, `images`
+        how those of its image columns come into a request.
 
         Raises:
             ConfigurationError: a template is not Jinja2, or the prompt's is empty.
@@ -72,6 +87,7 @@ class Renderer:
         self._job = job
         self._model = job.provider.model or stand_in
         self._answer_format = answer_format
+        self._images = images
         if job.prompt.template is not None and not job.prompt.template.strip():
             raise ConfigurationError(
                 "the template is empty, so that no row has a prompt; write one, or leave it out"
@@ -88,13 +104,25 @@ class Renderer:
         """
         try:
             body = self._body(prompt.columns)
+            if names := self._job.prompt.image_columns:
+                messages = cast("list[Message]", body["messages"])
+                body["messages"] = self._images.attached(messages, names, prompt)
             canonical = _canonical.encode((prompt.id, body))
         except (UnicodeError, RecursionError) as error:
             raise RowError(
                 ErrorClass.INVALID_ROW, f"the request is no valid JSON: {error}"
             ) from None
         key = _key_of(canonical)
-        return Request(prompt.row, prompt.id, key, body, prompt.source, len(canonical))
+        request = Request(prompt.row, prompt.id, key, body, prompt.source, len(canonical))
+        # Most jobs ask each row something else, and only look-ups need it.
+        return request._replace(content=request_content(body)) if self._shares(body) else request
+
+    def _shares(self, body: Mapping[str, object]) -> bool:
+        """Whether one answer serves all rows that ask this."""
+        reuse = self._job.reuse
+        if reuse.dedup is not None:
+            return reuse.dedup
+        return reuse.cache is not None or _is_deterministic(body)
 
     def _body(self, columns: Mapping[str, object]) -> dict[str, object]:
         body = self._asked(columns)
@@ -105,11 +133,26 @@ class Renderer:
             return self._batch_body(columns)
         if not self._model:
             raise ConfigurationError("the job names no model; give --model, such as glm-4.5-air")
-        return {
+        body = {
             "model": self._model,
             "messages": self._messages(columns),
             **self._job.parameters,
         }
+        return self._with_tools(body, columns)
+
+    def _with_tools(
+        self, body: dict[str, object], columns: Mapping[str, object]
+    ) -> dict[str, object]:
+        """Let the tools of the row take the place of the job's, also where its list is empty."""
+        name = self._job.prompt.tools_column
+        given = None if name is None else columns.get(name)
+        if name is None or given is None:
+            return body
+        tools = _json_value(_decoded(given, name), name)
+        if fault := fault_of_tools(tools):
+            raise RowError(ErrorClass.INVALID_ROW, f"`{name}`: {fault}")
+        body["tools"] = tools
+        return body if tools else {key: value for key, value in body.items() if key != "tools"}
 
     def _batch_body(self, columns: Mapping[str, object]) -> dict[str, object]:
         """Read a batch line: its own body wins over the job's model and parameters."""

@@ -25,6 +25,7 @@ from batcher.runs.description import Description
 from batcher.runs.directory import RunDirectory
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
+from batcher.runs.reuse import open_cache
 from batcher.structured import Structure
 
 
@@ -94,14 +95,23 @@ class Calls:
             checkpoint.invalid_answers(),
             self.structure.read if self.structure else None,
         )
-        async with open_executor(
-            self.job,
-            self.callee,
-            terms=terms,
-            ledger=self.description.directory.ledger,
-            hearers=Hearers(attempted, Ahead(0, widen, look_again).covers, watchers.notice),
-            timing=self.timing,
-        ) as executor:
+        loop = asyncio.get_running_loop()
+
+        def notice(text: str) -> None:
+            loop.call_soon_threadsafe(watchers.notice, text)
+
+        async with contextlib.AsyncExitStack() as stack:
+            executor = await stack.enter_async_context(
+                open_executor(
+                    self.job,
+                    self.callee,
+                    terms=terms,
+                    ledger=self.description.directory.ledger,
+                    hearers=Hearers(attempted, Ahead(0, widen, look_again).covers, watchers.notice),
+                    timing=self.timing,
+                )
+            )
+            cache = stack.enter_context(open_cache(self.job, self.callee, notice))
             live = LiveRun(
                 checkpoint,
                 reserve,
@@ -113,6 +123,7 @@ class Calls:
                 watchers.pulse,
                 watchers.notice,
                 Progress(self.job.ceilings),
+                cache,
                 sync_each=self.job.output.sync == "row",
                 time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
             )

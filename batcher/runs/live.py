@@ -11,9 +11,11 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from batcher.cache import Cache
 from batcher.checkpoint import BEAT_S, Checkpoint, Done, GroupCommit, Reserve
+from batcher.engine.sharing import Shared
 from batcher.errors import DiskFullError, ErrorClass, Halt
 from batcher.executors import LocalExecutor
 from batcher.inputs import Dataset
@@ -31,7 +33,10 @@ from batcher.records import (
 )
 from batcher.runs.ceilings import Progress
 from batcher.runs.prepare import Preparation
+from batcher.runs.sharing import Sharing
 from batcher.runs.signals import heeded_signals, held_back
+
+_T = TypeVar("_T")
 
 DRAIN_S = 20.0
 PULSE_S = 0.5
@@ -64,8 +69,9 @@ class LiveRun:
 
     `on_recorded` is told of each outcome once it is safe, `on_pulse` about twice a second,
     `on_notice` of what a user should know now. With `sync_each`, a call has ended only when its
-    outcome is on the disk. `time_left` is how many seconds calls may be begun. `disk_full` says
-    whether the calls were stopped for lack of space.
+    outcome is on the disk. Answers are taken from the `cache` and put into it. `time_left` is how
+    many seconds calls may be begun. `disk_full` says whether the calls were stopped for lack of
+    space.
     """
 
     checkpoint: Checkpoint
@@ -78,6 +84,7 @@ class LiveRun:
     on_pulse: Callable[[], None]
     on_notice: Callable[[str], None]
     progress: Progress
+    cache: Cache | None = None
     sync_each: bool = False
     time_left: float | None = None
     interrupted: Interrupted | None = None
@@ -140,27 +147,35 @@ class LiveRun:
         ):
             self.executor.stop(halt)
         await self._group.put(kept)
+        if self.cache is not None:
+            self.cache.keep(kept)
 
-    async def _requests(self) -> AsyncGenerator[Request, None]:
+    async def _requests(self) -> AsyncGenerator[Request | Shared, None]:
         """Yield the requests that are still to be made; rows that cannot be one are recorded."""
         start = self.checkpoint.mark_before(self.done.first_missing())
         rows = self.dataset.rows(start, self._marks.append)
         if (last := self.done.last_missing()) is not None:
             rows = takewhile(lambda item: item.row <= last, rows)
+        sharing = Sharing(self.checkpoint, self.cache, self.executor, self._in_reader)
         # Read in a thread: a slow disk or a large row group must not hold up the answers.
         while batch := await self._next(rows):
             recorded = batch.recorded
-            for prepared in batch.rows:
+            await sharing.look(batch.rows)
+            for at, prepared in enumerate(batch.rows):
                 if isinstance(prepared, Failure):
                     await self._put(prepared)
                 elif earlier := self._earlier(prepared, recorded):
                     await self._put(self.prepare.duplicate(prepared, earlier))
+                elif prepared.content and (shared := await sharing.shared(batch.rows, at)):
+                    self._in_hand[prepared.id] = prepared.source
+                    yield shared
                 elif not self.progress.may_call:
                     self.executor.end_with(self.progress.rows_called)
                     return
                 else:
                     self.progress.called += 1
                     self._in_hand[prepared.id] = prepared.source
+                    self.executor.leaders.lead(prepared)
                     yield prepared
 
     async def _next(self, rows: Iterator[Prompt | Failure]) -> _Batch | None:
@@ -172,8 +187,10 @@ class LiveRun:
         for row_id in self._settled:
             self._in_hand.pop(row_id, None)
         self._settled.clear()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reader, self._read, rows)
+        return await self._in_reader(lambda: self._read(rows))
+
+    async def _in_reader(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
 
     def _read(self, rows: Iterator[Prompt | Failure]) -> _Batch | None:
         batch: list[Request | Failure] = []

@@ -9,7 +9,8 @@ from batcher.errors import ErrorClass, Problem, RowError
 from batcher.job import JobSpec
 from batcher.providers import Provider
 from batcher.records import Failure, Prompt, Request
-from batcher.render import Renderer
+from batcher.render import Images, Renderer
+from batcher.runs.images import ImageFolder
 from batcher.structured import Structure
 
 
@@ -36,7 +37,9 @@ class Preparation:
             ConfigurationError: a template is wrong.
         """
         answer_format = None if structure is None else provider.answer_format(structure)
-        return cls(Renderer(job, stand_in=stand_in, answer_format=answer_format), clock)
+        images = Images(provider.images, ImageFolder.of(job))
+        render = Renderer(job, stand_in=stand_in, answer_format=answer_format, images=images)
+        return cls(render, clock)
 
     def __call__(self, item: Prompt | Failure) -> Request | Failure:
         """Return the request that the row asks for, or why it cannot be one."""

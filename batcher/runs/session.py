@@ -163,6 +163,7 @@ class Session:
             simulated=self._simulated,
             concurrency=live.executor.concurrency(fixed=self.job.limits.is_fixed),
             exported=exported is not None,
+            cache=self.job.reuse.cache is not None,
         )
         return RunResult(summary, live.executor.halted, interrupted, live.disk_full, tally.left)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from batcher.checkpoint import CheckpointReader, RunLock
 from batcher.money import NANOS
-from batcher.observe import cost_lines
+from batcher.observe import answer_lines, cost_lines
 from batcher.recorded import Counts
 from batcher.runs.description import counted_rows
 from batcher.runs.directory import RunDirectory
@@ -51,6 +51,10 @@ class Status:
             "pending": self.pending,
             "error_classes": {name.value: rows for name, rows in counts.errors.items()},
             "truncated": counts.truncated,
+            "called": counts.called,
+            "duplicates": counts.duplicates,
+            "from_cache": counts.cached,
+            "hit_rate": counts.hit_rate,
             "attempts": counts.attempts,
             "repairs": counts.repairs,
             "ambiguous_attempts": counts.ambiguous_attempts,
@@ -77,6 +81,7 @@ class Status:
         yield f"          {found}"
         for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
             yield f"          {rows:,} {error_class}: {error_class.rule.hint}"
+        yield from answer_lines(counts, 10)
         yield f"  tokens  {counts.prompt_tokens:,} in, {counts.completion_tokens:,} out"
         yield from cost_lines(counts, 10)
         repairs = f", {counted(counts.repairs, 'repair')} among them" if counts.repairs else ""

@@ -14,6 +14,7 @@ from batcher.checkpoint import Placement
 from batcher.job import JobSpec
 from batcher.providers import Provider, estimate_tokens
 from batcher.records import Failure, Request
+from batcher.render import shortened
 from batcher.runs.prepare import Preparation
 from batcher.runs.rows import open_dataset
 from batcher.structured import Structure
@@ -71,7 +72,8 @@ def preview(
 ) -> Iterator[dict[str, object]]:
     """Yield the first `rows` rows as they would be sent to `provider`, or why they cannot be.
 
-    Where no model is named, STAND_IN is in its place, and the key, which would be another, None.
+    Images are told of by their type and size. Where no model is named, STAND_IN is in its place,
+    and the key, which would be another, None.
 
     Raises:
         InputError, ConfigurationError: an input or the job is unusable as a whole.
@@ -82,7 +84,7 @@ def preview(
         match item:
             case Request():
                 key = None if item.body["model"] == STAND_IN else item.key
-                yield {**named, "key": key, "request": item.body}
+                yield {**named, "key": key, "request": shortened(item.body)}
             case Failure(problem=problem):
                 yield {
                     **named,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from batcher.simulator.codes import RefusedError
+from batcher.simulator.content import check_content, text_of
 from batcher.simulator.models import Model, find_model
 from batcher.simulator.tokens import count_prompt_tokens
 
@@ -80,7 +81,7 @@ def last_user_text(messages: object) -> str:
     if isinstance(messages, list):
         for message in reversed(messages):
             if isinstance(message, dict) and message.get("role") == "user":
-                return _text_of(message.get("content"))
+                return text_of(message.get("content"))
     return ""
 
 
@@ -109,14 +110,14 @@ def validate(body: Body) -> Asked:
     model = find_model(code)
     if model is None:
         raise RefusedError("1211")
-    texts = _check_messages(body["messages"])
+    texts, seen_tokens = _check_messages(body["messages"], model)
     if len(body) == 2:  # noqa: PLR2004 -- model and messages only: nothing else to check
         functions: tuple[Body, ...] = ()
     else:
         _check_numbers(body)
         _check_ids(body)
         functions = _check_tools(body.get("tools"))
-    prompt_tokens = count_prompt_tokens(texts, len(texts))
+    prompt_tokens = count_prompt_tokens(texts, len(texts)) + seen_tokens
     if prompt_tokens > model.context:
         raise RefusedError("1261", f"{prompt_tokens} > {model.context}")
     asked_tokens = body.get("max_tokens")
@@ -145,20 +146,11 @@ def _is_one_of(value: object, allowed: frozenset[str]) -> bool:
     return isinstance(value, str) and value in allowed
 
 
-def _text_of(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = (part.get("text") for part in content if isinstance(part, dict))
-        return "\n".join(text for text in parts if isinstance(text, str))
-    return ""
-
-
-def _check_messages(messages: object) -> list[str]:
-    """Check roles and contents, and return each message's text."""
+def _check_messages(messages: object, model: Model) -> tuple[list[str], int]:
+    """Check roles and contents; return each message's text, and the tokens of what is no text."""
     if not isinstance(messages, list) or not messages:
         raise RefusedError("1214", "messages")
-    texts = []
+    texts, tokens = [], 0
     asks = False
     for number, message in enumerate(messages):
         where = f"messages[{number}]"
@@ -169,40 +161,14 @@ def _check_messages(messages: object) -> list[str]:
             raise RefusedError("1214", f"{where}.role")
         content = message.get("content")
         if type(content) is not str:
-            _check_content(content, message, where)
+            tokens += check_content(content, message, where, model)
         if role == "tool" and not isinstance(message.get("tool_call_id"), str):
             raise RefusedError("1214", f"{where}.tool_call_id")
         asks = asks or role in {"user", "tool"}
-        texts.append(_text_of(content))
+        texts.append(text_of(content))
     if not asks:
         raise RefusedError("1214", "messages: only system and assistant")
-    return texts
-
-
-def _check_content(content: object, message: Body, where: str) -> None:
-    if content is None and message.get("role") == "assistant" and message.get("tool_calls"):
-        return
-    if not isinstance(content, list) or not content:
-        raise RefusedError("1214", f"{where}.content")
-    for part in content:
-        if not isinstance(part, dict) or not _is_part(part):
-            raise RefusedError("1214", f"{where}.content.type")
-
-
-def _is_part(part: Body) -> bool:
-    kind = part.get("type")
-    if not isinstance(kind, str):
-        return False
-    value = part.get(kind)
-    match kind:
-        case "text":
-            return isinstance(value, str)
-        case "image_url" | "video_url" | "file_url":
-            return isinstance(value, dict) and isinstance(value.get("url"), str)
-        case "input_audio":
-            return isinstance(value, dict) and {"data", "format"} <= value.keys()
-        case _:
-            return False
+    return texts, tokens
 
 
 def _check_numbers(body: Body) -> None:

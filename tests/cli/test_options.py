@@ -73,3 +73,25 @@ def test_an_answer_must_be_allowed_some_size(batcher: Batcher) -> None:
     done = batcher("preview", "prompts.jsonl", "-m", "glm-5", "--max-response-bytes", "10")
     assert done.exit_code == 78
     assert "[limits] max_response_bytes = 10" in done.stderr
+
+
+def test_a_parameter_that_looks_misspelt_is_sent_with_a_warning(batcher: Batcher) -> None:
+    done = batcher("preview", "prompts.jsonl", "-n", "1", "-m", "glm-5", "-p", "temprature=0.5")
+    assert _request(done)["temprature"] == 0.5
+    assert "`temprature` is sent as it is; did you mean `temperature`?" in done.stderr
+
+
+def test_a_directory_that_is_not_there_is_told_with_the_nearest(
+    batcher: Batcher, folder: Path
+) -> None:
+    (folder / "prompts.batch").mkdir()
+    done = batcher("head", "prompts.bach")
+    assert done.exit_code == 2
+    assert "'prompts.bach' does not exist; did you mean `prompts.batch`?" in done.stderr
+    assert "'nowhere/at/all' does not exist.\n" in batcher("head", "nowhere/at/all").stderr
+
+
+def test_an_input_that_is_not_there_is_told_with_the_nearest(batcher: Batcher) -> None:
+    done = batcher("check", "promts.jsonl")
+    assert done.exit_code == 2
+    assert "no such file: promts.jsonl; did you mean `prompts.jsonl`?" in done.stderr

@@ -257,7 +257,14 @@ def test_a_key_in_the_wrong_place_is_told_where_it_belongs(at: str | None) -> No
         ({"limits": {"timeout": float("nan")}}, "[limits] timeout = nan: Expected `float`"),
         ({"limits": {"timeout": float("inf")}}, "[limits] timeout = inf: Expected `float` <= "),
         ({"limits": {"max_wait": float("inf")}}, "[limits] max_wait = inf: Expected `float` <= "),
-        ({"provider": {"name": "gml"}}, "'gml': not one of glm, zai, openai, deepseek"),
+        (
+            {"provider": {"name": "gml"}},
+            "'gml': not one of glm, zai, openai, deepseek; did you mean `glm`?",
+        ),
+        (
+            {"provider": {"models": ["a", "b"], "fallback_on": ["overloaded", "contentfiltered"]}},
+            "prompt_too_long; did you mean `content_filtered`?",
+        ),
         ({"provider": {"auth": "basic"}}, "[provider] auth = 'basic': not one of bearer, jwt"),
         ({"provider": {"stream": 1}}, "[provider] stream = 1: Expected `bool`, got `int`"),
         ({"provider": {"allowed_models": [3]}}, "= [3]: Expected `str`, got `int`"),

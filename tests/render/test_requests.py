@@ -235,8 +235,9 @@ def test_a_system_column_that_is_no_text_is_refused() -> None:
 
 def test_a_row_without_a_prompt_is_told_which_columns_it_has() -> None:
     message = _refused({"text": "hi", "prompt": None})
-    assert "neither `prompt` nor `messages`; columns: prompt (null), text." in message
-    assert "columns: none." in _refused({})
+    assert "neither `prompt` nor `messages`; columns: prompt (null), text. Name" in message
+    assert "columns: none. Name" in _refused({})
+    assert "columns: promt; did you mean `promt`? Name" in _refused({"promt": "hi"})
 
 
 @pytest.mark.parametrize("model", [None, ""])
@@ -728,3 +729,54 @@ def test_any_row_becomes_a_request_of_plain_json_or_a_row_error(columns: dict[st
             continue
         assert json.loads(json.dumps(request.body, allow_nan=False)) == request.body
         assert request.key == _render(columns, job).key
+
+
+# Tools
+
+
+def _tool(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name}}
+
+
+def _tools_of(columns: Mapping[str, object], *, job_has: bool = True) -> object:
+    job = JobSpec(
+        provider=ProviderSpec(model="m"),
+        parameters={"tools": [_tool("jobs")]} if job_has else {},
+        prompt=PromptSpec(tools_column="tools"),
+    )
+    return _render({"prompt": "hi", **columns}, job).body.get("tools")
+
+
+@pytest.mark.parametrize("job_has", [True, False])
+def test_the_tools_of_a_row_take_the_place_of_the_jobs(*, job_has: bool) -> None:
+    row = [_tool("rows")]
+    assert _tools_of({"tools": row}, job_has=job_has) == row
+    assert _tools_of({"tools": json.dumps(row)}, job_has=job_has) == row
+    assert _tools_of({"tools": []}, job_has=job_has) is None
+
+
+def test_a_row_without_tools_has_those_of_the_job() -> None:
+    assert _tools_of({}) == [_tool("jobs")]
+    assert _tools_of({"tools": None}) == [_tool("jobs")]
+
+
+def test_the_nulls_that_arrow_adds_to_structs_are_no_part_of_a_tool() -> None:
+    given = [{"type": "function", "function": {"name": "a", "parameters": None}}]
+    assert _tools_of({"tools": given}) == [_tool("a")]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("[", "`tools` is not JSON text"),
+        ("{}", "`tools`: an object in place of a list"),
+        ([{"type": "x"}], "`tools`: \\[0\\] has the type 'x'"),
+    ],
+)
+def test_a_row_with_wrong_tools_is_an_error(value: object, message: str) -> None:
+    with pytest.raises(RowError, match=message):
+        _tools_of({"tools": value})
+
+
+def test_a_column_that_nobody_named_holds_no_tools() -> None:
+    assert "tools" not in _render({"prompt": "hi", "tools": "hammer"}).body

@@ -125,13 +125,14 @@ def test_messages_of_another_shape_are_refused_with_their_place(
 
 def test_all_roles_and_all_kinds_of_content_are_understood(make_asked: MakeAsked) -> None:
     asked = make_asked(
+        model="glm-4.6v",
         messages=[
             {"role": "system", "content": "rules"},
             {
                 "role": "user",
                 "content": [
                     {"type": "text", "text": "look"},
-                    {"type": "image_url", "image_url": {"url": "data:"}},
+                    {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
                     {"type": "video_url", "video_url": {"url": "data:"}},
                     {"type": "file_url", "file_url": {"url": "data:"}},
                     {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}},
@@ -140,11 +141,11 @@ def test_all_roles_and_all_kinds_of_content_are_understood(make_asked: MakeAsked
             },
             {"role": "assistant", "content": None, "tool_calls": [{"id": "c"}]},
             {"role": "tool", "tool_call_id": "c", "content": "seen"},
-        ]
+        ],
     )
     assert asked.subject == "look\ncloser"
     assert asked.instructions == "rules\nlook\ncloser\n\nseen"
-    assert asked.prompt_tokens == 2 + 3 + 0 + 1 + 4 * 6
+    assert asked.prompt_tokens == 2 + 3 + 0 + 1 + 4 * 6 + 3 * 1000
 
 
 @pytest.mark.parametrize(
