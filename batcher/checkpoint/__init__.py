@@ -1,6 +1,6 @@
 """The only truth of a run: a SQLite file that remembers every outcome, and the lock before it."""
 
-from batcher.checkpoint.choice import Choice, Chosen, choose
+from batcher.checkpoint.choice import Chosen, ErrorChoice, choose
 from batcher.checkpoint.connection import damaged
 from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lock import RunLock
@@ -19,10 +19,10 @@ __all__ = [
     "AllBut",
     "Checkpoint",
     "CheckpointReader",
-    "Choice",
     "Chosen",
     "Comparison",
     "Done",
+    "ErrorChoice",
     "GroupCommit",
     "Placement",
     "Reserve",

@@ -1,6 +1,6 @@
 """The composition root: the only place that joins the rooms."""
 
-from batcher.checkpoint import Choice
+from batcher.checkpoint import ErrorChoice
 from batcher.runs.calling import Callee
 from batcher.runs.diff import diff
 from batcher.runs.directory import RunDirectory
@@ -20,8 +20,8 @@ __all__ = [
     "Assumptions",
     "Callee",
     "Change",
-    "Choice",
     "EarlierRun",
+    "ErrorChoice",
     "Estimator",
     "Quote",
     "RunDirectory",
