@@ -37,6 +37,6 @@ def _counts(results: int, duplicates: int, cached: int) -> Counts:
 def test_a_line_tells_of_answers_that_were_not_called_and_of_a_cache_that_was_of_no_use(
     counts: Counts,
     cache: bool,
-    lines: list[str],  # noqa: FBT001 -- a case
+    lines: list[str],
 ) -> None:
     assert list(answer_lines(counts, 12, cache=cache)) == lines
