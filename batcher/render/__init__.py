@@ -4,7 +4,7 @@ Local images are read by whoever is passed in for that.
 """
 
 from batcher.render.images import Images, ReadImage, UnusableImageError, shortened, too_large
-from batcher.render.requests import BATCH_URLS, ROLES, Renderer, request_key
+from batcher.render.requests import BATCH_URLS, ROLES, Renderer, request_key, sampled
 
 __all__ = [
     "BATCH_URLS",
@@ -14,6 +14,7 @@ __all__ = [
     "Renderer",
     "UnusableImageError",
     "request_key",
+    "sampled",
     "shortened",
     "too_large",
 ]
