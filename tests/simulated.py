@@ -116,9 +116,15 @@ class Place:
     def run(self, *args: Any, **kwargs: Any) -> RunResult:  # noqa: ANN401 -- those of `session`
         return self.session(*args, **kwargs).run()
 
-    def live(self, checkpoint: Checkpoint, reserve: Reserve, retrier: Retrier) -> LiveRun:
+    def live(
+        self,
+        checkpoint: Checkpoint,
+        reserve: Reserve,
+        retrier: Retrier,
+        job: JobSpec | None = None,
+    ) -> LiveRun:
         """Return the part of a run that calls, with calls of the test's own."""
-        job = self.job()
+        job = job or self.job()
         return LiveRun(
             checkpoint,
             reserve,
