@@ -287,3 +287,33 @@ def test_the_crontab_runs_the_wrapper_and_mails_a_person() -> None:
     assert (minute.isdecimal(), hour.isdecimal(), days) == (True, True, ["*", "*", "*"])
     assert '/jobs/nightly.sh"' in command
     assert "%" not in command  # cron reads % as the end of the line
+
+
+def _dataset(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run `dataset.sh` with a job of one row, simulated."""
+    (folder / "prompts.jsonl").write_text('{"prompt": "hi"}\n')
+    (folder / "label.toml").write_text(
+        'input = ["prompts.jsonl"]\nprovider.model = "glm-4-flash"\n'
+    )
+    return subprocess.run(  # noqa: S603 -- our own script
+        [JOBS / "dataset.sh", folder / "label.toml", "--simulate", "--sim-latency", "0", *options],
+        env={"PATH": "/usr/bin:/bin", "BATCHER": str(Path(sys.executable).parent / "batcher")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_run_that_ends_well_becomes_a_dataset(tmp_path: Path) -> None:
+    done = _dataset(tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "label.batch" / "hf"
+    assert (folder / "README.md").is_file()
+    assert (folder / "data" / "train-00000-of-00001.parquet").is_file()
+    assert f"hf upload NAME/DATASET {folder} --repo-type dataset" in done.stdout
+
+
+def test_a_run_that_does_not_end_well_becomes_no_dataset(tmp_path: Path) -> None:
+    done = _dataset(tmp_path, "--sim-fault", "1301=1")
+    assert done.returncode == 65
+    assert not (tmp_path / "label.batch" / "hf").exists()

@@ -48,6 +48,7 @@ def test_what_export_writes_is_as_it_was_recorded(
     with TemporaryDirectory() as name:
         done = publish(Path(name), outcomes)
         assert list(output_problems(done.results_path, iter(good))) == []
+        assert done.errors_path is not None
         assert list(output_problems(done.errors_path, iter(bad))) == []
         assert list(output_problems(done.results_path, None)) == []
 
@@ -117,6 +118,7 @@ def test_an_error_that_is_not_as_recorded_is_named_with_its_column(
 ) -> None:
     done = publish(tmp_path, [failed(4)])
     outcomes = [failed(4, finished_at=1, message="other")]
+    assert done.errors_path is not None
     assert list(output_problems(done.errors_path, iter(outcomes))) == [
         "errors.parquet differs from what is recorded in `message`, near row 4",
         "errors.parquet differs from what is recorded in `failed_at`, near row 4",
