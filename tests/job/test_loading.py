@@ -425,7 +425,7 @@ def test_the_schema_that_a_file_names_becomes_part_of_the_job(job_file: Path) ->
     job_file.write_text('[output]\nschema = "label.json"\nrepair_attempts = 0\n')
     job = load_job(job_file, {})
     assert (job.output.schema, job.output.repair_attempts) == (SCHEMA, 0)
-    assert list(job.output.schema["properties"]) == ["b", "a"]
+    assert json.dumps(job.output.schema) == json.dumps(SCHEMA)  # and in the same order
     assert job.request_settings()["output.schema"] == SCHEMA
     assert msgspec.to_builtins(job)["output"]["schema"] == SCHEMA
 
@@ -484,8 +484,9 @@ def test_a_schema_file_that_holds_no_object_is_named(tmp_path: Path, content: st
 
 @pytest.mark.parametrize("output", [{"schema": SCHEMA}, {"fields": {"a": "string"}}])
 def test_tools_and_a_value_in_each_answer_contradict_each_other(output: dict[str, Any]) -> None:
-    for tools in ({"parameters": {"tools": []}}, {"prompt": {"tools_column": "tools"}}):
-        assert "tools let the model call a function" in _refused(None, {"output": output, **tools})
+    said = "tools let the model call a function"
+    assert said in _refused(None, {"output": output, "parameters": {"tools": []}})
+    assert said in _refused(None, {"output": output, "prompt": {"tools_column": "tools"}})
 
 
 # Settings and allowances
