@@ -48,6 +48,14 @@ def test_no_address_means_the_providers_own(base_url: str | None) -> None:
     assert provider_named("zai", base_url) == provider_named("zai")
 
 
+def test_a_server_of_another_maker_is_not_trusted_to_show_a_schema_to_its_model() -> None:
+    own = provider_named("openai")
+    assert (own.takes_schema, own.shows_schema) == (True, True)
+    assert provider_named("openai", own.base_url) == own
+    other = provider_named("openai", "http://localhost:8000/v1")
+    assert (other.takes_schema, other.shows_schema) == (True, False)
+
+
 @pytest.mark.parametrize("name", ["glm", "zai"])
 def test_glm_takes_small_png_and_jpg_as_plain_base64(name: str) -> None:
     images = provider_named(name).images
