@@ -562,3 +562,19 @@ def test_what_is_no_job_any_more_is_said(
 ) -> None:
     with pytest.raises(ConfigurationError, match=said):
         job_with(remembered, flags, "the job of x")
+
+
+def test_the_folder_of_images_is_relative_to_the_job_file_and_any_is_any(job_file: Path) -> None:
+    job_file.write_text('[prompt]\nimages_from = "photos"')
+    assert load_job(job_file, {}).prompt.images_from == str(job_file.parent / "photos")
+    job_file.write_text('[prompt]\nimages_from = "*"')
+    assert load_job(job_file, {}).prompt.images_from == "*"
+
+
+def test_image_columns_shape_requests_and_the_folder_of_images_does_not() -> None:
+    def settings(**prompt: object) -> dict[str, object]:
+        return load_job(None, {"prompt": prompt}).request_settings()
+
+    assert settings(images_from="*") == settings()
+    assert settings(image_columns=["photo"])["prompt.image_columns"] == ["photo"]
+    assert settings(tools_column="tools")["prompt.tools_column"] == "tools"
