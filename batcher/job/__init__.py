@@ -13,6 +13,7 @@ from batcher.job.spec import (
     PriceSpec,
     PromptSpec,
     ProviderSpec,
+    ReuseSpec,
 )
 from batcher.job.tools import fault_of_tools
 
@@ -28,6 +29,7 @@ __all__ = [
     "PriceSpec",
     "PromptSpec",
     "ProviderSpec",
+    "ReuseSpec",
     "fault_of_tools",
     "job_with",
     "load_job",
