@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from batcher.cache.database import connected, prepared
+from batcher.cache.database import FILE, connected, prepared
 from batcher.cache.entry import decoded, encoded, entry_key
 from batcher.records import AnsweredBy, Completion, Kept, Success
 from batcher.wording import counted
@@ -83,6 +83,11 @@ class Cache:
                 cache._close()
                 writer.join(flush_s)
                 cache._tell_what_was_left_out()
+
+    @staticmethod
+    def exists(directory: Path) -> bool:
+        """Whether a cache is in `directory`."""
+        return (directory / FILE).is_file()
 
     def find(
         self, contents: Sequence[str], most: int

@@ -11,6 +11,7 @@ from pathlib import Path
 from batcher.errors import BatcherError, OutputError, StorageError
 from batcher.filesystem import spans_machines
 
+FILE = "cache.db"
 VERSION = 1
 APPLICATION_ID = 0x62746361  # "btca": lets `file` and a careful reader recognise the database
 # Writers hold the file for some milliseconds, or one after the other for as many each.
@@ -41,7 +42,7 @@ def prepared(directory: Path, *, shared: bool | None = None, busy_s: float = BUS
         OutputError: it cannot be created, or not be written.
         StorageError: it is damaged, or of another program or version.
     """
-    path = directory / "cache.db"
+    path = directory / FILE
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Created here, so that no moment exists in which others may read it.

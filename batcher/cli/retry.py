@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from batcher.cli import suggestions
 from batcher.cli.options import calling_options, flags_of, run_directory
 from batcher.cli.run import callee_of, carry_out
 from batcher.cli.simulate import simulator_options
@@ -25,6 +26,7 @@ _choice = topic("Which errors")
     multiple=True,
     metavar="NAME",
     help="Only errors of this class, such as throttled; repeatable.",
+    shell_complete=suggestions.error_classes,
 )
 @_choice(
     "--where",

@@ -2,6 +2,9 @@
 
     {"id": ..., "custom_id": ..., "response": {"status_code": 200, "body": {completion}}, ...}
 
+`custom_id` is the id of the row; where each has several samples, `#` and the number of the sample
+stand behind all of them, so that no two are the same.
+
 A checkpoint does not keep all that a provider sends. What it lacks is filled in with what it has:
 `created` is the second the answer was recorded, the completion's `id` the request id of the last
 attempt. What nobody knows is null or left out, never made up: an error without an HTTP status of
@@ -20,6 +23,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import types
 
 Row = Mapping[str, Any]
 
@@ -37,6 +41,8 @@ class BatchSink:
     def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
         self._file = file
         self._is_error = "error_class" in schema.names
+        # Else it is a column of the input that has this name.
+        self._has_samples = schema.names[2:3] == ["sample"] and types.is_int32(schema.types[2])
         self._encode = json.JSONEncoder(
             ensure_ascii=False, allow_nan=False, separators=(",", ":")
         ).encode
@@ -49,7 +55,7 @@ class BatchSink:
 
     def _line(self, row: Row) -> dict[str, object]:
         custom_id, number = row["id"], f"batcher-{row['row']}"
-        if row["sample"] is not None:
+        if self._has_samples:
             custom_id, number = f"{custom_id}#{row['sample']}", f"{number}-{row['sample']}"
         body = _refusal(row) if self._is_error else _completion(row, number)
         status = _error_status(row) if self._is_error else _OK

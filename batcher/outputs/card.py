@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import yaml
 
 from batcher.errors import OutputError
 from batcher.money import amount
@@ -129,6 +128,8 @@ def _seal(text: bytes) -> str:
 
 
 def _metadata(data: Data) -> str:
+    import yaml  # noqa: PLC0415 # only a dataset needs it, and each run would wait for it
+
     metadata = {
         "tags": ["synthetic", "batcher"],
         "configs": [
@@ -144,7 +145,12 @@ def _metadata(data: Data) -> str:
             "dataset_size": data.bytes,
         },
     }
-    return yaml.safe_dump(metadata, allow_unicode=True, sort_keys=False, width=1000)
+    # Those that YAML takes for ends of lines stand escaped, and all other signs with them.
+    readable = _BREAKS.isdisjoint(json.dumps(data.features, ensure_ascii=False))
+    return yaml.safe_dump(metadata, allow_unicode=readable, sort_keys=False, width=1000)
+
+
+_BREAKS = frozenset("\x85\u2028\u2029")
 
 
 def _introduction(figures: Figures, origin: Origin) -> Iterator[str]:

@@ -40,7 +40,7 @@ class Exported:
     errors_path: Path | None
 
 
-def export(
+def export(  # noqa: PLR0913 -- the input, its outcomes, and all that an export may be told
     schema: pa.Schema,
     batches: Iterator[pa.RecordBatch],
     outcomes: Iterator[Recorded],

@@ -28,15 +28,22 @@ def features(schema: pa.Schema, images: Collection[str] = ()) -> list[Feature]:
 
 
 def _named(field: pa.Field[Any], is_image: bool) -> Feature:  # noqa: FBT001 # private and obvious
-    if is_image and _holds_files(field.type):
-        return {"dtype": "image"}
     try:
-        return _feature(field.type)
+        return (_image(field.type) if is_image else None) or _feature(field.type)
     except NotImplementedError:
         raise OutputError(
             f"column `{field.name}` is of type {field.type}, which Hugging Face datasets do not "
             "hold; --format parquet or jsonl holds it"
         ) from None
+
+
+def _image(type_: pa.DataType) -> Feature | None:
+    """Return the feature of images, or of lists of them; None where they are but named."""
+    if _holds_files(type_):
+        return {"dtype": "image"}
+    if isinstance(type_, pa.ListType) and _holds_files(type_.value_type):
+        return {"list": "image"}
+    return None
 
 
 def _holds_files(type_: pa.DataType) -> bool:

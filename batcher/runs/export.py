@@ -102,14 +102,14 @@ def _origin(checkpoint: CheckpointReader, dataset: Dataset, directory: RunDirect
         version=batcher.__version__,
         settings=settings,
         simulated=simulated,
-        provider="none: batcher's simulator" if simulated else _provider(directory),
+        provider="none: batcher's simulator" if simulated else provider_of(directory),
         priced_by=checkpoint.counts().priced_by,
         inputs=dataset.names,
         images=frozenset(settings.get("prompt.image_columns", ())),
     )
 
 
-def _provider(directory: RunDirectory) -> str | None:
+def provider_of(directory: RunDirectory) -> str | None:
     """Return whom the last run called; of a server of the user's own, not where it is."""
     try:
         job: Any = directory.description_facts().get("job")

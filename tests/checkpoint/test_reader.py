@@ -257,3 +257,13 @@ def test_a_result_that_was_changed_tells_no_length(path: Path, success: MakeSucc
         connection.execute("UPDATE outcomes SET completion_tokens = 1")
     with CheckpointReader.read(path) as checkpoint, pytest.raises(StorageError, match="row 0"):
         list(checkpoint.some_results(5))
+
+
+def test_what_was_asked_is_answered_by_results_only(
+    path: Path, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        answered = replace(success(0), content="a")
+        refused = replace(failure(1), content="b")
+        checkpoint.write([answered, refused, success(2)])
+        assert checkpoint.answered(["a", "b", "c"]) == {"a"}

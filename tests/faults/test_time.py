@@ -360,4 +360,5 @@ def test_44_moments_of_any_year_come_through_checkpoint_and_outputs(
         done = export(*dataset.batches(), checkpoint.outcomes(), tmp_path, metadata={})
     expected = [datetime.fromtimestamp(moment, UTC)]
     assert pq.read_table(done.results_path).column("finished_at").to_pylist() == expected
+    assert done.errors_path is not None
     assert pq.read_table(done.errors_path).column("failed_at").to_pylist() == expected
