@@ -20,6 +20,7 @@ from batcher.job import (
     PriceSpec,
     PromptSpec,
     ProviderSpec,
+    ReuseSpec,
     load_job,
 )
 from batcher.job.spec import TABLES
@@ -172,11 +173,13 @@ def test_paths_of_flags_are_relative_to_the_working_directory(
             "input": ["b.jsonl"],
             "provider": {"api_key_file": "k"},
             "output": {"directory": "d"},
+            "reuse": {"cache": "c"},
             "prompt": {"template": "@t.j2"},
         },
     )
     assert job.input == ("b.jsonl",)
     assert (job.provider.api_key_file, job.output.directory) == ("k", "d")
+    assert job.reuse.cache == "c"
     assert job.prompt.template == "from the working directory"
 
 
@@ -511,3 +514,17 @@ def test_settings_are_what_shapes_requests_and_nothing_else(job_file: Path) -> N
         "prompt.messages_column": "dialog",
         "prompt.id_column": "name",
     }
+
+
+def test_a_cache_of_a_job_lies_beside_it(job_file: Path) -> None:
+    job_file.write_text('[reuse]\ncache = "answers.cache"')
+    job = load_job(job_file, {"reuse": {"dedup": True}})
+    assert job.reuse == ReuseSpec(dedup=True, cache=str(job_file.parent / "answers.cache"))
+
+
+def test_a_cache_for_answers_that_nobody_shares_is_refused(job_file: Path) -> None:
+    """It would answer the second of two rows that ask the same by the answer to the first."""
+    job_file.write_text('[reuse]\ncache = "answers.cache"')
+    with pytest.raises(ConfigurationError, match="Leave one of the two out; for several answers"):
+        load_job(job_file, {"reuse": {"dedup": False}})
+    assert load_job(job_file, {"reuse": {"dedup": False, "cache": None}}).reuse.dedup is False
