@@ -323,25 +323,6 @@ _OPTIONS = (
         type=NumberOr("N|P%"),
         help="Error rows that still count as done (exit 0) [0].",
     ),
-    _output(
-        "--schema",
-        metavar="FILE.json",
-        help="JSON Schema of the value in each answer.",
-        shell_complete=suggestions.files,
-    ),
-    _output(
-        "--field",
-        "fields",
-        multiple=True,
-        type=Field(),
-        help="One field of that value, such as label=pos,neg or score=number; repeatable.",
-    ),
-    _output(
-        "--repair-attempts",
-        type=int,
-        metavar="N",
-        help="Times an answer without a valid value is asked for again [2].",
-    ),
     _limit(
         "-c",
         "--concurrency",
