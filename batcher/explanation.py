@@ -20,9 +20,9 @@ _UNKNOWN = re.compile(
 _NAMED = re.compile(r".* - at `\$\.(?P<table>\w+)\[\.\.\.\].*`", re.DOTALL)
 # msgspec's words, and those of a TOML file.
 _WORDS = {
+    " | null`": "`",
     "`object`": "`table`",
     "`array`": "`list`",
-    " | null`": "`",
     "Object missing required field": "missing key",
 }
 _SHARE = 'not a share such as "1%", at most "100%"'

@@ -127,8 +127,8 @@ def _check_structure(job: JobSpec, where: str) -> None:
         raise ConfigurationError(f"{where}: [output] schema holds a value that is no JSON")
     if "tools" in job.parameters or job.prompt.tools_column is not None:
         raise ConfigurationError(
-            f"{where}: the parameter `tools` lets the model call a function where [output] wants "
-            "a value; leave one of the two out"
+            f"{where}: tools let the model call a function where [output] wants a value; leave "
+            "one of the two out"
         )
 
 

@@ -17,12 +17,12 @@ def formatted(body: Mapping[str, Any], answer_format: AnswerFormat) -> dict[str,
     The schema stands in the body in any case, so that another schema makes another key.
 
     Raises:
-        RowError: a batch line lets the model call a tool in the place of an answer.
+        RowError: the row lets the model call a tool in the place of an answer.
     """
     if "tools" in body:
         raise RowError(
             ErrorClass.INVALID_ROW,
-            "`body.tools` lets the model call a function where [output] wants a value",
+            "the tools of the row let the model call a function where [output] wants a value",
         )
     if "response_format" in body:
         return {**body, "messages": _told(body["messages"], answer_format.instructions)}

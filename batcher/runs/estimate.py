@@ -15,10 +15,9 @@ from typing import BinaryIO
 from batcher.checkpoint import Placement
 from batcher.inputs import Dataset
 from batcher.job import JobSpec
-from batcher.providers import Pricing
+from batcher.providers import Pricing, Provider, provider_named
 from batcher.providers.workload import Answers, Workload
 from batcher.records import Failure, Prompt, Request
-from batcher.render import Renderer
 from batcher.runs.calling import Callee
 from batcher.runs.ceilings import check_ceilings
 from batcher.runs.earlier import Earlier, earlier_run
@@ -26,6 +25,7 @@ from batcher.runs.prepare import Preparation
 from batcher.runs.quote import Assumed, Quote
 from batcher.runs.rows import open_dataset
 from batcher.runs.tokenizing import Sample, Sleep, Tokenized, tokenize, uncounted
+from batcher.structured import Structure
 
 # Requests that are looked for in the checkpoint at a time.
 _BATCH = 512
@@ -102,8 +102,17 @@ class Estimator:
                 simulated=simulated,
             )
 
+    @property
+    def _provider(self) -> Provider:
+        """Whose requests are estimated: they depend on whom the run would call."""
+        if isinstance(self.callee, Callee):
+            return self.callee.provider
+        spec = self.job.provider
+        return provider_named(spec.name, spec.base_url)
+
     def _read(self, dataset: Dataset, earlier: Earlier | None, tally: _Tally) -> None:
-        prepare = Preparation(Renderer(self.job), time.time)
+        structure = Structure.of(self.job.output)
+        prepare = Preparation.of(self.job, structure, self._provider, time.time)
         start = earlier.start if earlier else None
         tally.rows = tally.done = start.row if start else 0
         with Placement.alone() as placement:

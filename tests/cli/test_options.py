@@ -95,3 +95,60 @@ def test_an_input_that_is_not_there_is_told_with_the_nearest(batcher: Batcher) -
     done = batcher("check", "promts.jsonl")
     assert done.exit_code == 2
     assert "no such file: promts.jsonl; did you mean `prompts.jsonl`?" in done.stderr
+
+
+def test_fields_on_the_command_line_are_choices_or_types(batcher: Batcher) -> None:
+    fields = ("--field", "label=pos, neg", "--field", "tags=string[]", "--field", "score=number?")
+    done = batcher("preview", "prompts.jsonl", "-n", "1", "-m", "glm-4-flash", *fields)
+    (system, _) = _request(done)["messages"]
+    schema = json.loads(system["content"].rpartition("\n")[2])
+    assert schema["properties"] == {
+        "label": {"type": "string", "enum": ["pos", "neg"]},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "score": {"type": ["number", "null"]},
+    }
+
+
+@pytest.mark.parametrize("field", ["label", "=number", "label="])
+def test_a_field_without_a_name_or_a_type_is_a_usage_error(batcher: Batcher, field: str) -> None:
+    done = batcher("preview", "prompts.jsonl", "-m", "glm-4-flash", "--field", field)
+    assert done.exit_code == 2
+    assert "NAME=TYPE" in done.stderr
+
+
+def test_an_unknown_type_of_a_field_is_told_which_there_are(batcher: Batcher) -> None:
+    done = batcher("check", "prompts.jsonl", "--field", "label=text")
+    assert done.exit_code == 78
+    assert "[output.fields] label = 'text': write one of string, integer" in done.stderr
+
+
+def test_a_schema_is_read_from_the_working_directory(batcher: Batcher, folder: Path) -> None:
+    schema = {"type": "object", "properties": {"label": {"type": "string"}}}
+    (folder / "label.json").write_text(json.dumps(schema))
+    done = batcher("preview", "prompts.jsonl", "-n", "1", "-m", "m", "--schema", "label.json")
+    assert json.dumps(schema, separators=(",", ":")) in _request(done)["messages"][0]["content"]
+
+
+def test_a_run_takes_all_three_options_and_ends_with_the_columns(
+    batcher: Batcher, folder: Path
+) -> None:
+    options = ("--field", "label=pos,neg", "--repair-attempts", "0", "--sim-latency", "0")
+    assert batcher("run", "prompts.jsonl", "--simulate", *options).exit_code == 0
+    job = json.loads((folder / "prompts.batch" / "run.json").read_text())["job"]
+    assert job["output"]["fields"] == {"label": ["pos", "neg"]}
+    assert job["output"]["repair_attempts"] == 0
+    row = json.loads(batcher("head", "prompts.batch", "-n", "1").stdout)
+    assert row["out.label"] in ("pos", "neg")
+
+
+def test_openai_of_another_maker_is_told_the_schema_and_openai_is_not(
+    batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address may come from the environment, as in a run."""
+    command = ("preview", "prompts.jsonl", "-n", "1", "-m", "m", "--provider", "openai")
+    field = ("--field", "label=pos,neg")
+    own = _request(batcher(*command, *field))
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:8000/v1")
+    other = _request(batcher(*command, *field))
+    assert own["response_format"] == other["response_format"]
+    assert [len(one["messages"]) for one in (own, other)] == [1, 2]

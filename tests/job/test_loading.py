@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -221,7 +223,8 @@ def test_an_unknown_key_is_told_its_nearest_in_every_table(
 
 def test_an_unknown_key_like_no_other_is_told_all_there_are() -> None:
     assert _refused(None, {"output": {"zzz": 1}}) == (
-        "the command line: unknown key `zzz` in [output]; known: directory, sync, allow_errors"
+        "the command line: unknown key `zzz` in [output]; known: directory, sync, "
+        "allow_errors, schema, fields, repair_attempts"
     )
 
 
@@ -401,11 +404,88 @@ def test_every_table_of_a_job_is_known_to_its_error_messages() -> None:
 
 def test_every_key_stands_in_the_documentation() -> None:
     text = (Path(__file__).parents[2] / "docs" / "job-file.md").read_text("utf-8")
-    example = msgspec.toml.decode(text.split("```toml")[1].split("```")[0])
+    whole, short = map(msgspec.toml.decode, re.findall(r"```toml\n(.*?)```", text, re.DOTALL))
+    # What does not go with a schema stands apart, or as a comment.
+    example = {**whole, "output": whole["output"] | short["output"]}
+    assert "# tools_column = " in text
+    example["prompt"]["tools_column"] = "tools"
     for name, table in TABLES.items():
         assert set(example[name]) == set(table.__struct_fields__)
     assert set(example) == set(JobSpec.__struct_fields__)
     assert set(get_args(get_type_hints(ProviderSpec)["name"])) <= set(re.findall(r"\w+", text))
+
+
+# What answers hold
+
+SCHEMA = {"type": "object", "properties": {"b": {"type": "string"}, "a": {"type": "integer"}}}
+
+
+def test_the_schema_that_a_file_names_becomes_part_of_the_job(job_file: Path) -> None:
+    (job_file.parent / "label.json").write_text(json.dumps(SCHEMA), "utf-8-sig")
+    job_file.write_text('[output]\nschema = "label.json"\nrepair_attempts = 0\n')
+    job = load_job(job_file, {})
+    assert (job.output.schema, job.output.repair_attempts) == (SCHEMA, 0)
+    assert list(job.output.schema["properties"]) == ["b", "a"]
+    assert job.request_settings()["output.schema"] == SCHEMA
+    assert msgspec.to_builtins(job)["output"]["schema"] == SCHEMA
+
+
+def test_the_schema_of_a_flag_is_read_from_the_working_directory_or_is_the_value_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "label.json").write_text(json.dumps(SCHEMA))
+    monkeypatch.chdir(tmp_path)
+    for given in ("label.json", SCHEMA):
+        assert load_job(None, {"output": {"schema": given}}).output.schema == SCHEMA
+
+
+def test_fields_are_kept_as_they_are_written_and_shape_requests(job_file: Path) -> None:
+    job_file.write_text('[output.fields]\nlabel = ["pos", "neg"]\nwho = {name = "string?"}\n')
+    job = load_job(job_file, {})
+    assert job.output.fields == {"label": ["pos", "neg"], "who": {"name": "string?"}}
+    assert job.request_settings()["output.fields"] == job.output.fields
+
+
+@pytest.mark.parametrize("given", [{"schema": SCHEMA}, {"fields": {"label": "string"}}])
+@pytest.mark.parametrize("written", ["schema = {type = 'object'}", "fields = {x = 'integer'}"])
+def test_a_schema_or_fields_of_a_flag_take_the_place_of_either_in_the_file(
+    job_file: Path, given: dict[str, Any], written: str
+) -> None:
+    job_file.write_text(f"[output]\nsync = 'row'\n{written}\n")
+    output = load_job(job_file, {"output": given}).output
+    assert output == OutputSpec(sync="row", **given)
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ({"schema": SCHEMA, "fields": {"a": "string"}}, "[output] schema and fields both say"),
+        ({"schema": "gone.json"}, "cannot read the schema gone.json: No such file"),
+        ({"schema": 5}, "[output] schema = 5: Expected `table"),
+        ({"fields": "label"}, "[output] fields = 'label': Expected `table"),
+        ({"schema": {"default": date(2026, 1, 1)}}, "[output] schema holds a value that is no"),
+        ({"repair_attempts": 11}, "[output] repair_attempts = 11: Expected `int` <= 10"),
+        ({"repair_attempts": -1}, "[output] repair_attempts = -1: Expected `int` >= 0"),
+        ({"repair_attempt": 1}, "did you mean `repair_attempts`?"),
+    ],
+)
+def test_what_is_wrong_with_what_answers_hold_is_told(output: dict[str, Any], said: str) -> None:
+    assert said in _refused(None, {"output": output})
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "5", '{"a": "\udc00"}', "[" * 100_000])
+def test_a_schema_file_that_holds_no_object_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "label.json"
+    path.write_bytes(content.encode(errors="surrogatepass"))
+    assert f"the schema {path} is no JSON object" in _refused(
+        None, {"output": {"schema": str(path)}}
+    )
+
+
+@pytest.mark.parametrize("output", [{"schema": SCHEMA}, {"fields": {"a": "string"}}])
+def test_tools_and_a_value_in_each_answer_contradict_each_other(output: dict[str, Any]) -> None:
+    for tools in ({"parameters": {"tools": []}}, {"prompt": {"tools_column": "tools"}}):
+        assert "tools let the model call a function" in _refused(None, {"output": output, **tools})
 
 
 # Settings and allowances

@@ -12,11 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from batcher.job import JobSpec, load_job
+from batcher.providers import provider_named
 from batcher.records import Prompt, Source
 from batcher.render import Renderer
+from batcher.runs.prepare import Preparation
+from batcher.simulator import SimulatorConfig
+from batcher.structured import Structure
+from tests.simulated import Place
 
 JOBS = Path(__file__).parents[2] / "jobs"
 FILES = sorted(JOBS.glob("*.toml"))
@@ -32,6 +38,11 @@ def _first_rows(job: JobSpec) -> list[Prompt]:
     ]
 
 
+def _renderer(job: JobSpec) -> Renderer:
+    provider = provider_named(job.provider.name)
+    return Preparation.of(job, Structure.of(job.output), provider, lambda: 0.0).render
+
+
 def test_there_are_three_job_files() -> None:
     assert [path.stem for path in FILES] == ["extract_json", "sentiment_zh", "translate"]
 
@@ -39,7 +50,7 @@ def test_there_are_three_job_files() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_each_job_loads_and_renders_its_input(path: Path) -> None:
     job = load_job(path, {})
-    render = Renderer(job)
+    render = _renderer(job)
     for prompt in _first_rows(job):
         body = render(prompt).body
         messages: Any = body["messages"]
@@ -47,6 +58,7 @@ def test_each_job_loads_and_renders_its_input(path: Path) -> None:
         assert prompt.columns["review"] in messages[1]["content"]
         assert body["model"] == job.provider.model
         assert body["thinking"] == {"type": "disabled"}
+        assert body["response_format"] == {"type": "json_object"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -62,19 +74,48 @@ def test_each_job_begins_with_its_purpose_and_its_command_and_writes_beside_itse
 
 def test_translations_are_asked_for_in_the_other_language() -> None:
     job = load_job(JOBS / "translate.toml", {})
-    render = Renderer(job)
+    render = _renderer(job)
     for prompt in _first_rows(job):
         messages: Any = render(prompt).body["messages"]
         asked = {"zh": "into natural English", "en": "自然的中文"}[str(prompt.columns["lang"])]
         assert asked in messages[0]["content"]
 
 
-def test_extraction_asks_for_json_and_names_its_keys() -> None:
-    job = load_job(JOBS / "extract_json.toml", {})
-    assert job.parameters["response_format"] == {"type": "json_object"}
-    messages: Any = Renderer(job)(_first_rows(job)[0]).body["messages"]
-    for key in ("sentiment", "aspects", "issue", "recommend"):
-        assert f'"{key}"' in messages[1]["content"]
+@pytest.mark.parametrize(
+    ("name", "types"),
+    [
+        ("sentiment_zh", {"label": "string", "confidence": "double"}),
+        (
+            "extract_json",
+            {
+                "sentiment": "string",
+                "aspects": "list<element: struct<name: string, opinion: string>>",
+                "issue": "string",
+                "recommend": "bool",
+            },
+        ),
+        ("translate", {"translation": "string", "notes": "list<element: string>"}),
+    ],
+)
+def test_each_job_ends_with_typed_columns_though_some_answers_had_to_be_asked_for_again(
+    tmp_path: Path, name: str, types: dict[str, str]
+) -> None:
+    place = Place(tmp_path)
+    reviews = JOBS.parent / "sample_data" / "reviews.jsonl"
+    rows = reviews.read_text("utf-8").splitlines()[:30]
+    place.write(rows)
+    flags = {"input": [str(place.input)], "output": {"directory": str(place.directory.path)}}
+    job = load_job(JOBS / f"{name}.toml", flags)
+    spoilt = SimulatorConfig(latency_s=0, seed=1, faults={"broken_json": 0.2, "untidy_json": 0.3})
+    counts = place.run(job, spoilt).summary.counts
+    table = pq.read_table(place.directory.results)
+    out = [field for field in table.schema if field.name.startswith("out.")]
+    assert {field.name.removeprefix("out."): str(field.type) for field in out} == types
+    assert table.schema.names.index(out[0].name) == table.schema.names.index("response") + 1
+    assert table.column(out[0].name).null_count == 0
+    assert counts.repairs > 0
+    assert (counts.rows, counts.error_rows) == (len(rows), len(rows) - table.num_rows)
+    assert table.num_rows >= len(rows) - 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from batcher.outputs import Exported, export, output_problems
 from batcher.recorded import Recorded
+from batcher.structured import ListOf, Plain, StructOf
 
 MakeSchema = Callable[..., pa.Schema]
 MakeBatches = Callable[..., Iterator[pa.RecordBatch]]
@@ -81,6 +82,21 @@ def test_rows_that_one_side_lacks_are_counted(
     done = publish(tmp_path, [answered(row) for row in published])
     outcomes = iter([answered(row) for row in recorded])
     assert list(output_problems(done.results_path, outcomes)) == [f"results.parquet {said}"]
+
+
+def test_a_field_of_a_value_that_is_not_as_recorded_is_named(
+    tmp_path: Path, make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+) -> None:
+    value = StructOf((("label", Plain.TEXT), ("parts", ListOf(StructOf((("n", Plain.NUMBER),))))))
+    outcomes = [answered(0, output='{"label":"pos","parts":[{"n":1}]}'), answered(1)]
+    batches = make_batches([{"prompt": "a"}, {"prompt": "b"}])
+    done = export(make_schema(), batches, iter(outcomes), tmp_path, metadata={}, value=value)
+    assert list(output_problems(done.results_path, iter(outcomes), value)) == []
+    others = [answered(0, output='{"label":"neg","parts":[{"n":2}]}'), answered(1)]
+    assert list(output_problems(done.results_path, iter(others), value)) == [
+        f"results.parquet differs from what is recorded in `out.{name}`, near row 0"
+        for name in ("label", "parts")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,14 @@ def test_no_address_means_the_providers_own(base_url: str | None) -> None:
     assert provider_named("zai", base_url) == provider_named("zai")
 
 
+def test_a_server_of_another_maker_is_not_trusted_to_show_a_schema_to_its_model() -> None:
+    own = provider_named("openai")
+    assert (own.takes_schema, own.shows_schema) == (True, True)
+    assert provider_named("openai", own.base_url) == own
+    other = provider_named("openai", "http://localhost:8000/v1")
+    assert (other.takes_schema, other.shows_schema) == (True, False)
+
+
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigurationError, match="'gml'; known: glm, zai, openai, deepseek"):
         provider_named("gml")

@@ -9,9 +9,11 @@ import pytest
 
 from batcher import __version__
 from batcher.errors import ErrorClass, ProviderError
+from batcher.job import OutputSpec
 from batcher.providers import provider_named
 from batcher.providers.sse import Event
 from batcher.records import Request, Source
+from batcher.structured import AnswerFormat, Structure
 
 NOW = datetime(2026, 8, 25, tzinfo=UTC)
 BODY = {"model": "glm-4.7", "messages": [{"role": "user", "content": "你好"}], "temperature": 0.2}
@@ -39,6 +41,33 @@ def test_a_body_is_the_request_with_what_the_dialect_adds(
     streamed = json.loads(provider.encode(REQUEST, request_id="r-1", stream=True))
     assert whole == {**BODY, **always}
     assert streamed == {**BODY, **always, **streaming}
+
+
+@pytest.mark.parametrize("name", ["glm", "zai", "deepseek"])
+def test_where_a_schema_is_ignored_json_is_asked_for_and_the_schema_told(name: str) -> None:
+    structure = Structure.of(OutputSpec(fields={"label": ["pos", "neg"]}))
+    assert structure is not None
+    assert provider_named(name).answer_format(structure) == AnswerFormat(
+        {"type": "json_object"}, structure.instructions, shown=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "strict"),
+    [
+        (OutputSpec(fields={"label": ["pos", "neg"]}), True),
+        (OutputSpec(schema={"type": "object", "properties": {"label": {}}}), False),
+    ],
+)
+def test_openai_gets_the_schema_strict_where_it_takes_it_so(
+    spec: OutputSpec, *, strict: bool
+) -> None:
+    structure = Structure.of(spec)
+    assert structure is not None
+    made = provider_named("openai").answer_format(structure)
+    named = {"name": "answer", "schema": structure.schema, "strict": strict}
+    assert made.response_format == {"type": "json_schema", "json_schema": named}
+    assert made.shown
 
 
 def test_encoding_leaves_the_request_as_it_was() -> None:

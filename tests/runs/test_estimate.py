@@ -146,3 +146,29 @@ def test_a_tokenizer_unlike_the_documents_is_believed(place: Place) -> None:
     assert abs(quote.prompt_tokens - billed) <= quote.prompt_error
     assert quote.prompt_tokens == pytest.approx(billed, rel=0.05)
     assert quote.tokenized.ratios["glm-4.7"].rows == 100
+
+
+def _labelled(place: Place) -> JobSpec:
+    fields = {"label": ["pos", "neg"], "score": "number"}
+    return _priced(place, output={"directory": str(place.directory.path), "fields": fields})
+
+
+def test_the_schema_that_stands_in_each_prompt_is_a_part_of_the_estimate(place: Place) -> None:
+    _write(place)
+    quote = _quote(_labelled(place), sample=20)
+    place.run(_labelled(place))
+    assert round(quote.prompt_tokens) == status_of(place.directory).counts.prompt_tokens
+
+
+def test_it_is_also_where_there_is_no_key_to_ask_with(place: Place) -> None:
+    def tokens(job: JobSpec) -> float:
+        estimator = Estimator(job, "no key", io.BytesIO(), Assumptions(sample=0))
+        return estimator.estimate().prompt_tokens
+
+    assert tokens(_labelled(place)) > tokens(_priced(place)) + 10 * 50
+
+
+def test_rows_of_a_changed_input_are_known_as_done_by_their_schema_too(place: Place) -> None:
+    place.run(_labelled(place))
+    place.write({"id": f"id-{n}", "prompt": f"Say {n}."} for n in range(12))
+    assert _quote(_labelled(place)).done == 10

@@ -13,8 +13,10 @@ import yaml
 
 import batcher
 from batcher.errors import InputError, OutputError
-from batcher.runs import export_run
+from batcher.outputs import Format, read_head
+from batcher.runs import export_run, verify
 from batcher.runs.export import provider_of
+from batcher.structured.fields import schema_of
 from tests.simulated import Place
 
 
@@ -161,3 +163,42 @@ def test_results_of_a_batch_file_are_joined_back_on_custom_id(place: Place, tmp_
         (choice,) = response["body"]["choices"]
         assert choice["message"]["content"] == answers[custom_id]
     assert {response["body"]["error"]["type"] for response in errors.values()} == {"invalid_row"}
+
+
+FIELDS = {"score": "number", "label": ["pos", "neg"], "tags": "string[]", "also": {"n": "integer?"}}
+
+
+@pytest.mark.parametrize("as_schema", [False, True])
+def test_an_export_needs_no_job_to_make_typed_columns_in_the_order_of_the_fields(
+    place: Place, tmp_path: Path, *, as_schema: bool
+) -> None:
+    output = {"schema": schema_of(FIELDS)} if as_schema else {"fields": FIELDS}
+    place.run(place.job(output={"directory": str(place.directory.path), **output}))
+    exported = export_run(place.directory, tmp_path / "again", "parquet")
+    table = pq.read_table(exported.results_path)
+    assert table.equals(pq.read_table(place.directory.results))
+    at = table.schema.names.index("response") + 1
+    assert [(field.name, str(field.type)) for field in list(table.schema)[at : at + 4]] == [
+        ("out.score", "double"),
+        ("out.label", "string"),
+        ("out.tags", "list<element: string>"),
+        ("out.also", "struct<n: int64>"),
+    ]
+    assert set(table.column("out.label").to_pylist()) <= {"pos", "neg"}
+    assert verify(place.directory).sound
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "csv"])
+def test_every_format_has_the_columns_of_the_value(
+    place: Place, tmp_path: Path, file_format: Format
+) -> None:
+    place.run(place.job(output={"directory": str(place.directory.path), "fields": FIELDS}))
+    exported = export_run(place.directory, tmp_path / "again", file_format)
+    rows = read_head(exported.results_path, 99)
+    assert len(rows) == exported.results == 10
+    for row in rows:
+        value = json.loads(row["response"])
+        named = {name: row[f"out.{name}"] for name in FIELDS}
+        if file_format == "csv":
+            named = {k: v if k == "label" else json.loads(v) for k, v in named.items()}
+        assert named == value

@@ -38,3 +38,14 @@ def test_preview_without_a_model_has_a_stand_in_for_it_and_no_key(place: Place) 
     assert open_["key"] is None
     assert named["request"] == body
     assert named["key"] is not None
+
+
+def test_preview_shows_how_the_provider_is_asked_for_a_value(place: Place) -> None:
+    place.write([{"id": "a", "prompt": "abcd"}])
+    job = place.job(output={"fields": {"label": ["pos", "neg"]}})
+    providers = (provider_named("glm"), provider_named("openai"))
+    told, shown = (next(preview(job, one, io.BytesIO(), 1))["request"] for one in providers)
+    assert "JSON Schema:" in str(told)
+    assert "json_object" in str(told)
+    assert "JSON Schema:" not in str(shown)
+    assert "json_schema" in str(shown)
