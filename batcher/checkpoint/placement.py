@@ -79,6 +79,14 @@ class Placement:
         ).fetchone()
         return str(source)
 
+    def asks_again(self, content: str) -> bool:
+        """Note what a row asks, by its hash; return whether a row before asks the same."""
+        self._connection.execute(
+            "CREATE TEMP TABLE IF NOT EXISTS asked (content TEXT PRIMARY KEY) WITHOUT ROWID"
+        )
+        added = self._connection.execute("INSERT OR IGNORE INTO temp.asked VALUES (?)", (content,))
+        return added.rowcount == 0
+
     def compare(self) -> Comparison:
         """Count what the placed rows find in the checkpoint."""
         execute = self._connection.execute

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from batcher.cli import suggestions
 from batcher.cli.options import run_directory
 
 _EPILOG = """\b
@@ -30,7 +31,12 @@ Formats:
     default="parquet",
     help="What to write, see below [parquet].",
 )
-@click.option("--to", metavar="PATH", help="Directory to write to [DIR].")
+@click.option(
+    "--to",
+    metavar="PATH",
+    help="Directory to write to [DIR].",
+    shell_complete=suggestions.directories,
+)
 @click.option(
     "--partition-rows",
     type=click.IntRange(min=1),

@@ -14,6 +14,7 @@ from batcher.job.spec import (
     PriceSpec,
     PromptSpec,
     ProviderSpec,
+    ReuseSpec,
     SamplingSpec,
 )
 from batcher.job.tools import fault_of_tools
@@ -31,6 +32,7 @@ __all__ = [
     "PriceSpec",
     "PromptSpec",
     "ProviderSpec",
+    "ReuseSpec",
     "SamplingSpec",
     "fault_of_tools",
     "job_with",

@@ -78,7 +78,7 @@ def _is_deterministic(body: Mapping[str, object]) -> bool:
     return body.get("do_sample") is False or (temperature == 0 and temperature is not False)
 
 
-def _key_of(canonical: bytes) -> str:
+def _key_of(canonical: bytes | memoryview) -> str:
     return hashlib.blake2b(canonical, digest_size=16).hexdigest()
 
 
@@ -133,8 +133,11 @@ class Renderer:
             ) from None
         key = _key_of(canonical)
         request = Request(prompt.row, prompt.id, key, body, prompt.source, len(canonical))
-        # Most jobs ask each row something else, and only look-ups need it.
-        return request._replace(content=request_content(body)) if self._shares(body) else request
+        if not self._shares(body):
+            return request
+        # The body in [id,body], which may hold an image.
+        start = len(_canonical.encode(prompt.id)) + 2
+        return request._replace(content=_key_of(memoryview(canonical)[start:-1]))
 
     def _shares(self, body: Mapping[str, object]) -> bool:
         """Whether one answer serves all rows that ask this."""

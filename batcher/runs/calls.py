@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from typing import TextIO
 
-from batcher.checkpoint import AllBut, Checkpoint, Choice, Done, Reserve, choose
+from batcher.checkpoint import AllBut, Checkpoint, Done, ErrorChoice, Reserve, choose
 from batcher.engine.ahead import Ahead
 from batcher.errors import InputError, OutputError, StorageError
 from batcher.inputs import Dataset
@@ -53,7 +53,7 @@ class Calls:
     _: KW_ONLY
     most: int
     retry_errors: bool
-    only: Choice | None
+    only: ErrorChoice | None
     selection: Selection
     rows: int | None
 

@@ -51,7 +51,9 @@ class Preparation:
         Raises:
             ConfigurationError: a template is wrong.
         """
-        answer_format = None if structure is None else provider.answer_format(structure)
+        answer_format = None
+        if structure is not None:
+            answer_format = provider.answer_format(structure, job.provider.model)
         images = Images(provider.images, ImageFolder.of(job))
         render = Renderer(job, stand_in=stand_in, answer_format=answer_format, images=images)
         return cls(render, clock, job.sampling.samples)

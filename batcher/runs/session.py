@@ -14,7 +14,7 @@ from typing import BinaryIO
 import msgspec
 
 import batcher
-from batcher.checkpoint import Checkpoint, Choice, RunLock
+from batcher.checkpoint import Checkpoint, ErrorChoice, RunLock
 from batcher.errors import (
     Halt,
     Interruption,
@@ -81,7 +81,7 @@ class Session:
     retry_errors: bool = False
     portion: Portion = WHOLE_INPUT
     timing: Timing = REAL_TIME
-    only: Choice | None = None
+    only: ErrorChoice | None = None
 
     def run(self) -> RunResult:
         """Call every chosen row that is not done, record it, and publish results and errors.

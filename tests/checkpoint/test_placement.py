@@ -253,3 +253,8 @@ def test_every_row_has_the_answer_of_its_key_and_no_paid_answer_is_ever_lost(
                 ]
             )
             paid.update(keys[row] for row in new)
+
+
+def test_a_row_that_asks_what_one_before_asked_is_told() -> None:
+    with Placement.alone() as placement:
+        assert [placement.asks_again(content) for content in "abab"] == [False, False, True, True]
