@@ -25,6 +25,7 @@ from batcher.runs.description import Description
 from batcher.runs.directory import RunDirectory
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
+from batcher.runs.stopping import Stopping
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Calls:
     prepare: Preparation
     tally: Tally
     description: Description
+    stopping: Stopping
     _: KW_ONLY
     most: int
     retry_errors: bool
@@ -103,6 +105,7 @@ class Calls:
                 watchers.pulse,
                 watchers.notice,
                 Progress(self.job.ceilings),
+                self.stopping,
                 sync_each=self.job.output.sync == "row",
                 time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
             )

@@ -13,14 +13,20 @@ from batcher.outputs import Exported, Format
 from batcher.outputs import export as publish
 from batcher.runs.directory import RunDirectory
 from batcher.runs.rows import recalled, refuse_to_overwrite
+from batcher.runs.stopping import Check, checked, go_on
 
 
 def export(
-    checkpoint: CheckpointReader, dataset: Dataset, to: Path, file_format: Format = "parquet"
+    checkpoint: CheckpointReader,
+    dataset: Dataset,
+    to: Path,
+    file_format: Format = "parquet",
+    check: Check = go_on,
 ) -> Exported:
     """Write results and errors of every recorded row into the directory `to`.
 
     Raises:
+        Interruption: `check` says that the run is to end; nothing was written.
         InputError: the input is not the one that was run.
         StorageError, OutputError: the files cannot be written.
     """
@@ -36,9 +42,8 @@ def export(
         "batcher.job": json.dumps(checkpoint.fact("settings"), ensure_ascii=False),
         "batcher.simulated": str(bool(checkpoint.fact("simulated"))).lower(),
     }
-    return publish(
-        schema, batches, checkpoint.outcomes(), to, format=file_format, metadata=metadata
-    )
+    outcomes = checked(checkpoint.outcomes(), check)
+    return publish(schema, batches, outcomes, to, format=file_format, metadata=metadata)
 
 
 def export_run(directory: RunDirectory, to: Path | None, file_format: Format) -> Exported:

@@ -6,7 +6,7 @@ import os
 import platform
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -36,7 +36,8 @@ from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
 from batcher.runs.resume import Consent, agree_on_prices, settle
 from batcher.runs.rows import input_facts, kept, open_dataset, refuse_to_overwrite
-from batcher.runs.signals import interruptible
+from batcher.runs.signals import Signals
+from batcher.runs.stopping import Stopping
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
 EXIT_S = 24.0
@@ -54,7 +55,7 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One `batcher run`: a job, whom to call, who watches, and how time passes."""
+    """One `batcher run`: a job, whom to call, who watches, how time passes, and who may stop it."""
 
     job: JobSpec
     callee: Callee
@@ -63,6 +64,7 @@ class Session:
     stdin: BinaryIO
     retry_errors: bool = False
     timing: Timing = REAL_TIME
+    stopping: Stopping = field(default_factory=Signals)
 
     def run(self) -> RunResult:
         """Call every row that is not done, record its outcome, and publish results and errors.
@@ -79,7 +81,7 @@ class Session:
         since = time.monotonic()
         calls = affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1)
         with (
-            interruptible(),
+            self.stopping.interruptible() as check,
             RunLock.held(directory.path),
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
@@ -92,6 +94,7 @@ class Session:
                 dataset,
                 prepare,
                 self.consent,
+                check,
                 simulated=self._simulated,
             )
             dataset = kept(dataset)
@@ -110,10 +113,11 @@ class Session:
                 prepare,
                 tally,
                 description,
+                self.stopping,
                 most=calls,
                 retry_errors=self.retry_errors,
             ).make()
-            exported, interrupted = _exported(live, directory.path)
+            exported, interrupted = _exported(live, directory.path, self.stopping)
             if exported is not None:
                 tally.total = exported.results + exported.errors + exported.pending
             counts = checkpoint.counts()
@@ -165,7 +169,9 @@ class Session:
         }
 
 
-def _exported(live: LiveRun, to: Path) -> tuple[Exported | None, signal.Signals | None]:
+def _exported(
+    live: LiveRun, to: Path, stopping: Stopping
+) -> tuple[Exported | None, signal.Signals | None]:
     """Publish what there is, as far as a signal, come or coming, leaves time for it."""
     first = live.interrupted
     if live.disk_full:
@@ -174,8 +180,8 @@ def _exported(live: LiveRun, to: Path) -> tuple[Exported | None, signal.Signals 
         return None, first.number
     left = None if first is None else EXIT_S - (time.monotonic() - first.at)
     try:
-        with interruptible(within=left):
-            exported = export(live.checkpoint, live.dataset, to)
+        with stopping.interruptible(within=left) as check:
+            exported = export(live.checkpoint, live.dataset, to, check=check)
     except Interruption as second:
         return None, first.number if first else second.number
     return exported, first.number if first else None
