@@ -14,44 +14,6 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-# Option name -> its place in the job file. An option that was not given is None and sets nothing.
-_PLACES = {
-    "provider": ("provider", "name"),
-    "base_url": ("provider", "base_url"),
-    "model": ("provider", "model"),
-    "auth": ("provider", "auth"),
-    "api_key_file": ("provider", "api_key_file"),
-    "stream": ("provider", "stream"),
-    "allow_empty": ("provider", "allow_empty"),
-    "trust_env": ("provider", "trust_env"),
-    "template": ("prompt", "template"),
-    "system_template": ("prompt", "system_template"),
-    "prompt_column": ("prompt", "prompt_column"),
-    "messages_column": ("prompt", "messages_column"),
-    "id_column": ("prompt", "id_column"),
-    "concurrency": ("limits", "concurrency"),
-    "max_concurrency": ("limits", "max_concurrency"),
-    "rpm": ("limits", "rpm"),
-    "tpm": ("limits", "tpm"),
-    "timeout": ("limits", "timeout"),
-    "connect_timeout": ("limits", "connect_timeout"),
-    "idle_timeout": ("limits", "idle_timeout"),
-    "max_attempts": ("limits", "max_attempts"),
-    "max_wait": ("limits", "max_wait"),
-    "max_outage": ("limits", "max_outage"),
-    "max_response_bytes": ("limits", "max_response_bytes"),
-    "max_cost": ("ceilings", "max_cost"),
-    "max_tokens_total": ("ceilings", "max_tokens_total"),
-    "max_rows": ("ceilings", "max_rows"),
-    "max_errors": ("ceilings", "max_errors"),
-    "max_error_rate": ("ceilings", "max_error_rate"),
-    "max_duration": ("ceilings", "max_duration"),
-    "deadline": ("ceilings", "deadline"),
-    "output": ("output", "directory"),
-    "sync": ("output", "sync"),
-    "allow_errors": ("output", "allow_errors"),
-}
-
 
 class Parameter(click.ParamType[tuple[str, object], str]):
     """NAME=VALUE; the value is read as JSON where it is JSON, else as text."""
@@ -104,12 +66,9 @@ def job_of(options: Mapping[str, Any]) -> JobSpec:
         UsageError: there is no input.
     """
     from batcher.errors import UsageError
-    from batcher.job import load_job
+    from batcher.job import load_job, tables_of
 
-    flags: dict[str, Any] = {}
-    for name, (table, key) in _PLACES.items():
-        if options.get(name) is not None:
-            flags.setdefault(table, {})[key] = options[name]
+    flags = tables_of(options)
     if options["params"]:
         flags["parameters"] = dict(options["params"])
     if options["inputs"]:

@@ -35,9 +35,10 @@ def command(**options: Any) -> None:
     globs, or - for JSONL on standard input. Results and errors go to Parquet files in the run
     directory. The same command again goes on where the last one stopped.
     """
-    from batcher.cli.callee import environment, real_callee, simulated_callee
-    from batcher.observe import EventLog, Heartbeat, ProgressBar
+    from batcher.cli.callee import real_callee
+    from batcher.observe import display
     from batcher.runs import Session
+    from batcher.runs.credentials import environment, simulated_callee
     from batcher.simulator import SIMULATED_MODEL
 
     job = job_of(options)
@@ -46,11 +47,10 @@ def command(**options: Any) -> None:
         callee = simulated_callee(job.provider, simulator_config(options))
     else:
         callee = real_callee(job.provider, environment())
-    terminal = sys.stderr.isatty()
     session = Session(
         job=job,
         callee=callee,
-        watcher=ProgressBar(sys.stderr) if terminal else Heartbeat(EventLog(sys.stderr)),
+        watcher=display(sys.stderr),
         consent=lambda change: _consent(change, given=options["yes"]),
         stdin=sys.stdin.buffer,
         retry_errors=options["retry_errors"],

@@ -1,6 +1,7 @@
 """What a run is to do: a TOML file and flags become one frozen, validated `JobSpec`."""
 
 from batcher.job.loading import load_job
+from batcher.job.places import PLACES, tables_of
 from batcher.job.spec import (
     EVERY_MODEL,
     RESERVED_PARAMETERS,
@@ -15,6 +16,7 @@ from batcher.job.spec import (
 
 __all__ = [
     "EVERY_MODEL",
+    "PLACES",
     "RESERVED_PARAMETERS",
     "CeilingSpec",
     "JobSpec",
@@ -24,4 +26,5 @@ __all__ = [
     "PromptSpec",
     "ProviderSpec",
     "load_job",
+    "tables_of",
 ]

@@ -1,6 +1,7 @@
 """Folds what happens into what is shown: counts, a bar, log lines, a summary."""
 
 from batcher.observe.cost import cost_lines
+from batcher.observe.display import display
 from batcher.observe.log import AttemptLog, EventLog, Heartbeat
 from batcher.observe.progress import ProgressBar
 from batcher.observe.summary import Summary
@@ -17,4 +18,5 @@ __all__ = [
     "Watcher",
     "Watchers",
     "cost_lines",
+    "display",
 ]

@@ -20,7 +20,7 @@ from batcher.errors import (
     Interruption,
     StorageError,
 )
-from batcher.inputs import Dataset
+from batcher.inputs import Dataset, Rows
 from batcher.job import JobSpec
 from batcher.observe import Summary, Tally, Watcher
 from batcher.outputs import Exported
@@ -55,13 +55,17 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One `batcher run`: a job, whom to call, who watches, how time passes, and who may stop it."""
+    """One `batcher run`: a job, whom to call, who watches, how time passes, and who may stop it.
+
+    `rows` in memory take the place of the job's input.
+    """
 
     job: JobSpec
     callee: Callee
     watcher: Watcher
     consent: Consent
     stdin: BinaryIO
+    rows: Rows | None = None
     retry_errors: bool = False
     timing: Timing = REAL_TIME
     stopping: Stopping = field(default_factory=Signals)
@@ -85,7 +89,7 @@ class Session:
             RunLock.held(directory.path),
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
-            dataset = open_dataset(self.job, directory.path, self.stdin)
+            dataset = open_dataset(self.job, directory.path, self.stdin, self.rows, check)
             refuse_to_overwrite(dataset, directory.path, WRITTEN)
             agree_on_prices(checkpoint, pricing)
             settle(
