@@ -56,12 +56,14 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
+PINNING := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-annotate \
+	--no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 lock: ## Pin the newest versions that pyproject.toml allows.
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip --quiet install pip-tools
-	$(VENV)-lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
-		--no-annotate --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-		--extra dev -o requirements/dev.txt pyproject.toml
+	$(VENV)-lock/bin/pip-compile $(PINNING) --extra dev -o requirements/dev.txt pyproject.toml
+	$(VENV)-lock/bin/pip-compile $(PINNING) --extra notebook -c requirements/dev.txt \
+		-o requirements/notebook.txt pyproject.toml
 	rm -r $(VENV)-lock
 
 clean: ## Remove what the other targets made.

@@ -23,14 +23,14 @@ _PATIENCE = 2
 Run = Callable[[Stopping], RunResult]
 
 
-def wait(run: Run) -> RunResult:
-    """Run, and block until it has ended."""
+def wait(run: Run, block: Callable[[list[Future[RunResult]]], object] = futures.wait) -> RunResult:
+    """Run, and `block` until it has ended."""
     asked = Asked()
     future = _started(run, asked)
     interruptions: list[KeyboardInterrupt] = []
     while not future.done() and len(interruptions) <= _PATIENCE:
         try:
-            futures.wait([future])
+            block([future])
         except KeyboardInterrupt as error:
             interruptions.append(error)
             asked.ask()

@@ -88,6 +88,6 @@ def _plain(value: object) -> object:
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, [*PLACES, *_TABLES], 1)
+    near = difflib.get_close_matches(name, [*PLACES, *_TABLES], 1, 0.75)
     hint = f"did you mean {near[0]!r}?" if near else "what goes to the model goes into parameters"
     return f"run() got an unexpected keyword argument {name!r}; {hint}"
