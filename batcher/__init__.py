@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from batcher.api import Options, Result, Secret, arun, run
+    from batcher.api import Input, Options, Result, Secret, arun, run
     from batcher.errors import (
         BatcherError,
         ConfigurationError,
@@ -32,6 +32,7 @@ __all__ = [
     "ConfigurationError",
     "CredentialsError",
     "DiskFullError",
+    "Input",
     "InputError",
     "LockedError",
     "Options",
@@ -47,6 +48,7 @@ __all__ = [
 ]
 
 _HOMES = {name: "batcher.errors" for name in __all__ if name.endswith("Error")} | {
+    "Input": "batcher.api",
     "Options": "batcher.api",
     "Result": "batcher.api",
     "Secret": "batcher.api",

@@ -2,7 +2,7 @@
 
 from batcher.api.options import Options
 from batcher.api.result import Result
-from batcher.api.running import arun, run
+from batcher.api.running import Input, arun, run
 from batcher.api.secret import Secret
 
-__all__ = ["Options", "Result", "Secret", "arun", "run"]
+__all__ = ["Input", "Options", "Result", "Secret", "arun", "run"]

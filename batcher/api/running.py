@@ -17,7 +17,7 @@ from batcher.api.background import wait, wait_async
 from batcher.api.options import Job, Options, PathName, job_of
 from batcher.api.result import Result, result_of
 from batcher.api.secret import HidesSecret, Secret
-from batcher.errors import ConfigurationError, Interruption, UsageError
+from batcher.errors import ConfigurationError, CredentialsError, Interruption, UsageError
 from batcher.inputs import ArrowArray, ArrowStream, Rows
 from batcher.job import JobSpec
 from batcher.observe import Watcher, Watchers, display
@@ -175,12 +175,28 @@ def _start(
         config = simulate if isinstance(simulate, SimulatorConfig) else SimulatorConfig()
         callee = credentials.simulated_callee(spec.provider, config)
     else:
-        plain = None if keys is None else [key.get_secret_value() for key in keys]
-        callee = credentials.real_callee(spec.provider, credentials.environment(), _warn, plain)
+        callee = _real_callee(spec, keys)
     # A daemon may have no stderr.
     shown = show and sys.stderr is not None
     watcher = display(sys.stderr) if shown else Watchers()
     return _Start(spec, callee, watcher, rows, retry_errors, yes, shown)
+
+
+def _real_callee(job: JobSpec, keys: Sequence[Secret] | None) -> Callee:
+    """Return the provider of the job.
+
+    Raises:
+        CredentialsError: a key is missing or wrong; with no traceback, whose frames hold keys.
+    """
+    try:
+        return credentials.real_callee(
+            job.provider,
+            credentials.environment(),
+            _warn,
+            None if keys is None else [key.get_secret_value() for key in keys],
+        )
+    except CredentialsError as error:
+        raise error.with_traceback(None) from None
 
 
 def _wherever_this_is(start: _Start) -> RunResult:
@@ -252,4 +268,4 @@ def _no_input(given: object) -> str:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text.removeprefix("Warning: "), stacklevel=4)
+    warnings.warn(text.removeprefix("Warning: "), stacklevel=6)

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
-from typing import Any
+from typing import cast
 
 import pytest
 
@@ -14,7 +14,7 @@ from batcher.api.background import wait, wait_async
 from batcher.errors import StorageError
 from batcher.runs import RunResult, Stopping
 
-RESULT: Any = object()
+RESULT = cast("RunResult", object())
 """Stands for how a run ended, which nobody here looks at."""
 
 
@@ -57,7 +57,7 @@ class _Deaf(_Run):
 
 
 class _Interrupted:
-    """Blocks until the run has started, is interrupted some times, and then blocks until it ends."""
+    """Blocks until the run has ended, but is interrupted some times once it has started."""
 
     def __init__(self, run: _Run, times: int = 1) -> None:
         self.run = run
