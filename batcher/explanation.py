@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
 import msgspec
+
+from batcher.wording import did_you_mean, nearest
 
 Table = type[msgspec.Struct]
 
@@ -19,9 +20,9 @@ _UNKNOWN = re.compile(
 _NAMED = re.compile(r".* - at `\$\.(?P<table>\w+)\[\.\.\.\].*`", re.DOTALL)
 # msgspec's words, and those of a TOML file.
 _WORDS = {
+    " | null`": "`",
     "`object`": "`table`",
     "`array`": "`list`",
-    " | null`": "`",
     "Object missing required field": "missing key",
 }
 _SHARE = 'not a share such as "1%", at most "100%"'
@@ -90,8 +91,11 @@ def _complaint(content: object, kind: Table) -> str | None:
 def _wrong(what: str, table: str, key: str, given: Mapping[str, Any], kind: Table) -> str:
     """Say what is wrong with a key of a table."""
     if what.startswith("Invalid enum value"):
-        known = _choices(get_type_hints(kind)[key.partition("[")[0]])
-        what = f"not one of {', '.join(known)}"
+        known = list(_choices(get_type_hints(kind)[key.partition("[")[0]]))
+        value = given[key.partition("[")[0]]
+        values = value if isinstance(value, list) else [value]
+        slip = next(str(one) for one in values if one not in known)
+        what = f"not one of {', '.join(known)}{did_you_mean(slip, known)}"
     elif "matching regex" in what:
         what = _PATTERNS[key]
     return f"[{table}] {key} = {given[key.partition('[')[0]]!r}: {what}"
@@ -119,12 +123,12 @@ def _parted(message: str) -> tuple[str, str]:
 def _unknown(key: str, at: str | None, table: Table, tables: Tables) -> str:
     """Say where an unknown key belongs, or which known one it resembles."""
     known = table.__struct_fields__
-    near = difflib.get_close_matches(key, known, 1, 0.5)
+    near = nearest(key, known, 0.5)
     home = [name for name, other in tables.single.items() if key in other.__struct_fields__]
     if home:
         hint = f"it belongs under [{home[0]}]"
     elif near:
-        hint = f"did you mean `{near[0]}`?"
+        hint = f"did you mean `{near}`?"
     else:
         hint = f"known: {', '.join(known)}"
     return f"unknown key `{key}`{f' in [{at}]' if at else ''}; {hint}"

@@ -46,3 +46,18 @@ class Concurrency:
     limit: int
     throttled: int
     fixed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRules:
+    """Which images a provider takes, and how it wants them written.
+
+    `max_bytes` bounds one image, `max_total_bytes` those of a request; `max_side` is in pixels,
+    None where none is known. Bytes go as a data: URI, or as base64 alone.
+    """
+
+    types: tuple[str, ...] = ("image/png", "image/jpeg", "image/webp", "image/gif")
+    max_bytes: int = 50 * 1024 * 1024
+    max_total_bytes: int = 50 * 1024 * 1024
+    max_side: int | None = None
+    as_data_uri: bool = True

@@ -59,7 +59,7 @@ def record(outcome: Outcome) -> Recorded:
         outcome.row,
         outcome.id,
         outcome.key,
-        len(outcome.attempts),
+        outcome.answered_before + len(outcome.attempts),
         outcome.unanswered_before + sum(map(_is_ambiguous, outcome.attempts)),
         last.latency if last else None,
         round(outcome.finished_at * 1_000_000),
@@ -115,6 +115,8 @@ class Counts:
     `ambiguous_attempts` were sent and not answered whole, those of pending rows among them.
     `repairs` are answers that were asked for again, since those before were of no use to the job.
     `killed_calls` is how many more can have been in flight when processes were killed.
+    Of the results, `duplicates` have the answer of another row's call, and `cached` one of the
+    cache.
 
     `cost` is what all answers cost, as far as it is known (of `unpriced` results it is not), and
     `possible_cost` the most that the unanswered calls can have, those of pending rows among them:
@@ -137,11 +139,23 @@ class Counts:
     unpriced: int = 0
     currency: str | None = None
     priced_by: str | None = None
+    duplicates: int = 0
+    cached: int = 0
 
     @property
     def rows(self) -> int:
         """Rows that have an outcome."""
         return self.results + self.error_rows
+
+    @property
+    def called(self) -> int:
+        """Results that a call of their own brought."""
+        return self.results - self.duplicates - self.cached
+
+    @property
+    def hit_rate(self) -> float:
+        """The share of the results that come from the cache."""
+        return self.cached / self.results if self.results else 0.0
 
     @property
     def error_rows(self) -> int:

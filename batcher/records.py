@@ -108,13 +108,17 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call: numbered from 1 within its row, with the problem it ended in, if any."""
+    """One call: numbered from 1 within its row, with the problem it ended in, if any.
+
+    It is a `retry` if the one before failed; else it is the first, or asks for a better answer.
+    """
 
     number: int
     request_id: str
     started_at: float
     latency: float
     problem: Problem | None = None
+    retry: bool = False
 
 
 class AnsweredBy(StrEnum):
@@ -133,7 +137,8 @@ class Success:
     schema, and `repairs` how often the model was asked again for it; the completion's usage is
     then that of all these answers. `content` and `sample` are the request's.
 
-    `unanswered_before` counts calls of earlier processes that were sent and not answered whole.
+    `answered_before` counts calls of earlier processes whose answer was of no use, and
+    `unanswered_before` those that were sent and not answered whole.
     `cost` is what its answers cost, None where that is unknown, and `possible_cost` the most that
     its unanswered calls can have, those of earlier processes among them: both in nanos of
     `currency` (None where no price is known).
@@ -152,6 +157,7 @@ class Success:
     currency: str | None = None
     output: str | None = None
     repairs: int = 0
+    answered_before: int = 0
     answered_by: AnsweredBy = AnsweredBy.CALL
     content: str | None = None
     sample: int = 0
@@ -178,6 +184,7 @@ class Failure:
     currency: str | None = None
     completion: Completion | None = None
     repairs: int = 0
+    answered_before: int = 0
     answered_by: AnsweredBy = AnsweredBy.CALL
     content: str | None = None
     sample: int = 0
@@ -185,23 +192,48 @@ class Failure:
 
 Outcome = Success | Failure
 
+
+@dataclass(frozen=True, slots=True)
+class InvalidAnswer:
+    """A row's latest answer that does not hold what the job wants; the row is asked again.
+
+    `message` says what is wrong with it, and `repairs` how often the row had been asked again when
+    it came: so there were `repairs` such answers before. `completion` has the usage of all of them,
+    and `cost` is what they cost in nanos, None where that is unknown.
+    """
+
+    key: str
+    completion: Completion
+    message: str
+    repairs: int = 0
+    cost: int | None = None
+
+    @property
+    def answers(self) -> int:
+        """How many answers the row had, this one among them."""
+        return self.repairs + 1
+
+
+Kept = Outcome | InvalidAnswer
+"""What is written down while a call still holds its permit."""
+
 # Of fewer characters no fuss is made.
 _LONG = 64 * 1024
 
 
-def without_long_texts(outcome: Outcome) -> Outcome:
-    """Return an outcome that is written down with all that counts but its texts, if they are long.
+def without_long_texts(kept: Kept) -> Kept:
+    """Return what is written down with all that counts but its texts, if they are long.
 
     It may be kept for long where the disk is slow.
     """
-    completion = outcome.completion
+    completion = kept.completion
     if completion is None:
-        return outcome
+        return kept
     texts = (completion.text, completion.reasoning, completion.tool_calls)
     if sum(len(text) for text in texts if text) < _LONG:
-        return outcome
+        return kept
     lean = replace(completion, text=None, reasoning=None, tool_calls=None)
-    return replace(outcome, completion=lean)
+    return replace(kept, completion=lean)
 
 
 Unanswered = tuple[str, int]

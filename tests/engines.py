@@ -16,8 +16,9 @@ from batcher.engine.policy.breaker import Breaker
 from batcher.engine.policy.budget import Budget
 from batcher.engine.policy.lane import Account, Call, Lane
 from batcher.engine.policy.limit import FixedLimit, Limit
+from batcher.engine.policy.patience import Fallback, RetryPolicy
 from batcher.engine.policy.spending import Spending
-from batcher.engine.retry import Fallback, OnAttempt, Retrier, RetryPolicy
+from batcher.engine.retry import OnAttempt, Retrier
 from batcher.errors import Halt
 from batcher.executors import LocalExecutor
 from batcher.providers import Pricing

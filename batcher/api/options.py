@@ -15,7 +15,7 @@ Job: TypeAlias = PathName | Mapping[str, Any]
 """A job file, or its tables."""
 
 
-class Options(TypedDict, total=False):
+class JobOptions(TypedDict, total=False):
     """What a job may say; docs/job-file.md explains each. None leaves it to the job file."""
 
     provider: Literal["glm", "zai", "openai", "deepseek"] | None
@@ -35,6 +35,10 @@ class Options(TypedDict, total=False):
     prompt_column: str | None
     messages_column: str | None
     id_column: str | None
+    image_columns: Sequence[str] | None
+    images_from: PathName | None
+    tools_column: str | None
+    samples: int | None
     concurrency: int | Literal["auto"] | None
     max_concurrency: int | None
     rpm: int | None
@@ -53,10 +57,30 @@ class Options(TypedDict, total=False):
     max_error_rate: str | None
     max_duration: str | None
     deadline: str | None
+    dedup: bool | None
+    cache: PathName | None
     output: PathName | None
     sync: Literal["group", "row"] | None
     allow_errors: int | str | None
+    schema: PathName | Mapping[str, Any] | None
+    fields: Mapping[str, Any] | None
+    repair_attempts: int | None
     prices: Mapping[str, PriceSpec | Mapping[str, Any]] | None
+
+
+class Options(JobOptions, total=False):
+    """What a job may say, and how a run goes about it this time.
+
+    With `retry_errors`, rows are called again that ended in an error. `limit` are the first so many
+    rows, `sample` so many that are drawn by `seed`; without them the same call goes on with the
+    rest. `yes` goes on though a changed job or input leaves recorded answers without a row.
+    """
+
+    retry_errors: bool
+    limit: int | None
+    sample: int | None
+    seed: int | None
+    yes: bool
 
 
 _TABLES = ("parameters", "prices")
@@ -69,9 +93,10 @@ def job_of(inputs: Sequence[str] | None, job: Job | None, options: Options) -> J
         TypeError: an option has no such name; the message names the nearest.
         ConfigurationError: an option or the job is wrong.
     """
+    known = [*PLACES, *_TABLES, *(Options.__annotations__.keys() - JobOptions.__annotations__)]
     for name in options:
-        if name not in PLACES and name not in _TABLES:
-            raise TypeError(_unknown(name))
+        if name not in known:
+            raise TypeError(_unknown(name, known))
     plain = {name: _plain(value) for name, value in options.items()}
     flags = tables_of(plain)
     for name in _TABLES:
@@ -87,7 +112,7 @@ def _plain(value: object) -> object:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, [*PLACES, *_TABLES], 1, 0.75)
+def _unknown(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1, 0.75)
     hint = f"did you mean {near[0]!r}?" if near else "what goes to the model goes into parameters"
     return f"run() got an unexpected keyword argument {name!r}; {hint}"

@@ -28,7 +28,8 @@ class Result:
             disk; the same call goes on with them. None where it did not.
         succeeded: Rows that have an answer.
         failed: Rows that ended in an error.
-        pending: Rows that have no outcome yet; None where the input was not counted to its end.
+        pending: Rows that have no outcome yet, of those that `limit` or `sample` chose; None where
+            the input was not counted to its end.
         error_classes: How many rows ended in which class of error (docs/errors.md).
         attempts: Calls made.
         prompt_tokens: Tokens that went in, as the provider counted them.
@@ -110,7 +111,7 @@ class Result:
 def result_of(run: RunResult, output: OutputSpec) -> Result:
     """Return what a run that ended in order comes back with."""
     summary, counts = run.summary, run.summary.counts
-    halted = run.halted.reason if run.halted is not None and summary.pending != 0 else None
+    halted = run.halted.reason if run.halted is not None and run.left != 0 else None
     if run.disk_full:
         halted = summary.ended
     priced = counts.currency is not None

@@ -20,8 +20,18 @@ from batcher.api.secret import HidesSecret, Secret
 from batcher.errors import ConfigurationError, CredentialsError, Interruption, UsageError
 from batcher.inputs import ArrowArray, ArrowStream, Rows
 from batcher.job import JobSpec
-from batcher.observe import Watcher, Watchers, display
-from batcher.runs import Asked, Callee, Change, RunResult, Session, Signals, Stopping, credentials
+from batcher.observe import Watchers, display
+from batcher.runs import (
+    Asked,
+    Callee,
+    Change,
+    Portion,
+    RunResult,
+    Session,
+    Signals,
+    Stopping,
+    credentials,
+)
 from batcher.simulator import SIMULATED_MODEL, SimulatorConfig
 
 Input: TypeAlias = PathName | Sequence[PathName] | Rows
@@ -37,8 +47,6 @@ def run(
     job: Job | None = None,
     api_key: Key | Sequence[Key] | None = None,
     simulate: bool | SimulatorConfig = False,
-    retry_errors: bool = False,
-    yes: bool = False,
     progress: bool = True,
     **options: Unpack[Options],
 ) -> Result:
@@ -60,8 +68,6 @@ def run(
         api_key: The key, or several. Else they come from `api_key_file`, the environment or .env.
         simulate: Call a local simulator instead of a model; a SimulatorConfig says which faults it
             makes.
-        retry_errors: Call rows again that ended in an error.
-        yes: Go on though a changed job or input leaves recorded answers without a row.
         progress: Show a bar; on no terminal and in no notebook, heartbeats in JSON on stderr.
         **options: See `Options`.
 
@@ -71,9 +77,7 @@ def run(
     """
     # First of all: a traceback may show what is in this frame.
     api_key = _hidden(api_key)
-    start = _start(
-        input, job, options, api_key, simulate, retry_errors=retry_errors, yes=yes, show=progress
-    )
+    start = _start(input, job, options, api_key, simulate, show=progress)
     return result_of(_wherever_this_is(start), start.job.output)
 
 
@@ -84,8 +88,6 @@ async def arun(
     job: Job | None = None,
     api_key: Key | Sequence[Key] | None = None,
     simulate: bool | SimulatorConfig = False,
-    retry_errors: bool = False,
-    yes: bool = False,
     progress: bool = True,
     **options: Unpack[Options],
 ) -> Result:
@@ -100,9 +102,7 @@ async def arun(
         TypeError: there is no such option.
     """
     api_key = _hidden(api_key)
-    start = _start(
-        input, job, options, api_key, simulate, retry_errors=retry_errors, yes=yes, show=progress
-    )
+    start = _start(input, job, options, api_key, simulate, show=progress)
     return result_of(await wait_async(start), start.job.output)
 
 
@@ -112,9 +112,9 @@ class _Start:
 
     job: JobSpec
     callee: Callee
-    watcher: Watcher
     rows: Rows | None
     retry_errors: bool
+    portion: Portion
     yes: bool
     shown: bool
 
@@ -122,11 +122,12 @@ class _Start:
         return Session(
             job=self.job,
             callee=self.callee,
-            watcher=self.watcher,
+            watcher=display(sys.stderr) if self.shown else Watchers(),
             consent=self._consent,
             stdin=io.BytesIO(),
             rows=self.rows,
             retry_errors=self.retry_errors,
+            portion=self.portion,
             stopping=stopping,
         ).run()
 
@@ -149,8 +150,6 @@ def _start(
     keys: Sequence[Secret] | None,
     simulate: bool | SimulatorConfig,  # noqa: FBT001 # as the user gave it
     *,
-    retry_errors: bool,
-    yes: bool,
     show: bool,
 ) -> _Start:
     """Make all that a run needs of the user's words.
@@ -176,10 +175,16 @@ def _start(
         callee = credentials.simulated_callee(spec.provider, config)
     else:
         callee = _real_callee(spec, keys)
-    # A daemon may have no stderr.
-    shown = show and sys.stderr is not None
-    watcher = display(sys.stderr) if shown else Watchers()
-    return _Start(spec, callee, watcher, rows, retry_errors, yes, shown)
+    return _Start(
+        job=spec,
+        callee=callee,
+        rows=rows,
+        retry_errors=options.get("retry_errors", False),
+        portion=Portion(options.get("limit"), options.get("sample"), options.get("seed")),
+        yes=options.get("yes", False),
+        # A daemon may have no stderr.
+        shown=show and sys.stderr is not None,
+    )
 
 
 def _real_callee(job: JobSpec, keys: Sequence[Secret] | None) -> Callee:

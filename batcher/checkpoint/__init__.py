@@ -1,27 +1,35 @@
 """The only truth of a run: a SQLite file that remembers every outcome, and the lock before it."""
 
+from batcher.checkpoint.choice import Chosen, ErrorChoice, choose
 from batcher.checkpoint.connection import damaged
 from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lock import RunLock
 from batcher.checkpoint.ownership import BEAT_S
+from batcher.checkpoint.pairs import pairs
 from batcher.checkpoint.placement import Comparison, Placement
 from batcher.checkpoint.reader import PRICES, CheckpointReader
 from batcher.checkpoint.reserve import Reserve
-from batcher.checkpoint.rowset import RowSet
+from batcher.checkpoint.rowset import AllBut, Done, RowSet
 from batcher.checkpoint.store import Checkpoint
 from batcher.checkpoint.verification import problems as checkpoint_problems
 
 __all__ = [
     "BEAT_S",
     "PRICES",
+    "AllBut",
     "Checkpoint",
     "CheckpointReader",
+    "Chosen",
     "Comparison",
+    "Done",
+    "ErrorChoice",
     "GroupCommit",
     "Placement",
     "Reserve",
     "RowSet",
     "RunLock",
     "checkpoint_problems",
+    "choose",
     "damaged",
+    "pairs",
 ]

@@ -1,13 +1,15 @@
-"""Outcomes as the rows of SQLite, each with its checksum, and back."""
+"""Outcomes and invalid answers as the rows of SQLite, each with its checksum, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple
 from typing import Any
 
 from batcher.checkpoint.checksum import checksum
+from batcher.checkpoint.schema import SUMMED
 from batcher.recorded import Recorded, record
-from batcher.records import Outcome
+from batcher.records import Completion, InvalidAnswer, Outcome, Usage
 
 # The source follows the input, and so does the row number, which comes first.
 _SOURCE = Recorded._fields.index("source")
@@ -19,10 +21,7 @@ def encoded(outcome: Outcome) -> tuple[object, ...]:
     try:
         return (*flat, _checksum(flat))
     except UnicodeEncodeError:
-        flat = tuple(
-            value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
-            for value in flat
-        )
+        flat = _escaped(flat)
         return (*flat, _checksum(flat))
 
 
@@ -30,6 +29,56 @@ def decoded(row: Sequence[Any]) -> Recorded | None:
     """Return the outcome of a row, or None if its bytes are not those that were written."""
     flat = row[:-1]
     return Recorded._make(flat) if _checksum(flat) == row[-1] else None
+
+
+def carried(row: Sequence[Any], earlier: Sequence[Any]) -> tuple[object, ...]:
+    """Return an outcome's `row`, with what the `earlier` outcome of the same row took added to it.
+
+    Tries, tokens and money were spent, whatever came of them: the sums of a run never fall. What
+    is damaged of the earlier outcome is lost, the new one is not.
+    """
+    before = decoded(earlier)
+    if before is None:
+        return tuple(row)
+    now = Recorded._make(row[:-1])
+    sums: dict[str, Any] = {
+        name: _sum(getattr(before, name), getattr(now, name)) for name in SUMMED
+    }
+    flat = now._replace(currency=now.currency or before.currency, **sums)
+    return (*flat, _checksum(flat))
+
+
+def _sum(before: int | None, now: int | None) -> int | None:
+    """Add two amounts; None is an unknown one."""
+    return now if before is None else before + (now or 0)
+
+
+def encoded_invalid(answer: InvalidAnswer) -> tuple[object, ...]:
+    """Flatten an answer of no use; its reasoning and tool calls are not kept."""
+    completion = answer.completion
+    flat = _escaped(
+        (
+            answer.key,
+            completion.text,
+            completion.finish_reason,
+            completion.model,
+            *astuple(completion.usage),
+            answer.message,
+            answer.repairs,
+            answer.cost,
+        )
+    )
+    return (*flat, checksum(flat))
+
+
+def decoded_invalid(row: Sequence[Any]) -> InvalidAnswer | None:
+    """Return the answer of a row, or None if its bytes are not those that were written."""
+    *flat, expected = row
+    if checksum(flat) != expected:
+        return None
+    key, text, finish_reason, model, *counts, message, repairs, cost = flat
+    completion = Completion(text, None, None, finish_reason, model, Usage(*counts))
+    return InvalidAnswer(key, completion, message, repairs, cost)
 
 
 def failed_attempts(outcomes: Iterable[Outcome]) -> Iterator[tuple[object, ...]]:
@@ -47,6 +96,13 @@ def failed_attempts(outcomes: Iterable[Outcome]) -> Iterator[tuple[object, ...]]
                     attempt.problem.code,
                     attempt.problem.http_status,
                 )
+
+
+def _escaped(flat: Sequence[object]) -> tuple[object, ...]:
+    return tuple(
+        value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+        for value in flat
+    )
 
 
 def _checksum(flat: Sequence[object]) -> int:

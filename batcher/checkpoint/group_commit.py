@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from batcher.records import Outcome, Unanswered, without_long_texts
+from batcher.records import InvalidAnswer, Kept, Outcome, Unanswered, without_long_texts
 
 MAX_ROWS = 256
 MAX_DELAY_S = 0.1
@@ -23,7 +23,7 @@ class GroupCommit:
 
     def __init__(
         self,
-        write: Callable[[Sequence[Outcome], Sequence[Unanswered]], None],
+        write: Callable[[Sequence[Kept], Sequence[Unanswered]], None],
         sync: Callable[[], None],
         on_recorded: Callable[[Outcome], None],
         *,
@@ -58,10 +58,13 @@ class GroupCommit:
         self._any_written = asyncio.Event()
         self._hurry = asyncio.Event()
 
-    async def put(self, outcome: Outcome) -> None:
-        """Hand over an outcome; returns when it is written, and waits while the disk is behind."""
+    async def put(self, kept: Kept) -> None:
+        """Hand over an outcome, or an answer of no use, which nobody is told of.
+
+        Returns when it is written, and waits while the disk is behind.
+        """
         await self._room.acquire()
-        handed = _Handed(outcome)
+        handed = _Handed(kept)
         self._arrived.append(handed)
         self._arrival.set()
         await handed.safe.wait()
@@ -110,11 +113,11 @@ class GroupCommit:
             unanswered, self._unanswered = self._unanswered, []
             if self._closed and not (group or unanswered):
                 break
-            outcomes = [handed.outcome for handed in group]
-            await loop.run_in_executor(thread, self._write, outcomes, unanswered)
+            kept = [handed.kept for handed in group]
+            await loop.run_in_executor(thread, self._write, kept, unanswered)
             for handed in group:
-                handed.outcome = without_long_texts(handed.outcome)
-            del outcomes
+                handed.kept = without_long_texts(handed.kept)
+            del kept
             if not self._written:
                 self._due = loop.time() + self._max_delay
             self._written += group
@@ -147,16 +150,17 @@ class GroupCommit:
             _make_safe(group)
             for handed in group:
                 self._room.release()
-                self._on_recorded(handed.outcome)
+                if not isinstance(handed.kept, InvalidAnswer):
+                    self._on_recorded(handed.kept)
 
 
 class _Handed:
-    """An outcome on its way; `safe` is set when `put` may return."""
+    """What is on its way; `safe` is set when `put` may return."""
 
-    __slots__ = ("outcome", "safe")
+    __slots__ = ("kept", "safe")
 
-    def __init__(self, outcome: Outcome) -> None:
-        self.outcome = outcome
+    def __init__(self, kept: Kept) -> None:
+        self.kept = kept
         self.safe = asyncio.Event()
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 
 from batcher.checkpoint import schema
-from batcher.checkpoint.encoding import decoded
+from batcher.checkpoint.encoding import decoded, decoded_invalid
 
-_GROUP = "coalesce(error_class, ''), coalesce(finish_reason, '')"
+_GROUP = "coalesce(error_class, ''), coalesce(finish_reason, ''), answered_by"
 TOTALS = (
     f"SELECT {_GROUP}, count(*), sum(row), count(cost), "
     f"{', '.join(f'coalesce(sum({name}), 0)' for name in schema.SUMMED)} "
-    "FROM outcomes GROUP BY 1, 2"
+    "FROM outcomes GROUP BY 1, 2, 3"
 )
 """SQL that counts what the table `totals` should hold, in the order of its columns and rows."""
 
@@ -31,6 +31,11 @@ def mend(connection: sqlite3.Connection) -> int:
             f"DELETE FROM {table} WHERE rowid = ?", [(rowid,) for rowid in damaged]
         )
         dropped += len(damaged) if table == "outcomes" else 0
+    invalid = connection.execute("SELECT * FROM invalid_answers").fetchall()
+    connection.executemany(
+        "DELETE FROM invalid_answers WHERE key IS ?",
+        [(key,) for key, *rest in invalid if decoded_invalid((key, *rest)) is None],
+    )
     connection.execute("DELETE FROM marks")
     connection.execute("DELETE FROM totals")
     connection.execute(f"INSERT INTO totals {TOTALS}")

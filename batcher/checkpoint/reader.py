@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from operator import lt
@@ -17,11 +16,13 @@ from pathlib import Path
 from batcher.checkpoint import schema
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, damaged, translated
-from batcher.checkpoint.encoding import decoded
+from batcher.checkpoint.counting import counts_in
+from batcher.checkpoint.encoding import decoded_invalid
+from batcher.checkpoint.recall import answers_to, recalled
 from batcher.checkpoint.rowset import RowSet
-from batcher.errors import ErrorClass, StorageError
+from batcher.errors import StorageError
 from batcher.recorded import Counts, Recorded
-from batcher.records import Mark
+from batcher.records import InvalidAnswer, Mark, Request
 
 # Row numbers read at a time: done rows mostly stand in long runs, which are added as such.
 _ROWS = 4096
@@ -101,6 +102,68 @@ class CheckpointReader:
             )
             return {row_id: (row, source) for row_id, row, source in found}
 
+    def answers(
+        self, contents: Sequence[str], most: int
+    ) -> tuple[dict[str, Recorded], Sequence[str]]:
+        """Return by content a recorded answer to such a request, and the contents not looked at.
+
+        None is looked at any more once the answers have `most` characters together.
+
+        Raises:
+            StorageError: one is not what was recorded.
+        """
+        with translated(self.path):
+            return answers_to(self._reader, self.path, contents, most)
+
+    def answered(self, contents: Sequence[str]) -> set[str]:
+        """Return those of `contents`, hashes of what is asked, that a result has."""
+        with translated(self.path):
+            found = self._reader.execute(
+                f"SELECT content FROM outcomes WHERE content IN ({', '.join('?' * len(contents))}) "
+                "AND content IS NOT NULL AND error_class IS NULL",
+                contents,
+            ).fetchall()
+        return {content for (content,) in found}
+
+    def with_outcome(self, requests: Sequence[Request], *, errors_too: bool = True) -> set[str]:
+        """Return the keys of `requests` that have an outcome, though it may be under another row.
+
+        Those that are set aside are among them; without errors, those that succeeded.
+        """
+        places = ", ".join("?" * len(requests))
+        which = "" if errors_too else "AND error_class IS NULL"
+        keys = [request.key for request in requests]
+        with translated(self.path):
+            # By the id, since only that has an index there.
+            recorded = self._reader.execute(
+                f"SELECT key FROM outcomes WHERE id IN ({places}) AND key IS NOT NULL {which}",
+                [request.id for request in requests],
+            ).fetchall()
+            shelved = self._reader.execute(
+                f"SELECT key FROM shelved WHERE key IN ({places}) {which}", keys
+            ).fetchall()
+        return {*keys} & {key for (key,) in (*recorded, *shelved)}
+
+    def some_results(self, most: int) -> Iterator[Recorded]:
+        """Yield at most `most` results whose tokens are known, from all over the run.
+
+        Raises:
+            StorageError: one is not what was recorded.
+        """
+        with translated(self.path):
+            (last,) = self._reader.execute("SELECT max(row) FROM outcomes").fetchone()
+            after = -1
+            for step in range(most if last is not None else 0):
+                found = self._reader.execute(
+                    f"SELECT {schema.COLUMNS} FROM outcomes WHERE row > ? AND error_class IS NULL "
+                    "AND completion_tokens IS NOT NULL ORDER BY row LIMIT 1",
+                    (max(after, last * step // most - 1),),
+                ).fetchone()
+                if found is None:
+                    return
+                after = found[0]
+                yield recalled(self.path, found)
+
     def outcomes(self) -> Iterator[Recorded]:
         """Yield every recorded outcome in row order, as of the moment of the first one.
 
@@ -118,39 +181,28 @@ class CheckpointReader:
             found = self._reader.execute("SELECT key, calls, cost FROM unanswered").fetchall()
         return {key: calls for key, calls, _ in found}, {key: cost for key, _, cost in found}
 
+    def invalid_answers(self) -> dict[str, InvalidAnswer]:
+        """Return the latest answers that are of no use, of the pending rows that have one, by key.
+
+        Raises:
+            StorageError: one is not what was written.
+        """
+        answers: dict[str, InvalidAnswer] = {}
+        with translated(self.path):
+            for row in self._reader.execute("SELECT * FROM invalid_answers"):
+                answer = decoded_invalid(row)
+                if answer is None:
+                    raise damaged(
+                        self.path, f"an answer for the key {row[0]} is not what was written"
+                    )
+                answers[answer.key] = answer
+        return answers
+
     def counts(self) -> Counts:
         """Return the sums over the run, all of one moment."""
         with translated(self.path), _snapshot(self._reader):
-            totals = self._reader.execute(
-                f"SELECT error_class, finish_reason, rows, priced, {', '.join(schema.SUMMED)} "
-                "FROM totals WHERE rows > 0"
-            ).fetchall()
-            pending, pending_cost = self._reader.execute(
-                "SELECT coalesce(sum(calls), 0), coalesce(sum(cost), 0) FROM unanswered"
-            ).fetchone()
             killed, prices = self.fact(KILLED_CALLS), self.fact(PRICES)
-        errors = Counter[ErrorClass]()
-        for error_class, _, rows, *_ in totals:
-            if error_class:
-                errors[ErrorClass(error_class)] += rows
-        sums = {
-            name: sum(total[index] for total in totals)
-            for index, name in enumerate(schema.SUMMED, start=4)
-        }
-        sums["ambiguous_attempts"] += pending
-        sums["possible_cost"] += pending_cost
-        results = [(rows, priced) for error_class, _, rows, priced, *_ in totals if not error_class]
-        return Counts(
-            results=sum(rows for rows, _ in results),
-            unpriced=sum(rows - priced for rows, priced in results),
-            truncated=sum(
-                rows for error, reason, rows, *_ in totals if reason == "length" and not error
-            ),
-            errors=errors,
-            killed_calls=killed if isinstance(killed, int) else 0,
-            **(prices if isinstance(prices, dict) else {}),
-            **sums,
-        )
+            return counts_in(self._reader, killed, prices)
 
     def mark_before(self, row: int) -> Mark | None:
         """Return the last mark at or before `row`, or None.
@@ -184,10 +236,7 @@ class CheckpointReader:
         """Yield the outcomes of a table in row order, each compared with its checksum."""
         with translated(self.path), connected(self.path) as connection:
             for row in connection.execute(f"SELECT {schema.COLUMNS} FROM {table} ORDER BY row"):
-                outcome = decoded(row)
-                if outcome is None:
-                    raise damaged(self.path, f"the outcome of row {row[0]} is not what was written")
-                yield outcome
+                yield recalled(self.path, row)
 
 
 def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:

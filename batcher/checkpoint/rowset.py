@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+
+class Done(Protocol):
+    """Rows that are not to be called."""
+
+    def __contains__(self, row: int) -> bool:
+        """Whether `row` is one of them."""
+
+    def first_missing(self) -> int:
+        """Return the lowest row that is to be called."""
+
+    def last_missing(self) -> int | None:
+        """Return the highest row that is to be called; None where all of the input's end are."""
 
 
 class RowSet:
@@ -49,8 +63,56 @@ class RowSet:
     def __len__(self) -> int:
         return self._size
 
+    def count_before(self, stop: int) -> int:
+        """Count the rows of the set that are lower than `stop`."""
+        whole = self._bits[: stop >> 3]
+        rest = sum(row in self for row in range(stop & ~7, stop))
+        return int.from_bytes(whole, "little").bit_count() + rest
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the rows in ascending order."""
+        for index, byte in enumerate(self._bits):
+            if byte:
+                yield from (index * 8 + bit for bit in range(8) if byte >> bit & 1)
+
     def first_missing(self) -> int:
         """Return the lowest row number that is not in the set."""
         index = len(self._bits) - len(self._bits.lstrip(b"\xff"))
         byte = self._bits[index] if index < len(self._bits) else 0
         return index * 8 + next(bit for bit in range(8) if not byte >> bit & 1)
+
+    def last_missing(self) -> None:
+        """Return that no row is the last one that is not in the set."""
+
+    def first(self) -> int | None:
+        """Return the lowest row number, or None."""
+        index = len(self._bits) - len(self._bits.lstrip(b"\0"))
+        if index == len(self._bits):
+            return None
+        lowest = self._bits[index] & -self._bits[index]
+        return index * 8 + lowest.bit_length() - 1
+
+    def last(self) -> int | None:
+        """Return the highest row number, or None."""
+        length = len(self._bits.rstrip(b"\0"))
+        return (length - 1) * 8 + self._bits[length - 1].bit_length() - 1 if length else None
+
+
+class AllBut:
+    """Every row but some."""
+
+    def __init__(self, rows: RowSet) -> None:
+        """Leave out `rows`."""
+        self._rows = rows
+
+    def __contains__(self, row: int) -> bool:
+        return row not in self._rows
+
+    def first_missing(self) -> int:
+        """Return the lowest row number that was left out; 0 where none was."""
+        return self._rows.first() or 0
+
+    def last_missing(self) -> int:
+        """Return the highest row number that was left out; -1 where none was."""
+        last = self._rows.last()
+        return -1 if last is None else last

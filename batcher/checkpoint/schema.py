@@ -1,15 +1,20 @@
 """The tables of `checkpoint.db`.
 
-- `outcomes`: one row for each input row that has an outcome; its columns are `Recorded`'s, and a
-  checksum over those that never change: all but the row number and the source, which follow the
-  input. (An outcome under a wrong number is found by its id, when it meets its row.)
+- `outcomes`: one row for each sample of an input row that has an outcome; its columns are
+  `Recorded`'s, and a checksum over those that never change: all but the row number and the source,
+  which follow the input. (An outcome under a wrong number is found by its id or its sample, when it
+  meets its row.)
 - `shelved`: paid outcomes whose row was edited or removed since. They are kept by key: undo the
   edit, and the answer is back without a call.
 - `failed_attempts`: every attempt of a recorded row that ended in a problem, under the row's key:
   its number changes when lines are put before it.
 - `unanswered`: how often a pending row was sent and not answered whole, and the most that this can
   have cost (nanos), by its key.
-- `totals`: sums over `outcomes`, kept by triggers, so that they cannot drift from it; that of the
+- `invalid_answers`: the latest answer of a pending row that is of no use to the job, by its key,
+  with the tokens and the cost of all such answers of the row: so they count, and the next process
+  asks again from there.
+- `totals`: sums over `outcomes` by class, finish reason and where the answer comes from, kept by
+  triggers, so that they cannot drift from it; that of the
   row numbers tells a list of rows that has lost one from a whole one. `priced` counts the rows
   whose cost is known.
 - `marks`: places in the input where reading may start, each with its checksum.
@@ -43,6 +48,7 @@ _REST = ", ".join(
     if name not in ("row", "key")
 )
 
+GROUPED = "error_class, finish_reason, answered_by"
 SUMMED = (
     *("attempts", "ambiguous_attempts", "repairs"),
     *("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
@@ -56,14 +62,14 @@ def _adjust(sign: str, row: str) -> str:
     sums = ", ".join(f"{name} = {name} {sign} coalesce({row}.{name}, 0)" for name in SUMMED)
     sums += f", row_numbers = row_numbers {sign} {row}.row"
     sums += f", priced = priced {sign} ({row}.cost IS NOT NULL)"
-    group = f"coalesce({row}.error_class, ''), coalesce({row}.finish_reason, '')"
+    group = f"coalesce({row}.error_class, ''), coalesce({row}.finish_reason, ''), {row}.answered_by"
     # Not INSERT OR IGNORE: inside a trigger the conflict clause of the statement that fired it
     # rules, and REPLACE would set the totals back to 0.
     return f"""
-        INSERT INTO totals (error_class, finish_reason) SELECT {group} WHERE NOT EXISTS
-            (SELECT 1 FROM totals WHERE (error_class, finish_reason) = ({group}));
+        INSERT INTO totals ({GROUPED}) SELECT {group} WHERE NOT EXISTS
+            (SELECT 1 FROM totals WHERE ({GROUPED}) = ({group}));
         UPDATE totals SET rows = rows {sign} 1, {sums}
-            WHERE (error_class, finish_reason) = ({group});
+            WHERE ({GROUPED}) = ({group});
     """
 
 
@@ -73,7 +79,7 @@ CREATE = f"""
     -- touching a single answer.
     CREATE INDEX outcomes_class ON outcomes (error_class);
     -- Finds the earlier row of a duplicate id; rows that never became a request claim no id.
-    CREATE INDEX outcomes_id ON outcomes (id) WHERE key IS NOT NULL;
+    CREATE INDEX outcomes_id ON outcomes (id, sample) WHERE key IS NOT NULL;
     -- Finds the answer of an earlier row that asks the same, where such rows are called once.
     CREATE INDEX outcomes_content ON outcomes (content)
         WHERE content IS NOT NULL AND error_class IS NULL;
@@ -86,10 +92,17 @@ CREATE = f"""
     CREATE TABLE unanswered (
         key TEXT PRIMARY KEY, calls INTEGER NOT NULL, cost INTEGER NOT NULL
     ) WITHOUT ROWID;
+    CREATE TABLE invalid_answers (
+        key TEXT PRIMARY KEY, response TEXT, finish_reason TEXT NOT NULL, model TEXT NOT NULL,
+        prompt_tokens INTEGER, completion_tokens INTEGER, cached_tokens INTEGER,
+        reasoning_tokens INTEGER, message TEXT NOT NULL, repairs INTEGER NOT NULL, cost INTEGER,
+        checksum INTEGER NOT NULL
+    ) WITHOUT ROWID;
     CREATE TABLE totals (
-        error_class TEXT NOT NULL, finish_reason TEXT NOT NULL, rows INTEGER NOT NULL DEFAULT 0,
+        error_class TEXT NOT NULL, finish_reason TEXT NOT NULL, answered_by TEXT NOT NULL,
+        rows INTEGER NOT NULL DEFAULT 0,
         row_numbers INTEGER NOT NULL DEFAULT 0, priced INTEGER NOT NULL DEFAULT 0, {_SUMS},
-        PRIMARY KEY (error_class, finish_reason)
+        PRIMARY KEY ({GROUPED})
     ) WITHOUT ROWID;
     CREATE TRIGGER outcomes_added AFTER INSERT ON outcomes BEGIN {_adjust("+", "NEW")} END;
     CREATE TRIGGER outcomes_removed AFTER DELETE ON outcomes BEGIN {_adjust("-", "OLD")} END;

@@ -19,21 +19,24 @@ from pathlib import Path
 from batcher.checkpoint import schema
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, transaction, translated
-from batcher.checkpoint.encoding import encoded, failed_attempts
-from batcher.checkpoint.filesystem import spans_machines
+from batcher.checkpoint.encoding import carried, encoded, encoded_invalid, failed_attempts
 from batcher.checkpoint.log_sync import LogSync
 from batcher.checkpoint.mending import mend
 from batcher.checkpoint.ownership import Ownership
 from batcher.checkpoint.placement import Placement
 from batcher.checkpoint.reader import KILLED_CALLS, CheckpointReader, check, fact_in
 from batcher.errors import OutputError, StorageError
+from batcher.filesystem import spans_machines
 from batcher.recorded import Recorded
-from batcher.records import Mark, Outcome, Unanswered
+from batcher.records import InvalidAnswer, Kept, Mark, Unanswered
 
-_INSERT = (
-    f"INSERT OR REPLACE INTO outcomes ({schema.COLUMNS}) "
-    f"VALUES ({', '.join('?' * (len(Recorded._fields) + 1))})"
-)
+_VALUES = f"({schema.COLUMNS}) VALUES ({', '.join('?' * (len(Recorded._fields) + 1))})"
+# Leaves an outcome alone that is there already.
+_INSERT = f"INSERT INTO outcomes {_VALUES} ON CONFLICT DO NOTHING"
+_REPLACE = f"INSERT OR REPLACE INTO outcomes {_VALUES}"
+
+
+_INSERT_INVALID = f"INSERT OR REPLACE INTO invalid_answers VALUES ({', '.join('?' * 12)})"
 
 
 class Checkpoint(CheckpointReader):
@@ -104,11 +107,13 @@ class Checkpoint(CheckpointReader):
 
     def write(
         self,
-        outcomes: Sequence[Outcome],
+        kept: Sequence[Kept],
         marks: Sequence[Mark] = (),
         unanswered: Sequence[Unanswered] = (),
     ) -> None:
-        """Record `outcomes` and `marks` in one transaction; after the next `sync` they are safe.
+        """Record what is `kept`, and `marks`, in one transaction; after the next `sync` it is safe.
+
+        An outcome takes the place of an earlier one of its row, and what that took is added to it.
 
         `unanswered` are calls that were sent and not answered whole, one item for each.
 
@@ -117,18 +122,26 @@ class Checkpoint(CheckpointReader):
             StorageError: they are not recorded; the run must end.
             LockedError: another process has taken over.
         """
+        outcomes = [one for one in kept if not isinstance(one, InvalidAnswer)]
         with self._writing() as connection:
+            if len(outcomes) < len(kept):
+                invalid = (one for one in kept if isinstance(one, InvalidAnswer))
+                connection.executemany(_INSERT_INVALID, map(encoded_invalid, invalid))
             connection.executemany(
                 "INSERT INTO unanswered VALUES (?, 1, ?) "
                 "ON CONFLICT DO UPDATE SET calls = calls + 1, cost = cost + excluded.cost",
                 unanswered,
             )
-            connection.executemany(_INSERT, map(encoded, outcomes))
-            # There are rarely any, and to look for each row costs a fifth of writing it.
-            if connection.execute("SELECT EXISTS (SELECT 1 FROM unanswered)").fetchone() == (1,):
-                connection.executemany(
-                    "DELETE FROM unanswered WHERE key = ?", [(outcome.key,) for outcome in outcomes]
-                )
+            rows = [encoded(outcome) for outcome in outcomes]
+            if connection.executemany(_INSERT, rows).rowcount < len(rows):
+                connection.executemany(_REPLACE, _called_again(connection, rows))
+            for table in ("unanswered", "invalid_answers"):
+                # There are rarely any, and to look for each row costs a fifth of writing it.
+                if connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone() == (1,):
+                    connection.executemany(
+                        f"DELETE FROM {table} WHERE key = ?",
+                        [(outcome.key,) for outcome in outcomes],
+                    )
             connection.executemany(
                 "INSERT INTO failed_attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 failed_attempts(outcomes),
@@ -199,6 +212,18 @@ class Checkpoint(CheckpointReader):
                 self._log.shorten()
 
 
+def _called_again(
+    connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]
+) -> Iterator[tuple[object, ...]]:
+    """Yield those of `rows` that were not added, since each has an earlier outcome."""
+    for row in rows:
+        found = connection.execute(
+            f"SELECT {schema.COLUMNS} FROM outcomes WHERE row = ?", row[:1]
+        ).fetchone()
+        if found != row:
+            yield carried(row, found)
+
+
 def _claim(connection: sqlite3.Connection, path: Path, *, shared: bool) -> Ownership:
     """Become the owner, and remember how many calls the last one can have left in flight."""
     ownership = Ownership.claim(connection, path.parent, shared=shared)
@@ -210,7 +235,8 @@ def _claim(connection: sqlite3.Connection, path: Path, *, shared: bool) -> Owner
 
 
 def _remember(connection: sqlite3.Connection, facts: Mapping[str, object]) -> None:
-    rows = [(name, json.dumps(value, sort_keys=True)) for name, value in facts.items()]
+    # In their order: that of a schema's fields is the order of columns.
+    rows = [(name, json.dumps(value)) for name, value in facts.items()]
     connection.executemany(
         "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", [(*row, checksum(row)) for row in rows]
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from batcher.checkpoint import schema
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected
-from batcher.checkpoint.encoding import decoded
+from batcher.checkpoint.encoding import decoded, decoded_invalid
 from batcher.checkpoint.mending import TOTALS
 from batcher.checkpoint.reader import CheckpointReader
 
@@ -29,7 +29,7 @@ def problems(path: Path) -> Iterator[str]:
     """
     with CheckpointReader.read(path), connected(path) as connection:
         connection.execute("PRAGMA query_only = ON")
-        for check in (_pages, _outcomes, _twice, _places, _facts, _sums):
+        for check in (_pages, _outcomes, _twice, _invalid, _places, _facts, _sums):
             try:
                 yield from check(connection)
             except sqlite3.DatabaseError as error:
@@ -57,12 +57,19 @@ def _outcomes(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _twice(connection: sqlite3.Connection) -> Iterator[str]:
-    for name in ("id", "key"):
+    # Less its sample, a record's number is the same for all samples of one row.
+    for name, row in (("id", "row - sample"), ("key", "row")):
         for value, rows in connection.execute(
             f"SELECT {name}, group_concat(row, ', ') FROM outcomes WHERE key IS NOT NULL "
-            f"GROUP BY {name} HAVING count(*) > 1"
+            f"GROUP BY {name} HAVING count(DISTINCT {row}) > 1"
         ):
             yield f"the {name} {value!r} is recorded for several rows: {rows}"
+
+
+def _invalid(connection: sqlite3.Connection) -> Iterator[str]:
+    for row in connection.execute("SELECT * FROM invalid_answers"):
+        if decoded_invalid(row) is None:
+            yield f"an answer to ask again for, of the key {row[0]!r}, is not what was written"
 
 
 def _places(connection: sqlite3.Connection) -> Iterator[str]:
@@ -80,6 +87,6 @@ def _facts(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _sums(connection: sqlite3.Connection) -> Iterator[str]:
-    kept = connection.execute("SELECT * FROM totals WHERE rows <> 0 ORDER BY 1, 2")
+    kept = connection.execute("SELECT * FROM totals WHERE rows <> 0 ORDER BY 1, 2, 3")
     if connection.execute(TOTALS).fetchall() != kept.fetchall():
         yield "its sums are not those of its rows"

@@ -9,25 +9,43 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
+from click.exceptions import NoSuchCommand
 
 import batcher
 from batcher.errors import BatcherError, Interruption, StorageError
 
-# Name -> one-line help. Kept here, so that `--help` imports no command and none of its libraries.
-_COMMANDS = {
-    "run": "Call the model for every row that has no answer yet.",
-    "head": "Show the first results of a run.",
-    "status": "Show how far a run is, also while it goes on.",
-    "export": "Write results and errors of a run again.",
-    "verify": "Check the checkpoint and the Parquet files of a run.",
-    "check": "Read the whole input and report every bad row, without a call.",
-    "preview": "Show the exact requests of the first rows, without a call.",
-    "prices": "Show what the models cost, and of which day that is known.",
-    "simulate": "Serve a local GLM that answers from no model.",
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+# Topic -> name -> one-line help. Kept here, so that `--help` imports no command and none of its
+# libraries.
+_TOPICS = {
+    "Runs": {
+        "run": "Call the model for every row that has no answer yet.",
+        "retry": "Call rows of a run again that ended in an error.",
+    },
+    "Before a run": {
+        "check": "Read the whole input and report every bad row, without a call.",
+        "preview": "Show the exact requests of the first rows, without a call.",
+        "estimate": "Estimate tokens and cost of a run, without a paid call.",
+        "prices": "Show what the models cost, and of which day that is known.",
+    },
+    "What came of it": {
+        "status": "Show how far a run is, also while it goes on.",
+        "head": "Show the first results of a run.",
+        "export": "Write results and errors of a run again.",
+        "diff": "Compare two runs of the same input, row by row.",
+        "verify": "Check the checkpoint and the Parquet files of a run.",
+    },
+    "For your machine": {
+        "simulate": "Serve a local GLM that answers from no model.",
+        "completion": "Print the script that completes commands in your shell.",
+    },
 }
+_COMMANDS = {name: text for topic in _TOPICS.values() for name, text in topic.items()}
 
 
 class _Commands(click.Group):
@@ -46,10 +64,32 @@ class _Commands(click.Group):
             command.params.append(_DEBUG)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:
+            # click knows only of commands that are loaded.
+            raise NoSuchCommand(error.command_name, possibilities=_COMMANDS, ctx=ctx) from None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Suggest commands, without loading them, and options."""
+        from click.shell_completion import CompletionItem
+
+        commands = [
+            CompletionItem(name, help=text)
+            for name, text in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+        widest = max(map(len, _COMMANDS))
+        for topic, commands in _TOPICS.items():
+            with formatter.section(topic):
+                formatter.write_dl([(f"{name:{widest}}", text) for name, text in commands.items()])
 
     def invoke(self, ctx: click.Context) -> object:
         with exit_codes(lambda: bool(ctx.obj)):

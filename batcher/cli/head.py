@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from batcher.cli.options import run_directory
+
 
 @click.command("head")
-@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False))
+@run_directory
 @click.option("-n", "rows", type=click.IntRange(min=1), default=3, help="How many rows [3].")
 def command(directory: str, rows: int) -> None:
     """Show the first results of the run in DIR, as JSON."""

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from batcher.cli import suggestions
+from batcher.cli.topics import topic
+
 if TYPE_CHECKING:
     from batcher.job import JobSpec
+    from batcher.runs import Portion
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+# Beside limits and ceilings, those that change nothing of a request or its key.
+_HOW = frozenset(
+    {"base_url", "auth", "api_key_file", "stream", "allow_empty", "trust_env"}
+    | {"repair_attempts", "sync", "allow_errors"}
+)
 
 
 class Parameter(click.ParamType[tuple[str, object], str]):
@@ -33,6 +44,24 @@ class Parameter(click.ParamType[tuple[str, object], str]):
             return name, text
 
 
+class Field(click.ParamType[tuple[str, object], str]):
+    """NAME=TYPE, or the choices in the place of a type, with commas between them."""
+
+    name = "NAME=TYPE"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, object]:
+        """Split one field; the job validates its type."""
+        name, equals, form = value.partition("=")
+        if not (name and equals and form):
+            self.fail(
+                f"{value!r} is not NAME=TYPE, such as label=pos,neg or score=number", param, ctx
+            )
+        choices = [choice.strip() for choice in form.split(",")]
+        return name, choices if len(choices) > 1 else form
+
+
 def _refuse(constant: str) -> object:
     raise ValueError(f"{constant} is no JSON")
 
@@ -51,11 +80,86 @@ class NumberOr(click.ParamType[int | str, str]):
         return int(value) if value.isdecimal() else value
 
 
+class _Directory(click.Path):
+    """A directory; where there is none of this name, the nearest one is told."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        """Check a directory."""
+        from batcher.wording import did_you_mean
+
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            path = Path(value)
+            beside = path.parent.iterdir() if path.parent.is_dir() else ()
+            near = did_you_mean(path.name, [other.name for other in beside if other.is_dir()])
+            self.fail(f"{error.message.rstrip('.')}{near or '.'}", param, ctx)
+
+
+def run_directory_as(name: str, metavar: str) -> Callable[[Command], Command]:
+    """Return what adds the directory of a run."""
+    suggest = suggestions.run_directories
+    kind = _Directory(exists=True, file_okay=False)
+    return click.argument(name, metavar=metavar, type=kind, shell_complete=suggest)
+
+
+run_directory = run_directory_as("directory", "DIR")
+"""Adds DIR, the directory of a run."""
+
+
 def job_options(command: Command) -> Command:
     """Add INPUT... and every option that describes a job."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def portion_options(command: Command) -> Command:
+    """Add the options that choose rows to begin with."""
+    for option in reversed(_PORTION):
+        command = option(command)
+    return command
+
+
+def portion_of(options: Mapping[str, Any]) -> Portion:
+    """Return the rows that a command's options choose.
+
+    Raises:
+        UsageError: the options contradict each other.
+    """
+    from batcher.runs import Portion
+
+    return Portion(options["limit"], options["sample"], options["seed"])
+
+
+def calling_options(command: click.Command) -> click.Command:
+    """Add to a command those of the options that say how to call, not what is asked."""
+    every = click.Command(None)
+    for option in _OPTIONS:
+        option(every)
+    # Before those of the simulator.
+    at = [option.name for option in command.params].index("simulate")
+    command.params[at:at] = [option for option in every.params if _says_how(str(option.name))]
+    return command
+
+
+def _says_how(name: str) -> bool:
+    from batcher.job import PLACES
+
+    table, _ = PLACES.get(name, ("", ""))
+    return table in ("limits", "ceilings") or name in _HOW
+
+
+def flags_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a command's options that were given, as tables of a job file."""
+    from batcher.job import tables_of
+
+    return tables_of(options)
 
 
 def job_of(options: Mapping[str, Any]) -> JobSpec:
@@ -66,85 +170,196 @@ def job_of(options: Mapping[str, Any]) -> JobSpec:
         UsageError: there is no input.
     """
     from batcher.errors import UsageError
-    from batcher.job import load_job, tables_of
+    from batcher.job import load_job
 
-    flags = tables_of(options)
+    flags = flags_of(options)
     if options["params"]:
         flags["parameters"] = dict(options["params"])
+    if options["image_columns"]:
+        flags.setdefault("prompt", {})["image_columns"] = list(options["image_columns"])
+    if options["fields"]:
+        flags.setdefault("output", {})["fields"] = dict(options["fields"])
     if options["inputs"]:
         flags["input"] = list(options["inputs"])
     job_file = options["job"]
     job = load_job(Path(job_file) if job_file else None, flags)
     if not job.input:
         raise UsageError("no input: name a file, a directory, a glob or -, or `input` in the job")
+    _warn_of_slips(job)
     return job
 
 
+def _warn_of_slips(job: JobSpec) -> None:
+    """Say which parameters look misspelt; a provider may know them all the same."""
+    from batcher.job import misspelt
+
+    for name, near in misspelt(job.parameters):
+        click.echo(
+            f"Warning: the parameter `{name}` is sent as it is; did you mean `{near}`?", err=True
+        )
+
+
+_input = topic("Input and prompt")
+_first = topic("First tries")
+_model = topic("Model and provider")
+_answer = topic("Answers")
+_output = topic("Output")
+_limit = topic("Limits")
+_ceiling = topic("Ceilings")
+_network = topic("Keys and network")
+
+_PORTION = (
+    _first(
+        "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows, for now."
+    ),
+    _first(
+        "--sample",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Only N rows drawn at random, for now; a larger N holds the smaller.",
+    ),
+    _first("--seed", type=int, metavar="S", help="What --sample draws by [0]."),
+)
+
 _OPTIONS = (
-    click.argument("inputs", nargs=-1, metavar="INPUT..."),
-    click.option("--job", metavar="FILE.toml", help="Read the job from a file; flags win over it."),
-    click.option("--provider", metavar="NAME", help="glm (default), zai, openai or deepseek."),
-    click.option("--base-url", metavar="URL", help="Any endpoint that speaks the same protocol."),
-    click.option("-m", "--model", help="The model, such as glm-4.7."),
-    click.option(
+    click.argument("inputs", nargs=-1, metavar="INPUT...", shell_complete=suggestions.files),
+    _input(
+        "--job",
+        metavar="FILE.toml",
+        help="Read the job from a file; flags win over it.",
+        shell_complete=suggestions.files,
+    ),
+    _input("--template", metavar="TEXT|@FILE", help="Jinja2 template of the prompt."),
+    _input("--system-template", metavar="TEXT|@FILE", help="The same, system message."),
+    _input("--prompt-column", metavar="NAME", help="The prompt's column [prompt]."),
+    _input("--messages-column", metavar="NAME", help="The messages' column [messages]."),
+    _input("--id-column", metavar="NAME", help="The id's column [id, custom_id]."),
+    _input("--tools-column", metavar="NAME", help="The tools' column, where rows have their own."),
+    _input(
+        "--image-column",
+        "image_columns",
+        multiple=True,
+        metavar="NAME",
+        help="A column of images: bytes, path or URL; repeatable.",
+    ),
+    _input(
+        "--images-from",
+        metavar="DIR",
+        help="Folder of local images [the input's]; * for any file of this machine.",
+        shell_complete=suggestions.directories,
+    ),
+    _model(
+        "--provider",
+        metavar="NAME",
+        help="glm (default), zai, openai or deepseek.",
+        shell_complete=suggestions.words(*suggestions.PROVIDERS),
+    ),
+    _model("--base-url", metavar="URL", help="Any endpoint that speaks the same protocol."),
+    _model("-m", "--model", help="The model, such as glm-4.7.", shell_complete=suggestions.models),
+    _model(
         "-p",
         "--param",
         "params",
         multiple=True,
         type=Parameter(),
         help="A request parameter, such as temperature=0.2; repeatable.",
+        shell_complete=suggestions.parameters,
     ),
-    click.option("--auth", metavar="bearer|jwt", help="Send the key, or a token signed with it."),
-    click.option("--api-key-file", metavar="FILE", help="Read the key from a file."),
-    click.option("--stream/--no-stream", default=None, help="Ask for the answer as a stream."),
-    click.option(
+    _model("--stream/--no-stream", default=None, help="Ask for the answer as a stream."),
+    _model(
         "--allow-empty/--no-allow-empty", default=None, help="Take an empty answer as a result."
     ),
-    click.option(
-        "--trust-env/--no-trust-env",
-        default=None,
-        help="Use the proxy and the certificates that the environment names.",
+    _answer(
+        "--schema",
+        metavar="FILE.json",
+        help="JSON Schema of the value in each answer.",
+        shell_complete=suggestions.files,
     ),
-    click.option("--template", metavar="TEXT|@FILE", help="Jinja2 template of the prompt."),
-    click.option("--system-template", metavar="TEXT|@FILE", help="The same, system message."),
-    click.option("--prompt-column", metavar="NAME", help="The prompt's column [prompt]."),
-    click.option("--messages-column", metavar="NAME", help="The messages' column [messages]."),
-    click.option("--id-column", metavar="NAME", help="The id's column [id, custom_id]."),
-    click.option(
+    _answer("--samples", type=int, metavar="N", help="Answers for each row, by a call each [1]."),
+    _answer(
+        "--field",
+        "fields",
+        multiple=True,
+        type=Field(),
+        help="One field of that value, such as label=pos,neg or score=number; repeatable.",
+    ),
+    _answer(
+        "--repair-attempts",
+        type=int,
+        metavar="N",
+        help="Times an answer without a valid value is asked for again [2].",
+    ),
+    _answer(
+        "--dedup/--no-dedup",
+        default=None,
+        help="Call rows that ask the same once [at temperature 0, and with --cache].",
+    ),
+    _answer(
+        "--cache",
+        metavar="DIR",
+        help="Keep answers in DIR for other runs, and take them from there.",
+        shell_complete=suggestions.directories,
+    ),
+    _output(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="The run directory [INPUT.batch].",
+        shell_complete=suggestions.run_directories,
+    ),
+    _output(
+        "--sync",
+        metavar="group|row",
+        help="Sync answers to disk in groups of 100 ms, or each before its call ends [group].",
+        shell_complete=suggestions.words("group", "row"),
+    ),
+    _output(
+        "--allow-errors",
+        type=NumberOr("N|P%"),
+        help="Error rows that still count as done (exit 0) [0].",
+    ),
+    _limit(
         "-c",
         "--concurrency",
         type=NumberOr("N|auto"),
         metavar="N|auto",
         help="Calls in flight; auto finds out how many the endpoint takes [auto].",
+        shell_complete=suggestions.words("auto"),
     ),
-    click.option("--max-concurrency", type=int, metavar="N", help="Most that auto tries [1000]."),
-    click.option("--rpm", type=int, metavar="N", help="Requests a minute, for each key and model."),
-    click.option("--tpm", type=int, metavar="N", help="Tokens a minute, for each key and model."),
-    click.option("--timeout", type=float, metavar="S", help="Seconds for a whole call [300]."),
-    click.option("--connect-timeout", type=float, metavar="S", help="Seconds to connect [10]."),
-    click.option("--idle-timeout", type=float, metavar="S", help="Seconds without a byte [120]."),
-    click.option("--max-attempts", type=int, metavar="N", help="Counted failures a row [8]."),
-    click.option("--max-wait", type=float, metavar="S", help="Longest wait for a quota [21600]."),
-    click.option(
+    _limit("--max-concurrency", type=int, metavar="N", help="Most that auto tries [1000]."),
+    _limit("--rpm", type=int, metavar="N", help="Requests a minute, for each key and model."),
+    _limit("--tpm", type=int, metavar="N", help="Tokens a minute, for each key and model."),
+    _limit("--timeout", type=float, metavar="S", help="Seconds for a whole call [300]."),
+    _limit("--connect-timeout", type=float, metavar="S", help="Seconds to connect [10]."),
+    _limit("--idle-timeout", type=float, metavar="S", help="Seconds without a byte [120]."),
+    _limit("--max-attempts", type=int, metavar="N", help="Counted failures a row [8]."),
+    _limit("--max-wait", type=float, metavar="S", help="Longest wait for a quota [21600]."),
+    _limit(
         "--max-response-bytes", type=int, metavar="N", help="Largest answer, decoded [67108864]."
     ),
-    click.option("--max-outage", metavar="D", help="Longest outage to wait out, such as 90m [6h]."),
-    click.option("--max-cost", metavar="5.00CNY", help="Ceiling for the whole run's cost."),
-    click.option("--max-tokens-total", type=int, metavar="N", help="The same, tokens."),
-    click.option("--max-rows", type=int, metavar="N", help="Rows to call before stopping."),
-    click.option("--max-errors", type=int, metavar="N", help="Stop when more rows end in errors."),
-    click.option("--max-error-rate", metavar="P%", help="The same, share, after 100 rows."),
-    click.option("--max-duration", metavar="D", help="Begin no call after this time: 5h, 1h30m."),
-    click.option("--deadline", metavar="HH:MM", help="Begin no call after this time of day."),
-    click.option("-o", "--output", metavar="DIR", help="The run directory [INPUT.batch]."),
-    click.option(
-        "--sync",
-        metavar="group|row",
-        help="Sync answers to disk in groups of 100 ms, or each before its call ends [group].",
+    _limit("--max-outage", metavar="D", help="Longest outage to wait out, such as 90m [6h]."),
+    _ceiling("--max-cost", metavar="5.00CNY", help="Ceiling for the whole run's cost."),
+    _ceiling("--max-tokens-total", type=int, metavar="N", help="The same, tokens."),
+    _ceiling("--max-rows", type=int, metavar="N", help="Rows to call before stopping."),
+    _ceiling("--max-errors", type=int, metavar="N", help="Stop when more rows end in errors."),
+    _ceiling("--max-error-rate", metavar="P%", help="The same, share, after 100 rows."),
+    _ceiling("--max-duration", metavar="D", help="Begin no call after this time: 5h, 1h30m."),
+    _ceiling("--deadline", metavar="HH:MM", help="Begin no call after this time of day."),
+    _network(
+        "--auth",
+        metavar="bearer|jwt",
+        help="Send the key, or a token signed with it.",
+        shell_complete=suggestions.words("bearer", "jwt"),
     ),
-    click.option(
-        "--allow-errors",
-        type=NumberOr("N|P%"),
-        help="Error rows that still count as done (exit 0) [0].",
+    _network(
+        "--api-key-file",
+        metavar="FILE",
+        help="Read the key from a file.",
+        shell_complete=suggestions.files,
+    ),
+    _network(
+        "--trust-env/--no-trust-env",
+        default=None,
+        help="Use the proxy and the certificates that the environment names.",
     ),
 )

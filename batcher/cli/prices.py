@@ -8,16 +8,28 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batcher.cli import suggestions
+
 if TYPE_CHECKING:
     from batcher.job import JobSpec
-    from batcher.providers.prices import Band, Pricing
+    from batcher.providers.prices import Pricing
 
 _HEAD = ("model", "input", "cached", "output", "context", "longest answer", "")
 
 
 @click.command("prices")
-@click.option("--provider", metavar="NAME", help="glm (default), zai, openai or deepseek.")
-@click.option("--job", metavar="FILE.toml", help="With the prices that a job sets.")
+@click.option(
+    "--provider",
+    metavar="NAME",
+    help="glm (default), zai, openai or deepseek.",
+    shell_complete=suggestions.words(*suggestions.PROVIDERS),
+)
+@click.option(
+    "--job",
+    metavar="FILE.toml",
+    help="With the prices that a job sets.",
+    shell_complete=suggestions.files,
+)
 def command(provider: str | None, job: str | None) -> None:
     """Show what the models cost for a million tokens, by the list that costs are counted by."""
     from batcher.job import load_job
@@ -54,12 +66,6 @@ def _rows(job: JobSpec, pricing: Pricing) -> Iterator[tuple[str, ...]]:
         head = (name, *(f"{most:,}" if most else "" for most in (model.context, model.max_output)))
         for band in bands:
             prices = map(exact, (band.input, band.cached, band.output))
-            note = "by the job" if name in job.prices else _bounds(band)
+            note = "by the job" if name in job.prices else band.bounds
             yield (head[0], *prices, *head[1:], note)
             head = ("", "", "")
-
-
-def _bounds(band: Band) -> str:
-    prompt = "" if band.input_below is None else f"prompts below {band.input_below:,}"
-    answer = "" if band.output_below is None else f"answers below {band.output_below:,}"
-    return ", ".join(filter(None, (prompt, answer)))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from batcher.cli.options import job_of, job_options
+from batcher.cli.options import job_of, job_options, portion_of, portion_options
 from batcher.cli.simulate import simulator_config, simulator_options
+from batcher.cli.topics import ByTopic, topic
 from batcher.errors import DiskFullError, RowsPendingError, TooManyRowErrorsError
 
 if TYPE_CHECKING:
     from batcher.job import JobSpec
-    from batcher.runs import Change, RunResult
+    from batcher.runs import Callee, Change, ErrorChoice, Portion, RunResult
 
 
 # Calls in flight are many objects that live for a while. By default they are all walked for each
@@ -22,11 +25,15 @@ if TYPE_CHECKING:
 _COLLECT = (50_000, 20, 50)
 
 
-@click.command("run")
+_rerun = topic("Again")
+
+
+@click.command("run", cls=ByTopic)
 @job_options
-@click.option("--retry-errors", is_flag=True, help="Call rows again that ended in an error.")
-@click.option("-y", "--yes", is_flag=True, help="Go on after a changed job or input, unasked.")
-@click.option("--simulate", is_flag=True, help="Call a local simulator instead of a model.")
+@portion_options
+@_rerun("--retry-errors", is_flag=True, help="Call rows again that ended in an error.")
+@_rerun("-y", "--yes", is_flag=True, help="Go on after a changed job or input, unasked.")
+@topic("Simulator")("--simulate", is_flag=True, help="Call a local simulator instead of a model.")
 @simulator_options
 def command(**options: Any) -> None:
     """Call the model for every row of INPUT that has no answer yet.
@@ -35,32 +42,66 @@ def command(**options: Any) -> None:
     globs, or - for JSONL on standard input. Results and errors go to Parquet files in the run
     directory. The same command again goes on where the last one stopped.
     """
-    from batcher.cli.callee import real_callee
-    from batcher.observe import display
-    from batcher.runs import Session
-    from batcher.runs.credentials import environment, simulated_callee
+    job, portion = job_of(options), portion_of(options)
+    if options["simulate"]:
+        job = simulated_job(job)
+    consent = partial(_consent, given=options["yes"])
+    callee = callee_of(job, options)
+    retry = options["retry_errors"]
+    sys.exit(carry_out(job, callee, consent, retry_errors=retry, portion=portion))
+
+
+def simulated_job(job: JobSpec) -> JobSpec:
+    """Return the job as the simulator takes it: with some model, where it names none."""
     from batcher.simulator import SIMULATED_MODEL
 
-    job = job_of(options)
+    return job.with_model(job.provider.model or SIMULATED_MODEL)
+
+
+def callee_of(job: JobSpec, options: Mapping[str, Any]) -> Callee:
+    """Return whom a command's options have it call.
+
+    Raises:
+        CredentialsError: there is no key.
+        UsageError: the simulator's options cannot be understood.
+    """
+    from batcher.cli.callee import real_callee
+    from batcher.runs.credentials import environment, simulated_callee
+
     if options["simulate"]:
-        job = job.with_model(job.provider.model or SIMULATED_MODEL)
-        callee = simulated_callee(job.provider, simulator_config(options))
-    else:
-        callee = real_callee(job.provider, environment())
+        return simulated_callee(job.provider, simulator_config(options))
+    return real_callee(job.provider, environment())
+
+
+def carry_out(
+    job: JobSpec,
+    callee: Callee,
+    consent: Callable[[Change], bool],
+    *,
+    retry_errors: bool = False,
+    only: ErrorChoice | None = None,
+    portion: Portion | None = None,
+) -> int:
+    """Run a session, show it and its end; return the process's exit code."""
+    from batcher.observe import display
+    from batcher.runs import WHOLE_INPUT, Session
+
     session = Session(
         job=job,
         callee=callee,
         watcher=display(sys.stderr),
-        consent=lambda change: _consent(change, given=options["yes"]),
+        consent=consent,
         stdin=sys.stdin.buffer,
-        retry_errors=options["retry_errors"],
+        retry_errors=retry_errors,
+        only=only,
+        portion=portion or WHOLE_INPUT,
     )
     gc.freeze()
     gc.set_threshold(*_COLLECT)
     result = session.run()
     for line in result.summary.lines():
         click.echo(line)
-    sys.exit(exit_code(result, job))
+    return exit_code(result, job)
 
 
 def exit_code(result: RunResult, job: JobSpec) -> int:
@@ -68,7 +109,7 @@ def exit_code(result: RunResult, job: JobSpec) -> int:
     counts, pending = result.summary.counts, result.summary.pending
     if result.disk_full:
         return DiskFullError.exit_code
-    if result.halted is not None and pending != 0:
+    if result.halted is not None and result.left != 0:
         return result.halted.exit_code
     if result.interrupted is not None:
         return 128 + result.interrupted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -10,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from batcher.cli import suggestions
+from batcher.cli.topics import ByTopic, topic
 
 if TYPE_CHECKING:
     from batcher.simulator import SimulatorConfig
@@ -60,64 +62,69 @@ def _each(name: str, parse: Callable[[str], Value], texts: Iterable[str]) -> tup
         raise UsageError(f"{name}: {error}") from None
 
 
-_number = partial(click.option, type=click.IntRange(min=1), metavar="N")
+_option = topic("Simulator")
+_number = partial(_option, type=click.IntRange(min=1), metavar="N")
 _OPTIONS = (
-    click.option(
+    _option(
         "--sim-latency",
         type=click.FloatRange(min=0),
         default=0.2,
         metavar="S",
-        help="Simulator: median seconds of an answer [0.2].",
+        help="Median seconds of an answer [0.2].",
     ),
-    click.option(
+    _option(
         "--sim-fault",
         "sim_faults",
         multiple=True,
         metavar="NAME=RATE",
-        help="Simulator: a fault and its rate, such as 500=0.05; repeatable.",
+        help="A fault and its rate, such as 500=0.05; repeatable.",
+        shell_complete=suggestions.faults,
     ),
-    _number(
-        "--sim-limit", help="Simulator: calls in flight per key and model; no more are let in."
-    ),
-    _number("--sim-queue", help="Simulator: answers N calls at once, and the others in turn."),
-    _number("--sim-rpm", help="Simulator: calls a minute per key and model."),
-    _number("--sim-tpm", help="Simulator: tokens a minute per key and model."),
-    click.option(
+    _number("--sim-limit", help="Calls in flight per key and model; no more are let in."),
+    _number("--sim-queue", help="Answers N calls at once, and the others in turn."),
+    _number("--sim-rpm", help="Calls a minute per key and model."),
+    _number("--sim-tpm", help="Tokens a minute per key and model."),
+    _option(
         "--sim-rate-headers",
         is_flag=True,
-        help="Simulator: tell of both in x-ratelimit-* headers.",
+        help="Tell of both in x-ratelimit-* headers.",
     ),
-    click.option(
+    _option(
         "--sim-outage",
         "sim_outages",
         multiple=True,
         metavar="START+LENGTH[=FAULT]",
-        help="Simulator: a time in which every call meets the fault [503], such as 60+30 (seconds "
+        help="A time in which every call meets the fault [503], such as 60+30 (seconds "
         "since it started); repeatable.",
     ),
-    click.option(
+    _option(
         "--sim-change",
         "sim_changes",
         multiple=True,
         metavar="START=FACTOR",
-        help="Simulator: limit and queue from then on, such as 60=0.5 (half of them); repeatable.",
+        help="Limit and queue from then on, such as 60=0.5 (half of them); repeatable.",
     ),
-    click.option(
-        "--sim-seed", type=int, default=0, metavar="N", help="Simulator: seed of its chances [0]."
-    ),
+    _option("--sim-seed", type=int, default=0, metavar="N", help="Seed of its chances [0]."),
 )
 
 
-@click.command("simulate")
+@click.command("simulate", cls=ByTopic)
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", type=int, default=8080, help="Port to listen on; 0 takes a free one.")
-@click.option("--ledger", metavar="FILE", help="Append what was asked and answered, as JSONL.")
+@click.option(
+    "--ledger",
+    metavar="FILE",
+    help="Append what was asked and answered, as JSONL.",
+    shell_complete=suggestions.files,
+)
 @simulator_options
 def command(**options: Any) -> None:
     """Serve a local GLM on a real socket, for trying out: it answers, but from no model.
 
     Point any client at the printed address, with any key of the form id.secret.
     """
+    import asyncio
+
     from batcher.simulator import SIMULATED_KEY, serve
 
     ledger = Path(options["ledger"]) if options["ledger"] else None

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from batcher.cli.options import run_directory
+
 
 @click.command("status")
-@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False))
+@run_directory
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(directory: str, *, as_json: bool) -> None:
     """Show how far the run in DIR is, also while it goes on in another process."""

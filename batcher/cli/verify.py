@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from batcher.cli.options import run_directory
 from batcher.errors import StorageError
 
 
 @click.command("verify")
-@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False))
+@run_directory
 @click.option("--mend", "mending", is_flag=True, help="Drop outcomes that are damaged.")
 def command(directory: str, *, mending: bool) -> None:
     """Check the checkpoint and the Parquet files of the run in DIR.

@@ -6,17 +6,26 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol, TypeVar
 
 from batcher.engine.admission import RowPendingError
-from batcher.records import Request
 
 # Requests at hand are held twice while they are sent, as values and as bytes.
 MOST_BYTES = 64 * 1024 * 1024
 
 
+class _Sized(Protocol):
+    @property
+    def size(self) -> int:
+        """About how many bytes are held for it."""
+
+
+_Row = TypeVar("_Row", bound=_Sized)
+
+
 async def run_pool(
-    requests: AsyncIterator[Request],
-    settle: Callable[[Request], Awaitable[None]],
+    requests: AsyncIterator[_Row],
+    settle: Callable[[_Row], Awaitable[None]],
     *,
     width: Callable[[], int],
     changed: asyncio.Event,
@@ -32,11 +41,11 @@ async def run_pool(
     """
     unfinished = size = 0
 
-    async def work(request: Request) -> None:
+    async def work(request: _Row) -> None:
         with contextlib.suppress(RowPendingError):
             await settle(request)
 
-    def ended(request: Request, _: asyncio.Task[None]) -> None:
+    def ended(request: _Row, _: asyncio.Task[None]) -> None:
         # Room is made after the group has seen how the row ended: when it failed, the group is
         # cancelled before another request can be pulled.
         nonlocal unfinished, size

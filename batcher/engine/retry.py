@@ -18,45 +18,24 @@ import tenacity
 from batcher.engine.admission import MAX_BACKOFF_S, Admission
 from batcher.engine.judgement import Judge
 from batcher.engine.policy.breaker import Uniform
+from batcher.engine.policy.patience import NO_FALLBACK, Fallback, RetryPolicy
 from batcher.engine.policy.spending import NOTHING, Bill
+from batcher.engine.row import Row
 from batcher.engine.waiting import Permit, Wish
 from batcher.errors import Action, ErrorClass, Problem, ProviderError
 from batcher.providers import Pricing, Worst, estimate_tokens
-from batcher.records import Attempt, Completion, Failure, Outcome, Request, Source, Success
+from batcher.records import Attempt, Completion, InvalidAnswer, Kept, Request
+from batcher.structured import InvalidAnswerError
 
-MAX_AMBIGUOUS = 3
 # A row that failed so often while others went well is suspect: it says nothing of the endpoint.
 SUSPECT = 2
 # What speaks of the endpoint, whoever calls: a row's own fault only if others were answered since.
 _OF_THE_ENDPOINT = frozenset({ErrorClass.OVERLOADED, ErrorClass.NOT_SENT})
 
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """When a row is over: after so many failures that count, or calls that were not answered."""
-
-    max_attempts: int = 8
-    max_ambiguous: int = MAX_AMBIGUOUS
-
-    def forbids_another(self, unanswered: int) -> bool:
-        """Whether a row that was sent so often without a whole answer must not be sent again."""
-        return unanswered >= self.max_ambiguous
-
-
-@dataclass(frozen=True, slots=True)
-class Fallback:
-    """Models to ask in this order, the next one on the errors of `on`; none without them."""
-
-    models: tuple[str, ...] = ()
-    on: frozenset[ErrorClass] = frozenset()
-
-    def models_for(self, model: str) -> tuple[str, ...]:
-        """Return the models that may answer a request for `model`."""
-        return self.models if self.models[:1] == (model,) else (model,)
-
-
 OnAttempt = Callable[[Request, Attempt, int], None]
-Put = Callable[[Outcome], Awaitable[None]]
+Put = Callable[[Kept], Awaitable[None]]
+Read = Callable[[str], str]
+"""Finds in an answer's text the value that the job wants, as JSON; raises InvalidAnswerError."""
 
 _STOPPED = Problem(ErrorClass.AMBIGUOUS, "the run stopped before the answer came")
 _SENT_TOO_OFTEN = Problem(
@@ -69,55 +48,15 @@ def _new_request_id() -> str:
     return f"{random.getrandbits(128):032x}"
 
 
-@dataclass(slots=True)
-class _Row:
-    """A request on its way to an outcome, and what was tried for it.
-
-    `models` may still answer it, and `worst` is the most that each may take, where there are
-    ceilings. `counted` failures were its own, and the last one ended it (`over`), or it is tried
-    again, at once or after a backoff.
-    """
-
-    request: Request
-    unanswered_before: int
-    models: tuple[str, ...]
-    worst: Mapping[str, Worst | None]
-    prompt: int
-    currency: str | None
-    possible_cost: int
-    attempts: list[Attempt] = field(default_factory=list)
-    counted: int = 0
-    unanswered: int = 0
-    answers_seen: int = -1
-    over: bool = False
-    at_once: bool = False
-
-    def __post_init__(self) -> None:
-        self.unanswered = self.unanswered_before
-
-    def success(self, completion: Completion, now: float, cost: int | None) -> Success:
-        of = self.request
-        return Success(of.row, of.id, of.key, completion, *self._end(now), cost, *self._unclear)
-
-    def failure(self, problem: Problem, now: float) -> Failure:
-        of = self.request
-        return Failure(of.row, of.id, of.key, problem, *self._end(now), None, *self._unclear)
-
-    def _end(self, now: float) -> tuple[tuple[Attempt, ...], float, Source, int]:
-        return tuple(self.attempts), now, self.request.source, self.unanswered_before
-
-    @property
-    def _unclear(self) -> tuple[int, str | None]:
-        return self.possible_cost, self.currency
-
-
 @dataclass(frozen=True, slots=True)
 class Retrier:
     """Calls until a row has its outcome; the collaborators come in as arguments.
 
     `unanswered` says by key how often earlier processes sent a row without a whole answer, and
     `possible_costs` how many nanos that may have cost.
-    `on_attempt` hears of each attempt, and of the nanos that it may have cost for nothing.
+    `invalid` has by key the latest answers that are of no use, of rows that are to be asked again.
+    `on_attempt` hears of each attempt, and of the nanos that it may have cost for nothing; `read`
+    finds in an answer what the job wants, where that is more than its text.
     """
 
     admission: Admission
@@ -125,9 +64,11 @@ class Retrier:
     policy: RetryPolicy
     pricing: Pricing
     on_attempt: OnAttempt
-    fallback: Fallback = Fallback()
+    fallback: Fallback = NO_FALLBACK
     unanswered: Mapping[str, int] = field(default_factory=dict)
     possible_costs: Mapping[str, int] = field(default_factory=dict)
+    invalid: Mapping[str, InvalidAnswer] = field(default_factory=dict)
+    read: Read | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
@@ -139,7 +80,8 @@ class Retrier:
 
         No permit is held between two attempts. The one of a completion is held until `put` has
         it, so that a kill never loses more completions than there are permits; but the lane has
-        room again as soon as the endpoint has answered.
+        room again as soon as the endpoint has answered. An answer that does not hold what the job
+        wants is handed to `put` too, and asked for again.
 
         Raises:
             RunStoppedError: the run cannot go on; the row stays pending.
@@ -149,22 +91,27 @@ class Retrier:
         if problem is not None:
             await put(row.failure(problem, self.clock()))
             return
-        try:
-            await self._attempt(row, put)
-        except ProviderError as error:
-            await self._retry(row, put, error)
+        while not await self._answered(row, put):
+            self._ask_again(row)
 
-    async def _retry(self, row: _Row, put: Put, error: ProviderError) -> None:
+    async def _answered(self, row: Row, put: Put) -> bool:
+        """Call until there is an answer, or no hope of one; return whether the row is settled."""
+        try:
+            return await self._attempt(row, put)
+        except ProviderError as error:
+            return await self._retry(row, put, error)
+
+    async def _retry(self, row: Row, put: Put, error: ProviderError) -> bool:
         """Go on after a first attempt that ended in `error`, which tenacity takes for its own.
 
         Most rows need no second one, and its set-up costs as much as the engine's part of a call.
         """
         first: list[ProviderError] = [error]
 
-        async def attempt() -> None:
+        async def attempt() -> bool:
             if first:
                 raise first.pop()
-            await self._attempt(row, put)
+            return await self._attempt(row, put)
 
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(ProviderError),
@@ -174,30 +121,49 @@ class Retrier:
             reraise=True,
         )
         try:
-            await retrying(attempt)
+            return await retrying(attempt)
         except ProviderError as last:
             await put(row.failure(last.problem, self.clock()))
+            return True
 
-    def _begun(self, request: Request) -> _Row:
+    def row_of(self, request: Request) -> Row:
+        """Return a row at its beginning, with what earlier processes paid for it."""
         models = self.fallback.models_for(str(request.body["model"]))
-        before = self.unanswered.get(request.key, 0)
-        worst: dict[str, Worst | None] = {}
-        if self.admission.spending.is_limited:
-            worst = {name: self.pricing.worst_case(_asking(request, name).body) for name in models}
-        return _Row(
+        return Row(
             request,
-            before,
+            self.unanswered.get(request.key, 0),
             models,
-            worst,
-            estimate_tokens(request.body),
             self.pricing.currency(models[0]),
             self.possible_costs.get(request.key, 0),
+            self.invalid.get(request.key) if self.read else None,
         )
 
-    def _forbidden(self, row: _Row) -> Problem | None:
+    def _begun(self, request: Request) -> Row:
+        row = self.row_of(request)
+        self._weigh(row)
+        return row
+
+    def _weigh(self, row: Row) -> None:
+        """Estimate what the present request of a row takes."""
+        row.prompt = estimate_tokens(row.request.body)
+        if self.admission.spending.is_limited:
+            row.worst = {
+                name: self.pricing.worst_case(_asking(row.request, name).body)
+                for name in row.models
+            }
+
+    def _ask_again(self, row: Row) -> None:
+        row.ask_again()
+        self._weigh(row)
+
+    def _forbidden(self, row: Row) -> Problem | None:
         """Say why a row must not be called at all, if so."""
         if self.policy.forbids_another(row.unanswered):
             return _SENT_TOO_OFTEN
+        if row.invalid is not None:
+            if row.invalid.repairs >= self.policy.repairs:
+                return _invalid(row.invalid)
+            self._ask_again(row)
         return next(filter(None, starmap(self._unbounded, row.worst.items())), None)
 
     def _unbounded(self, model: str, worst: Worst | None) -> Problem | None:
@@ -213,7 +179,8 @@ class Retrier:
             f'the job under [prices."{model}"] ({keys})',
         )
 
-    async def _attempt(self, row: _Row, put: Put) -> None:
+    async def _attempt(self, row: Row, put: Put) -> bool:
+        """Make one call; return whether the row is settled by its answer."""
         async with self.admission.admitted(self._wish(row)) as permit:
             model, account = permit.lane.model, permit.lane.account
             request = _asking(row.request, model)
@@ -222,11 +189,14 @@ class Retrier:
 
             def finish(problem: Problem | None) -> None:
                 latency = self.monotonic() - started
-                attempt = Attempt(len(row.attempts) + 1, request_id, started_at, latency, problem)
+                attempt = Attempt(
+                    *(len(row.attempts) + 1, request_id, started_at, latency, problem),
+                    retry=row.failed_last,
+                )
                 row.attempts.append(attempt)
                 wasted = self._wasted(request, problem)
                 row.possible_cost += wasted
-                self.on_attempt(row.request, attempt, wasted)
+                self.on_attempt(row.own, attempt, wasted)
 
             try:
                 completion = await account.call(request, request_id)
@@ -241,9 +211,24 @@ class Retrier:
             cost = self.pricing.cost(model, completion.usage)
             self.judge.completed(permit, completion, cost)
             self.admission.end(permit)
-            await put(row.success(completion, self.clock(), cost))
+            kept = self._taken(row, completion, cost)
+            await put(kept)
+            return not isinstance(kept, InvalidAnswer)
 
-    def _wish(self, row: _Row) -> Wish:
+    def _taken(self, row: Row, completion: Completion, cost: int | None) -> Kept:
+        """Return what an answer means for its row: an outcome, or that it is asked again."""
+        output = None
+        if self.read is not None:
+            try:
+                output = self.read(completion.text or "")
+            except InvalidAnswerError as error:
+                invalid = row.take(completion, str(error), cost)
+                if row.repairs < self.policy.repairs:
+                    return invalid
+                return row.failure(_invalid(invalid), self.clock())
+        return row.success(completion, self.clock(), cost, output)
+
+    def _wish(self, row: Row) -> Wish:
         body = row.request.body
         longest = body.get("max_tokens", body.get("max_completion_tokens"))
         down_too = ErrorClass.OVERLOADED in self.fallback.on
@@ -257,7 +242,7 @@ class Retrier:
                 max((one.tokens for one in worst), default=0),
                 max((one.cost or 0 for one in worst), default=0),
             ),
-            tries=len(row.attempts),
+            tries=row.failed,
             last_chance=self.policy.forbids_another(row.unanswered + 1),
         )
 
@@ -268,7 +253,7 @@ class Retrier:
         worst = self.pricing.worst_case(request.body)
         return 0 if worst is None else worst.cost or 0
 
-    def _failed(self, row: _Row, permit: Permit, error: ProviderError) -> None:
+    def _failed(self, row: Row, permit: Permit, error: ProviderError) -> None:
         """Draw the consequences of the attempt that just failed."""
         error_class = error.problem.error_class
         if not _may_be_billed(error.problem):
@@ -293,11 +278,11 @@ class Retrier:
             or self.policy.forbids_another(row.unanswered)
         )
 
-    def _delay(self, row: _Row) -> float:
+    def _delay(self, row: Row) -> float:
         """Return the seconds until the next attempt: full jitter."""
         if row.at_once:
             return 0.0
-        return self.uniform(0, min(MAX_BACKOFF_S, 2.0 ** min(len(row.attempts), 10)))
+        return self.uniform(0, min(MAX_BACKOFF_S, 2.0 ** min(row.failed, 10)))
 
 
 def _asking(request: Request, model: str) -> Request:
@@ -305,6 +290,10 @@ def _asking(request: Request, model: str) -> Request:
     if request.body["model"] == model:
         return request
     return request._replace(body={**request.body, "model": model})
+
+
+def _invalid(answer: InvalidAnswer) -> Problem:
+    return Problem(ErrorClass.INVALID_OUTPUT, answer.message)
 
 
 def _may_be_billed(problem: Problem) -> bool:

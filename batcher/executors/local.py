@@ -9,19 +9,21 @@ from dataclasses import dataclass, field, replace
 from batcher.engine.admission import Admission, RunStoppedError
 from batcher.engine.pool import run_pool
 from batcher.engine.retry import Put, Retrier
+from batcher.engine.sharing import Leaders, Shared, shared_outcome
 from batcher.errors import Halt
 from batcher.limits import Concurrency, Flow
-from batcher.records import Request
+from batcher.records import InvalidAnswer, Kept, Request
 
 
 @dataclass(slots=True)
 class LocalExecutor:
     """Runs requests through one retrier until they are used up or the run stops.
 
-    `halted` says why it stopped by itself.
+    `halted` says why it stopped by itself. `leaders` knows which rows are called for others too.
     """
 
     retrier: Retrier
+    leaders: Leaders = field(default_factory=Leaders)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     halted: Halt | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,16 +53,31 @@ class LocalExecutor:
         throttled = sum(lane.throttled for lane in lanes)
         return Concurrency(self.admission.peak, self.flow().limit, throttled, fixed)
 
-    async def run(self, requests: AsyncIterator[Request], put: Put) -> None:
+    async def run(self, requests: AsyncIterator[Request | Shared], put: Put) -> None:
         """Hand the outcome of each request to `put`.
 
-        Once the run stops, calls that are in flight still end, for they may be paid, and rows
-        that wait stay pending.
+        Those that share an outcome are not called. A row that leads is `left` in every case, so
+        that none wait for it in vain. Once the run stops, calls that are in flight still end, for
+        they may be paid, and rows that wait stay pending.
         """
         retrier = replace(self.retrier, sleep=self._sleep)
 
-        async def settle(request: Request) -> None:
-            await retrier.settle(request, put)
+        async def put_and_hand_on(kept: Kept) -> None:
+            await put(kept)
+            if not isinstance(kept, InvalidAnswer):
+                self.leaders.wrote(kept)
+
+        async def settle(row: Request | Shared) -> None:
+            if isinstance(row, Shared):
+                outcome = await row.outcome()
+                await put(shared_outcome(outcome, retrier.row_of(row.request), retrier.clock()))
+            elif row.content is None:
+                await retrier.settle(row, put)
+            else:
+                try:
+                    await retrier.settle(row, put_and_hand_on)
+                finally:
+                    self.leaders.left(row)
 
         try:
             await run_pool(

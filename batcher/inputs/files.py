@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from batcher.errors import InputError
+from batcher.wording import did_you_mean
 
 FileFormat = Literal["jsonl", "parquet"]
 Compression = Literal["gzip", "zstd"]
@@ -123,7 +124,8 @@ def _checked(name: str) -> InputFile:
     """Return the file called `name`, which can be opened."""
     path = Path(name)
     if not path.exists():
-        raise InputError(f"no such file: {name}")
+        near = did_you_mean(path.name, _beside(path))
+        raise InputError(f"no such file: {name}{near}")
     if not path.is_file():
         raise InputError(f"{name} is no regular file; pipe it in and name the input `-`")
     suffix = _suffix(path.name)
@@ -136,6 +138,14 @@ def _checked(name: str) -> InputFile:
         # Such as a download that kept its packing but not its name.
         compression = compression_of(head, name)
     return InputFile(path, name, file_format, compression)
+
+
+def _beside(path: Path) -> list[str]:
+    """Return the names of input files where `path` would be."""
+    try:
+        return [other.name for other in path.parent.iterdir() if _suffix(other.name)]
+    except OSError:
+        return []
 
 
 def _suffix(name: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from batcher.errors import ErrorClass, RowError
+from batcher.wording import did_you_mean
 
 ID_COLUMNS = ("id", "custom_id")
 _SHOWN = 20
@@ -32,7 +33,12 @@ def row_id(columns: Mapping[str, object], row: int, id_column: str | None) -> st
         )
     if id_column is None:
         return str(row)
-    raise RowError(ErrorClass.INVALID_ROW, f"no id in `{id_column}`; columns: {_names(columns)}")
+    near = did_you_mean(id_column, columns) or ";"
+    raise RowError(
+        ErrorClass.INVALID_ROW,
+        f"no id in `{id_column}`; columns: {_names(columns)}{near} name the right one with "
+        "--id-column, or leave it out",
+    )
 
 
 def _names(columns: Mapping[str, object]) -> str:

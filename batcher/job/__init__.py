@@ -1,10 +1,13 @@
 """What a run is to do: a TOML file and flags become one frozen, validated `JobSpec`."""
 
-from batcher.job.loading import load_job
+from batcher.job.loading import job_with, load_job, plain_job
+from batcher.job.parameters import KNOWN_PARAMETERS, misspelt
 from batcher.job.places import PLACES, tables_of
 from batcher.job.spec import (
+    ANY_FOLDER,
     EVERY_MODEL,
     RESERVED_PARAMETERS,
+    SAMPLES,
     CeilingSpec,
     JobSpec,
     LimitSpec,
@@ -12,12 +15,18 @@ from batcher.job.spec import (
     PriceSpec,
     PromptSpec,
     ProviderSpec,
+    ReuseSpec,
+    SamplingSpec,
 )
+from batcher.job.tools import fault_of_tools
 
 __all__ = [
+    "ANY_FOLDER",
     "EVERY_MODEL",
+    "KNOWN_PARAMETERS",
     "PLACES",
     "RESERVED_PARAMETERS",
+    "SAMPLES",
     "CeilingSpec",
     "JobSpec",
     "LimitSpec",
@@ -25,6 +34,12 @@ __all__ = [
     "PriceSpec",
     "PromptSpec",
     "ProviderSpec",
+    "ReuseSpec",
+    "SamplingSpec",
+    "fault_of_tools",
+    "job_with",
     "load_job",
+    "misspelt",
+    "plain_job",
     "tables_of",
 ]

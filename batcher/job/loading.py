@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,8 @@ import msgspec
 
 from batcher.errors import ConfigurationError
 from batcher.explanation import Tables, explain
-from batcher.job.spec import RESERVED_PARAMETERS, TABLES, JobSpec, PriceSpec
+from batcher.job.spec import ANY_FOLDER, RESERVED_PARAMETERS, TABLES, JobSpec, PriceSpec
+from batcher.job.tools import fault_of_tools, with_tools_read
 
 
 def load_job(
@@ -33,12 +35,48 @@ def load_job(
     folder = Path()
     if isinstance(source, Path):
         where, folder, tables = str(source), source.parent, _read_toml(source)
-    merged = _merge(_anchored(tables, folder), _anchored(flags, Path()))
+    return _laid(_anchored(tables, folder), flags, where)
+
+
+def job_with(remembered: object, flags: Mapping[str, Any], where: str) -> JobSpec:
+    """Lay flags over a job that was `remembered` as plain values, and validate the whole.
+
+    `where` says in an error what is wrong.
+
+    Raises:
+        ConfigurationError: it is no job of this version, or a flag is wrong.
+    """
+    if not isinstance(remembered, Mapping):
+        raise ConfigurationError(f"{where} is not known; give its command again")
+    return _laid(remembered, flags, where)
+
+
+def plain_job(job: JobSpec) -> dict[str, Any]:
+    """Return a job as plain values that mean the same from any working directory."""
+    tables: dict[str, Any] = msgspec.to_builtins(job)
+    key_file = job.provider.api_key_file
+    if key_file is not None:
+        tables["provider"]["api_key_file"] = str(Path(key_file).absolute())
+    return tables
+
+
+def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> JobSpec:
+    anchored = _anchored(flags, Path())
+    if set(_STRUCTURES) & anchored.get("output", {}).keys() and "output" in tables:
+        kept = {k: v for k, v in tables["output"].items() if k not in _STRUCTURES}
+        tables = {**tables, "output": kept}
+    merged = _merge(tables, anchored)
     try:
         job = msgspec.convert(merged, JobSpec)
     except msgspec.ValidationError as error:
         said = explain(str(error), merged, Tables(JobSpec, TABLES, {"prices": PriceSpec}))
         raise ConfigurationError(f"{where}: {said}") from None
+    if job.reuse.cache is not None and job.reuse.dedup is False:
+        raise ConfigurationError(
+            f"{where}: [reuse] cache and dedup = false contradict each other: a cache answers rows "
+            "that ask the same by one answer. Leave one of the two out; for several answers to a "
+            "row set [sampling] samples"
+        )
     job = _with_first_model(job, where, given=flags.get("provider", {}).get("model"))
     for name, value in job.parameters.items():
         if name in RESERVED_PARAMETERS:
@@ -50,6 +88,9 @@ def load_job(
                 f"{where}: the parameter `{name}` is {value!r}, which is no JSON; "
                 "write a number, text, true, false, a list or a table"
             )
+    if "tools" in job.parameters and (fault := fault_of_tools(job.parameters["tools"])):
+        raise ConfigurationError(f"{where}: [parameters] tools: {fault}")
+    _check_structure(job, where)
     if len(currencies := {price.currency for price in job.prices.values()}) > 1:
         raise ConfigurationError(
             f"{where}: [prices] are in {' and '.join(sorted(currencies))}; "
@@ -76,6 +117,24 @@ def _with_first_model(job: JobSpec, where: str, given: object) -> JobSpec:
             'the errors on which the next is asked, such as ["overloaded", "content_filtered"]'
         )
     return msgspec.structs.replace(job, provider=provider)
+
+
+def _check_structure(job: JobSpec, where: str) -> None:
+    """Refuse what cannot be together with answers of a schema."""
+    output = job.output
+    if output.schema is not None and output.fields is not None:
+        raise ConfigurationError(
+            f"{where}: [output] schema and fields both say what answers hold; leave one out"
+        )
+    if output.schema is None and output.fields is None:
+        return
+    if not _is_json(output.schema):
+        raise ConfigurationError(f"{where}: [output] schema holds a value that is no JSON")
+    if "tools" in job.parameters or job.prompt.tools_column is not None:
+        raise ConfigurationError(
+            f"{where}: tools let the model call a function where [output] wants a value; leave "
+            "one of the two out"
+        )
 
 
 def _is_json(value: object) -> bool:
@@ -124,10 +183,16 @@ def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         anchored["input"] = [
             str(folder / name) if isinstance(name, str) and name != "-" else name for name in inputs
         ]
-    for table, key in (("provider", "api_key_file"), ("output", "directory")):
+    output = anchored.get("output")
+    if isinstance(output, Mapping) and isinstance(output.get("schema"), str):
+        anchored["output"] = {**output, "schema": _read_schema(folder / output["schema"])}
+    if isinstance(parameters := anchored.get("parameters"), Mapping):
+        anchored["parameters"] = with_tools_read(parameters, folder)
+    for table, key in _PATHS:
         content = anchored.get(table)
         if isinstance(content, Mapping) and isinstance(content.get(key), str):
-            anchored[table] = {**content, key: str(folder / content[key])}
+            path = content[key]
+            anchored[table] = {**content, key: path if path == ANY_FOLDER else str(folder / path)}
     return anchored
 
 
@@ -145,4 +210,22 @@ def _template(value: object, folder: Path) -> object:
         raise ConfigurationError(f"the template {path} is not UTF-8: {error}") from None
 
 
+def _read_schema(path: Path) -> dict[str, Any]:
+    """Return the JSON Schema of a file, which becomes a part of the job."""
+    try:
+        return msgspec.json.decode(path.read_bytes().removeprefix(codecs.BOM_UTF8), type=dict)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the schema {path}: {error.strerror}") from None
+    # ValueError: not JSON, not an object, or not UTF-8.
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"the schema {path} is no JSON object: {error}") from None
+
+
+# The two ways to say what answers hold; one of a flag takes the place of either in the file.
+_STRUCTURES = ("schema", "fields")
+
+_PATHS = (
+    *(("provider", "api_key_file"), ("prompt", "images_from"), ("output", "directory")),
+    ("reuse", "cache"),
+)
 _TEMPLATES = ("template", "system_template")

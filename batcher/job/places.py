@@ -21,10 +21,11 @@ PLACES = {
 def tables_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return `settings` in the shape of a job file; names of PLACES stand in their tables.
 
-    A setting that is None was not given, and other names are not looked at.
+    A setting that is None was not given, nor was one of several values that has none; other names
+    are not looked at.
     """
     tables: dict[str, Any] = {}
     for name, (table, key) in PLACES.items():
-        if settings.get(name) is not None:
+        if settings.get(name) not in (None, ()):
             tables.setdefault(table, {})[key] = settings[name]
     return tables

@@ -23,6 +23,9 @@ Share = Annotated[str, msgspec.Meta(pattern=r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?
 Duration = Annotated[str, msgspec.Meta(pattern=DURATION)]
 
 EVERY_MODEL = "*"
+ANY_FOLDER = "*"
+SAMPLES = "sampling.samples"
+"""The name of the request setting that says how many answers each row gets."""
 
 # What the run itself decides; a job that set them would contradict it.
 RESERVED_PARAMETERS = {
@@ -30,7 +33,7 @@ RESERVED_PARAMETERS = {
     "messages": "messages come from the rows",
     "stream": "use --stream, or stream = true under [provider]",
     "stream_options": "usage is read from the stream as it comes",
-    "n": "one answer a row is kept; more would be paid and lost",
+    "n": "one answer a call is kept; for several a row write samples under [sampling]",
     "request_id": "each attempt gets a fresh one",
 }
 
@@ -61,13 +64,27 @@ class ProviderSpec(_Table, frozen=True):
 
 
 class PromptSpec(_Table, frozen=True):
-    """How a row becomes messages. Templates are Jinja2 text."""
+    """How a row becomes messages. Templates are Jinja2 text.
+
+    `image_columns` hold images for the last user message. `images_from` is the folder that local
+    ones must be in, in place of the input's; `ANY_FOLDER` lets rows name any file of this machine.
+    `tools_column` holds the tools of a row, where it has others than the job's parameter `tools`.
+    """
 
     template: str | None = None
     system_template: str | None = None
     prompt_column: str = "prompt"
     messages_column: str = "messages"
     id_column: str | None = None
+    image_columns: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()
+    images_from: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    tools_column: str | None = None
+
+
+class SamplingSpec(_Table, frozen=True):
+    """How many answers each row gets, each by a call of its own."""
+
+    samples: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
 
 
 class LimitSpec(_Table, frozen=True):
@@ -124,21 +141,39 @@ class CeilingSpec(_Table, frozen=True):
 
 
 class OutputSpec(_Table, frozen=True):
-    """Where results go, how safe each is, and how many error rows still count as done.
+    """Where results go, how safe each is, what answers hold, and how many errors are fine.
 
     `sync` says what a loss of power may cost: at most the last 100 ms of a `group`, or no `row`.
-    `allow_errors` is a number of rows (100) or a share of all rows ("1%").
+    `allow_errors` is a number of rows (100) or a share of all rows ("1%"). `schema` is the JSON
+    Schema of the value that each answer holds, in the file the name of one; `fields` is its short
+    form, see docs/structured-output.md. An answer without such a value is asked for again, at most
+    `repair_attempts` times.
     """
 
     directory: str | None = None
     sync: Literal["group", "row"] = "group"
     allow_errors: Annotated[int, msgspec.Meta(ge=0)] | Share = 0
+    schema: dict[str, Any] | None = None
+    fields: dict[str, Any] | None = None
+    repair_attempts: Annotated[int, msgspec.Meta(ge=0, le=10)] = 2
 
     def allows(self, errors: int, rows: int) -> bool:
         """Whether `errors` of `rows` are within what the user allows."""
         if isinstance(self.allow_errors, str):
             return errors * 100 <= Fraction(self.allow_errors[:-1]) * rows
         return errors <= self.allow_errors
+
+
+class ReuseSpec(_Table, frozen=True):
+    """Which answers are used for more than the row that was called for them.
+
+    With `dedup`, rows that ask the same are called once; None does so where the answer is the same
+    each time, as far as the request can tell, and everywhere where there is a `cache`: the
+    directory of one, which keeps answers for other runs, and would answer the second row anyway.
+    """
+
+    dedup: bool | None = None
+    cache: Annotated[str, msgspec.Meta(min_length=1)] | None = None
 
 
 class PriceSpec(_Table, frozen=True):
@@ -162,9 +197,11 @@ class JobSpec(_Table, frozen=True):
     provider: ProviderSpec = ProviderSpec()
     parameters: dict[str, Any] = {}
     prompt: PromptSpec = PromptSpec()
+    sampling: SamplingSpec = SamplingSpec()
     limits: LimitSpec = LimitSpec()
     ceilings: CeilingSpec = CeilingSpec()
     output: OutputSpec = OutputSpec()
+    reuse: ReuseSpec = ReuseSpec()
     prices: dict[str, PriceSpec] = {}
 
     def with_model(self, model: str) -> JobSpec:
@@ -180,17 +217,24 @@ class JobSpec(_Table, frozen=True):
         settings: dict[str, object] = {
             "model": provider.model,
             "provider.allowed_models": list(provider.allowed_models) or None,
+            SAMPLES: self.sampling.samples,
         }
         settings |= {f"parameters.{name}": value for name, value in self.parameters.items()}
         prompt: dict[str, object] = msgspec.structs.asdict(self.prompt)
+        # Where images are read from is no matter of the request, which holds the images.
+        del prompt["images_from"]
+        prompt["image_columns"] = list(self.prompt.image_columns) or None
         settings |= {f"prompt.{name}": value for name, value in prompt.items()}
+        settings |= {"output.schema": self.output.schema, "output.fields": self.output.fields}
         return {name: value for name, value in settings.items() if value is not None}
 
 
 TABLES: dict[str, type[_Table]] = {
     "provider": ProviderSpec,
     "prompt": PromptSpec,
+    "sampling": SamplingSpec,
     "limits": LimitSpec,
     "ceilings": CeilingSpec,
     "output": OutputSpec,
+    "reuse": ReuseSpec,
 }

@@ -1,6 +1,8 @@
 """Folds what happens into what is shown: counts, a bar, log lines, a summary."""
 
+from batcher.observe.answers import answer_lines
 from batcher.observe.cost import cost_lines
+from batcher.observe.difference import Difference, Side
 from batcher.observe.display import display
 from batcher.observe.log import AttemptLog, EventLog, Heartbeat
 from batcher.observe.progress import ProgressBar
@@ -10,13 +12,16 @@ from batcher.observe.watcher import Watcher, Watchers
 
 __all__ = [
     "AttemptLog",
+    "Difference",
     "EventLog",
     "Heartbeat",
     "ProgressBar",
+    "Side",
     "Summary",
     "Tally",
     "Watcher",
     "Watchers",
+    "answer_lines",
     "cost_lines",
     "display",
 ]

@@ -33,7 +33,7 @@ class ProgressBar:
         self._flow = flow
         self._since = self._monotonic()
         self._bar = self._make(
-            total=tally.total,
+            total=tally.goal,
             initial=tally.done_before,
             unit="row",
             file=self._stream,
@@ -41,14 +41,14 @@ class ProgressBar:
             smoothing=0.1,
         )
 
-    def attempted(self, row: int, attempt: Attempt) -> None:
+    def attempted(self, row: int, attempt: Attempt, sample: int = 0) -> None:
         """Nothing: attempts show as counts at the next pulse."""
 
     def pulse(self) -> None:
         """Draw the present state."""
         tally, flow = self._tally, self._flow()
         seconds = max(self._monotonic() - self._since, 1e-9)
-        self._bar.total = tally.total
+        self._bar.total = tally.goal
         self._bar.set_postfix_str(
             f"{(tally.prompt_tokens + tally.completion_tokens) / seconds:,.0f} tok/s, "
             f"errors {tally.failures}, retries {tally.retries}, "

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from batcher.errors import ErrorClass
+from batcher.observe.latencies import Latencies
 from batcher.records import Attempt, Failure, Outcome, Success
-
-# Latencies fall into buckets 1 % wide, so a quantile is within 1 % whatever the number of rows.
-_BUCKETS_PER_E = 100
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts since this process started; `done_before` rows were recorded by earlier ones."""
+    """Counts since this process started; `done_before` rows were recorded by earlier ones.
+
+    `total` are the rows of the input, `chosen` those that are called, where the others are not.
+    """
 
     done_before: int = 0
     total: int | None = None
+    chosen: int | None = None
     results: int = 0
     failures: int = 0
     attempts: int = 0
@@ -27,27 +28,39 @@ class Tally:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     classes: Counter[ErrorClass] = field(default_factory=Counter)
-    _latencies: Counter[int] = field(default_factory=Counter)
+    _latencies: Latencies = field(default_factory=Latencies)
 
     @property
     def rows(self) -> int:
         """Rows that got their outcome from this process."""
         return self.results + self.failures
 
+    @property
+    def goal(self) -> int | None:
+        """Rows that have an outcome when all is done."""
+        return self.total if self.chosen is None else self.chosen
+
+    @property
+    def left(self) -> int | None:
+        """Rows that were to be called and have no outcome of this process."""
+        return None if self.goal is None else max(0, self.goal - self.done_before - self.rows)
+
     def attempted(self, attempt: Attempt) -> None:
         """Count an attempt that has ended."""
         self.attempts += 1
-        self.retries += attempt.number > 1
+        self.retries += attempt.retry
 
     def recorded(self, outcome: Outcome) -> None:
         """Count an outcome that is safe in the checkpoint."""
+        if (completion := outcome.completion) is not None:
+            self.prompt_tokens += completion.usage.prompt_tokens or 0
+            self.completion_tokens += completion.usage.completion_tokens or 0
         match outcome:
-            case Success(completion=completion, attempts=attempts):
+            case Success(attempts=attempts):
                 self.results += 1
-                self.prompt_tokens += completion.usage.prompt_tokens or 0
-                self.completion_tokens += completion.usage.completion_tokens or 0
-                latency = max(attempts[-1].latency, 1e-6)
-                self._latencies[round(math.log(latency) * _BUCKETS_PER_E)] += 1
+                # An answer of another row has no latency of its own.
+                if attempts:
+                    self._latencies.add(attempts[-1].latency)
             case Failure(problem=problem):
                 self.failures += 1
                 self.classes[problem.error_class] += 1
@@ -55,10 +68,5 @@ class Tally:
                 assert_never(outcome)
 
     def latency(self, share: float) -> float | None:
-        """Return the latency in seconds that `share` of the results did not exceed, or None."""
-        rank = math.ceil(share * self._latencies.total())
-        for bucket in sorted(self._latencies):
-            rank -= self._latencies[bucket]
-            if rank <= 0:
-                return math.exp(bucket / _BUCKETS_PER_E)
-        return None
+        """Return the latency in seconds that `share` of the called results had at most, or None."""
+        return self._latencies.quantile(share)

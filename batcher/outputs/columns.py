@@ -8,16 +8,23 @@ from typing import Any
 import pyarrow as pa
 
 from batcher.money import NANOS
+from batcher.outputs.typed import out_columns
 from batcher.recorded import Recorded
+from batcher.structured import StructOf
 
 
-def by_column(recorded: Sequence[Recorded]) -> dict[str, Sequence[object]]:
-    """Return the values of each field of one or more outcomes; costs in units of the currency."""
+def by_column(
+    recorded: Sequence[Recorded], value: StructOf | None = None
+) -> dict[str, Sequence[object]]:
+    """Return the values of each field of one or more outcomes; costs in units of the currency.
+
+    Those of `value`, which each answer holds, are among them.
+    """
     columns: dict[str, Sequence[object]] = dict(
         zip(Recorded._fields, zip(*recorded, strict=True), strict=True)
     )
     columns["cost"] = [None if one.cost is None else one.cost / NANOS for one in recorded]
-    return columns
+    return columns | out_columns(recorded, value)
 
 
 def array(values: Sequence[object], type_: pa.DataType) -> pa.Array[Any]:

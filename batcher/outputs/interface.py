@@ -31,3 +31,6 @@ Leaving the context without an exception completes the content of the file; the 
 stays open, since it belongs to the caller. Formats with no place for metadata ignore it.
 A format that cannot hold a type of the schema raises `pyarrow.ArrowException` on opening.
 """
+
+StartSink = Callable[[BinaryIO], AbstractContextManager[Sink]]
+"""An `OpenSink` that knows its schema and metadata: one for each file of an output."""

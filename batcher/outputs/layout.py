@@ -1,14 +1,20 @@
 """The columns of both outputs: their names, types and order.
 
-`row` and `id` come first, then the input's columns, then ours. An input column that has the name
+`row` and `id` come first, and `sample` where each row has several; then the input's columns, then
+ours; behind `response` the fields of the value that answers hold, each as `out.<field>`. An input
+column that has the name
 of one of ours in either file is called `input_<name>`, so that it has one name in both.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
+
+from batcher.outputs.typed import out_fields
+from batcher.structured import StructOf
 
 # Declared as plain types, since a list of pairs of different classes would be one of objects.
 _TEXT: pa.DataType = pa.string()
@@ -18,6 +24,8 @@ _FLOAT64: pa.DataType = pa.float64()
 _MOMENT: pa.DataType = pa.timestamp("us", "UTC")
 
 HEAD = pa.schema([("row", _INT64), ("id", _TEXT)])
+
+SAMPLE = pa.schema([("sample", _INT32)])
 
 ANSWER = pa.schema(
     [
@@ -74,34 +82,58 @@ _OURS = {*HEAD.names, *ANSWER.names, *ERROR.names, *SOURCE.names}
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The schemas of the two files for one input."""
+    """The schemas of the two files for one input, each of whose rows has so many `samples`.
+
+    `answer` is our part of that of the results, with the fields of `value`.
+    """
 
     results: pa.Schema
     errors: pa.Schema
+    answer: pa.Schema
+    value: StructOf | None
+    samples: int
 
 
-def layout(schema: pa.Schema) -> Layout:
+def answer_schema(value: StructOf | None) -> pa.Schema:
+    """Return our columns of results whose answers hold `value`."""
+    response, *others = ANSWER
+    return pa.schema([response, *out_fields(value), *others])
+
+
+def layout(schema: pa.Schema, value: StructOf | None = None, samples: int = 1) -> Layout:
     """Lay out both files for an input of `schema`, whose struct `input` holds the user's columns.
 
-    All columns may be null, since a bad row has none; types and field metadata stay as they are.
+    `value` is what each answer holds, where the job wants one of known fields. All columns may be
+    null, since a bad row has none; types and field metadata stay as they are.
     """
-    struct = schema.field("input").type
-    fields = [struct.field(index) for index in range(struct.num_fields)]
-    columns = [
-        field.with_name(name).with_nullable(nullable=True)
-        for field, name in zip(fields, _free_names([f.name for f in fields]), strict=True)
-    ]
+    answer = answer_schema(value)
+    head = [*HEAD, *(SAMPLE if samples > 1 else ())]
+    columns = input_columns(schema, _OURS.union(answer.names, (field.name for field in head)))
     return Layout(
-        results=pa.schema([*HEAD, *columns, *ANSWER]),
-        errors=pa.schema([*HEAD, *columns, *ERROR, *SOURCE]),
+        results=pa.schema([*head, *columns, *answer]),
+        errors=pa.schema([*head, *columns, *ERROR, *SOURCE]),
+        answer=answer,
+        value=value,
+        samples=samples,
     )
 
 
-def _free_names(names: list[str]) -> list[str]:
-    """Return the names that input columns have in the outputs, each only once."""
+def input_columns(schema: pa.Schema, ours: set[str]) -> list[pa.Field[Any]]:
+    """Return the user's columns as they stand in a file that has columns of `ours` as well."""
+    struct: Any = schema.field("input").type
+    fields = [struct.field(index) for index in range(struct.num_fields)]
+    names = _free_names([field.name for field in fields], ours)
+    return [
+        field.with_name(name).with_nullable(nullable=True)
+        for field, name in zip(fields, names, strict=True)
+    ]
+
+
+def _free_names(names: list[str], ours: set[str]) -> list[str]:
+    """Return the names that input columns have beside `ours`, each only once."""
     # A column that can keep its name keeps it, also from one that would be renamed to it.
-    keepers = {name: names.index(name) for name in names if name not in _OURS}
-    taken = _OURS | keepers.keys()
+    keepers = {name: names.index(name) for name in names if name not in ours}
+    taken = ours | keepers.keys()
     free = []
     for index, name in enumerate(names):
         if keepers.get(name) != index:

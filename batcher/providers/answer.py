@@ -77,7 +77,7 @@ def completion(body: object, envelope: Envelope, *, allow_empty: bool) -> Comple
         tool_calls=tool_calls,
         finish_reason=reason,
         model=_text(body.get("model")),
-        usage=_usage(body.get("usage")),
+        usage=usage_of(body.get("usage")),
         request_id=_request_id(body, envelope),
         rate_limits=envelope.rate_limits,
     )
@@ -150,7 +150,8 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _usage(usage: object) -> Usage:
+def usage_of(usage: object) -> Usage:
+    """Return the tokens that an answer says it took."""
     if not isinstance(usage, dict):
         return Usage()
     cached = _count(usage.get("prompt_tokens_details"), "cached_tokens")

@@ -48,6 +48,17 @@ class Band:
             self.output_below is None or output < self.output_below
         )
 
+    @property
+    def bounds(self) -> str:
+        """The calls that these prices are of, in words; empty where that is any call."""
+        prompt = "" if self.input_below is None else f"prompts below {self.input_below:,}"
+        answer = "" if self.output_below is None else f"answers below {self.output_below:,}"
+        return ", ".join(filter(None, (prompt, answer)))
+
+    def cost(self, prompt: float, output: float) -> float:
+        """Return the nanos of so many tokens, none of the prompt's in the provider's cache."""
+        return (prompt * self.input + output * self.output) / _PER
+
 
 @dataclass(frozen=True, slots=True)
 class Worst:
@@ -104,17 +115,23 @@ class Pricing:
         """Return the currency that calls of `model` are paid in, None where it has no price."""
         return self.unit if model in self.prices else None
 
+    def band(self, model: str, prompt: int, output: int) -> Band | None:
+        """Return the prices of a call of so many tokens, None where the model has none."""
+        bands = self.prices.get(model)
+        return None if bands is None else _reachable(bands, prompt, output)[-1]
+
     def cost(self, model: str, usage: Usage) -> int | None:
         """Return the nanos that an answer cost, None where its price or its tokens are unknown.
 
         Cached tokens are among those of the prompt and have a price of their own; reasoning is
         among those of the answer.
         """
-        bands = self.prices.get(model)
         prompt, output = usage.prompt_tokens, usage.completion_tokens
-        if bands is None or prompt is None or output is None:
+        if prompt is None or output is None:
             return None
-        band = _reachable(bands, prompt, output)[-1]
+        band = self.band(model, prompt, output)
+        if band is None:
+            return None
         cached = min(usage.cached_tokens or 0, prompt)
         whole = (prompt - cached) * band.input + cached * band.cached + output * band.output
         cost = _per_token(whole)

@@ -1,5 +1,28 @@
-"""From a row to the request it asks for: (Prompt, JobSpec) -> Request, pure."""
+"""From a row to the request it asks for: (Prompt, JobSpec) -> Request, pure.
 
-from batcher.render.requests import BATCH_URLS, ROLES, Renderer, request_key
+Local images are read by whoever is passed in for that.
+"""
 
-__all__ = ["BATCH_URLS", "ROLES", "Renderer", "request_key"]
+from batcher.render.images import Images, ReadImage, UnusableImageError, shortened, too_large
+from batcher.render.requests import (
+    BATCH_URLS,
+    ROLES,
+    Renderer,
+    request_content,
+    request_key,
+    sampled,
+)
+
+__all__ = [
+    "BATCH_URLS",
+    "ROLES",
+    "Images",
+    "ReadImage",
+    "Renderer",
+    "UnusableImageError",
+    "request_content",
+    "request_key",
+    "sampled",
+    "shortened",
+    "too_large",
+]

@@ -10,15 +10,19 @@ import hashlib
 import math
 import reprlib
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import jinja2
 import msgspec
 
 from batcher.errors import ConfigurationError, ErrorClass, RowError
-from batcher.job import EVERY_MODEL, RESERVED_PARAMETERS, JobSpec
+from batcher.job import EVERY_MODEL, RESERVED_PARAMETERS, JobSpec, fault_of_tools
 from batcher.records import Prompt, Request
+from batcher.render.formatting import formatted
+from batcher.render.images import Images, Message
 from batcher.render.templates import compiled, environment
-from batcher.wording import kind_of
+from batcher.structured import AnswerFormat
+from batcher.wording import did_you_mean, kind_of
 
 ROLES = frozenset({"system", "user", "assistant", "tool", "developer"})
 
@@ -32,7 +36,7 @@ _HARMLESS = (("stream", False), ("n", 1))
 _RUN_DECIDES = RESERVED_PARAMETERS.keys() - {"model", "messages", "request_id"}
 
 
-Message = dict[str, object]
+_NO_FILES = Images()
 _canonical = msgspec.json.Encoder(order="sorted")
 
 
@@ -44,17 +48,56 @@ def request_key(row_id: str, body: Mapping[str, object]) -> str:
     return _key_of(_canonical.encode((row_id, body)))
 
 
-def _key_of(canonical: bytes) -> str:
+def sampled(request: Request, sample: int, samples: int) -> Request:
+    """Return the request for sample number `sample` of the `samples` that a row gets.
+
+    `request` is the row's own, with the row's number. The first sample keeps its key, which is that
+    of a row's only answer; so more samples can be asked for later.
+    """
+    content = request.content
+    return request._replace(
+        row=request.row * samples + sample,
+        key=_of_sample(request.key, sample),
+        content=None if content is None else _of_sample(content, sample),
+        sample=sample,
+    )
+
+
+def _of_sample(digest: str, sample: int) -> str:
+    return digest if sample == 0 else _key_of(_canonical.encode((digest, sample)))
+
+
+def request_content(body: Mapping[str, object]) -> str:
+    """Return a hash of what is asked, as 32 hex digits: the same for all rows that ask the same."""
+    return _key_of(_canonical.encode(body))
+
+
+def _is_deterministic(body: Mapping[str, object]) -> bool:
+    """Whether a model is told to answer the same each time (protocol.md section 1)."""
+    temperature = body.get("temperature")
+    return body.get("do_sample") is False or (temperature == 0 and temperature is not False)
+
+
+def _key_of(canonical: bytes | memoryview) -> str:
     return hashlib.blake2b(canonical, digest_size=16).hexdigest()
 
 
 class Renderer:
     """Makes requests of rows as one job wants them; templates are compiled once."""
 
-    def __init__(self, job: JobSpec, *, stand_in: str | None = None) -> None:
+    def __init__(
+        self,
+        job: JobSpec,
+        *,
+        stand_in: str | None = None,
+        answer_format: AnswerFormat | None = None,
+        images: Images = _NO_FILES,
+    ) -> None:
         """Compile the job's templates.
 
         `stand_in` is written where no model is named, into requests that are looked at, not sent.
+        `answer_format` says how the value is asked for that the job wants in each answer, `images`
+        how those of its image columns come into a request.
 
         Raises:
             ConfigurationError: a template is not Jinja2, or the prompt's is empty.
@@ -62,6 +105,8 @@ class Renderer:
         sandbox = environment()
         self._job = job
         self._model = job.provider.model or stand_in
+        self._answer_format = answer_format
+        self._images = images
         if job.prompt.template is not None and not job.prompt.template.strip():
             raise ConfigurationError(
                 "the template is empty, so that no row has a prompt; write one, or leave it out"
@@ -78,24 +123,58 @@ class Renderer:
         """
         try:
             body = self._body(prompt.columns)
+            if names := self._job.prompt.image_columns:
+                messages = cast("list[Message]", body["messages"])
+                body["messages"] = self._images.attached(messages, names, prompt)
             canonical = _canonical.encode((prompt.id, body))
         except (UnicodeError, RecursionError) as error:
             raise RowError(
                 ErrorClass.INVALID_ROW, f"the request is no valid JSON: {error}"
             ) from None
         key = _key_of(canonical)
-        return Request(prompt.row, prompt.id, key, body, prompt.source, len(canonical))
+        request = Request(prompt.row, prompt.id, key, body, prompt.source, len(canonical))
+        if not self._shares(body):
+            return request
+        # The body in [id,body], which may hold an image.
+        start = len(_canonical.encode(prompt.id)) + 2
+        return request._replace(content=_key_of(memoryview(canonical)[start:-1]))
+
+    def _shares(self, body: Mapping[str, object]) -> bool:
+        """Whether one answer serves all rows that ask this."""
+        reuse = self._job.reuse
+        if reuse.dedup is not None:
+            return reuse.dedup
+        return reuse.cache is not None or _is_deterministic(body)
 
     def _body(self, columns: Mapping[str, object]) -> dict[str, object]:
+        body = self._asked(columns)
+        return body if self._answer_format is None else formatted(body, self._answer_format)
+
+    def _asked(self, columns: Mapping[str, object]) -> dict[str, object]:
         if self._template is None and "body" in columns and "custom_id" in columns:
             return self._batch_body(columns)
         if not self._model:
             raise ConfigurationError("the job names no model; give --model, such as glm-4.5-air")
-        return {
+        body = {
             "model": self._model,
             "messages": self._messages(columns),
             **self._job.parameters,
         }
+        return self._with_tools(body, columns)
+
+    def _with_tools(
+        self, body: dict[str, object], columns: Mapping[str, object]
+    ) -> dict[str, object]:
+        """Let the tools of the row take the place of the job's, also where its list is empty."""
+        name = self._job.prompt.tools_column
+        given = None if name is None else columns.get(name)
+        if name is None or given is None:
+            return body
+        tools = _json_value(_decoded(given, name), name)
+        if fault := fault_of_tools(tools):
+            raise RowError(ErrorClass.INVALID_ROW, f"`{name}`: {fault}")
+        body["tools"] = tools
+        return body if tools else {key: value for key, value in body.items() if key != "tools"}
 
     def _batch_body(self, columns: Mapping[str, object]) -> dict[str, object]:
         """Read a batch line: its own body wins over the job's model and parameters."""
@@ -150,7 +229,8 @@ class Renderer:
             raise RowError(
                 ErrorClass.INVALID_ROW,
                 f"no prompt: neither `{spec.prompt_column}` nor `{spec.messages_column}`; "
-                f"columns: {_names(columns)}. Name one with --prompt-column, or give a --template",
+                f"columns: {_names(columns)}{did_you_mean(spec.prompt_column, columns) or '.'} "
+                "Name one with --prompt-column, or give a --template",
             )
         return _dialog(columns.get("system") if self._system is None else system, content)
 

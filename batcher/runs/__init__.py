@@ -1,10 +1,16 @@
 """The composition root: the only place that joins the rooms."""
 
+from batcher.checkpoint import ErrorChoice
 from batcher.runs.calling import Callee
+from batcher.runs.diff import diff
 from batcher.runs.directory import RunDirectory
-from batcher.runs.export import export_run
+from batcher.runs.estimate import Assumptions, Estimator
+from batcher.runs.export import export_run, vote_run
 from batcher.runs.head import first_results
+from batcher.runs.quote import Quote
 from batcher.runs.resume import Change
+from batcher.runs.retry import EarlierRun, error_classes
+from batcher.runs.selection import WHOLE_INPUT, Portion
 from batcher.runs.session import RunResult, Session
 from batcher.runs.signals import Signals
 from batcher.runs.status import Status, status_of
@@ -14,9 +20,16 @@ from batcher.runs.verify import Verification, mend, verify
 
 __all__ = [
     "STAND_IN",
+    "WHOLE_INPUT",
     "Asked",
+    "Assumptions",
     "Callee",
     "Change",
+    "EarlierRun",
+    "ErrorChoice",
+    "Estimator",
+    "Portion",
+    "Quote",
     "RunDirectory",
     "RunResult",
     "Session",
@@ -26,10 +39,13 @@ __all__ = [
     "Survey",
     "Verification",
     "check",
+    "diff",
+    "error_classes",
     "export_run",
     "first_results",
     "mend",
     "preview",
     "status_of",
     "verify",
+    "vote_run",
 ]

@@ -21,13 +21,15 @@ from batcher.engine.policy.breaker import Breaker
 from batcher.engine.policy.budget import Budget
 from batcher.engine.policy.lane import Account, Lane
 from batcher.engine.policy.limit import FixedLimit, Limit
+from batcher.engine.policy.patience import Fallback, RetryPolicy
 from batcher.engine.policy.spending import Spending
-from batcher.engine.retry import Fallback, OnAttempt, Retrier, RetryPolicy
+from batcher.engine.retry import OnAttempt, Read, Retrier
 from batcher.engine.room import Room
 from batcher.errors import ErrorClass, Halt
 from batcher.executors import LocalExecutor
 from batcher.job import JobSpec
 from batcher.providers import Auth, Pricing, Provider
+from batcher.records import InvalidAnswer
 from batcher.simulator import SimulatorConfig, serve
 
 
@@ -70,7 +72,8 @@ class Terms:
     """What calls must keep to: at most `calls` at once, ceilings, and prices.
 
     `unanswered` says by key how often earlier processes sent a row without a whole answer, and
-    `possible_costs` how many nanos that may have cost.
+    `possible_costs` how many nanos that may have cost; `invalid` has the latest answers of no use.
+    `read` finds in an answer what the job wants, where that is more than its text.
     """
 
     calls: int
@@ -78,6 +81,8 @@ class Terms:
     spending: Spending
     unanswered: Mapping[str, int]
     possible_costs: Mapping[str, int]
+    invalid: Mapping[str, InvalidAnswer]
+    read: Read | None
 
 
 @contextlib.asynccontextmanager
@@ -97,13 +102,8 @@ async def open_executor(
     """
     limits = job.limits
     async with contextlib.AsyncExitStack() as stack:
-        provider = callee.provider
-        if callee.simulator is not None:
-            config = replace(callee.simulator, ledger=ledger)
-            simulator = await stack.enter_async_context(serve(config))
-            provider = replace(provider, base_url=simulator.base_url)
         room = Room()
-        clients = await _clients(stack, job, provider, callee.auths, terms.calls, room)
+        clients = await open_clients(stack, job, callee, terms.calls, room=room, ledger=ledger)
         accounts = [
             Account(number, client.complete, client.renew)
             for number, client in enumerate(clients, 1)
@@ -140,12 +140,14 @@ async def open_executor(
         retrier = Retrier(
             admission,
             judge,
-            RetryPolicy(limits.max_attempts),
+            RetryPolicy(limits.max_attempts, repairs=job.output.repair_attempts),
             terms.pricing,
             hearers.on_attempt,
             Fallback(job.provider.models, frozenset(map(ErrorClass, job.provider.fallback_on))),
             terms.unanswered,
             terms.possible_costs,
+            terms.invalid,
+            terms.read,
             timing.sleep,
             monotonic=timing.monotonic,
         )
@@ -153,16 +155,25 @@ async def open_executor(
         yield executor
 
 
-async def _clients(
+async def open_clients(
     stack: contextlib.AsyncExitStack,
     job: JobSpec,
-    provider: Provider,
-    auths: tuple[Auth, ...],
+    callee: Callee,
     calls: int,
+    *,
     room: Room,
+    ledger: Path | None,
 ) -> list[Client]:
-    """Open the pool of connections, and a client for each key."""
-    limits = job.limits
+    """Open the pool of connections, and a client for each key; first the simulator, if it is one.
+
+    Raises:
+        ConfigurationError: the provider's address cannot be used.
+    """
+    limits, provider = job.limits, callee.provider
+    if callee.simulator is not None:
+        config = replace(callee.simulator, ledger=ledger)
+        simulator = await stack.enter_async_context(serve(config))
+        provider = replace(provider, base_url=simulator.base_url)
     environment = os.environ if job.provider.trust_env else {}
     transport = await stack.enter_async_context(
         open_transport(provider.base_url, calls, environment=environment)
@@ -181,5 +192,5 @@ async def _clients(
             allow_empty=job.provider.allow_empty,
             receiving=receiving,
         )
-        for auth in auths
+        for auth in callee.auths
     ]

@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from typing import TextIO
 
-from batcher.checkpoint import Checkpoint, Reserve
+from batcher.checkpoint import AllBut, Checkpoint, Done, ErrorChoice, Reserve, choose
 from batcher.engine.ahead import Ahead
 from batcher.errors import InputError, OutputError, StorageError
 from batcher.inputs import Dataset
@@ -25,14 +25,19 @@ from batcher.runs.description import Description
 from batcher.runs.directory import RunDirectory
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
+from batcher.runs.reuse import open_cache
+from batcher.runs.selection import Selection
 from batcher.runs.stopping import Stopping
+from batcher.structured import Structure
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Calls the model for each row that has no outcome, at most `most` at once.
+    """Calls the model for each selected row that has no outcome, at most `most` at once.
 
-    With `retry_errors`, rows whose outcome is an error are called again.
+    With `retry_errors`, rows whose outcome is an error are called again; with `only`, just the
+    errors that it means are, and no row without an outcome. `rows` is how many the input has, None
+    where that is yet to be counted.
     """
 
     job: JobSpec
@@ -43,12 +48,16 @@ class Calls:
     checkpoint: Checkpoint
     dataset: Dataset
     prepare: Preparation
+    structure: Structure | None
     tally: Tally
     description: Description
     stopping: Stopping
     _: KW_ONLY
     most: int
     retry_errors: bool
+    only: ErrorChoice | None
+    selection: Selection
+    rows: int | None
 
     def make(self) -> LiveRun:
         """Make the calls; return how they ended."""
@@ -56,7 +65,7 @@ class Calls:
         with (
             Reserve.held(directory.reserve, self.most, limits.max_response_bytes) as reserve,
             _open_log(directory) as log,
-            _counting(self.dataset, self.tally, self.description),
+            self._counting(),
         ):
             return asyncio.run(
                 self._make(reserve, Watchers(self.watcher, AttemptLog(EventLog(log))))
@@ -64,13 +73,12 @@ class Calls:
 
     async def _make(self, reserve: Reserve, watchers: Watchers) -> LiveRun:
         checkpoint, tally = self.checkpoint, self.tally
-        done = checkpoint.done(errors_too=not self.retry_errors)
-        tally.done_before = len(done)
+        done = self._done()
 
         def attempted(request: Request, attempt: Attempt, possible_cost: int) -> None:
             live.attempted(request, attempt, possible_cost)
             tally.attempted(attempt)
-            watchers.attempted(request.row, attempt)
+            watchers.attempted(self.selection.row_of(request.row), attempt, request.sample)
 
         def look_again() -> None:
             live.executor.admission.look_again()
@@ -85,15 +93,31 @@ class Calls:
             return Ahead(amount, remember, look_again)
 
         budget = spending(self.job, checkpoint.counts(), checkpoint.fact, put_down)
-        terms = Terms(self.most, self.pricing, budget, *checkpoint.unanswered())
-        async with open_executor(
-            self.job,
-            self.callee,
-            terms=terms,
-            ledger=self.description.directory.ledger,
-            hearers=Hearers(attempted, Ahead(0, widen, look_again).covers, watchers.notice),
-            timing=self.timing,
-        ) as executor:
+        terms = Terms(
+            self.most,
+            self.pricing,
+            budget,
+            *checkpoint.unanswered(),
+            checkpoint.invalid_answers(),
+            self.structure.read if self.structure else None,
+        )
+        loop = asyncio.get_running_loop()
+
+        def notice(text: str) -> None:
+            loop.call_soon_threadsafe(watchers.notice, text)
+
+        async with contextlib.AsyncExitStack() as stack:
+            executor = await stack.enter_async_context(
+                open_executor(
+                    self.job,
+                    self.callee,
+                    terms=terms,
+                    ledger=self.description.directory.ledger,
+                    hearers=Hearers(attempted, Ahead(0, widen, look_again).covers, watchers.notice),
+                    timing=self.timing,
+                )
+            )
+            cache = stack.enter_context(open_cache(self.job, self.callee, notice))
             live = LiveRun(
                 checkpoint,
                 reserve,
@@ -106,15 +130,14 @@ class Calls:
                 watchers.notice,
                 Progress(self.job.ceilings),
                 self.stopping,
+                cache,
+                self.selection,
                 sync_each=self.job.output.sync == "row",
                 time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
             )
             watchers.started(tally, executor.flow)
-            if self.most < self.job.limits.most_calls:
-                watchers.notice(
-                    f"The limit of open files (ulimit -n) allows {self.most:,} calls at once, not "
-                    f"{self.job.limits.most_calls:,}"
-                )
+            for text in self._notices():
+                watchers.notice(text)
             try:
                 await live.run()
             finally:
@@ -122,27 +145,50 @@ class Calls:
             await budget.close()
         return live
 
+    def _done(self) -> Done:
+        """Return the records that are not to be called, and tell the tally."""
+        if self.only is None:
+            done = self.checkpoint.done(errors_too=not self.retry_errors)
+            self.tally.done_before = self.selection.held(done)
+            return done
+        chosen = choose(self.checkpoint.path, self.only).rows
+        self.tally.chosen = len(chosen)
+        return AllBut(chosen)
 
-@contextlib.contextmanager
-def _counting(dataset: Dataset, tally: Tally, description: Description) -> Iterator[None]:
-    """Count the rows of the input beside the run, unless they are known; never waited for."""
-    over = threading.Event()
+    def _notices(self) -> Iterator[str]:
+        """Say what a user should know before the first call."""
+        job = self.job
+        if self.most < job.limits.most_calls:
+            yield (
+                f"The limit of open files (ulimit -n) allows {self.most:,} calls at once, not "
+                f"{job.limits.most_calls:,}"
+            )
+        if self.selection.samples > 1 and job.parameters.get("temperature") == 0:
+            yield (
+                f"Each row is asked {self.selection.samples:,} times at temperature 0, where "
+                "nearly all of its answers are the same; samples are for a higher one"
+            )
 
-    def count() -> None:
-        # A file that cannot be counted cannot be read either; the reader says so.
-        with contextlib.suppress(InputError, StorageError):
-            rows = tally.total if tally.total is not None else dataset.count(over.is_set)
-            if not over.is_set():
-                tally.total = rows
-                description.add(rows=rows)
+    @contextlib.contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Count the rows of the input beside the run, unless they are known; never waited for."""
+        over = threading.Event()
 
-    counter = threading.Thread(target=count, daemon=True)
-    counter.start()
-    try:
-        yield
-    finally:
-        over.set()
-        counter.join()
+        def count() -> None:
+            # A file that cannot be counted cannot be read either; the reader says so.
+            with contextlib.suppress(InputError, StorageError):
+                rows = self.rows if self.rows is not None else self.dataset.count(over.is_set)
+                if not over.is_set():
+                    self.tally.total = self.selection.size(rows)
+                    self.description.add(rows=rows)
+
+        counter = threading.Thread(target=count, daemon=True)
+        counter.start()
+        try:
+            yield
+        finally:
+            over.set()
+            counter.join()
 
 
 @contextlib.contextmanager

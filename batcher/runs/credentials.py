@@ -32,25 +32,29 @@ def environment() -> dict[str, str]:
     return {name: value for layer in layers for name, value in layer.items() if value}
 
 
+def provider_of(spec: ProviderSpec, variables: Mapping[str, str]) -> Provider:
+    """Return the job's provider: at the job's address, else the environment's, else its own."""
+    named = provider_named(spec.name)
+    given = (variables.get(name) for name in named.base_url_variables)
+    return provider_named(spec.name, spec.base_url or next(filter(None, given), None))
+
+
 def real_callee(
     spec: ProviderSpec,
     variables: Mapping[str, str],
     warn: Callable[[str], None],
     keys: Sequence[str] | None = None,
 ) -> Callee:
-    """Return the provider of the job, with its address and its keys.
+    """Return the provider of the job, with its keys.
 
-    The address is the job's, else the environment's, else the provider's own. The keys are the
-    given ones, else those of the key file, else of `..._API_KEYS`, else the one of `..._API_KEY`.
-    `warn` is told of an address that is not meant for bulk work.
+    They are the given ones, else those of the key file, else of `..._API_KEYS`, else the one of
+    `..._API_KEY`. `warn` is told of an address that is not meant for bulk work.
 
     Raises:
         CredentialsError: there is no key, one is malformed, or one is there twice; the message
             never shows it.
     """
-    named = provider_named(spec.name)
-    given = (variables.get(name) for name in named.base_url_variables)
-    provider = provider_named(spec.name, spec.base_url or next(filter(None, given), None))
+    provider = provider_of(spec, variables)
     if restricted_base(provider.base_url):
         warn(
             f"Warning: {provider.base_url} is the coding plan's address, which the provider "

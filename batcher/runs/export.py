@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import batcher
 from batcher.checkpoint import CheckpointReader
-from batcher.errors import InputError, OutputError
+from batcher.errors import OutputError, StorageError, UsageError
 from batcher.inputs import Dataset
-from batcher.outputs import Exported, Format
+from batcher.job import OutputSpec
+from batcher.outputs import Ballot, Exported, Format, Origin, Voted, export_votes, kind_of, votes_of
 from batcher.outputs import export as publish
 from batcher.runs.directory import RunDirectory
-from batcher.runs.rows import recalled, refuse_to_overwrite
+from batcher.runs.rows import recalled, refuse_changed, refuse_to_overwrite, samples_in
 from batcher.runs.stopping import Check, checked, go_on
+from batcher.structured import StructOf, Structure
 
 
 def export(
@@ -21,6 +25,8 @@ def export(
     dataset: Dataset,
     to: Path,
     file_format: Format = "parquet",
+    partition_rows: int | None = None,
+    origin: Origin | None = None,
     check: Check = go_on,
 ) -> Exported:
     """Write results and errors of every recorded row into the directory `to`.
@@ -30,34 +36,106 @@ def export(
         InputError: the input is not the one that was run.
         StorageError, OutputError: the files cannot be written.
     """
-    if checkpoint.fact("fingerprint") != dataset.fingerprint():
-        raise InputError(
-            f"the input changed since it was run: {', '.join(dataset.names)}. Run the same "
-            "command again to take up the change, or restore the files"
-        )
-    refuse_to_overwrite(dataset, to, {f"{name}.{file_format}" for name in ("results", "errors")})
+    refuse_changed(checkpoint, dataset)
+    kind = kind_of(file_format, partitioned=partition_rows is not None)
+    refuse_to_overwrite(dataset, to, kind.may_be)
     schema, batches = dataset.batches()
-    metadata = {
-        "batcher.version": batcher.__version__,
-        "batcher.job": json.dumps(checkpoint.fact("settings"), ensure_ascii=False),
-        "batcher.simulated": str(bool(checkpoint.fact("simulated"))).lower(),
-    }
-    outcomes = checked(checkpoint.outcomes(), check)
-    return publish(schema, batches, outcomes, to, format=file_format, metadata=metadata)
+    return publish(
+        schema,
+        batches,
+        checked(checkpoint.outcomes(), check),
+        to,
+        format=file_format,
+        metadata=_metadata(checkpoint),
+        samples=samples_in(checkpoint.fact("settings")),
+        partition_rows=partition_rows,
+        origin=origin,
+        value=value_of(checkpoint),
+    )
 
 
-def export_run(directory: RunDirectory, to: Path | None, file_format: Format) -> Exported:
+def value_of(checkpoint: CheckpointReader) -> StructOf | None:
+    """Return what each answer of a run holds, where its job wants one of known fields."""
+    settings = cast("Mapping[str, Any]", checkpoint.fact("settings") or {})
+    spec = OutputSpec(schema=settings.get("output.schema"), fields=settings.get("output.fields"))
+    structure = Structure.of(spec)
+    return None if structure is None else structure.kind
+
+
+def export_run(
+    directory: RunDirectory,
+    to: Path | None,
+    file_format: Format,
+    partition_rows: int | None = None,
+) -> Exported:
     """Make the outputs of an existing run directory again, also while its run goes on.
+
+    They go into `to`, else into the run directory; a dataset into its folder `hf`.
 
     Raises:
         StorageError: the directory holds no run.
         InputError: the input is missing or changed.
+        OutputError: they cannot be created there.
     """
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
         dataset = recalled(checkpoint.fact("input"))
-        if to is not None:
-            _make(to)
-        return export(checkpoint, dataset, to or directory.path, file_format)
+        is_dataset = file_format == "hf"
+        origin = _origin(checkpoint, dataset, directory) if is_dataset else None
+        target = to or (directory.path / "hf" if is_dataset else directory.path)
+        _make(target)
+        return export(checkpoint, dataset, target, file_format, partition_rows, origin)
+
+
+def vote_run(
+    directory: RunDirectory,
+    to: Path | None,
+    file_format: Format,
+    partition_rows: int | None = None,
+) -> Voted:
+    """Write what the samples of each row of an existing run agree on, also while it goes on.
+
+    Raises:
+        StorageError: the directory holds no run.
+        InputError: the input is missing or changed.
+        OutputError: the votes cannot be created there.
+        UsageError: the format is no table, or the run has nothing to vote on.
+    """
+    kind = votes_of(file_format, partitioned=partition_rows is not None)
+    with CheckpointReader.read(directory.checkpoint) as checkpoint:
+        dataset = recalled(checkpoint.fact("input"))
+        samples = samples_in(checkpoint.fact("settings"))
+        value = value_of(checkpoint)
+        ballot = Ballot.on(samples, value)
+        if (samples == 1 and value is None) or not ballot.questions:
+            raise UsageError(
+                f"there is nothing to vote on in {directory.path}: --vote counts the answers of a "
+                "run with several samples a row ([sampling]), or with fields that hold one value "
+                "each ([output] fields or schema)"
+            )
+        refuse_changed(checkpoint, dataset)
+        target = to or directory.path
+        refuse_to_overwrite(dataset, target, kind.may_be)
+        _make(target)
+        schema, batches = dataset.batches()
+        return export_votes(
+            schema,
+            batches,
+            checkpoint.outcomes(),
+            target,
+            kind,
+            metadata=_metadata(checkpoint),
+            ballot=ballot,
+            partition_rows=partition_rows,
+        )
+
+
+def _metadata(checkpoint: CheckpointReader) -> dict[str, str]:
+    """Return what files that have a place for it say of the run."""
+    return {
+        "batcher.version": batcher.__version__,
+        "batcher.job": json.dumps(checkpoint.fact("settings"), ensure_ascii=False),
+        "batcher.simulated": str(bool(checkpoint.fact("simulated"))).lower(),
+    }
 
 
 def _make(directory: Path) -> None:
@@ -65,3 +143,33 @@ def _make(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot create {directory}: {error.strerror}") from None
+
+
+def _origin(checkpoint: CheckpointReader, dataset: Dataset, directory: RunDirectory) -> Origin:
+    """Return how the outcomes came to be, as far as the run directory still tells."""
+    settings: Any = checkpoint.fact("settings") or {}
+    simulated = bool(checkpoint.fact("simulated"))
+    return Origin(
+        version=batcher.__version__,
+        settings=settings,
+        simulated=simulated,
+        provider="none: batcher's simulator" if simulated else provider_of(directory),
+        priced_by=checkpoint.counts().priced_by,
+        inputs=dataset.names,
+        images=frozenset(settings.get("prompt.image_columns", ())),
+    )
+
+
+def provider_of(directory: RunDirectory) -> str | None:
+    """Return whom the last run called; of a server of the user's own, not where it is."""
+    try:
+        job: Any = directory.description_facts().get("job")
+        provider = job["provider"]
+        own = provider["base_url"] is not None
+        return (
+            f"a server of its own, by the protocol of {provider['name']}"
+            if own
+            else str(provider["name"])
+        )
+    except (StorageError, LookupError, TypeError):
+        return None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from batcher.checkpoint import PRICES, Checkpoint, Comparison, damaged
+from batcher.checkpoint import PRICES, Checkpoint, CheckpointReader, Comparison, damaged
 from batcher.errors import ConfigurationError
 from batcher.inputs import Dataset
 from batcher.providers import Pricing
@@ -63,24 +63,37 @@ def settle(
     if missing and len(missing) < len(before):
         raise damaged(checkpoint.path, f"what it says of the run lacks {', '.join(missing)}")
     if before["fingerprint"] is not None:
-        if before["simulated"] != simulated:
-            held, run = ("simulated", "real") if before["simulated"] else ("real", "simulated")
-            raise ConfigurationError(
-                f"{checkpoint.path.parent} holds {held} answers and this run is {run}; "
-                "name another directory with -o"
-            )
+        refuse_to_mix(checkpoint, simulated=simulated)
         with checkpoint.placement() as placement:
-            for prepared in map(prepare, checked(dataset.rows(), check)):
-                if isinstance(prepared, Request):
-                    placement.place(prepared)
+            for item in checked(dataset.rows(), check):
+                for prepared in prepare.records(item):
+                    if isinstance(prepared, Request):
+                        placement.place(prepared)
             found = placement.compare()
-            if (found.new or found.gone) and not consent(_change(found, before, present)):
+            if (found.new or found.gone) and not consent(
+                _change(found, before, present, prepare.samples)
+            ):
                 raise ConfigurationError(
                     "nothing was called. Give --yes to go on with the changed job or input, undo "
                     "the change, or name another directory with -o"
                 )
             placement.apply()
     checkpoint.remember(**present)
+
+
+def refuse_to_mix(checkpoint: CheckpointReader, *, simulated: bool) -> None:
+    """Keep simulated and real answers apart.
+
+    Raises:
+        ConfigurationError: the directory holds those of the other kind.
+    """
+    before = checkpoint.fact("simulated")
+    if before is not None and before != simulated:
+        held, run = ("simulated", "real") if before else ("real", "simulated")
+        raise ConfigurationError(
+            f"{checkpoint.path.parent} holds {held} answers and this run is {run}; "
+            "name another directory with -o"
+        )
 
 
 def agree_on_prices(checkpoint: Checkpoint, pricing: Pricing) -> None:
@@ -104,9 +117,10 @@ def agree_on_prices(checkpoint: Checkpoint, pricing: Pricing) -> None:
 
 
 def _change(
-    found: Comparison, before: Mapping[str, object], present: Mapping[str, object]
+    found: Comparison, before: Mapping[str, object], present: Mapping[str, object], samples: int
 ) -> Change:
-    new, kept = counted(found.new, "row"), counted(found.kept, "row")
+    what = "row" if samples == 1 else "sample"
+    new, kept = counted(found.new, what), counted(found.kept, what)
     lines = [
         "Since the last run of this directory:",
         *(f"  {difference}" for difference in _differences(before, present)),

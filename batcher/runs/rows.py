@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
-from batcher.errors import OutputError, StorageError, UsageError
+from batcher.checkpoint import CheckpointReader
+from batcher.errors import InputError, OutputError, StorageError, UsageError
 from batcher.inputs import (
     Dataset,
     InputFile,
@@ -19,7 +20,7 @@ from batcher.inputs import (
     spool_rows,
     spool_stdin,
 )
-from batcher.job import JobSpec
+from batcher.job import SAMPLES, JobSpec
 from batcher.runs.stopping import Check, go_on
 
 
@@ -60,18 +61,34 @@ def kept(dataset: Dataset) -> Dataset:
     return replace(dataset, files=tuple(map(keep_spooled, dataset.files)))
 
 
-def refuse_to_overwrite(dataset: Dataset, directory: Path, names: Collection[str]) -> None:
+def refuse_to_overwrite(
+    dataset: Dataset, directory: Path, is_written: Callable[[str], bool]
+) -> None:
     """Keep a run or an export from writing over its own input.
 
     Raises:
-        OutputError: a file of the input is one of `names` in `directory`.
+        OutputError: a file of the input is in `directory`, and its name from there `is_written`.
     """
+    root = directory.resolve()
     for file in dataset.files:
         path = file.path.resolve()
-        if path.parent == directory.resolve() and path.name in names:
+        if path.is_relative_to(root) and is_written(path.relative_to(root).as_posix()):
             raise OutputError(
                 f"{file.name} is the input and would be overwritten; name another directory"
             )
+
+
+def refuse_changed(checkpoint: CheckpointReader, dataset: Dataset) -> None:
+    """Make sure that an input is the one that was run.
+
+    Raises:
+        InputError: it is not.
+    """
+    if checkpoint.fact("fingerprint") != dataset.fingerprint():
+        raise InputError(
+            f"the input changed since it was run: {', '.join(dataset.names)}. Run the same "
+            "command again to take up the change, or restore the files"
+        )
 
 
 def input_facts(dataset: Dataset) -> dict[str, object]:
@@ -99,6 +116,13 @@ def recalled(facts: object) -> Dataset:
     except msgspec.ValidationError:
         raise StorageError("the run never opened its input; start it with `batcher run`") from None
     return Dataset(remembered.files, id_column=remembered.id_column)
+
+
+def samples_in(settings: object) -> int:
+    """Return how many answers each row gets, by the remembered request settings."""
+    samples = settings.get(SAMPLES) if isinstance(settings, dict) else None
+    # A run that never opened its input has no settings, and no rows either.
+    return samples if isinstance(samples, int) else 1
 
 
 class _Input(msgspec.Struct, frozen=True):

@@ -14,17 +14,16 @@ from typing import BinaryIO
 import msgspec
 
 import batcher
-from batcher.checkpoint import Checkpoint, RunLock
+from batcher.checkpoint import Checkpoint, ErrorChoice, RunLock
 from batcher.errors import (
     Halt,
     Interruption,
     StorageError,
 )
 from batcher.inputs import Dataset, Rows
-from batcher.job import JobSpec
+from batcher.job import JobSpec, plain_job
 from batcher.observe import Summary, Tally, Watcher
 from batcher.outputs import Exported
-from batcher.render import Renderer
 from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
 from batcher.runs.calls import Calls
 from batcher.runs.ceilings import check_ceilings
@@ -35,9 +34,19 @@ from batcher.runs.export import export
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
 from batcher.runs.resume import Consent, agree_on_prices, settle
-from batcher.runs.rows import input_facts, kept, open_dataset, refuse_to_overwrite
+from batcher.runs.rows import (
+    input_facts,
+    kept,
+    open_dataset,
+    recalled,
+    refuse_changed,
+    refuse_to_overwrite,
+)
+from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
 from batcher.runs.signals import Signals
-from batcher.runs.stopping import Stopping
+from batcher.runs.stopping import Check, Stopping
+from batcher.structured import Structure
+from batcher.wording import counted
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
 EXIT_S = 24.0
@@ -45,19 +54,25 @@ EXIT_S = 24.0
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended: stopped by the provider or a ceiling, a signal, a full disk, or not."""
+    """How a run ended: stopped by the provider or a ceiling, a signal, a full disk, or not.
+
+    `left` are the rows that were to be called and were not; None where nobody knows.
+    """
 
     summary: Summary
     halted: Halt | None
     interrupted: signal.Signals | None
     disk_full: bool = False
+    left: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
     """One `batcher run`: a job, whom to call, who watches, how time passes, and who may stop it.
 
-    `rows` in memory take the place of the job's input.
+    `rows` in memory take the place of the job's input, and `portion` are those that it is about.
+    With `only`, it is a `batcher retry`: of the run that is there, the errors that it means are
+    called again, and nothing else.
     """
 
     job: JobSpec
@@ -67,11 +82,13 @@ class Session:
     stdin: BinaryIO
     rows: Rows | None = None
     retry_errors: bool = False
+    portion: Portion = WHOLE_INPUT
     timing: Timing = REAL_TIME
+    only: ErrorChoice | None = None
     stopping: Stopping = field(default_factory=Signals)
 
     def run(self) -> RunResult:
-        """Call every row that is not done, record its outcome, and publish results and errors.
+        """Call every chosen row that is not done, record it, and publish results and errors.
 
         Raises:
             BatcherError: nothing more can be done; whatever was received is recorded.
@@ -79,9 +96,11 @@ class Session:
         """
         pricing = pricing_of(self.job, self.callee)
         check_ceilings(self.job, pricing)
+        structure = Structure.of(self.job.output)
+        prepare = Preparation.of(self.job, structure, self.callee.provider, time.time)
         directory = run_directory(self.job.input, self.job.output.directory)
         directory.create()
-        prepare = Preparation(Renderer(self.job), time.time)
+        samples = self.job.sampling.samples
         since = time.monotonic()
         calls = affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1)
         with (
@@ -89,8 +108,8 @@ class Session:
             RunLock.held(directory.path),
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
-            dataset = open_dataset(self.job, directory.path, self.stdin, self.rows, check)
-            refuse_to_overwrite(dataset, directory.path, WRITTEN)
+            dataset = self._dataset(checkpoint, directory.path, check)
+            refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
             agree_on_prices(checkpoint, pricing)
             settle(
                 checkpoint,
@@ -102,9 +121,14 @@ class Session:
                 simulated=self._simulated,
             )
             dataset = kept(dataset)
-            checkpoint.remember(input=input_facts(dataset))
+            if self.only is None:
+                checkpoint.remember(input=input_facts(dataset), job=plain_job(self.job))
             fingerprint = dataset.fingerprint()
-            tally = Tally(total=counted_rows(directory, fingerprint))
+            rows = counted_rows(directory, fingerprint)
+            if rows is None and self.portion.sample is not None:
+                rows = dataset.count()
+            selection = Selection.of(self.portion, samples, rows)
+            tally = Tally(total=None if rows is None else selection.size(rows))
             description = Description(directory, self._facts(dataset, fingerprint))
             live = Calls(
                 self.job,
@@ -115,24 +139,36 @@ class Session:
                 checkpoint,
                 dataset,
                 prepare,
+                structure,
                 tally,
                 description,
                 self.stopping,
                 most=calls,
                 retry_errors=self.retry_errors,
+                only=self.only,
+                selection=selection,
+                rows=rows,
             ).make()
             exported, interrupted = _exported(live, directory.path, self.stopping)
             if exported is not None:
-                tally.total = exported.results + exported.errors + exported.pending
+                rows = (exported.results + exported.errors + exported.pending) // samples
+                tally.total = selection.size(rows)
             counts = checkpoint.counts()
+            recorded, chosen = counts.rows, None
+            if self.portion != WHOLE_INPUT:
+                recorded = selection.held(checkpoint.done())
+                if rows is not None and counts.rows < rows * samples:
+                    chosen = selection.named(rows)
             if exported is not None and counts.rows != exported.results + exported.errors:
                 raise StorageError(
                     f"{directory.checkpoint} is damaged: it counts {counts.rows:,} rows and holds "
                     f"{exported.results + exported.errors:,}; `batcher verify` says more"
                 )
-            pending = None if tally.total is None else max(0, tally.total - counts.rows)
+            pending = None if tally.total is None else max(0, tally.total - recorded)
             description.add(
-                rows=tally.total,
+                rows=rows,
+                samples=samples,
+                chosen=chosen,
                 state="finished" if pending == 0 else "rows pending",
                 finished_at=_now(),
                 results=counts.results,
@@ -140,7 +176,7 @@ class Session:
                 pending=pending,
             )
         summary = Summary(
-            ended=_ended(live, interrupted, pending),
+            ended=_ended(live, interrupted, pending, tally, chosen),
             counts=counts,
             pending=pending,
             tally=tally,
@@ -150,8 +186,17 @@ class Session:
             simulated=self._simulated,
             concurrency=live.executor.concurrency(fixed=self.job.limits.is_fixed),
             exported=exported is not None,
+            cache=self.job.reuse.cache is not None,
+            samples=samples,
         )
-        return RunResult(summary, live.executor.halted, interrupted, live.disk_full)
+        return RunResult(summary, live.executor.halted, interrupted, live.disk_full, tally.left)
+
+    def _dataset(self, checkpoint: Checkpoint, spool: Path, check: Check) -> Dataset:
+        if self.only is None:
+            return open_dataset(self.job, spool, self.stdin, self.rows, check)
+        dataset = recalled(checkpoint.fact("input"))
+        refuse_changed(checkpoint, dataset)
+        return dataset
 
     @property
     def _simulated(self) -> bool:
@@ -191,17 +236,37 @@ def _exported(
     return exported, first.number if first else None
 
 
-def _ended(live: LiveRun, interrupted: signal.Signals | None, pending: int | None) -> str:
+def _ended(
+    live: LiveRun,
+    interrupted: signal.Signals | None,
+    pending: int | None,
+    tally: Tally,
+    chosen: str | None,
+) -> str:
     if live.disk_full:
         return (
             "The disk is full. Every answer that came is recorded; free space, then run the same "
             "command again."
         )
-    if live.executor.halted is not None and pending != 0:
+    if live.executor.halted is not None and tally.left != 0:
         return live.executor.halted.reason
     if interrupted is not None:
         return f"Stopped by {interrupted.name}; the same command goes on where it stopped."
-    return "Rows are pending; the same command goes on with them." if pending else "Done."
+    return _at_the_end(pending, tally, chosen)
+
+
+def _at_the_end(pending: int | None, tally: Tally, chosen: str | None) -> str:
+    """Say what was done by a run that nothing stopped; `chosen` names a part of the input."""
+    if tally.chosen == 0:
+        return "No error was chosen; nothing was called."
+    if tally.chosen is not None:
+        again = f"{counted(tally.rows, 'chosen error')} taken up again."
+        return f"{again} `batcher run` goes on with the pending rows." if pending else again
+    if pending:
+        return "Rows are pending; the same command goes on with them."
+    if chosen is not None:
+        return f"Done: {chosen}. The same command without this choice goes on with the rest."
+    return "Done."
 
 
 def _now() -> str:

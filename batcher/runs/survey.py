@@ -12,11 +12,13 @@ from typing import BinaryIO
 
 from batcher.checkpoint import Placement
 from batcher.job import JobSpec
-from batcher.providers import estimate_tokens
+from batcher.providers import Provider, estimate_tokens
 from batcher.records import Failure, Request
-from batcher.render import Renderer
+from batcher.render import shortened
 from batcher.runs.prepare import Preparation
 from batcher.runs.rows import open_dataset
+from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
+from batcher.structured import Structure
 from batcher.wording import counted
 
 STAND_IN = "MODEL"
@@ -25,31 +27,39 @@ STAND_IN = "MODEL"
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What `check` found: rows, bad ones among them, and tokens as estimated."""
+    """What `check` found: rows, bad ones among them, and tokens as estimated, for all samples."""
 
     rows: int
     bad: int
     prompt_tokens: int
+    samples: int = 1
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
+        each = f", {self.samples:,} times each" if self.samples > 1 else ""
         yield f"{counted(self.rows, 'row')}, {self.bad:,} bad"
         yield (
-            f"about {self.prompt_tokens:,} prompt tokens in the good ones "
+            f"about {self.prompt_tokens:,} prompt tokens in the good ones{each} "
             "(estimated from their characters)"
         )
 
 
-def check(job: JobSpec, stdin: BinaryIO, report: Callable[[str], None]) -> Survey:
-    """Read and render everything; `report` a line for each bad row.
+def check(
+    job: JobSpec,
+    provider: Provider,
+    stdin: BinaryIO,
+    report: Callable[[str], None],
+    portion: Portion = WHOLE_INPUT,
+) -> Survey:
+    """Read and render every chosen row; `report` a line for each bad one.
 
     Raises:
         InputError, ConfigurationError: an input or the job is unusable as a whole.
     """
     rows = bad = tokens = 0
-    prepare = Preparation(Renderer(job, stand_in=STAND_IN), time.time)
+    prepare = Preparation.of(job, Structure.of(job.output), provider, time.time, stand_in=STAND_IN)
     with Placement.alone() as placement:
-        for item in _prepared(job, prepare, stdin):
+        for item in _prepared(job, prepare, stdin, portion):
             rows += 1
             match item:
                 case Request():
@@ -61,24 +71,28 @@ def check(job: JobSpec, stdin: BinaryIO, report: Callable[[str], None]) -> Surve
                 case Failure():
                     bad += 1
                     report(_line(item))
-    return Survey(rows, bad, tokens)
+    samples = job.sampling.samples
+    return Survey(rows, bad, tokens * samples, samples)
 
 
-def preview(job: JobSpec, stdin: BinaryIO, rows: int) -> Iterator[dict[str, object]]:
-    """Yield the first `rows` rows as they would be sent, or why they cannot be.
+def preview(
+    job: JobSpec, provider: Provider, stdin: BinaryIO, rows: int, portion: Portion = WHOLE_INPUT
+) -> Iterator[dict[str, object]]:
+    """Yield the first `rows` of the chosen rows as they would be sent to `provider`, or why not.
 
-    Where no model is named, STAND_IN is in its place, and the key, which would be another, None.
+    Images are told of by their type and size. Where no model is named, STAND_IN is in its place,
+    and the key, which would be another, None.
 
     Raises:
         InputError, ConfigurationError: an input or the job is unusable as a whole.
     """
-    prepare = Preparation(Renderer(job, stand_in=STAND_IN), time.time)
-    for item in islice(_prepared(job, prepare, stdin), rows):
+    prepare = Preparation.of(job, Structure.of(job.output), provider, time.time, stand_in=STAND_IN)
+    for item in islice(_prepared(job, prepare, stdin, portion), rows):
         named = {"row": item.row, "id": item.id, "source": str(item.source)}
         match item:
             case Request():
                 key = None if item.body["model"] == STAND_IN else item.key
-                yield {**named, "key": key, "request": item.body}
+                yield {**named, "key": key, "request": shortened(item.body)}
             case Failure(problem=problem):
                 yield {
                     **named,
@@ -87,10 +101,18 @@ def preview(job: JobSpec, stdin: BinaryIO, rows: int) -> Iterator[dict[str, obje
                 }
 
 
-def _prepared(job: JobSpec, prepare: Preparation, stdin: BinaryIO) -> Iterator[Request | Failure]:
+def _prepared(
+    job: JobSpec, prepare: Preparation, stdin: BinaryIO, portion: Portion
+) -> Iterator[Request | Failure]:
     with tempfile.TemporaryDirectory(prefix="batcher-") as spool:
         dataset = open_dataset(job, Path(spool), stdin)
-        yield from map(prepare, dataset.rows())
+        rows = None if portion.sample is None else dataset.count()
+        selection = Selection.of(portion, job.sampling.samples, rows)
+        for item in dataset.rows():
+            if selection.is_over(item.row):
+                return
+            if item.row in selection:
+                yield prepare(item)
 
 
 def _line(failure: Failure) -> str:

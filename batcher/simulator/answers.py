@@ -1,70 +1,27 @@
 """What the simulator answers: plausible, short, and always the same for the same prompt.
 
-No model is behind it. Prompts that name labels of both kinds get one of them, prompts that want
-JSON an object with the keys they quote, all others a few sentences in their own language.
+No model is behind it. Prompts that name labels of both kinds get one of them, prompts with a JSON
+Schema an object of it, those that want other JSON an object with the keys they quote, and all
+others a few sentences in their own language.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from batcher.providers.tokens import count_tokens, is_chinese
+from batcher.simulator.breakage import broken, untidy
 from batcher.simulator.chances import Chances
+from batcher.simulator.instances import make_instance, to_json
+from batcher.simulator.phrases import LABEL, THOUGHTS, named_label, sentences
 from batcher.simulator.tokens import cut_to_tokens
 from batcher.simulator.validate import Asked
 
-_LABEL = re.compile(
-    "正面|积极|好评|负面|消极|差评|中性|中立|positive|negative|neutral", re.IGNORECASE
-)
-_GOOD_LABELS = frozenset({"正面", "积极", "好评", "positive"})
-_BAD_LABELS = frozenset({"负面", "消极", "差评", "negative"})
-_GOOD = re.compile(
-    "好|棒|满意|喜欢|推荐|快|赞|值|good|great|love|excellent|perfect|nice", re.IGNORECASE
-)
-_BAD = re.compile(
-    "差|坏|慢|失望|退|破|垃圾|贵|bad|poor|slow|broken|terrible|refund|hate", re.IGNORECASE
-)
 _KEY = re.compile(r"[\"“'`]([A-Za-z_\u4e00-\u9fff][\w-]{0,31})[\"”'`]\s*([:：])?")
 _TOOL_SHARE = 0.5
-_DEEPEST = 8
-
-_OPENINGS = {
-    True: (
-        "关于“{}”，主要有以下几点。",
-        "针对“{}”，简要回答如下。",
-        "“{}”可以这样理解。",
-        "就“{}”而言，结论比较明确。",
-    ),
-    False: (
-        'On "{}", three points matter. ',
-        'In short, about "{}": ',
-        'Regarding "{}", the answer is fairly clear. ',
-        'Here is a brief reply to "{}". ',
-    ),
-}
-_BODIES = {
-    True: (
-        "首先要明确目标，其次选择合适的方法，最后用数据检验结果。",
-        "它的优点是简单可靠，缺点是需要一定的前期投入。",
-        "建议先从小范围试行，确认效果之后再逐步推广，并且定期复查。",
-        "一般来说，质量、成本和时间三者需要权衡，应根据实际情况取舍。",
-    ),
-    False: (
-        "First settle the goal, then choose the method, and check the result against data.",
-        "It is simple and reliable, at the price of some preparation.",
-        "Start small, confirm that it works, and only then widen the scope.",
-        "Quality, cost and time have to be weighed against each other case by case.",
-    ),
-}
-_THOUGHTS = {
-    True: "用户希望得到一个简短的回答。先看清问题，再组织语言。",
-    False: "The user wants a short reply. Read the question first, then put it in words.",
-}
-_SUBJECT_LENGTH = {True: 16, False: 40}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +34,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a choice says, and what it costs."""
+    """What a choice says, and what it costs; `is_json` where its text is whole JSON."""
 
     text: str
     reasoning: str
@@ -86,6 +43,7 @@ class Answer:
     prompt_tokens: int
     completion_tokens: int
     reasoning_tokens: int
+    is_json: bool = False
 
     @property
     def tokens(self) -> int:
@@ -99,9 +57,10 @@ def compose(asked: Asked, chances: Chances) -> Answer:
     tool_call = None
     if asked.functions and chances.tool < _TOOL_SHARE:
         pick = asked.functions[int(chances.wording * len(asked.functions))]
-        tool_call = ToolCall(str(pick["name"]), _arguments(pick.get("parameters"), asked.subject))
+        arguments = make_instance(pick.get("parameters") or {}, asked.subject, chances)
+        tool_call = ToolCall(str(pick["name"]), to_json(arguments))
     text = "" if tool_call else _text(asked, chances, chinese=chinese)
-    reasoning = _THOUGHTS[chinese] if asked.thinks else ""
+    reasoning = THOUGHTS[chinese] if asked.thinks else ""
     reasoning_tokens = count_tokens(reasoning)
     said = count_tokens(tool_call.arguments if tool_call else text)
     answer = Answer(
@@ -112,6 +71,7 @@ def compose(asked: Asked, chances: Chances) -> Answer:
         prompt_tokens=asked.prompt_tokens,
         completion_tokens=reasoning_tokens + said,
         reasoning_tokens=reasoning_tokens,
+        is_json=tool_call is None and _wants_json(asked),
     )
     return cut(answer, asked.max_tokens) if answer.completion_tokens > asked.max_tokens else answer
 
@@ -128,6 +88,7 @@ def cut(answer: Answer, tokens: int) -> Answer:
         finish_reason="length",
         completion_tokens=tokens,
         reasoning_tokens=reasoning_tokens,
+        is_json=False,
     )
 
 
@@ -159,45 +120,39 @@ def spoil(answer: Answer, fault: str) -> Answer:
             return answer
 
 
+def spoil_json(answer: Answer, fault: str, asked: Asked, chances: Chances) -> Answer:
+    """Give an answer of JSON the fault it was drawn, of `JSON_FAULTS`; other answers stay whole."""
+    if not answer.is_json:
+        return answer
+    if fault == "broken_json":
+        text = broken(msgspec.json.decode(answer.text), asked.schema, chances.wording)
+    else:
+        text = untidy(answer.text, chances.wording)
+    tokens = answer.reasoning_tokens + count_tokens(text)
+    spoiled = replace(answer, text=text, completion_tokens=tokens, is_json=False)
+    return cut(spoiled, asked.max_tokens) if tokens > asked.max_tokens else spoiled
+
+
+def _wants_json(asked: Asked) -> bool:
+    return asked.schema is not None or asked.wants_json or "json" in asked.instructions.lower()
+
+
 def _text(asked: Asked, chances: Chances, *, chinese: bool) -> str:
-    wants_json = asked.wants_json or "json" in asked.instructions.lower()
-    label = _label(asked, chances)
-    if wants_json:
+    if asked.schema is not None:
+        return to_json(make_instance(asked.schema, asked.subject, chances))
+    label = named_label(asked.instructions, asked.subject, chances.wording)
+    if _wants_json(asked):
         return _object(asked, chances, label, chinese=chinese)
-    return label or _sentences(asked.subject, chances, chinese=chinese)
-
-
-def _label(asked: Asked, chances: Chances) -> str | None:
-    """Choose among the labels a prompt names, if it names both a good and a bad one."""
-    labels: list[str] = list(dict.fromkeys(_LABEL.findall(asked.instructions)))
-    good = [label for label in labels if label.lower() in _GOOD_LABELS]
-    bad = [label for label in labels if label.lower() in _BAD_LABELS]
-    if not good or not bad:
-        return None
-    review = _LABEL.sub("", asked.subject)
-    leaning = len(_GOOD.findall(review)) - len(_BAD.findall(review))
-    if leaning:
-        return good[0] if leaning > 0 else bad[0]
-    return labels[int(chances.wording * len(labels))]
-
-
-def _sentences(subject: str, chances: Chances, *, chinese: bool) -> str:
-    openings, bodies = _OPENINGS[chinese], _BODIES[chinese]
-    opening = openings[int(chances.opening * len(openings))]
-    topic = " ".join(subject.split())[: _SUBJECT_LENGTH[chinese]]
-    start = int(chances.wording * len(bodies))
-    length = 1 + int(chances.score * 3)
-    chosen = [bodies[(start + step) % len(bodies)] for step in range(length)]
-    return opening.format(topic) + ("" if chinese else " ").join(chosen)
+    return label or sentences(asked.subject, chances, chinese=chinese)
 
 
 def _object(asked: Asked, chances: Chances, label: str | None, *, chinese: bool) -> str:
     """Make a JSON object of the keys a prompt quotes: those before a colon, else all."""
     found = _KEY.findall(asked.instructions)
     keys = [key for key, colon in found if colon] or [key for key, _ in found]
-    keys = [key for key in dict.fromkeys(keys) if not _LABEL.fullmatch(key)][:12] or ["answer"]
+    keys = [key for key in dict.fromkeys(keys) if not LABEL.fullmatch(key)][:12] or ["answer"]
     answer = {key: _value(key, asked, chances, label, chinese=chinese) for key in keys}
-    return msgspec.json.encode(answer).decode()
+    return to_json(answer)
 
 
 def _value(key: str, asked: Asked, chances: Chances, label: str | None, *, chinese: bool) -> object:
@@ -212,43 +167,4 @@ def _value(key: str, asked: Asked, chances: Chances, label: str | None, *, chine
         return ["质量", "服务"] if chinese else ["quality", "service"]
     if name.startswith(("is_", "has_", "是否")):
         return chances.score < 0.5  # noqa: PLR2004 -- an even chance
-    return _sentences(asked.subject, chances, chinese=chinese)
-
-
-def _arguments(schema: object, subject: str) -> str:
-    """Make valid arguments of a function's JSON schema."""
-    return msgspec.json.encode(_instance(schema, subject, depth=0)).decode()
-
-
-def _instance(schema: object, subject: str, depth: int) -> object:
-    if not isinstance(schema, Mapping):
-        return {} if depth == 0 else None
-    choices = schema.get("enum")
-    if isinstance(choices, list) and choices:
-        return choices[0]
-    match schema.get("type", "object"):
-        case "array":
-            return [_instance(schema.get("items", {"type": "string"}), subject, depth + 1)]
-        case "object":
-            properties = schema.get("properties")
-            if not isinstance(properties, Mapping) or depth == _DEEPEST:
-                return {}
-            return {
-                name: _instance(value, subject, depth + 1) for name, value in properties.items()
-            }
-        case kind:
-            return _scalar(kind, schema, subject)
-
-
-def _scalar(kind: object, schema: Mapping[str, object], subject: str) -> object:
-    match kind:
-        case "string":
-            return subject[:20]
-        case "integer":
-            return schema.get("minimum", 1)
-        case "number":
-            return schema.get("minimum", 1.5)
-        case "boolean":
-            return True
-        case _:
-            return None
+    return sentences(asked.subject, chances, chinese=chinese)

@@ -6,11 +6,11 @@ A fault is either an error code (protocol.md section 3) or one of the behaviours
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 from batcher.simulator.chances import Chances, draw_chances
 from batcher.simulator.codes import CODES
+from batcher.wording import did_you_mean
 
 _BEHAVIOURS = {
     "500": "HTTP 500 with code 1200",
@@ -27,6 +27,8 @@ _BEHAVIOURS = {
     "empty": "finish_reason stop with reasoning only and no completion tokens",
     "no_choices": "HTTP 200 with an empty list of choices",
     "no_usage": "an answer without usage",
+    "broken_json": "JSON that was asked for holds no valid instance of its schema; else as usual",
+    "untidy_json": "JSON that was asked for stands in a fence or in prose; else as usual",
     "error_200": "HTTP 200 with an error object",
     "poison": "HTTP 500 each time for the same rows, however often they are sent",
 }
@@ -37,6 +39,9 @@ KNOWN_FAULTS: Mapping[str, str] = _BEHAVIOURS | {
 }
 """Every fault by name, each with one sentence."""
 
+JSON_FAULTS = frozenset({"broken_json", "untidy_json"})
+"""Those that only answers of JSON meet."""
+
 _REMEMBERED = 10_000
 
 
@@ -44,9 +49,8 @@ def check_fault_name(name: str) -> None:
     """Raise ValueError, with the known names and the nearest one, if `name` is no fault."""
     if name in KNOWN_FAULTS:
         return
-    near = difflib.get_close_matches(name, KNOWN_FAULTS, n=1)
-    guess = f"did you mean {near[0]}? " if near else ""
-    raise ValueError(f"no fault is named {name!r}; {guess}known are {', '.join(KNOWN_FAULTS)}")
+    guess = did_you_mean(name, KNOWN_FAULTS) or "."
+    raise ValueError(f"no fault is named {name!r}{guess} Known are {', '.join(KNOWN_FAULTS)}")
 
 
 def parse_fault(text: str) -> tuple[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 
 from batcher.providers.prices import listed_models
@@ -23,15 +24,22 @@ LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The bounds of a model, in tokens; `thinks` where it reasons unless told not to."""
+    """The bounds of a model, in tokens.
+
+    It `thinks` where it reasons unless told not to, and `sees` where it takes more than text.
+    """
 
     context: int
     longest_output: int
     thinks: bool = True
+    sees: bool = False
 
 
 _UNLISTED = (131_072, 16_384)
 _THINKERS = ("glm-4.5", "glm-4.6", "glm-4.7", "glm-5")
+
+# Such as glm-4v-plus, glm-4.6v and glm-4.1v-thinking.
+_VISION = re.compile(r"glm-[0-9.]+v\b")
 
 
 @functools.lru_cache
@@ -47,4 +55,9 @@ def find_model(name: str) -> Model | None:
     if family := max(filter(name.startswith, known), key=len, default=None):
         context = known[family].context or context
         longest_output = known[family].max_output or longest_output
-    return Model(context, longest_output, thinks=name.startswith(_THINKERS))
+    return Model(
+        context,
+        longest_output,
+        thinks=name.startswith(_THINKERS),
+        sees=_VISION.match(name) is not None,
+    )

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from batcher.simulator.answers import Answer, spoil
+from batcher.simulator.answers import Answer, spoil, spoil_json
 from batcher.simulator.chances import Chances, latency_of
 from batcher.simulator.codes import CODES, RefusedError, error_body
+from batcher.simulator.faults import JSON_FAULTS
 from batcher.simulator.validate import Asked
 from batcher.simulator.wire import Shell, encode_answer, encode_events
 
@@ -113,7 +114,9 @@ def _whole(status: int, content_type: str, body: bytes, code: str | None = None)
 def _answer(
     asked: Asked, said: Answer, shell: Shell, chances: Chances, fault: str | None, median_s: float
 ) -> Reply:
-    if fault:
+    if fault in JSON_FAULTS:
+        said = spoil_json(said, fault, asked, chances)
+    elif fault:
         said = spoil(said, fault)
     latency_s = latency_of(median_s, chances.latency, said.completion_tokens)
     if not asked.stream:

@@ -22,7 +22,7 @@ from batcher.simulator.chances import Chances, draw_chances, prompt_key
 from batcher.simulator.codes import RefusedError, speaks_english
 from batcher.simulator.config import SIMULATED_KEY, SimulatorConfig
 from batcher.simulator.delivery import Sleep
-from batcher.simulator.faults import FaultDice
+from batcher.simulator.faults import JSON_FAULTS, FaultDice
 from batcher.simulator.ledger import Ledger, LedgerEntry, open_ledger
 from batcher.simulator.replies import Reply
 from batcher.simulator.validate import (
@@ -219,6 +219,8 @@ class _Service:
                     account = self._capacity.account(key_id, asked.model)
                     await account.admit(said.tokens, self._clock(), held)
                     entry.fault = self._fault(entry, chances)
+                if entry.fault in JSON_FAULTS and not said.is_json:
+                    entry.fault = None  # there is nothing to spoil
                 name = f"{self._name}-{entry.seq}"
                 shell = Shell(name, entry.request_id or name, int(entry.arrived_at), asked.model)
                 reply = replies.answer(

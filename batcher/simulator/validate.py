@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
 
 from batcher.simulator.codes import RefusedError
+from batcher.simulator.content import check_content, text_of
 from batcher.simulator.models import Model, find_model
 from batcher.simulator.tokens import count_prompt_tokens
 
@@ -23,6 +25,9 @@ _EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"
 _EFFORTS_OF_5_3 = frozenset({"low", "high", "max"})
 _THINKING = frozenset({"enabled", "disabled"})
 _FORMATS = frozenset({"text", "json_object", "json_schema"})
+# How batcher writes a schema into a prompt, and how it asks again for an answer that is invalid.
+_SCHEMA_LINE = re.compile(r"^JSON Schema:[ \t]*\r?\n[ \t]*(\{.*\})[ \t]*\r?$", re.MULTILINE)
+_ASKED_AGAIN = "This answer cannot be used"
 _MOST_TOOLS = 128
 _MOST_STOPS = 4
 _MOST_TOKENS = 131_072
@@ -34,7 +39,9 @@ Body = Mapping[str, object]
 class Asked:
     """A request that holds: what the answer depends on.
 
-    `subject` is the text of the last user message, `instructions` that of all messages.
+    `subject` is the text of the last user message (but one, where that asks again for a valid
+    answer), `instructions` that of all messages. `schema` is the JSON Schema that the answer's text
+    is to follow.
     """
 
     model: str
@@ -45,6 +52,7 @@ class Asked:
     stream: bool
     thinks: bool
     wants_json: bool
+    schema: Body | None
     functions: tuple[Body, ...]
 
 
@@ -73,7 +81,16 @@ def last_user_text(messages: object) -> str:
     if isinstance(messages, list):
         for message in reversed(messages):
             if isinstance(message, dict) and message.get("role") == "user":
-                return _text_of(message.get("content"))
+                return text_of(message.get("content"))
+    return ""
+
+
+def _subject(messages: object) -> str:
+    """Return what is asked about: what a request for a valid answer leaves as it was."""
+    if isinstance(messages, list):
+        for end in range(len(messages), 0, -1):
+            if not (text := last_user_text(messages[:end])).startswith(_ASKED_AGAIN):
+                return text
     return ""
 
 
@@ -93,20 +110,20 @@ def validate(body: Body) -> Asked:
     model = find_model(code)
     if model is None:
         raise RefusedError("1211")
-    texts = _check_messages(body["messages"])
+    texts, seen_tokens = _check_messages(body["messages"], model)
     if len(body) == 2:  # noqa: PLR2004 -- model and messages only: nothing else to check
         functions: tuple[Body, ...] = ()
     else:
         _check_numbers(body)
         _check_ids(body)
         functions = _check_tools(body.get("tools"))
-    prompt_tokens = count_prompt_tokens(texts, len(texts))
+    prompt_tokens = count_prompt_tokens(texts, len(texts)) + seen_tokens
     if prompt_tokens > model.context:
         raise RefusedError("1261", f"{prompt_tokens} > {model.context}")
     asked_tokens = body.get("max_tokens")
     return Asked(
         model=code,
-        subject=last_user_text(body["messages"]),
+        subject=_subject(body["messages"]),
         instructions="\n".join(texts),
         prompt_tokens=prompt_tokens,
         max_tokens=min(asked_tokens, model.longest_output)
@@ -114,7 +131,8 @@ def validate(body: Body) -> Asked:
         else model.longest_output,
         stream=body.get("stream") is True,
         thinks=_thinks(body, code, model),
-        wants_json=_wants_json(body.get("response_format")),
+        wants_json=_wants_json(body.get("response_format"), model),
+        schema=_schema(body.get("response_format"), texts),
         functions=functions,
     )
 
@@ -128,20 +146,11 @@ def _is_one_of(value: object, allowed: frozenset[str]) -> bool:
     return isinstance(value, str) and value in allowed
 
 
-def _text_of(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = (part.get("text") for part in content if isinstance(part, dict))
-        return "\n".join(text for text in parts if isinstance(text, str))
-    return ""
-
-
-def _check_messages(messages: object) -> list[str]:
-    """Check roles and contents, and return each message's text."""
+def _check_messages(messages: object, model: Model) -> tuple[list[str], int]:
+    """Check roles and contents; return each message's text, and the tokens of what is no text."""
     if not isinstance(messages, list) or not messages:
         raise RefusedError("1214", "messages")
-    texts = []
+    texts, tokens = [], 0
     asks = False
     for number, message in enumerate(messages):
         where = f"messages[{number}]"
@@ -152,40 +161,14 @@ def _check_messages(messages: object) -> list[str]:
             raise RefusedError("1214", f"{where}.role")
         content = message.get("content")
         if type(content) is not str:
-            _check_content(content, message, where)
+            tokens += check_content(content, message, where, model)
         if role == "tool" and not isinstance(message.get("tool_call_id"), str):
             raise RefusedError("1214", f"{where}.tool_call_id")
         asks = asks or role in {"user", "tool"}
-        texts.append(_text_of(content))
+        texts.append(text_of(content))
     if not asks:
         raise RefusedError("1214", "messages: only system and assistant")
-    return texts
-
-
-def _check_content(content: object, message: Body, where: str) -> None:
-    if content is None and message.get("role") == "assistant" and message.get("tool_calls"):
-        return
-    if not isinstance(content, list) or not content:
-        raise RefusedError("1214", f"{where}.content")
-    for part in content:
-        if not isinstance(part, dict) or not _is_part(part):
-            raise RefusedError("1214", f"{where}.content.type")
-
-
-def _is_part(part: Body) -> bool:
-    kind = part.get("type")
-    if not isinstance(kind, str):
-        return False
-    value = part.get(kind)
-    match kind:
-        case "text":
-            return isinstance(value, str)
-        case "image_url" | "video_url" | "file_url":
-            return isinstance(value, dict) and isinstance(value.get("url"), str)
-        case "input_audio":
-            return isinstance(value, dict) and {"data", "format"} <= value.keys()
-        case _:
-            return False
+    return texts, tokens
 
 
 def _check_numbers(body: Body) -> None:
@@ -256,11 +239,30 @@ def _thinks(body: Body, name: str, model: Model) -> bool:
     return model.thinks and kind == "enabled" and effort != "none"
 
 
-def _wants_json(response_format: object) -> bool:
-    """Check `response_format`; `json_schema` is silently ignored, as measured."""
+def _wants_json(response_format: object, model: Model) -> bool:
+    """Check `response_format`; `json_schema` alone does not ask for JSON, as measured."""
     if response_format is None:
         return False
     kind = response_format.get("type") if isinstance(response_format, dict) else None
     if not _is_one_of(kind, _FORMATS):
         raise RefusedError("1210", "response_format.type")
+    if model.sees and kind != "text":
+        raise RefusedError("1210", "response_format: for models of text only")
     return kind == "json_object"
+
+
+def _schema(response_format: object, texts: list[str]) -> Body | None:
+    """Return the schema that `response_format` holds, as other services take it, or a prompt."""
+    if isinstance(response_format, dict) and isinstance(
+        named := response_format.get("json_schema"), dict
+    ):
+        schema = named.get("schema")
+        if isinstance(schema, dict):
+            return schema
+    for text in reversed(texts):
+        for line in reversed(_SCHEMA_LINE.findall(text)):
+            with suppress(msgspec.DecodeError):
+                schema = msgspec.json.decode(line)
+                if isinstance(schema, dict):
+                    return schema
+    return None

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from batcher.api.options import Job, Options, job_of
+from batcher.api.options import Job, JobOptions, Options, job_of
 from batcher.errors import ConfigurationError
 from batcher.job import PLACES, JobSpec
 
@@ -17,7 +17,7 @@ def _job(job: Job | None = None, inputs: list[str] | None = None, /, **options: 
 
 
 def test_every_key_of_a_job_has_its_keyword() -> None:
-    assert Options.__annotations__.keys() == {*PLACES, "parameters", "prices"}
+    assert JobOptions.__annotations__.keys() == {*PLACES, "parameters", "prices"}
 
 
 def test_options_say_what_a_job_file_says() -> None:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from batcher.checkpoint import Checkpoint
 from batcher.errors import ErrorClass, Problem
-from batcher.records import Attempt, Completion, Failure, Request, Source, Success, Usage
+from batcher.records import (
+    Attempt,
+    Completion,
+    Failure,
+    InvalidAnswer,
+    Request,
+    Source,
+    Success,
+    Usage,
+)
 
 MakeSuccess = Callable[..., Success]
 MakeFailure = Callable[..., Failure]
 MakeRequest = Callable[..., Request]
+MakeInvalid = Callable[..., InvalidAnswer]
 
 
 def _success(
@@ -50,6 +61,16 @@ def _request(row: int, *, row_id: str | None = None, key: str | None = None) -> 
     row_id = f"id-{row}" if row_id is None else row_id
     key = f"key-{row_id}" if key is None else key
     return Request(row, row_id, key, {}, Source("prompts.jsonl", row + 1))
+
+
+def _invalid(key: str, text: str | None = "hm", **values: Any) -> InvalidAnswer:  # noqa: ANN401 -- of it
+    completion = Completion(text, None, None, "stop", "glm-4-flash", Usage(10, 5, 3, None))
+    return InvalidAnswer(key, completion, "no object", **values)
+
+
+@pytest.fixture(scope="session")
+def invalid() -> MakeInvalid:
+    return _invalid
 
 
 @pytest.fixture(scope="session")

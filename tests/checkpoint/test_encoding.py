@@ -7,13 +7,20 @@ from dataclasses import replace
 
 import pytest
 
-from batcher.checkpoint.encoding import decoded, encoded, failed_attempts
+from batcher.checkpoint.encoding import (
+    decoded,
+    decoded_invalid,
+    encoded,
+    encoded_invalid,
+    failed_attempts,
+)
 from batcher.errors import ErrorClass, Problem
 from batcher.recorded import Recorded, record
-from batcher.records import Attempt, Failure, Success
+from batcher.records import Attempt, Failure, InvalidAnswer, Success
 
 MakeSuccess = Callable[..., Success]
 MakeFailure = Callable[..., Failure]
+MakeInvalid = Callable[..., InvalidAnswer]
 
 
 def test_what_was_encoded_is_decoded(success: MakeSuccess, failure: MakeFailure) -> None:
@@ -56,3 +63,21 @@ def test_only_attempts_that_failed_are_kept_for_themselves(success: MakeSuccess)
     assert list(failed_attempts([outcome])) == [
         ("k", 1, "req-1", 1_500_000, 0.25, "overloaded", "1305", 429)
     ]
+
+
+def test_an_invalid_answer_that_was_encoded_is_decoded(invalid: MakeInvalid) -> None:
+    for answer in (invalid("k"), invalid("k", None, repairs=2, cost=7)):
+        assert decoded_invalid(encoded_invalid(answer)) == answer
+
+
+def test_an_invalid_answer_that_is_no_unicode_is_escaped(invalid: MakeInvalid) -> None:
+    answer = decoded_invalid(encoded_invalid(invalid("k", "half \ud83d a pair")))
+    assert answer is not None
+    assert answer.completion.text == "half \\ud83d a pair"
+
+
+@pytest.mark.parametrize("at", range(11))
+def test_a_change_of_any_field_of_an_invalid_answer_is_seen(invalid: MakeInvalid, at: int) -> None:
+    row = list(encoded_invalid(invalid("k")))
+    row[at] = "something else"
+    assert decoded_invalid(row) is None

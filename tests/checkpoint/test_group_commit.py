@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from batcher.checkpoint.group_commit import MAX_DELAY_S, MAX_ROWS, GroupCommit
 from batcher.errors import StorageError
-from batcher.records import Outcome, Success, Unanswered
+from batcher.records import InvalidAnswer, Kept, Outcome, Success, Unanswered
 
 MakeSuccess = Callable[..., Success]
+MakeInvalid = Callable[..., InvalidAnswer]
 FOREVER = 3600.0
 
 
@@ -25,6 +26,7 @@ class Disk:
     def __init__(self) -> None:
         self.written: list[int] = []
         self.unanswered: list[Unanswered] = []
+        self.invalid: list[InvalidAnswer] = []
         self.writes = 0
         self.syncs: list[list[int]] = []
         self.synced: list[int] = []
@@ -39,13 +41,14 @@ class Disk:
         self.write_error: StorageError | None = None
         self.sync_error: StorageError | None = None
 
-    def write(self, outcomes: Sequence[Outcome], unanswered: Sequence[Unanswered]) -> None:
+    def write(self, kept: Sequence[Kept], unanswered: Sequence[Unanswered]) -> None:
         self.writes += 1
         self.writing.set()
         assert self.write_gate.wait(30)
         if self.write_error is not None:
             raise self.write_error
-        self.written += [outcome.row for outcome in outcomes]
+        self.invalid += [one for one in kept if isinstance(one, InvalidAnswer)]
+        self.written += [one.row for one in kept if not isinstance(one, InvalidAnswer)]
         self.unanswered += unanswered
 
     def sync(self) -> None:
@@ -348,3 +351,17 @@ async def test_what_is_written_keeps_no_long_text_while_it_waits_for_its_sync(
     (outcome,) = told
     assert isinstance(outcome, Success)
     assert (outcome.row, outcome.completion.text) == (1, None)
+
+
+async def test_an_answer_of_no_use_is_written_and_synced_and_nobody_is_told(
+    disk: Disk, success: MakeSuccess, invalid: MakeInvalid
+) -> None:
+    group = disk.group(max_delay=0)
+    running = asyncio.create_task(group.run())
+    await group.put(invalid("key-1"))
+    assert disk.invalid == [invalid("key-1")]
+    await group.put(success(2))
+    group.close()
+    await running
+    assert disk.told == [2]
+    assert disk.syncs

@@ -12,10 +12,11 @@ import pytest
 from batcher.checkpoint import Checkpoint, checkpoint_problems
 from batcher.errors import StorageError
 from batcher.recorded import record
-from batcher.records import Mark, Request, Success
+from batcher.records import InvalidAnswer, Mark, Request, Success
 
 MakeSuccess = Callable[..., Success]
 MakeRequest = Callable[..., Request]
+MakeInvalid = Callable[..., InvalidAnswer]
 
 
 def _key(row: int) -> str:
@@ -89,3 +90,15 @@ def test_an_index_that_lost_a_row_is_made_anew(path: Path, outcomes: list[Succes
     assert list(checkpoint_problems(path)) == []
     with Checkpoint.open(path) as checkpoint:
         assert len(checkpoint.done()) == len(outcomes)
+
+
+def test_damaged_answers_to_ask_again_for_are_dropped(path: Path, invalid: MakeInvalid) -> None:
+    """Their rows are asked anew from the start."""
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write([invalid("a"), invalid("b")])
+    _spoil(path, "UPDATE invalid_answers SET response = 'x' WHERE key = 'a'")
+    assert len(list(checkpoint_problems(path))) == 1
+    with Checkpoint.open(path) as checkpoint:
+        assert checkpoint.mend() == 0
+        assert checkpoint.invalid_answers() == {"b": invalid("b")}
+    assert list(checkpoint_problems(path)) == []

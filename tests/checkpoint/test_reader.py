@@ -6,16 +6,19 @@ import contextlib
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.errors import StorageError
-from batcher.records import Failure, Mark, Success
+from batcher.records import AnsweredBy, Failure, InvalidAnswer, Mark, Request, Success, Usage
 
 MakeSuccess = Callable[..., Success]
 MakeFailure = Callable[..., Failure]
+MakeInvalid = Callable[..., InvalidAnswer]
+MakeRequest = Callable[..., Request]
 Read = Callable[[CheckpointReader], object]
 
 
@@ -42,15 +45,21 @@ Read = Callable[[CheckpointReader], object]
             lambda checkpoint: checkpoint.done(),
             "its list of 5 rows is not that of the 4 it has",
         ),
+        (
+            "UPDATE invalid_answers SET repairs = 0",
+            lambda checkpoint: checkpoint.invalid_answers(),
+            "an answer for the key pending is not what was written",
+        ),
     ],
-    ids=["outcome", "mark", "fact", "sums"],
+    ids=["outcome", "mark", "fact", "sums", "invalid answer"],
 )
 def test_a_record_that_was_changed_is_an_error_that_names_it(
-    path: Path, success: MakeSuccess, sql: str, read: Read, named: str
+    path: Path, success: MakeSuccess, invalid: MakeInvalid, sql: str, read: Read, named: str
 ) -> None:
     """Fault 18: with the way out."""
     with Checkpoint.open(path) as checkpoint:
         checkpoint.write([success(row) for row in range(5)], [Mark(2, 0, 3, 40)])
+        checkpoint.write([invalid("pending", repairs=1)])
         checkpoint.remember(settings={"model": "m"})
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(sql)
@@ -86,6 +95,28 @@ def test_calls_without_an_answer_are_counted_until_their_row_has_an_outcome(
         assert (counts.ambiguous_attempts, counts.possible_cost, counts.cost) == (3, 12, 3)
 
 
+def test_invalid_answers_are_kept_and_counted_until_their_row_has_an_outcome(
+    path: Path, success: MakeSuccess, invalid: MakeInvalid
+) -> None:
+    """The next process asks again from there, and what they cost is never forgotten."""
+    last = invalid("key-id-1", "hm?", repairs=1, cost=7)
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write([success(0), invalid("key-id-1", cost=3), invalid("key-id-2")])
+        checkpoint.write([last])
+    with Checkpoint.open(path) as checkpoint:
+        assert checkpoint.invalid_answers() == {
+            "key-id-1": last,
+            "key-id-2": invalid("key-id-2"),
+        }
+        counts = checkpoint.counts()
+        assert (counts.attempts, counts.repairs, counts.cost) == (1 + 2 + 1, 1, 7)
+        assert (counts.prompt_tokens, counts.rows) == (30, 1)
+        checkpoint.write([replace(success(1), answered_before=2, repairs=2, cost=9)])
+        assert list(checkpoint.invalid_answers()) == ["key-id-2"]
+        counts = checkpoint.counts()
+        assert (counts.attempts, counts.repairs, counts.cost) == (1 + 3 + 1, 2, 9)
+
+
 def test_costs_are_summed_and_results_without_one_are_counted(
     path: Path, success: MakeSuccess, failure: MakeFailure
 ) -> None:
@@ -105,6 +136,26 @@ def test_costs_are_summed_and_results_without_one_are_counted(
         assert (counts.currency, counts.priced_by) == ("CNY", "2026-07-01")
         costs = [(one.cost, one.possible_cost, one.currency) for one in checkpoint.outcomes()]
         assert costs[:3] == [(5, 1, "CNY"), (0, 0, "CNY"), (None, 0, None)]
+
+
+def test_results_are_counted_by_where_their_answer_comes_from(
+    path: Path, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    """Also when an outcome takes the place of another."""
+    by = [*["call"] * 3, *["duplicate"] * 2, "cache"]
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write(
+            [
+                replace(success(row), answered_by=AnsweredBy(answered_by))
+                for row, answered_by in enumerate(by)
+            ]
+        )
+        checkpoint.write([replace(failure(6, key="k"), answered_by=AnsweredBy.DUPLICATE)])
+        counts = checkpoint.counts()
+        assert (counts.results, counts.called) == (6, 3)
+        assert (counts.duplicates, counts.cached, counts.hit_rate) == (2, 1, 1 / 6)
+        checkpoint.write([success(3)])
+        assert (checkpoint.counts().called, checkpoint.counts().duplicates) == (4, 1)
 
 
 def test_without_prices_no_currency_is_known(path: Path) -> None:
@@ -166,3 +217,53 @@ def test_a_row_number_that_no_row_has_is_damage_before_it_fills_the_memory(
         pytest.raises(StorageError, match=r"is damaged: its list of rows holds -?\d+"),
     ):
         checkpoint.done()
+
+
+def test_requests_are_found_by_their_keys_whatever_their_row_and_though_they_are_set_aside(
+    path: Path, success: MakeSuccess, failure: MakeFailure, request_of: MakeRequest
+) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        failures = [failure(3, key="key-id-3"), failure(4, key="old")]
+        checkpoint.write([success(0), success(1), success(2), *failures])
+        with checkpoint.placement() as placement:
+            for row in (0, 1, 3, 4):
+                placement.place(request_of(row))
+            placement.apply()
+        present = [request_of(7, row_id=f"id-{n}") for n in range(6)]
+        assert checkpoint.with_outcome(present) == {"key-id-0", "key-id-1", "key-id-2", "key-id-3"}
+        answered = checkpoint.with_outcome(present, errors_too=False)
+        assert answered == {"key-id-0", "key-id-1", "key-id-2"}
+
+
+def test_some_results_are_taken_from_all_over_the_run(
+    path: Path, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        assert list(checkpoint.some_results(10)) == []
+        duplicate = success(1, usage=Usage())
+        checkpoint.write([success(0), duplicate, failure(2)])
+        checkpoint.write([success(row) for row in range(3, 1_000)])
+        few = [found.row for found in checkpoint.some_results(10)]
+        assert [found.row for found in checkpoint.some_results(2_000)] == [0, *range(3, 1_000)]
+    assert len(few) == 10
+    assert few[0] == 0
+    assert all(80 < later - sooner < 120 for sooner, later in pairwise(few))
+
+
+def test_a_result_that_was_changed_tells_no_length(path: Path, success: MakeSuccess) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write([success(0)])
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE outcomes SET completion_tokens = 1")
+    with CheckpointReader.read(path) as checkpoint, pytest.raises(StorageError, match="row 0"):
+        list(checkpoint.some_results(5))
+
+
+def test_what_was_asked_is_answered_by_results_only(
+    path: Path, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        answered = replace(success(0), content="a")
+        refused = replace(failure(1), content="b")
+        checkpoint.write([answered, refused, success(2)])
+        assert checkpoint.answered(["a", "b", "c"]) == {"a"}

@@ -392,4 +392,61 @@ def test_totals_that_fall_to_none_are_not_shown(
     checkpoint.write([success(0), replace(success(1), finished_at=9.0)])
     counts = checkpoint.counts()
     assert (counts.results, counts.truncated, counts.errors) == (2, 0, {})
-    assert (counts.prompt_tokens, counts.completion_tokens) == (20, 10)
+    assert (counts.prompt_tokens, counts.completion_tokens) == (30, 15)
+
+
+# Called again
+
+
+def test_a_row_that_is_called_again_keeps_what_its_earlier_calls_took(
+    checkpoint: Checkpoint, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    tries = tuple(Attempt(n, f"req-{n}", 1.0, 0.1) for n in (1, 2))
+    failed = replace(failure(0, key="k", attempts=tries), cost=7, possible_cost=4, currency="CNY")
+    failed = replace(failed, unanswered_before=2, repairs=1)
+    checkpoint.write([failed])
+    again = replace(success(0, key="k"), cost=5, possible_cost=1, unanswered_before=1, repairs=2)
+    checkpoint.write([again, success(1)])
+    kept, other = checkpoint.outcomes()
+    assert (kept.attempts, kept.ambiguous_attempts, kept.repairs) == (3, 3, 3)
+    assert (kept.cost, kept.possible_cost, kept.currency) == (12, 5, "CNY")
+    assert (kept.error_class, kept.response, kept.prompt_tokens) == (None, "fine", 10)
+    assert other == record(success(1))
+
+
+def test_an_outcome_that_is_written_twice_counts_once(
+    checkpoint: Checkpoint, success: MakeSuccess
+) -> None:
+    outcome = replace(success(0), cost=5)
+    checkpoint.write([outcome])
+    checkpoint.write([outcome])
+    assert checkpoint.counts().cost == 5
+
+
+def test_an_earlier_outcome_that_is_damaged_costs_only_what_it_knew(
+    checkpoint: Checkpoint, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    """The new answer was paid for: it is recorded in any case."""
+    checkpoint.write([replace(failure(0, key="k"), cost=7)])
+    checkpoint._writer.execute("UPDATE outcomes SET message = 'another'")
+    checkpoint.write([replace(success(0, key="k"), cost=5)])
+    (kept,) = checkpoint.outcomes()
+    assert (kept.response, kept.cost) == ("fine", 5)
+
+
+@given(data=st.data())
+@settings(max_examples=50)
+def test_no_sum_ever_falls_whatever_is_written(
+    data: st.DataObject, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        Checkpoint.open(Path(directory) / "checkpoint.db") as checkpoint,
+    ):
+        before = dict.fromkeys(schema.SUMMED, 0)
+        for outcomes in data.draw(st.lists(st.lists(_outcomes(success, failure)), max_size=5)):
+            checkpoint.write(outcomes)
+            counts = checkpoint.counts()
+            now = {name: getattr(counts, name) for name in schema.SUMMED}
+            assert all(now[name] >= before[name] for name in now)
+            before = now

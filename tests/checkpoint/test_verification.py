@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,14 @@ from batcher.checkpoint.encoding import encoded
 from batcher.checkpoint.store import _INSERT
 from batcher.errors import ErrorClass, StorageError
 from batcher.recorded import Recorded
-from batcher.records import Failure, Mark, Request, Success
+from batcher.records import Failure, InvalidAnswer, Mark, Request, Success
 
 SOURCE = Recorded._fields.index("source")
 
 MakeSuccess = Callable[..., Success]
 MakeFailure = Callable[..., Failure]
 MakeRequest = Callable[..., Request]
+MakeInvalid = Callable[..., InvalidAnswer]
 
 
 _TWICE = """
@@ -39,14 +41,21 @@ def _key(row: int) -> str:
 
 
 @pytest.fixture
-def sound(path: Path, success: MakeSuccess, failure: MakeFailure, request_of: MakeRequest) -> Path:
-    """A checkpoint with results, errors, a bad row, a shelved outcome, marks and facts."""
+def sound(
+    path: Path,
+    success: MakeSuccess,
+    failure: MakeFailure,
+    request_of: MakeRequest,
+    invalid: MakeInvalid,
+) -> Path:
+    """A checkpoint with results, errors, a bad row, a shelved outcome, marks, facts and so on."""
     with Checkpoint.open(path) as checkpoint:
         checkpoint.write(
             [
                 *(success(row, key=_key(row), text="answer " * 40) for row in range(40)),
                 failure(40, key=_key(40)),
                 failure(41, error_class=ErrorClass.INVALID_ROW),
+                invalid("another"),
             ],
             [Mark(16, 0, 17, 1234)],
             [("a pending key", 5)],
@@ -80,6 +89,10 @@ def test_nothing_is_wrong_with_a_sound_one(sound: Path) -> None:
         ("UPDATE facts SET value = '{}'", "what it says of 'settings' is not what"),
         ("UPDATE totals SET rows = rows + 1", "its sums are not those of its rows"),
         ("UPDATE totals SET prompt_tokens = 0", "its sums are not those of its rows"),
+        (
+            "UPDATE invalid_answers SET message = 'other'",
+            "an answer to ask again for, of the key 'another', is not what was written",
+        ),
         (
             _TWICE,
             "the id 'id-5' is recorded for several rows: 5, 99",
@@ -124,3 +137,19 @@ def test_damaged_pages_are_named(sound: Path) -> None:
 def test_what_is_no_checkpoint_is_an_error(path: Path) -> None:
     with pytest.raises(StorageError, match="no checkpoint at"):
         list(checkpoint_problems(path))
+
+
+def test_the_samples_of_one_row_share_its_id_and_two_rows_cannot(
+    path: Path, success: MakeSuccess
+) -> None:
+    def sample_of(row: int, sample: int) -> Success:
+        record = row * 2 + sample
+        return replace(success(record, row_id="a", key=_key(record)), sample=sample)
+
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write([sample_of(0, 0), sample_of(0, 1)])
+    assert list(checkpoint_problems(path)) == []
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write([sample_of(3, 1)])
+    (said,) = checkpoint_problems(path)
+    assert said == "the id 'a' is recorded for several rows: 0, 1, 7"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from batcher.cli.group import exit_codes
+from batcher.cli.group import _COMMANDS, exit_codes
 from batcher.errors import InputError, Interruption, StorageError
 
 Batcher = Callable[..., Result]
@@ -64,12 +64,12 @@ def test_help_lists_each_command_and_imports_no_library_of_theirs() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert "imported: []" in done.stdout
-    for name in ("run", "head", "status", "export", "check", "preview", "simulate"):
+    for name in _COMMANDS:
         assert f"\n  {name} " in done.stdout
 
 
 def test_each_command_s_line_in_the_help_is_true(batcher: Batcher) -> None:
-    for name in ("run", "head", "status", "export", "check", "preview", "simulate"):
+    for name in _COMMANDS:
         done = batcher(name, "--help")
         assert done.exit_code == 0
         assert "--debug" in done.stdout
@@ -78,7 +78,8 @@ def test_each_command_s_line_in_the_help_is_true(batcher: Batcher) -> None:
 def test_an_unknown_command_is_a_usage_error(batcher: Batcher) -> None:
     done = batcher("rnu")
     assert done.exit_code == 2
-    assert "No such command" in done.stderr
+    assert "No such command 'rnu'. Did you mean 'run'?" in done.stderr
+    assert "No such command 'xyzzy'.\n" in batcher("xyzzy").stderr
 
 
 def test_a_reader_that_leaves_early_gets_no_traceback() -> None:

@@ -106,7 +106,7 @@ def test_no_input_at_all_is_a_usage_error(batcher: Batcher) -> None:
 def test_an_unknown_fault_of_the_simulator_is_named_with_the_nearest(batcher: Batcher) -> None:
     done = batcher("run", "prompts.jsonl", "--simulate", "--sim-fault", "timeou=1")
     assert done.exit_code == 2
-    assert "did you mean timeout" in done.stderr
+    assert "did you mean `timeout`?" in done.stderr
 
 
 def test_the_coding_plan_is_warned_of(batcher: Batcher, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,13 +15,25 @@ from hypothesis import strategies as st
 
 from batcher.engine.admission import MAX_BACKOFF_S, RunStoppedError
 from batcher.engine.judgement import RESET_MARGIN_S
+from batcher.engine.policy.patience import MAX_AMBIGUOUS, Fallback, RetryPolicy
 from batcher.engine.policy.signal import Signal
 from batcher.engine.policy.spending import Ceiling, Spending
-from batcher.engine.retry import MAX_AMBIGUOUS, Fallback, Retrier, RetryPolicy
+from batcher.engine.retry import Retrier
 from batcher.errors import Action, ErrorClass, Problem, ProviderError
 from batcher.job import PriceSpec
 from batcher.providers import Pricing
-from batcher.records import Attempt, Completion, Failure, Outcome, Request, Source, Success, Usage
+from batcher.records import (
+    Attempt,
+    Completion,
+    Failure,
+    InvalidAnswer,
+    Kept,
+    Outcome,
+    Request,
+    Source,
+    Success,
+    Usage,
+)
 from tests.engines import Engine, Notebook, in_virtual_time, middle
 from tests.overload import virtual
 
@@ -116,7 +128,8 @@ class _World:
         assert request is REQUEST
         self.reported.append((attempt, cost))
 
-    async def _put(self, outcome: Outcome) -> None:
+    async def _put(self, outcome: Kept) -> None:
+        assert not isinstance(outcome, InvalidAnswer)
         self.held_in_put.append(self.retrier.admission.held)
         self.put.append(outcome)
 
@@ -223,7 +236,8 @@ async def test_the_lane_has_room_before_the_completion_is_put() -> None:
     world = _world(COMPLETION)
     (lane,) = world.retrier.admission.lanes("m")
 
-    async def put(_outcome: Outcome) -> None:
+    async def put(_outcome: Kept) -> None:
+        assert not isinstance(_outcome, InvalidAnswer)
         assert lane.in_flight == 0
         world.held_in_put.append(world.retrier.admission.held)
 
@@ -365,7 +379,8 @@ def test_backoff_is_drawn_from_the_whole_of_a_doubling_range(failures: int, shar
 
     retrier = _world(uniform=uniform).retrier
     row = retrier._begun(REQUEST)
-    row.attempts.extend(Attempt(number, "r", 0.0, 0.0) for number in range(failures))
+    failed = Problem(ErrorClass.SERVER_ERROR, "down")
+    row.attempts.extend(Attempt(number, "r", 0.0, 0.0, failed) for number in range(failures))
     assert retrier._delay(row) == share * min(60, 2**failures)
     assert drawn == [(0, min(60, 2**failures))]
 
@@ -639,7 +654,8 @@ async def test_a_bug_in_the_call_comes_out_as_it_is_and_is_not_tried_again() -> 
 async def test_an_outcome_that_cannot_be_put_comes_out_and_frees_its_permit() -> None:
     world = _world(COMPLETION)
 
-    async def put(_outcome: Outcome) -> None:
+    async def put(_outcome: Kept) -> None:
+        assert not isinstance(_outcome, InvalidAnswer)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -709,11 +725,3 @@ async def test_a_wish_says_how_often_its_row_failed_and_whether_it_may_be_lost_a
         await world.retrier._attempt(row, world._put)
     second = world.retrier._wish(row)
     assert (second.tries, second.last_chance) == (1, True)
-
-
-# --- the policy alone ---
-
-
-@given(most=st.integers(1, 10), unanswered=st.integers(0, 20))
-def test_a_row_is_sent_without_an_answer_as_often_as_allowed(most: int, unanswered: int) -> None:
-    assert RetryPolicy(max_ambiguous=most).forbids_another(unanswered) is (unanswered >= most)

@@ -6,7 +6,7 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -175,17 +175,18 @@ def case(
     concurrency: int = 4,
     latency: float = 0.0,
     directory: Path | None = None,
+    simulated: Sequence[str] = (),
 ) -> Iterator[Case]:
     """Write an input and serve a simulator for the length of a `with` block.
 
-    `options` are those of every `batcher run`, and `directory` is its run directory, as `parent`
-    sees it, where that is not in the folder.
+    `options` are those of every `batcher run`, `simulated` those of the simulator, and `directory`
+    is the run directory, as `parent` sees it, where that is not in the folder.
     """
     lines = [json.dumps({"id": f"id-{n}", "prompt": f"Say {n}."}) for n in range(rows)]
     lines.insert(rows // 2, '{"id": "id-bad"}')
     (folder / "prompts.jsonl").write_text("".join(f"{line}\n" for line in lines))
     arguments = ["simulate", "--port", "0", "--ledger", str(folder / "ledger.jsonl")]
-    arguments += ["--sim-latency", str(latency)]
+    arguments += ["--sim-latency", str(latency), *simulated]
     output = str(folder / "simulator")
     simulator = parent.start(Order(arguments=arguments, output=output, environment=ENVIRONMENT))
     try:

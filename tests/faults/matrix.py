@@ -261,4 +261,10 @@ MATRIX = {
         "78, 65",
         "the difference is shown; only what changed is called, after consent or --yes",
     ),
+    51: Row(
+        "killed while answers are asked for again",
+        "half of all answers are broken JSON; kills at random moments from a printed seed",
+        "-9",
+        "no answer that was written down is asked for again; all calls but those lost are counted",
+    ),
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batcher.records import Attempt, Failure, Outcome, Request, Success
+from batcher.records import Attempt, Failure, InvalidAnswer, Kept, Outcome, Request, Success
 from tests.engines import Engine
 from tests.faults.real_run import (
     GOOD_ROWS,
@@ -208,7 +208,8 @@ async def test_37_a_row_that_always_fails_is_called_eight_times_and_spoils_no_ot
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    async def put(outcome: Outcome) -> None:
+    async def put(outcome: Kept) -> None:
+        assert not isinstance(outcome, InvalidAnswer)
         outcomes.append(outcome)
 
     def seen(request: Request, _: Attempt, _cost: int) -> None:

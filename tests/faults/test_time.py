@@ -23,7 +23,18 @@ from batcher.inputs import Dataset, discover
 from batcher.outputs import export
 from batcher.providers import SignedToken, provider_named
 from batcher.providers.envelope import Envelope
-from batcher.records import Attempt, Completion, Failure, Outcome, Request, Source, Success, Usage
+from batcher.records import (
+    Attempt,
+    Completion,
+    Failure,
+    InvalidAnswer,
+    Kept,
+    Outcome,
+    Request,
+    Source,
+    Success,
+    Usage,
+)
 from batcher.simulator import SIMULATED_KEY, SimulatorConfig
 from batcher.simulator.service import serve
 from tests.engines import Engine
@@ -46,7 +57,8 @@ async def _outcome(retrier: Retrier) -> Outcome:
     """Return the outcome of the request."""
     outcomes: list[Outcome] = []
 
-    async def put(outcome: Outcome) -> None:
+    async def put(outcome: Kept) -> None:
+        assert not isinstance(outcome, InvalidAnswer)
         outcomes.append(outcome)
 
     await retrier.settle(REQUEST, put)
@@ -348,4 +360,5 @@ def test_44_moments_of_any_year_come_through_checkpoint_and_outputs(
         done = export(*dataset.batches(), checkpoint.outcomes(), tmp_path, metadata={})
     expected = [datetime.fromtimestamp(moment, UTC)]
     assert pq.read_table(done.results_path).column("finished_at").to_pylist() == expected
+    assert done.errors_path is not None
     assert pq.read_table(done.errors_path).column("failed_at").to_pylist() == expected

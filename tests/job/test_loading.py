@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -18,6 +20,7 @@ from batcher.job import (
     PriceSpec,
     PromptSpec,
     ProviderSpec,
+    ReuseSpec,
     load_job,
 )
 from batcher.job.spec import TABLES
@@ -170,11 +173,13 @@ def test_paths_of_flags_are_relative_to_the_working_directory(
             "input": ["b.jsonl"],
             "provider": {"api_key_file": "k"},
             "output": {"directory": "d"},
+            "reuse": {"cache": "c"},
             "prompt": {"template": "@t.j2"},
         },
     )
     assert job.input == ("b.jsonl",)
     assert (job.provider.api_key_file, job.output.directory) == ("k", "d")
+    assert job.reuse.cache == "c"
     assert job.prompt.template == "from the working directory"
 
 
@@ -221,7 +226,8 @@ def test_an_unknown_key_is_told_its_nearest_in_every_table(
 
 def test_an_unknown_key_like_no_other_is_told_all_there_are() -> None:
     assert _refused(None, {"output": {"zzz": 1}}) == (
-        "the command line: unknown key `zzz` in [output]; known: directory, sync, allow_errors"
+        "the command line: unknown key `zzz` in [output]; known: directory, sync, "
+        "allow_errors, schema, fields, repair_attempts"
     )
 
 
@@ -254,7 +260,14 @@ def test_a_key_in_the_wrong_place_is_told_where_it_belongs(at: str | None) -> No
         ({"limits": {"timeout": float("nan")}}, "[limits] timeout = nan: Expected `float`"),
         ({"limits": {"timeout": float("inf")}}, "[limits] timeout = inf: Expected `float` <= "),
         ({"limits": {"max_wait": float("inf")}}, "[limits] max_wait = inf: Expected `float` <= "),
-        ({"provider": {"name": "gml"}}, "'gml': not one of glm, zai, openai, deepseek"),
+        (
+            {"provider": {"name": "gml"}},
+            "'gml': not one of glm, zai, openai, deepseek; did you mean `glm`?",
+        ),
+        (
+            {"provider": {"models": ["a", "b"], "fallback_on": ["overloaded", "contentfiltered"]}},
+            "prompt_too_long; did you mean `content_filtered`?",
+        ),
         ({"provider": {"auth": "basic"}}, "[provider] auth = 'basic': not one of bearer, jwt"),
         ({"provider": {"stream": 1}}, "[provider] stream = 1: Expected `bool`, got `int`"),
         ({"provider": {"allowed_models": [3]}}, "= [3]: Expected `str`, got `int`"),
@@ -394,11 +407,89 @@ def test_every_table_of_a_job_is_known_to_its_error_messages() -> None:
 
 def test_every_key_stands_in_the_documentation() -> None:
     text = (Path(__file__).parents[2] / "docs" / "job-file.md").read_text("utf-8")
-    example = msgspec.toml.decode(text.split("```toml")[1].split("```")[0])
+    whole, short = map(msgspec.toml.decode, re.findall(r"```toml\n(.*?)```", text, re.DOTALL))
+    # What does not go with a schema stands apart, or as a comment.
+    example = {**whole, "output": whole["output"] | short["output"]}
+    assert "# tools_column = " in text
+    example["prompt"]["tools_column"] = "tools"
     for name, table in TABLES.items():
         assert set(example[name]) == set(table.__struct_fields__)
     assert set(example) == set(JobSpec.__struct_fields__)
     assert set(get_args(get_type_hints(ProviderSpec)["name"])) <= set(re.findall(r"\w+", text))
+
+
+# What answers hold
+
+SCHEMA = {"type": "object", "properties": {"b": {"type": "string"}, "a": {"type": "integer"}}}
+
+
+def test_the_schema_that_a_file_names_becomes_part_of_the_job(job_file: Path) -> None:
+    (job_file.parent / "label.json").write_text(json.dumps(SCHEMA), "utf-8-sig")
+    job_file.write_text('[output]\nschema = "label.json"\nrepair_attempts = 0\n')
+    job = load_job(job_file, {})
+    assert (job.output.schema, job.output.repair_attempts) == (SCHEMA, 0)
+    assert json.dumps(job.output.schema) == json.dumps(SCHEMA)  # and in the same order
+    assert job.request_settings()["output.schema"] == SCHEMA
+    assert msgspec.to_builtins(job)["output"]["schema"] == SCHEMA
+
+
+def test_the_schema_of_a_flag_is_read_from_the_working_directory_or_is_the_value_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "label.json").write_text(json.dumps(SCHEMA))
+    monkeypatch.chdir(tmp_path)
+    for given in ("label.json", SCHEMA):
+        assert load_job(None, {"output": {"schema": given}}).output.schema == SCHEMA
+
+
+def test_fields_are_kept_as_they_are_written_and_shape_requests(job_file: Path) -> None:
+    job_file.write_text('[output.fields]\nlabel = ["pos", "neg"]\nwho = {name = "string?"}\n')
+    job = load_job(job_file, {})
+    assert job.output.fields == {"label": ["pos", "neg"], "who": {"name": "string?"}}
+    assert job.request_settings()["output.fields"] == job.output.fields
+
+
+@pytest.mark.parametrize("given", [{"schema": SCHEMA}, {"fields": {"label": "string"}}])
+@pytest.mark.parametrize("written", ["schema = {type = 'object'}", "fields = {x = 'integer'}"])
+def test_a_schema_or_fields_of_a_flag_take_the_place_of_either_in_the_file(
+    job_file: Path, given: dict[str, Any], written: str
+) -> None:
+    job_file.write_text(f"[output]\nsync = 'row'\n{written}\n")
+    output = load_job(job_file, {"output": given}).output
+    assert output == OutputSpec(sync="row", **given)
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ({"schema": SCHEMA, "fields": {"a": "string"}}, "[output] schema and fields both say"),
+        ({"schema": "gone.json"}, "cannot read the schema gone.json: No such file"),
+        ({"schema": 5}, "[output] schema = 5: Expected `table"),
+        ({"fields": "label"}, "[output] fields = 'label': Expected `table"),
+        ({"schema": {"default": date(2026, 1, 1)}}, "[output] schema holds a value that is no"),
+        ({"repair_attempts": 11}, "[output] repair_attempts = 11: Expected `int` <= 10"),
+        ({"repair_attempts": -1}, "[output] repair_attempts = -1: Expected `int` >= 0"),
+        ({"repair_attempt": 1}, "did you mean `repair_attempts`?"),
+    ],
+)
+def test_what_is_wrong_with_what_answers_hold_is_told(output: dict[str, Any], said: str) -> None:
+    assert said in _refused(None, {"output": output})
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "5", '{"a": "\udc00"}', "[" * 100_000])
+def test_a_schema_file_that_holds_no_object_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "label.json"
+    path.write_bytes(content.encode(errors="surrogatepass"))
+    assert f"the schema {path} is no JSON object" in _refused(
+        None, {"output": {"schema": str(path)}}
+    )
+
+
+@pytest.mark.parametrize("output", [{"schema": SCHEMA}, {"fields": {"a": "string"}}])
+def test_tools_and_a_value_in_each_answer_contradict_each_other(output: dict[str, Any]) -> None:
+    said = "tools let the model call a function"
+    assert said in _refused(None, {"output": output, "parameters": {"tools": []}})
+    assert said in _refused(None, {"output": output, "prompt": {"tools_column": "tools"}})
 
 
 # Settings and allowances
@@ -424,3 +515,75 @@ def test_settings_are_what_shapes_requests_and_nothing_else(job_file: Path) -> N
         "prompt.messages_column": "dialog",
         "prompt.id_column": "name",
     }
+
+
+def test_a_cache_of_a_job_lies_beside_it(job_file: Path) -> None:
+    job_file.write_text('[reuse]\ncache = "answers.cache"')
+    job = load_job(job_file, {"reuse": {"dedup": True}})
+    assert job.reuse == ReuseSpec(dedup=True, cache=str(job_file.parent / "answers.cache"))
+
+
+def test_a_cache_for_answers_that_nobody_shares_is_refused(job_file: Path) -> None:
+    """It would answer the second of two rows that ask the same by the answer to the first."""
+    job_file.write_text('[reuse]\ncache = "answers.cache"')
+    with pytest.raises(ConfigurationError, match="Leave one of the two out; for several answers"):
+        load_job(job_file, {"reuse": {"dedup": False}})
+    assert load_job(job_file, {"reuse": {"dedup": False, "cache": None}}).reuse.dedup is False
+
+
+# A job that is remembered
+
+
+def test_a_remembered_job_is_the_same_job_and_flags_win_over_it() -> None:
+    flags = {"input": ["a.jsonl"], "provider": {"model": "m"}, "parameters": {"temperature": 0.5}}
+    job = load_job(None, {**flags, "limits": {"concurrency": 3, "rpm": 7}})
+    remembered = json.loads(json.dumps(plain_job(job)))
+    assert job_with(remembered, {}, "the job") == job
+    again = job_with(remembered, {"limits": {"concurrency": 9, "rpm": None}}, "the job")
+    assert (again.limits.concurrency, again.limits.rpm) == (9, None)
+    assert again.parameters == {"temperature": 0.5}
+
+
+def test_a_key_file_is_remembered_by_where_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job = load_job(None, {"provider": {"api_key_file": "keys.txt"}})
+    assert plain_job(job)["provider"]["api_key_file"] == str(tmp_path / "keys.txt")
+
+
+def test_a_template_that_begins_with_an_at_sign_is_no_file_the_second_time(tmp_path: Path) -> None:
+    (tmp_path / "ask.txt").write_text("@everyone {{ prompt }}")
+    job = load_job(None, {"prompt": {"template": f"@{tmp_path / 'ask.txt'}"}})
+    assert job_with(plain_job(job), {}, "the job").prompt.template == "@everyone {{ prompt }}"
+
+
+@pytest.mark.parametrize(
+    ("remembered", "flags", "said"),
+    [
+        (None, {}, "the job of x is not known"),
+        ({"limit": {}}, {}, "the job of x: unknown key `limit`"),
+        ({}, {"limits": {"rpm": 0}}, r"the job of x: \[limits\] rpm = 0"),
+    ],
+)
+def test_what_is_no_job_any_more_is_said(
+    remembered: object, flags: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        job_with(remembered, flags, "the job of x")
+
+
+def test_the_folder_of_images_is_relative_to_the_job_file_and_any_is_any(job_file: Path) -> None:
+    job_file.write_text('[prompt]\nimages_from = "photos"')
+    assert load_job(job_file, {}).prompt.images_from == str(job_file.parent / "photos")
+    job_file.write_text('[prompt]\nimages_from = "*"')
+    assert load_job(job_file, {}).prompt.images_from == "*"
+
+
+def test_image_columns_shape_requests_and_the_folder_of_images_does_not() -> None:
+    def settings(**prompt: object) -> dict[str, object]:
+        return load_job(None, {"prompt": prompt}).request_settings()
+
+    assert settings(images_from="*") == settings()
+    assert settings(image_columns=["photo"])["prompt.image_columns"] == ["photo"]
+    assert settings(tools_column="tools")["prompt.tools_column"] == "tools"

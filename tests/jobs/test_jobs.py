@@ -12,14 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from batcher.job import JobSpec, load_job
+from batcher.providers import provider_named
 from batcher.records import Prompt, Source
 from batcher.render import Renderer
+from batcher.runs.prepare import Preparation
+from batcher.simulator import SimulatorConfig
+from batcher.structured import Structure
+from tests.simulated import Place
 
 JOBS = Path(__file__).parents[2] / "jobs"
 FILES = sorted(JOBS.glob("*.toml"))
+ON_REVIEWS = [JOBS / f"{name}.toml" for name in ("extract_json", "sentiment_zh", "translate")]
 KEY = "canary-id.canary-secret"
 
 
@@ -32,14 +39,26 @@ def _first_rows(job: JobSpec) -> list[Prompt]:
     ]
 
 
-def test_there_are_three_job_files() -> None:
-    assert [path.stem for path in FILES] == ["extract_json", "sentiment_zh", "translate"]
+def _renderer(job: JobSpec) -> Renderer:
+    provider = provider_named(job.provider.name)
+    return Preparation.of(job, Structure.of(job.output), provider, lambda: 0.0).render
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_there_are_these_job_files() -> None:
+    assert [path.stem for path in FILES] == [
+        "cached",
+        "describe_images",
+        "extract_json",
+        "sentiment_zh",
+        "tools",
+        "translate",
+    ]
+
+
+@pytest.mark.parametrize("path", ON_REVIEWS, ids=lambda path: path.stem)
 def test_each_job_loads_and_renders_its_input(path: Path) -> None:
     job = load_job(path, {})
-    render = Renderer(job)
+    render = _renderer(job)
     for prompt in _first_rows(job):
         body = render(prompt).body
         messages: Any = body["messages"]
@@ -47,6 +66,7 @@ def test_each_job_loads_and_renders_its_input(path: Path) -> None:
         assert prompt.columns["review"] in messages[1]["content"]
         assert body["model"] == job.provider.model
         assert body["thinking"] == {"type": "disabled"}
+        assert body["response_format"] == {"type": "json_object"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -62,19 +82,63 @@ def test_each_job_begins_with_its_purpose_and_its_command_and_writes_beside_itse
 
 def test_translations_are_asked_for_in_the_other_language() -> None:
     job = load_job(JOBS / "translate.toml", {})
-    render = Renderer(job)
+    render = _renderer(job)
     for prompt in _first_rows(job):
         messages: Any = render(prompt).body["messages"]
         asked = {"zh": "into natural English", "en": "自然的中文"}[str(prompt.columns["lang"])]
         assert asked in messages[0]["content"]
 
 
-def test_extraction_asks_for_json_and_names_its_keys() -> None:
-    job = load_job(JOBS / "extract_json.toml", {})
-    assert job.parameters["response_format"] == {"type": "json_object"}
-    messages: Any = Renderer(job)(_first_rows(job)[0]).body["messages"]
-    for key in ("sentiment", "aspects", "issue", "recommend"):
-        assert f'"{key}"' in messages[1]["content"]
+def test_what_one_run_of_the_cached_job_asked_no_other_run_asks_again(tmp_path: Path) -> None:
+    reviews = (JOBS.parent / "sample_data" / "reviews.jsonl").read_text("utf-8").splitlines()[:20]
+    cache = {"cache": str(tmp_path / "answers.cache")}
+    calls = []
+    for name, rows in (("monday", reviews), ("tuesday", [*reviews[:5], *reviews])):
+        (tmp_path / name).mkdir()
+        place = Place(tmp_path / name)
+        place.write({**json.loads(row), "id": str(n)} for n, row in enumerate(rows))
+        flags = {"input": [str(place.input)], "output": {"directory": str(place.directory.path)}}
+        job = load_job(JOBS / "cached.toml", {**flags, "reuse": cache})
+        assert place.run(job).summary.counts.results == len(rows)
+        calls.append(len(place.ledger()))
+    assert calls == [20, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "types"),
+    [
+        ("sentiment_zh", {"label": "string", "confidence": "double"}),
+        (
+            "extract_json",
+            {
+                "sentiment": "string",
+                "aspects": "list<element: struct<name: string, opinion: string>>",
+                "issue": "string",
+                "recommend": "bool",
+            },
+        ),
+        ("translate", {"translation": "string", "notes": "list<element: string>"}),
+    ],
+)
+def test_each_job_ends_with_typed_columns_though_some_answers_had_to_be_asked_for_again(
+    tmp_path: Path, name: str, types: dict[str, str]
+) -> None:
+    place = Place(tmp_path)
+    reviews = JOBS.parent / "sample_data" / "reviews.jsonl"
+    rows = reviews.read_text("utf-8").splitlines()[:30]
+    place.write(rows)
+    flags = {"input": [str(place.input)], "output": {"directory": str(place.directory.path)}}
+    job = load_job(JOBS / f"{name}.toml", flags)
+    spoilt = SimulatorConfig(latency_s=0, seed=1, faults={"broken_json": 0.2, "untidy_json": 0.3})
+    counts = place.run(job, spoilt).summary.counts
+    table = pq.read_table(place.directory.results)
+    out = [field for field in table.schema if field.name.startswith("out.")]
+    assert {field.name.removeprefix("out."): str(field.type) for field in out} == types
+    assert table.schema.names.index(out[0].name) == table.schema.names.index("response") + 1
+    assert table.column(out[0].name).null_count == 0
+    assert counts.repairs > 0
+    assert (counts.rows, counts.error_rows) == (len(rows), len(rows) - table.num_rows)
+    assert table.num_rows >= len(rows) - 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,3 +310,33 @@ def test_the_crontab_runs_the_wrapper_and_mails_a_person() -> None:
     assert (minute.isdecimal(), hour.isdecimal(), days) == (True, True, ["*", "*", "*"])
     assert '/jobs/nightly.sh"' in command
     assert "%" not in command  # cron reads % as the end of the line
+
+
+def _dataset(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run `dataset.sh` with a job of one row, simulated."""
+    (folder / "prompts.jsonl").write_text('{"prompt": "hi"}\n')
+    (folder / "label.toml").write_text(
+        'input = ["prompts.jsonl"]\nprovider.model = "glm-4-flash"\n'
+    )
+    return subprocess.run(  # noqa: S603 -- our own script
+        [JOBS / "dataset.sh", folder / "label.toml", "--simulate", "--sim-latency", "0", *options],
+        env={"PATH": "/usr/bin:/bin", "BATCHER": str(Path(sys.executable).parent / "batcher")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_run_that_ends_well_becomes_a_dataset(tmp_path: Path) -> None:
+    done = _dataset(tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "label.batch" / "hf"
+    assert (folder / "README.md").is_file()
+    assert (folder / "data" / "train-00000-of-00001.parquet").is_file()
+    assert f"hf upload NAME/DATASET {folder} --repo-type dataset" in done.stdout
+
+
+def test_a_run_that_does_not_end_well_becomes_no_dataset(tmp_path: Path) -> None:
+    done = _dataset(tmp_path, "--sim-fault", "1301=1")
+    assert done.returncode == 65
+    assert not (tmp_path / "label.batch" / "hf").exists()

@@ -16,9 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.checkpoint import Checkpoint, Reserve
-from batcher.engine.retry import MAX_AMBIGUOUS, RetryPolicy
+from batcher.engine.policy.patience import MAX_AMBIGUOUS, RetryPolicy
 from batcher.errors import ErrorClass, Problem, ProviderError
-from batcher.records import Attempt, Completion, Mark, Outcome, Request, Unanswered, Usage
+from batcher.job import JobSpec
+from batcher.records import Attempt, Completion, Kept, Mark, Request, Unanswered, Usage
+from batcher.structured import InvalidAnswerError
 from tests.engines import Engine
 from tests.simulated import Place, QuickTime
 
@@ -37,11 +39,15 @@ class Crashed(Exception):  # noqa: N818 -- no error of the program's: the test b
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the input, and what calling it is like: failures first, then its end."""
+    """A line of the input, and what calling it is like: failures first, then its end.
+
+    So many `invalid` answers come before one that is valid.
+    """
 
     kind: Literal["good", "refused", "bad line", "duplicate", "nameless"]
     failures: tuple[ErrorClass, ...]
     turns: int
+    invalid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ class Provider:
     rows: Sequence[Row]
     calls: Counter[int] = field(default_factory=Counter)
     unanswered: Counter[int] = field(default_factory=Counter)
+    answers: int = 0
     pass_moment: Callable[[], None] = lambda: None
 
     async def __call__(self, request: Request, _request_id: str) -> Completion:
@@ -78,7 +85,24 @@ class Provider:
         self.unanswered[request.row] -= 1
         if row.kind == "refused":
             raise ProviderError(Problem(ErrorClass.BAD_REQUEST, "never", "1210", 400))
-        return Completion(f"answer {request.row}", None, None, "stop", "glm-4-flash", Usage(1, 1))
+        self.answers += 1
+        shown = _shown(request)
+        text = f"hm {shown}" if shown < row.invalid else f"answer {request.row}"
+        return Completion(text, None, None, "stop", "glm-4-flash", Usage(1, 1))
+
+
+def _shown(request: Request) -> int:
+    """Return how many invalid answers there were, as the request for a better one shows it."""
+    messages = request.body["messages"]
+    assert isinstance(messages, list)
+    said = [message["content"] for message in messages if message["role"] == "assistant"]
+    return int(said[0].removeprefix("hm ")) + 1 if said else 0
+
+
+def _read(text: str) -> str:
+    if text.startswith("hm"):
+        raise InvalidAnswerError("no answer")
+    return "{}"
 
 
 class Breakable(Checkpoint):
@@ -88,12 +112,12 @@ class Breakable(Checkpoint):
 
     def write(
         self,
-        outcomes: Sequence[Outcome],
+        kept: Sequence[Kept],
         marks: Sequence[Mark] = (),
         unanswered: Sequence[Unanswered] = (),
     ) -> None:
         self.pass_moment()
-        super().write(outcomes, marks, unanswered)
+        super().write(kept, marks, unanswered)
         self.pass_moment()
 
     def sync(self) -> None:
@@ -117,8 +141,12 @@ def _write(place: Place, rows: Sequence[Row]) -> None:
     place.write(lines)
 
 
-def _run(
-    place: Place, provider: Provider, broken: Break | None, policy: RetryPolicy = PATIENT
+def run(
+    place: Place,
+    provider: Provider,
+    broken: Break | None,
+    policy: RetryPolicy = PATIENT,
+    job: JobSpec | None = None,
 ) -> None:
     """Make one start of the run, which may be broken off."""
     left = iter(range(broken.moment, -1, -1)) if broken else iter(())
@@ -156,8 +184,13 @@ def _run(
             sleep=sleep,
             monotonic=quick.monotonic,
         )
-        retrier = replace(engine.retrier(), unanswered=checkpoint.unanswered()[0])
-        live = place.live(checkpoint, reserve, retrier)
+        retrier = replace(
+            engine.retrier(),
+            unanswered=checkpoint.unanswered()[0],
+            invalid=checkpoint.invalid_answers(),
+            read=_read,
+        )
+        live = place.live(checkpoint, reserve, retrier, job)
         with contextlib.suppress(Crashed):
             asyncio.run(live.run())
 
@@ -168,6 +201,7 @@ def _truth(place: Place) -> Truth:
         return {
             found.row: (
                 *(found.id, found.key, found.response, found.error_class),
+                *(found.output, found.repairs),
                 # It may name the file, which is not the same in two places.
                 found.message and found.message.replace(str(place.folder), ""),
             )
@@ -176,7 +210,7 @@ def _truth(place: Place) -> Truth:
 
 
 @contextlib.contextmanager
-def _deaf() -> Iterator[None]:
+def deaf() -> Iterator[None]:
     """Let a signal that comes as a run ends, when it heeds none any more, end no test."""
     before = signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     try:
@@ -187,7 +221,7 @@ def _deaf() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _place(rows: Sequence[Row]) -> Iterator[Place]:
-    with TemporaryDirectory() as name, _deaf():
+    with TemporaryDirectory() as name, deaf():
         place = Place(Path(name))
         _write(place, rows)
         yield place
@@ -199,26 +233,27 @@ _ROWS = st.lists(
         st.sampled_from(["good", "good", "good", "refused", "bad line", "duplicate", "nameless"]),
         st.lists(st.sampled_from(FAILURES), max_size=2).map(tuple),
         st.integers(0, 5),
+        st.sampled_from([0, 0, 0, 1, 2, 3]),
     ),
     min_size=1,
     max_size=12,
 )
 
 
-def _breaks(*endings: Ending, most: int) -> st.SearchStrategy[list[Break]]:
+def breaks_of(*endings: Ending, most: int) -> st.SearchStrategy[list[Break]]:
     one = st.builds(Break, st.integers(0, 30), st.sampled_from(endings))
     return st.lists(one, min_size=1, max_size=most)
 
 
 @settings(max_examples=60)
-@given(rows=_ROWS, breaks=_breaks("crash", "signal", "two signals", most=4))
+@given(rows=_ROWS, breaks=breaks_of("crash", "signal", "two signals", most=4))
 def test_a_run_broken_off_anywhere_and_resumed_ends_like_the_undisturbed_one(
     rows: list[Row], breaks: list[Break]
 ) -> None:
     """And what was recorded before a break is neither changed nor called again (promise 1)."""
     with _place(rows) as place:
         undisturbed = Provider(rows)
-        _run(place, undisturbed, None)
+        run(place, undisturbed, None)
         expected = _truth(place)
     assert list(expected) == list(range(len(rows)))
 
@@ -227,7 +262,7 @@ def test_a_run_broken_off_anywhere_and_resumed_ends_like_the_undisturbed_one(
         for broken in (*breaks, None):
             before = _truth(place) if place.directory.checkpoint.exists() else {}
             called = provider.calls.copy()
-            _run(place, provider, broken)
+            run(place, provider, broken)
             recorded = _truth(place)
             assert recorded.items() >= before.items()
             assert expected.items() >= recorded.items()
@@ -238,16 +273,21 @@ def test_a_run_broken_off_anywhere_and_resumed_ends_like_the_undisturbed_one(
 
 
 @settings(max_examples=60)
-@given(rows=_ROWS, breaks=_breaks("signal", "two signals", most=6))
+@given(rows=_ROWS, breaks=breaks_of("signal", "two signals", most=6))
 def test_a_row_is_sent_at_most_three_times_without_a_whole_answer_however_often_it_is_stopped(
     rows: list[Row], breaks: list[Break]
 ) -> None:
-    """Promise 4: billed again at most two extra times, counted across processes."""
+    """Promise 4: billed again at most two extra times, counted across processes.
+
+    And the tokens of each answer that came are counted, also of those that were of no use.
+    """
     with _place(rows) as place:
         provider = Provider(rows)
         for broken in (*breaks, None):
-            _run(place, provider, broken, RetryPolicy())
+            run(place, provider, broken, RetryPolicy())
         recorded = _truth(place)
+        with Checkpoint.read(place.directory.checkpoint) as checkpoint:
+            assert checkpoint.counts().completion_tokens == provider.answers
     assert list(recorded) == list(range(len(rows)))
     assert all(calls <= MAX_AMBIGUOUS for calls in provider.unanswered.values())
     given_up = {row for row, found in recorded.items() if found[3] == ErrorClass.AMBIGUOUS}

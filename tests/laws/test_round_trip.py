@@ -155,6 +155,7 @@ def _exported(table: pa.Table, group: int, failed: Sequence[bool]) -> tuple[pa.T
             for row, bad in enumerate(failed)
         )
         done = export(*dataset.batches(), outcomes, folder, metadata={})
+        assert done.errors_path is not None
         paths = (folder / "prompts.parquet", done.results_path, done.errors_path)
         return tuple(pq.ParquetFile(path).read() for path in paths)
 

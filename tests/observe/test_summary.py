@@ -29,7 +29,7 @@ def _tally(*latencies: float, attempts: int = 0, retries: int = 0) -> Tally:
 
 
 def _counts(results: int, errors: Mapping[ErrorClass, int], truncated: int = 0) -> Counts:
-    return Counts(results, truncated, errors, 1500, 3, 70_000, 20_000, 30_000, 5_000)
+    return Counts(results, truncated, errors, 1500, 3, 70_000, 20_000, 30_000, 5_000, repairs=40)
 
 
 def _lines(**values: Any) -> list[str]:  # noqa: ANN401 # any field of Summary
@@ -62,6 +62,7 @@ def test_a_whole_run_in_lines() -> None:
         f"            2 bad_request: {ErrorClass.BAD_REQUEST.rule.hint}",
         "            5 results cut at max_tokens (length)",
         "  attempts  1,500; in this process 90, 6 of them retries",
+        "            40 repairs: asked again, since an answer did not hold what [output] wants",
         "            3 sent without a whole answer coming back: possibly billed",
         "  tokens    70,000 in (30,000 cached), 20,000 out (5,000 reasoning)",
         "  calls     at most 9 in flight; limit 8 (found); 2 throttled",
@@ -131,3 +132,8 @@ def test_without_a_known_price_no_line_speaks_of_money() -> None:
 def test_a_number_of_calls_that_the_user_chose_is_called_so() -> None:
     calls = Concurrency(peak=4, limit=4, throttled=0, fixed=True)
     assert "  calls     at most 4 in flight; limit 4 (--concurrency)" in _lines(concurrency=calls)
+
+
+def test_rows_with_several_samples_are_told_as_such() -> None:
+    lines = _lines(counts=_counts(9, {}), pending=1, samples=5)
+    assert lines[1] == "  rows      2 rows x 5 samples: 9 results, 0 errors, 1 pending"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -40,16 +41,18 @@ def _of_latencies(latencies: Sequence[float]) -> Tally:
     return tally
 
 
-def test_attempts_are_counted_with_retries_and_possibly_billed_ones() -> None:
+def test_only_attempts_after_one_that_failed_are_retries() -> None:
+    """To ask again for a better answer is none."""
     tally = Tally()
     for attempt in (
         _attempt(1),
         _attempt(1, ErrorClass.AMBIGUOUS),
-        _attempt(2, ErrorClass.SERVER_ERROR),
-        _attempt(3),
+        replace(_attempt(2, ErrorClass.SERVER_ERROR), retry=True),
+        replace(_attempt(3), retry=True),
+        _attempt(4),
     ):
         tally.attempted(attempt)
-    assert (tally.attempts, tally.retries) == (4, 2)
+    assert (tally.attempts, tally.retries) == (5, 2)
     assert tally.rows == 0
 
 
@@ -61,6 +64,13 @@ def test_results_bring_their_tokens_and_unknown_ones_bring_none() -> None:
     assert (tally.results, tally.failures, tally.rows) == (3, 0, 3)
     assert (tally.prompt_tokens, tally.completion_tokens) == (7, 7)
     assert tally.done_before == 10
+
+
+def test_an_error_that_keeps_an_answer_brings_its_tokens_too() -> None:
+    tally = Tally()
+    completion = Completion("hm", None, None, "stop", "m", Usage(7, 2))
+    tally.recorded(replace(_failure(ErrorClass.INVALID_OUTPUT), completion=completion))
+    assert (tally.failures, tally.prompt_tokens, tally.completion_tokens) == (1, 7, 2)
 
 
 def test_failures_are_counted_by_class() -> None:
@@ -99,6 +109,27 @@ def test_a_latency_of_nothing_is_one_too() -> None:
     assert _of_latencies([0.0]).latency(0.5) == pytest.approx(1e-6, rel=0.01)
 
 
+def test_an_answer_of_another_row_has_no_latency_of_its_own() -> None:
+    tally = Tally()
+    tally.recorded(replace(_success(), attempts=()))
+    assert (tally.results, tally.latency(0.5)) == (1, None)
+
+
 def test_quantiles_take_no_more_memory_for_more_rows() -> None:
     few, many = (_of_latencies([0.5 + n / 100 for n in range(100)] * k) for k in (1, 50))
-    assert len(few._latencies) == len(many._latencies)
+    assert len(few._latencies._buckets) == len(many._latencies._buckets)
+
+
+def test_rows_are_left_until_all_that_were_to_be_called_have_an_outcome() -> None:
+    tally = Tally(done_before=3, total=10)
+    assert (tally.goal, tally.left) == (10, 7)
+    for _ in range(7):
+        tally.recorded(_success())
+    assert tally.left == 0
+    assert Tally().left is None
+
+
+def test_of_chosen_rows_no_other_is_left() -> None:
+    tally = Tally(total=10, chosen=2)
+    tally.recorded(_failure(ErrorClass.THROTTLED))
+    assert (tally.goal, tally.left) == (2, 1)

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.errors import OutputError, StorageError
-from batcher.outputs import Exported, Format, export, read_head
+from batcher.outputs import Exported, Format, Origin, export, read_head
 from batcher.outputs.json_values import json_values
 from batcher.recorded import Recorded
 
@@ -35,11 +35,18 @@ RICH = pa.struct(
     ]
 )
 
+every_table = pytest.mark.parametrize("file_format", ["parquet", "jsonl", "csv"])
 every_format = pytest.mark.parametrize("file_format", get_args(Format))
+ORIGIN = Origin(version="1", settings={"model": "glm-4-flash"})
 
 
 def _files(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.iterdir()}
+    paths = (path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in paths}
+
+
+def _origin(file_format: Format) -> Origin | None:
+    return ORIGIN if file_format == "hf" else None
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +58,12 @@ def publish(
 ) -> Callable[..., Exported]:
     """Export ten rows: row 3 an error, rows 8 and 9 pending."""
 
-    def published(directory: Path, file_format: Format, text: str = "say") -> Exported:
+    def published(
+        directory: Path,
+        file_format: Format,
+        text: str = "say",
+        partition_rows: int | None = None,
+    ) -> Exported:
         return export(
             make_schema(),
             make_batches([{"prompt": f"{text} {row}"} for row in range(10)]),
@@ -59,12 +71,14 @@ def publish(
             directory,
             format=file_format,
             metadata={"batcher.version": "1"},
+            partition_rows=partition_rows,
+            origin=_origin(file_format),
         )
 
     return published
 
 
-@every_format
+@every_table
 def test_both_files_are_published_and_counted(
     tmp_path: Path, publish: Callable[..., Exported], file_format: Format
 ) -> None:
@@ -76,12 +90,13 @@ def test_both_files_are_published_and_counted(
     assert sorted(_files(tmp_path)) == sorted([results.name, errors.name])
 
 
-@every_format
+@every_table
 def test_an_input_without_rows_makes_two_files_without_rows(
     tmp_path: Path, make_schema: MakeSchema, file_format: Format
 ) -> None:
     done = export(make_schema(), iter([]), iter([]), tmp_path, format=file_format, metadata={})
     assert (done.results, done.errors, done.pending) == (0, 0, 0)
+    assert done.errors_path is not None
     assert read_head(done.results_path, 1) == read_head(done.errors_path, 1) == []
 
 
@@ -91,8 +106,57 @@ def test_the_same_input_and_outcomes_make_the_same_bytes(
 ) -> None:
     publish(tmp_path, file_format)
     first = _files(tmp_path)
+    assert first
     publish(tmp_path, file_format)
     assert _files(tmp_path) == first
+
+
+@every_table
+def test_partitions_hold_together_what_one_file_holds(
+    tmp_path: Path, publish: Callable[..., Exported], file_format: Format
+) -> None:
+    publish(tmp_path, file_format)
+    done = publish(tmp_path, file_format, partition_rows=3)
+    assert done.errors_path is not None
+    for stem, path, sizes in (
+        ("results", done.results_path, [3, 3, 1]),
+        ("errors", done.errors_path, [1]),
+    ):
+        parts = [read_head(part, 99) for part in sorted(tmp_path.glob(path.name))]
+        assert [len(part) for part in parts] == sizes
+        whole = read_head(tmp_path / f"{stem}.{file_format}", 99)
+        assert [row for part in parts for row in part] == whole
+
+
+@pytest.mark.parametrize("file_format", ["hf", "batch"])
+def test_other_formats_have_partitions_too(
+    tmp_path: Path, publish: Callable[..., Exported], file_format: Format
+) -> None:
+    done = publish(tmp_path, file_format, partition_rows=3)
+    found = sorted(tmp_path.glob(done.results_path.relative_to(tmp_path).as_posix()))
+    assert len(found) == 3
+    assert done.results == 7
+
+
+def test_fewer_partitions_leave_none_of_those_before(
+    tmp_path: Path, publish: Callable[..., Exported]
+) -> None:
+    publish(tmp_path, "jsonl", partition_rows=1)
+    publish(tmp_path, "jsonl", partition_rows=4)
+    assert sorted(_files(tmp_path)) == [
+        "errors-00000-of-00001.jsonl",
+        "results-00000-of-00002.jsonl",
+        "results-00001-of-00002.jsonl",
+    ]
+
+
+def test_a_dataset_has_no_errors_but_its_card_counts_them(
+    tmp_path: Path, publish: Callable[..., Exported]
+) -> None:
+    done = publish(tmp_path, "hf")
+    assert (done.errors, done.errors_path) == (1, None)
+    assert sorted(_files(tmp_path)) == ["README.md", "data/train-00000-of-00001.parquet"]
+    assert "| errors | `server_error` (1) |" in (tmp_path / "README.md").read_text("utf-8")
 
 
 def _input_values(batch: pa.RecordBatch, index: int) -> Sequence[object]:
@@ -134,6 +198,7 @@ def test_results_errors_and_pending_are_the_input_with_its_exact_columns(
     batches = list(make_batches([cell for cell, _ in rows], RICH, size))
     with TemporaryDirectory() as name:
         done = export(make_schema(RICH), iter(batches), iter(outcomes), Path(name), metadata={})
+        assert done.errors_path is not None
         results, errors = pq.read_table(done.results_path), pq.read_table(done.errors_path)
 
     assert done.results + done.errors + done.pending == len(rows)
@@ -168,7 +233,15 @@ def test_a_failure_in_the_middle_leaves_old_files_and_no_temporary_ones(
 
     outcomes = iter([answered(0), answered(1)])
     with pytest.raises(OSError, match="the input is gone"):
-        export(make_schema(), broken(), outcomes, tmp_path, format=file_format, metadata={})
+        export(
+            make_schema(),
+            broken(),
+            outcomes,
+            tmp_path,
+            format=file_format,
+            metadata={},
+            origin=_origin(file_format),
+        )
     assert _files(tmp_path) == old
 
 
@@ -188,7 +261,7 @@ def test_a_full_disk_is_a_storage_error_and_leaves_the_old_files(
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
     try:
-        with pytest.raises(StorageError, match=r"cannot write .*results.*: File too large"):
+        with pytest.raises(StorageError, match=r"cannot write .*: File too large"):
             export(
                 make_schema(),
                 make_batches([{"prompt": text}] * 6, size=1),
@@ -196,6 +269,7 @@ def test_a_full_disk_is_a_storage_error_and_leaves_the_old_files(
                 tmp_path,
                 format=file_format,
                 metadata={},
+                origin=_origin(file_format),
             )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -244,6 +318,7 @@ def test_the_parquet_files_carry_the_metadata_of_the_run(
     tmp_path: Path, publish: Callable[..., Exported]
 ) -> None:
     done = publish(tmp_path, "parquet")
+    assert done.errors_path is not None
     for path in (done.results_path, done.errors_path):
         assert pq.read_schema(path).metadata == {b"batcher.version": b"1"}
 

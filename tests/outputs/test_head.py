@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import get_args
 
 import pyarrow as pa
 import pytest
@@ -13,7 +12,7 @@ from batcher.errors import StorageError
 from batcher.outputs import Format, export, read_head
 from batcher.recorded import Recorded
 
-every_format = pytest.mark.parametrize("file_format", get_args(Format))
+every_format = pytest.mark.parametrize("file_format", ["parquet", "jsonl", "csv"])
 
 
 @every_format

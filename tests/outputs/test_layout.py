@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from batcher.outputs.layout import layout
+from batcher.structured import Plain, StructOf
 
 MakeSchema = Callable[..., pa.Schema]
 
@@ -35,6 +36,37 @@ def test_the_columns_are_ours_then_the_inputs_then_ours(make_schema: MakeSchema)
         *("response", "cost", "currency", "attempts", "ambiguous_attempts", "repairs"),
         *("answered_by", "failed_at", "request_id", "source_file", "source_line", "source_text"),
     ]
+
+
+def test_several_samples_have_a_column_behind_the_id_and_one_has_none(
+    make_schema: MakeSchema,
+) -> None:
+    struct = pa.struct([pa.field("sample", pa.string())])
+    alone, several = (layout(make_schema(struct), samples=samples) for samples in (1, 2))
+    for planned in (several.results, several.errors):
+        assert planned.names[:4] == ["row", "id", "sample", "input_sample"]
+        assert planned.field("sample").type == pa.int32()
+    assert alone.results.names[:3] == alone.errors.names[:3] == ["row", "id", "sample"]
+    assert alone.results.field("sample").type == pa.string()
+
+
+def test_the_fields_of_a_value_stand_behind_the_response_in_their_order(
+    make_schema: MakeSchema,
+) -> None:
+    value = StructOf((("score", Plain.NUMBER), ("label", Plain.TEXT)))
+    planned = layout(make_schema(), value)
+    at = planned.results.names.index("response") + 1
+    assert planned.results.names[at : at + 3] == ["out.score", "out.label", "reasoning"]
+    assert [name for name in planned.errors.names if name.startswith("out.")] == []
+
+
+def test_an_input_column_called_like_a_field_is_prefixed_in_both_files(
+    make_schema: MakeSchema,
+) -> None:
+    struct = pa.struct([pa.field("out.label", pa.int64()), pa.field("out.other", pa.int64())])
+    planned = layout(make_schema(struct), StructOf((("label", Plain.TEXT),)))
+    for schema in (planned.results, planned.errors):
+        assert schema.names[2:4] == ["input_out.label", "out.other"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from batcher.outputs import Exported, export, output_problems
 from batcher.recorded import Recorded
+from batcher.structured import ListOf, Plain, StructOf
 
 MakeSchema = Callable[..., pa.Schema]
 MakeBatches = Callable[..., Iterator[pa.RecordBatch]]
@@ -47,6 +48,7 @@ def test_what_export_writes_is_as_it_was_recorded(
     with TemporaryDirectory() as name:
         done = publish(Path(name), outcomes)
         assert list(output_problems(done.results_path, iter(good))) == []
+        assert done.errors_path is not None
         assert list(output_problems(done.errors_path, iter(bad))) == []
         assert list(output_problems(done.results_path, None)) == []
 
@@ -82,6 +84,21 @@ def test_rows_that_one_side_lacks_are_counted(
     assert list(output_problems(done.results_path, outcomes)) == [f"results.parquet {said}"]
 
 
+def test_a_field_of_a_value_that_is_not_as_recorded_is_named(
+    tmp_path: Path, make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+) -> None:
+    value = StructOf((("label", Plain.TEXT), ("parts", ListOf(StructOf((("n", Plain.NUMBER),))))))
+    outcomes = [answered(0, output='{"label":"pos","parts":[{"n":1}]}'), answered(1)]
+    batches = make_batches([{"prompt": "a"}, {"prompt": "b"}])
+    done = export(make_schema(), batches, iter(outcomes), tmp_path, metadata={}, value=value)
+    assert list(output_problems(done.results_path, iter(outcomes), value)) == []
+    others = [answered(0, output='{"label":"neg","parts":[{"n":2}]}'), answered(1)]
+    assert list(output_problems(done.results_path, iter(others), value)) == [
+        f"results.parquet differs from what is recorded in `out.{name}`, near row 0"
+        for name in ("label", "parts")
+    ]
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [("id", "other"), ("response", "other"), ("attempts", 7), ("finished_at", 1), ("key", None)],
@@ -101,6 +118,7 @@ def test_an_error_that_is_not_as_recorded_is_named_with_its_column(
 ) -> None:
     done = publish(tmp_path, [failed(4)])
     outcomes = [failed(4, finished_at=1, message="other")]
+    assert done.errors_path is not None
     assert list(output_problems(done.errors_path, iter(outcomes))) == [
         "errors.parquet differs from what is recorded in `message`, near row 4",
         "errors.parquet differs from what is recorded in `failed_at`, near row 4",
@@ -142,3 +160,25 @@ def test_a_table_of_somebody_else_s_is_said_to_be_none_of_ours(
         pq.write_table(pa.table({name: [0] for name in names}), path)
         (said,) = output_problems(path, iter([answered(0)]))
         assert said.startswith(f"{number}.parquet is damaged, or none of ours: ")
+
+
+def test_each_sample_is_compared_with_its_own_outcome(
+    tmp_path: Path, make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+) -> None:
+    outcomes = [answered(n, id=f"id-{n // 2}", sample=n % 2) for n in range(6)]
+    batches = make_batches([{"prompt": "a"}] * 3)
+    done = export(make_schema(), batches, iter(outcomes), tmp_path, metadata={}, samples=2)
+    assert list(output_problems(done.results_path, iter(outcomes), samples=2)) == []
+    swapped = [
+        *outcomes[:2],
+        outcomes[2]._replace(response=outcomes[3].response),
+        outcomes[3]._replace(response=outcomes[2].response),
+        *outcomes[4:],
+    ]
+    assert list(output_problems(done.results_path, iter(swapped), samples=2)) == [
+        "results.parquet differs from what is recorded in `response`, near row 0"
+    ]
+    missing = [outcome for outcome in outcomes if outcome.row != 3]
+    assert list(output_problems(done.results_path, iter(missing), samples=2)) == [
+        "results.parquet holds 1 row not recorded as such"
+    ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from batcher.engine.policy.adaptive import AdaptiveLimit
 from batcher.errors import Halt
-from batcher.records import Failure, Outcome, Request
+from batcher.records import Failure, InvalidAnswer, Kept, Outcome, Request
 from tests.engines import Engine
 from tests.overload import rows, virtual
 from tests.overload.servers import Endpoint
@@ -60,7 +60,8 @@ def drive(
     chance = virtual.seeded(seed)
     ended = Ended()
 
-    async def put(outcome: Outcome) -> None:
+    async def put(outcome: Kept) -> None:
+        assert not isinstance(outcome, InvalidAnswer)
         await asyncio.sleep(chance.uniform(0.001, WRITING_S))
         assert outcome.row not in ended.outcomes
         ended.outcomes[outcome.row] = outcome

@@ -191,3 +191,15 @@ def test_no_answer_costs_more_than_its_worst_case(
     cost = GLM.cost(model, Usage(tokens, round(output * max_tokens), round(cached * tokens)))
     assert cost is not None
     assert cost <= worst.cost
+
+
+def test_the_bounds_of_a_band_are_told_in_words() -> None:
+    told = [band.bounds for band in GLM.prices["glm-4.7"]]
+    assert told == ["prompts below 32,000, answers below 200", "prompts below 32,000", ""]
+
+
+def test_the_band_of_a_call_is_the_first_that_covers_it() -> None:
+    bands = GLM.prices["glm-4.7"]
+    assert [GLM.band("glm-4.7", 5, output) for output in (199, 200)] == [bands[0], bands[1]]
+    assert GLM.band("glm-4.7", 32_000, 1) == bands[2]
+    assert GLM.band("other", 1, 1) is None

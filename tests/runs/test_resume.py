@@ -6,11 +6,12 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from batcher.checkpoint import Checkpoint
 from batcher.errors import ConfigurationError, StorageError
-from batcher.job import PriceSpec
+from batcher.job import JobSpec, PriceSpec
 from batcher.providers import Pricing
 from batcher.runs.resume import Change, agree_on_prices
 from tests.simulated import Place
@@ -135,3 +136,20 @@ def test_a_checkpoint_that_lost_some_of_what_it_knows_of_its_run_is_damaged(
     connection.close()
     with pytest.raises(StorageError, match=f"what it says of the run lacks {lost}"):
         place.run(place.job())
+
+
+def test_another_schema_is_a_changed_job_and_its_rows_are_asked_again(place: Place) -> None:
+    def job(*labels: str) -> JobSpec:
+        output = {"directory": str(place.directory.path), "fields": {"label": list(labels)}}
+        return place.job(output=output)
+
+    place.run(job("pos", "neg"))
+    assert place.run(job("pos", "neg")).summary.tally.attempts == 0
+    assert place.asked == []
+    again = place.run(job("good", "bad")).summary
+    assert "output.fields: {'label': ['pos', 'neg']} -> {'label': ['good', 'bad']}" in (
+        place.asked[0].text
+    )
+    assert again.tally.attempts == 10
+    labels = pq.read_table(place.directory.results).column("out.label").to_pylist()
+    assert set(labels) <= {"good", "bad"}

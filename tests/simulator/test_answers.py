@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.providers.tokens import count_tokens, is_chinese
-from batcher.simulator.answers import Answer, compose, cut, spoil
+from batcher.simulator.answers import Answer, compose, cut, spoil, spoil_json
 from batcher.simulator.chances import Chances, draw_chances
 from batcher.simulator.validate import Asked
 
@@ -116,42 +116,19 @@ def test_arguments_follow_the_schema(make_asked: MakeAsked) -> None:
     properties = {
         "city": {"type": "string"},
         "unit": {"type": "string", "enum": ["C", "F"]},
-        "days": {"type": "integer", "minimum": 3},
-        "factor": {"type": "number"},
-        "detailed": {"type": "boolean"},
-        "tags": {"type": "array", "items": {"type": "integer"}},
-        "names": {"type": "array"},
-        "inner": {"properties": {"deep": {"type": "null"}}},
-        "odd": 7,
-        "empty": {"type": "object", "enum": []},
+        "days": {"type": "integer", "minimum": 3, "maximum": 5},
     }
     answer = compose(
         make_asked("Beijing", tools=[function(type="object", properties=properties)]), LOW
     )
     assert answer.tool_call is not None
     assert answer.tool_call.name == "look_up"
-    assert json.loads(answer.tool_call.arguments) == {
-        "city": "Beijing",
-        "unit": "C",
-        "days": 3,
-        "factor": 1.5,
-        "detailed": True,
-        "tags": [1],
-        "names": ["Beijing"],
-        "inner": {"deep": None},
-        "odd": None,
-        "empty": {},
-    }
+    arguments = json.loads(answer.tool_call.arguments)
+    assert list(arguments) == ["city", "unit", "days"]
+    assert arguments["city"] == "Beijing"
+    assert arguments["unit"] in {"C", "F"}
+    assert 3 <= arguments["days"] <= 5
     assert answer.completion_tokens == count_tokens(answer.tool_call.arguments)
-
-
-def test_a_schema_nested_without_end_is_followed_only_so_far(make_asked: MakeAsked) -> None:
-    schema: dict[str, Any] = {"type": "string"}
-    for _ in range(20):
-        schema = {"type": "object", "properties": {"a": schema}}
-    call = compose(make_asked(tools=[function(**schema)]), LOW).tool_call
-    assert call is not None
-    assert call.arguments.count("a") == 8
 
 
 def test_a_function_without_parameters_is_called_with_none(make_asked: MakeAsked) -> None:
@@ -217,3 +194,76 @@ def test_an_empty_answer_has_only_thought(whole: Answer) -> None:
 
 def test_faults_of_the_wire_leave_what_is_said(whole: Answer) -> None:
     assert spoil(whole, "no_usage") == whole
+
+
+LABELS = {
+    "type": "object",
+    "properties": {"label": {"enum": ["pos", "neg"]}, "score": {"type": "number", "maximum": 1}},
+    "required": ["label", "score"],
+}
+
+
+@pytest.mark.parametrize(("review", "label"), [("It is great", "pos"), ("slow and bad", "neg")])
+def test_a_request_with_a_schema_is_answered_by_an_object_of_it(
+    make_asked: MakeAsked, review: str, label: str
+) -> None:
+    messages = [
+        {"role": "system", "content": f"Label it.\nJSON Schema:\n{json.dumps(LABELS)}\nBe brief."},
+        {"role": "user", "content": review},
+    ]
+    answer = compose(make_asked(messages=messages), EVEN)
+    value = json.loads(answer.text)
+    assert value.keys() == {"label", "score"}
+    assert value["label"] == label
+    assert answer.is_json
+
+
+def as_json_schema(**fields: object) -> dict[str, object]:
+    named = {"type": "json_schema", "json_schema": {"name": "label", "schema": LABELS}}
+    return {"response_format": named, **fields}
+
+
+@given(seed=st.integers(0, 200))
+def test_broken_json_is_none_or_lacks_what_the_schema_wants(
+    make_asked: MakeAsked, seed: int
+) -> None:
+    asked = make_asked("Great!", **as_json_schema())
+    chances = draw_chances(seed, "row")
+    spoiled = spoil_json(compose(asked, chances), "broken_json", asked, chances)
+    assert spoiled.finish_reason == "stop"
+    assert spoiled.completion_tokens == count_tokens(spoiled.text)
+    start, end = spoiled.text.find("{"), spoiled.text.rfind("}")
+    try:
+        value = json.loads(spoiled.text[start : end + 1])
+    except ValueError:
+        return
+    assert value.get("label") not in {"pos", "neg"} or not isinstance(value.get("score"), float)
+
+
+def test_untidy_json_still_holds_the_object(make_asked: MakeAsked) -> None:
+    asked = make_asked("Great!", **as_json_schema())
+    answer = compose(asked, EVEN)
+    text = spoil_json(answer, "untidy_json", asked, EVEN).text
+    assert text != answer.text
+    assert answer.text in text
+
+
+def test_a_spoiled_answer_keeps_to_max_tokens(make_asked: MakeAsked) -> None:
+    tokens = compose(make_asked("Great!", **as_json_schema()), EVEN).completion_tokens
+    asked = make_asked("Great!", **as_json_schema(max_tokens=tokens))
+    spoiled = spoil_json(compose(asked, EVEN), "untidy_json", asked, EVEN)
+    assert (spoiled.finish_reason, spoiled.completion_tokens) == ("length", tokens)
+
+
+def test_what_is_no_json_is_not_spoiled_as_json(make_asked: MakeAsked) -> None:
+    asked = make_asked("Hello")
+    answer = compose(asked, EVEN)
+    assert not answer.is_json
+    assert spoil_json(answer, "broken_json", asked, EVEN) == answer
+
+
+def test_json_without_a_schema_is_broken_too(make_asked: MakeAsked) -> None:
+    asked = make_asked('Reply as JSON with "category" and "tags"')
+    spoiled = spoil_json(compose(asked, EVEN), "broken_json", asked, EVEN)
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated"):
+        json.loads(spoiled.text)

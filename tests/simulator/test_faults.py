@@ -38,8 +38,8 @@ def test_a_fault_is_read_with_its_rate(text: str, fault: tuple[str, float]) -> N
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("timeuot=0.1", "did you mean timeout\\? known are 500, 502,"),
-        ("=1", "no fault is named ''; known are"),
+        ("timeuot=0.1", "did you mean `timeout`\\? Known are 500, 502,"),
+        ("=1", "no fault is named ''. Known are"),
         ("500", "lacks a rate; write 500=0.05"),
         ("500=", "must be a number from 0 to 1"),
         ("500=5%", "rate of 500 is '5%'"),

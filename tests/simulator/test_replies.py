@@ -13,7 +13,7 @@ from batcher.simulator import replies
 from batcher.simulator.answers import compose
 from batcher.simulator.chances import Chances
 from batcher.simulator.codes import CODES, RefusedError
-from batcher.simulator.faults import KNOWN_FAULTS
+from batcher.simulator.faults import JSON_FAULTS, KNOWN_FAULTS
 from batcher.simulator.replies import Reply
 from batcher.simulator.validate import Asked
 from batcher.simulator.wire import Shell
@@ -126,10 +126,15 @@ def test_faults_of_the_socket_leave_the_answer_whole(make_asked: MakeAsked, faul
 @pytest.mark.parametrize("fault", sorted(KNOWN_FAULTS.keys() - OF_THE_SOCKET))
 def test_every_other_fault_changes_the_answer(make_asked: MakeAsked, fault: str) -> None:
     try:
-        reply = answer(make_asked(model="glm-4.7"), fault)
+        reply = answer(make_asked("Answer in JSON", model="glm-4.7"), fault)
     except RefusedError:
         return
-    assert reply != answer(make_asked(model="glm-4.7"))
+    assert reply != answer(make_asked("Answer in JSON", model="glm-4.7"))
+
+
+@pytest.mark.parametrize("fault", sorted(JSON_FAULTS))
+def test_faults_of_json_leave_other_answers_whole(make_asked: MakeAsked, fault: str) -> None:
+    assert answer(make_asked(), fault) == answer(make_asked())
 
 
 def test_a_refusal_comes_at_once_and_in_the_language_asked_for() -> None:

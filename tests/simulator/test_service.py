@@ -22,6 +22,7 @@ from batcher.simulator.chances import prompt_key
 from batcher.simulator.config import SIMULATED_KEY, SIMULATED_MODEL, SimulatorConfig
 from batcher.simulator.schedule import Outage
 from batcher.simulator.service import _CHAT, _STOP_S, _Service, serve
+from tests.pictures import bare, noisy_picture
 
 if TYPE_CHECKING:
     from tests.simulator.conftest import MakeBody, Simulate
@@ -112,9 +113,10 @@ async def test_another_path_is_not_found(simulate: Simulate, path: str) -> None:
 
 
 async def test_a_large_request_is_taken(simulate: Simulate, make_body: MakeBody) -> None:
-    image = {"type": "image_url", "image_url": {"url": "data:" + "A" * 3_000_000}}
+    image = {"type": "image_url", "image_url": {"url": bare(noisy_picture(1000))}}
+    parts = [{"type": "text", "text": "Look"}, image]
     async with simulate() as caller:
-        answer = await caller.ask(make_body([{"type": "text", "text": "Look"}, image]))
+        answer = await caller.ask(make_body(parts, model="glm-4.6v"))
     assert "Look" in text_of(answer)
 
 
@@ -362,6 +364,36 @@ async def test_an_answer_can_be_spoiled(simulate: Simulate, fault: str, said: by
         answer = await caller.ask()
     assert answer.status == 200
     assert said in answer.body
+
+
+async def test_only_answers_of_json_meet_the_fault_of_json_and_the_ledger_names_it(
+    simulate: Simulate, make_body: MakeBody
+) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    wanted = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    async with simulate(faults={"broken_json": 1.0}) as caller:
+        text = text_of(await caller.ask(make_body("How many?", response_format=wanted)))
+        await caller.ask(make_body("How many?"))
+        entries = await caller.ended(2)
+    with pytest.raises((ValueError, AssertionError)):
+        assert type(msgspec.json.decode(text)["n"]) is int
+    assert [entry.fault for entry in entries] == ["broken_json", None]
+
+
+async def test_a_row_that_is_asked_again_with_more_messages_draws_anew(
+    simulate: Simulate, make_body: MakeBody
+) -> None:
+    async with simulate(faults={"broken_json": 0.5}) as caller:
+        for number in range(40):
+            user = {"role": "user", "content": f"Answer {number} in JSON"}
+            again = {"role": "user", "content": "This answer cannot be used: no JSON"}
+            await caller.ask(make_body(messages=[user]))
+            await caller.ask(make_body(messages=[user, again]))
+        entries = await caller.ended(80)
+    faults = [entry.fault for entry in entries]
+    assert {*zip(faults[::2], faults[1::2], strict=True)} == {
+        (one, other) for one in ("broken_json", None) for other in ("broken_json", None)
+    }
 
 
 async def test_usage_can_be_missing(simulate: Simulate) -> None:

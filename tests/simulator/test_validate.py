@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -124,13 +125,14 @@ def test_messages_of_another_shape_are_refused_with_their_place(
 
 def test_all_roles_and_all_kinds_of_content_are_understood(make_asked: MakeAsked) -> None:
     asked = make_asked(
+        model="glm-4.6v",
         messages=[
             {"role": "system", "content": "rules"},
             {
                 "role": "user",
                 "content": [
                     {"type": "text", "text": "look"},
-                    {"type": "image_url", "image_url": {"url": "data:"}},
+                    {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
                     {"type": "video_url", "video_url": {"url": "data:"}},
                     {"type": "file_url", "file_url": {"url": "data:"}},
                     {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}},
@@ -139,11 +141,11 @@ def test_all_roles_and_all_kinds_of_content_are_understood(make_asked: MakeAsked
             },
             {"role": "assistant", "content": None, "tool_calls": [{"id": "c"}]},
             {"role": "tool", "tool_call_id": "c", "content": "seen"},
-        ]
+        ],
     )
     assert asked.subject == "look\ncloser"
     assert asked.instructions == "rules\nlook\ncloser\n\nseen"
-    assert asked.prompt_tokens == 2 + 3 + 0 + 1 + 4 * 6
+    assert asked.prompt_tokens == 2 + 3 + 0 + 1 + 4 * 6 + 3 * 1000
 
 
 @pytest.mark.parametrize(
@@ -271,3 +273,35 @@ def test_the_tokenizer_counts_a_prompt_whatever_else_is_wrong(make_body: MakeBod
     assert check_prompt(make_body("abcd", temperature=7)) == 1 + 6
     with pytest.raises(RefusedError):
         check_prompt({"model": "glm-4-flash"})
+
+
+SCHEMA = {"type": "object", "properties": {"label": {"enum": ["a", "b"]}}}
+
+
+@pytest.mark.parametrize(
+    ("response_format", "text", "found"),
+    [
+        ({"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}, "", SCHEMA),
+        ({"type": "json_schema"}, "", None),
+        ({"type": "json_schema", "json_schema": {"schema": 7}}, "", None),
+        (None, f"Label it.\n\nJSON Schema:\n{json.dumps(SCHEMA)}\n\nNothing else.", SCHEMA),
+        (None, f"JSON Schema:\r\n{json.dumps(SCHEMA)}\r\n", SCHEMA),
+        (None, f"JSON Schema: {json.dumps(SCHEMA)}", None),
+        (None, "JSON Schema:\n{no json}", None),
+    ],
+)
+def test_a_schema_is_taken_from_the_format_or_from_a_line_of_the_prompt(
+    make_asked: MakeAsked, response_format: object, text: str, found: object
+) -> None:
+    messages = [{"role": "system", "content": text}, {"role": "user", "content": "x"}]
+    assert make_asked(messages=messages, response_format=response_format).schema == found
+
+
+def test_a_request_for_a_valid_answer_is_about_what_was_asked_first(make_asked: MakeAsked) -> None:
+    messages = [
+        {"role": "user", "content": "The phone is great"},
+        {"role": "assistant", "content": "positive"},
+        {"role": "user", "content": "This answer cannot be used: it is no JSON."},
+    ]
+    assert make_asked(messages=messages).subject == "The phone is great"
+    assert make_asked(messages=messages[2:]).subject == ""

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import aiohttp
 import httpx2
@@ -21,7 +22,8 @@ from batcher.errors import ErrorClass, ProviderError
 from batcher.providers import Auth, Provider, redacted
 from batcher.records import Completion, Request
 
-Decode = Callable[[], Completion]
+Decoded = TypeVar("Decoded")
+Decode = Callable[[], Decoded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,10 @@ class Client:
             ProviderError: it did not end in one. NOT_SENT where no byte of the request can have
                 arrived; AMBIGUOUS where it may have been answered, and billed, unseen.
         """
+        content = self._provider.encode(request, request_id=request_id, stream=self._stream)
+        http_request = self._http_request(self._url, content, request_id)
         try:
-            size, decode = await self._answer(request, request_id)
+            size, decode = await self._answer(http_request, request_id, self._completion)
 
             def decoded() -> Completion:
                 return redacted(decode(), self._auth.redact)
@@ -83,27 +87,49 @@ class Client:
             # Under no deadline any more: what has come is paid.
             return await self._receiving.decoded(size, decoded)
         except ProviderError as error:
-            raise ProviderError(
-                redacted(error.problem, self._auth.redact),
-                retry_after=error.retry_after,
-                resets_at=error.resets_at,
-                rate_limits=error.rate_limits,
-            ) from None
+            raise self._redacted(error) from None
+
+    async def count_tokens(self, request: Request, request_id: str) -> int:
+        """Return the tokens of a request's messages, as the provider's tokenizer counts them.
+
+        Raises:
+            ProviderError: it did not; as `complete`, but nothing is ever billed.
+        """
+        content = self._provider.encode_count(request)
+        url = httpx2.URL(self._provider.tokenizer_url)
+        http_request = self._http_request(url, content, request_id)
+        try:
+            _, decode = await self._answer(http_request, request_id, self._token_count)
+            return decode()
+        except ProviderError as error:
+            raise self._redacted(error) from None
 
     def renew(self) -> None:
         """Sign a new token, after the provider called the old one expired."""
         self._auth.renew()
 
-    async def _answer(self, request: Request, request_id: str) -> tuple[int, Decode]:
+    def _redacted(self, error: ProviderError) -> ProviderError:
+        return ProviderError(
+            redacted(error.problem, self._auth.redact),
+            retry_after=error.retry_after,
+            resets_at=error.resets_at,
+            rate_limits=error.rate_limits,
+        )
+
+    async def _answer(
+        self,
+        http_request: httpx2.Request,
+        request_id: str,
+        receive: Callable[[httpx2.Response, Intake], Awaitable[Decode[Decoded]]],
+    ) -> tuple[int, Decode[Decoded]]:
         """Return an answer that is there: its size, and how to decode it."""
-        http_request = self._http_request(request, request_id)
         line = new_line()
         try:
             async with asyncio.timeout(self._total) as deadline:
                 intake = Intake(self._receiving, request_id, deadline)
                 response = await self._transport.handle_async_request(http_request)
                 async with contextlib.aclosing(response):
-                    decode = await self._received(response, intake)
+                    decode = await receive(response, intake)
                     return intake.size, decode
         except (httpx2.DecodingError, aiohttp.ClientError) as error:
             raise translated(error, sent=line.taken) from None
@@ -111,12 +137,11 @@ class Client:
             error_class = ErrorClass.AMBIGUOUS if line.taken else ErrorClass.NOT_SENT
             raise problem(error_class, f"no whole answer within {self._total:g} s") from None
 
-    def _http_request(self, request: Request, request_id: str) -> httpx2.Request:
+    def _http_request(self, url: httpx2.URL, content: bytes, request_id: str) -> httpx2.Request:
         """Build the request by hand: httpx2's client would take most of a call's time to."""
-        content = self._provider.encode(request, request_id=request_id, stream=self._stream)
         http_request = httpx2.Request(
             "POST",
-            self._url,
+            url,
             headers=self._provider.headers(request_id) | self._auth.headers(self._clock()),
             # Not as `content`: aiohttp itself adds the headers that httpx2 would add for that.
             stream=httpx2.ByteStream(content),
@@ -125,7 +150,7 @@ class Client:
         http_request.read()
         return http_request
 
-    async def _received(self, response: httpx2.Response, intake: Intake) -> Decode:
+    async def _completion(self, response: httpx2.Response, intake: Intake) -> Decode[Completion]:
         headers = _headers(response)
         streamed = headers.get("content-type", "").startswith("text/event-stream")
         if streamed and response.is_success:
@@ -137,6 +162,12 @@ class Client:
         return lambda: self._provider.decode(
             status, headers, b"".join(pieces), now, allow_empty=self._allow_empty
         )
+
+    async def _token_count(self, response: httpx2.Response, intake: Intake) -> Decode[int]:
+        headers = _headers(response)
+        pieces = await read_body(response, headers, intake)
+        status, now = response.status_code, self._now()
+        return lambda: self._provider.decode_count(status, headers, b"".join(pieces), now)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)

@@ -357,3 +357,25 @@ async def test_an_answer_holds_its_room_until_whoever_called_leaves_it(kind: str
     assert not room.hold("a third", 1)
     room.leave("request-1")
     assert room.hold("a third", 1)
+
+
+# --- counting tokens ---
+
+
+async def test_tokens_are_counted_at_the_tokenizer_with_the_key_and_no_parameter() -> None:
+    answer = whole(b'{"usage":{"prompt_tokens":8}}')
+    async with toxic(says(answer)) as server, calling(f"{server.url}/v4") as client:
+        assert await client.count_tokens(REQUEST, "request-1") == 8
+    (seen,) = server.seen
+    assert (seen.method, seen.target) == ("POST", "/v4/tokenizer")
+    assert json.loads(seen.body).keys() == {"model", "messages"}
+    assert seen.headers["authorization"] == f"Bearer {KEY}"
+
+
+async def test_a_count_that_fails_shows_no_key() -> None:
+    behave = refuses("1000", f"bad key {KEY}", status="401 Unauthorized")
+    async with toxic(behave) as server, calling(server.url) as client:
+        with pytest.raises(ProviderError) as raised:
+            await client.count_tokens(REQUEST, "request-1")
+    assert raised.value.problem.error_class is ErrorClass.AUTHENTICATION
+    assert KEY[:8] not in raised.value.problem.message

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batcher.checkpoint.filesystem import MOUNTS, spans_machines
+from batcher.filesystem import MOUNTS, spans_machines
 
 LINES = r"""
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw

@@ -1,0 +1,65 @@
+"""The sums over a run."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+
+from batcher.checkpoint import schema
+from batcher.errors import ErrorClass
+from batcher.recorded import Counts
+from batcher.records import AnsweredBy
+
+# What the answers of no use of pending rows add to the sums.
+_OF_INVALID = {"attempts": "count(*) + coalesce(sum(repairs), 0)"} | {
+    name: f"coalesce(sum({name}), 0)"
+    for name in (
+        *("repairs", "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
+        "cost",
+    )
+}
+
+
+def counts_in(connection: sqlite3.Connection, killed: object, prices: object) -> Counts:
+    """Return the sums that `connection` sees; in a transaction, they are all of one moment.
+
+    `killed` and `prices` are what is remembered as the facts `KILLED_CALLS` and `PRICES`.
+    """
+    totals = connection.execute(
+        f"SELECT {schema.GROUPED}, rows, priced, {', '.join(schema.SUMMED)} "
+        "FROM totals WHERE rows > 0"
+    ).fetchall()
+    pending, pending_cost = connection.execute(
+        "SELECT coalesce(sum(calls), 0), coalesce(sum(cost), 0) FROM unanswered"
+    ).fetchone()
+    invalid = connection.execute(
+        f"SELECT {', '.join(_OF_INVALID.values())} FROM invalid_answers"
+    ).fetchone()
+    errors, results = Counter[ErrorClass](), Counter[str]()
+    truncated = unpriced = 0
+    for error_class, finish_reason, answered_by, rows, priced, *_ in totals:
+        if error_class:
+            errors[ErrorClass(error_class)] += rows
+        else:
+            results[answered_by] += rows
+            unpriced += rows - priced
+            truncated += rows if finish_reason == "length" else 0
+    sums = {
+        name: sum(total[index] for total in totals)
+        for index, name in enumerate(schema.SUMMED, start=5)
+    }
+    for name, amount in zip(_OF_INVALID, invalid, strict=True):
+        sums[name] += amount
+    sums["ambiguous_attempts"] += pending
+    sums["possible_cost"] += pending_cost
+    return Counts(
+        results=results.total(),
+        duplicates=results[AnsweredBy.DUPLICATE],
+        cached=results[AnsweredBy.CACHE],
+        unpriced=unpriced,
+        truncated=truncated,
+        errors=errors,
+        killed_calls=killed if isinstance(killed, int) else 0,
+        **(prices if isinstance(prices, dict) else {}),
+        **sums,
+    )

@@ -1,0 +1,21 @@
+"""Where the answers of a run come from, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from batcher.recorded import Counts
+from batcher.wording import counted
+
+
+def answer_lines(counts: Counts, indent: int, *, cache: bool = False) -> Iterator[str]:
+    """Yield where the results come from, in a line that begins with a heading of `indent`.
+
+    There is none where each has a call of its own, unless there is a `cache` that was of no use.
+    """
+    if not (counts.duplicates or counts.cached or cache):
+        return
+    parts = [f"{counts.called:,} called", counted(counts.duplicates, "duplicate")]
+    if counts.cached or cache:
+        parts.append(f"{counts.cached:,} from the cache (hit rate {100 * counts.hit_rate:.1f} %)")
+    yield f"{'  answers':{indent}}{', '.join(parts)}"

@@ -1,0 +1,79 @@
+"""What a previous run of the same directory has done of the present input and job; read only."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from batcher.checkpoint import CheckpointReader, RowSet
+from batcher.errors import UsageError
+from batcher.inputs import Dataset
+from batcher.job import JobSpec
+from batcher.records import Mark, Request
+from batcher.runs.directory import RunDirectory, run_directory
+from batcher.runs.resume import refuse_to_mix
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """A previous run: by their number where input and job are as they were, `done` says which.
+
+    Else `done` is None, and each request is looked for by its key. With `retry_errors`, rows that
+    ended in an error are not done.
+    """
+
+    checkpoint: CheckpointReader
+    done: RowSet | None
+    retry_errors: bool
+
+    @property
+    def start(self) -> Mark | None:
+        """A place before which all rows are done, None where that is the first row."""
+        return None if self.done is None else self.checkpoint.mark_before(self.done.first_missing())
+
+    def keys(self, requests: Sequence[Request]) -> set[str]:
+        """Return the keys of requests that are done, where their numbers do not tell."""
+        if self.done is not None:
+            return set()
+        return self.checkpoint.with_outcome(requests, errors_too=not self.retry_errors)
+
+    def answered(self, contents: Sequence[str]) -> set[str]:
+        """Return those of the contents of requests that have an answer, whatever its row."""
+        return self.checkpoint.answered(contents)
+
+    def earlier_ids(self, requests: Sequence[Request]) -> dict[str, tuple[int, str]]:
+        """Return by id the first done row that has it, and where that stands."""
+        if self.done is None or not requests:
+            return {}
+        return self.checkpoint.first_with_ids([request.id for request in requests])
+
+
+def directory_of(job: JobSpec) -> RunDirectory | None:
+    """Return where a run of `job` keeps its checkpoint; None where nothing names it yet."""
+    with contextlib.suppress(UsageError):
+        return run_directory(job.input, job.output.directory)
+    return None
+
+
+@contextlib.contextmanager
+def previous_run(
+    job: JobSpec, dataset: Dataset, *, retry_errors: bool, simulated: bool
+) -> Iterator[Previous | None]:
+    """Open what a previous run of `job` has recorded, None where there was none.
+
+    Raises:
+        ConfigurationError: it holds simulated answers and this run is real, or the other way round.
+        StorageError: its checkpoint is damaged or of another version.
+    """
+    directory = directory_of(job)
+    if directory is None or not directory.checkpoint.is_file():
+        yield None
+        return
+    with CheckpointReader.read(directory.checkpoint) as checkpoint:
+        refuse_to_mix(checkpoint, simulated=simulated)
+        present = (dataset.fingerprint(), job.request_settings())
+        before = (checkpoint.fact("fingerprint"), checkpoint.fact("settings"))
+        unchanged = before == present
+        done = checkpoint.done(errors_too=not retry_errors) if unchanged else None
+        yield Previous(checkpoint, done, retry_errors)

@@ -1,0 +1,314 @@
+"""What a run will cost, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from batcher.job import JobSpec
+from batcher.money import NANOS, amount, money_of
+from batcher.providers import Pricing
+from batcher.providers.token_ratio import TokenRatio
+from batcher.providers.workload import Portion, Workload
+from batcher.recorded import Counts
+from batcher.runs.tokenizing import Tokenized
+from batcher.wording import counted
+
+_HEAD = ("model", "requests", "prompt tokens", "output tokens", "cost", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """Where the lengths of answers come from.
+
+    They are given, those of `results` of this run, or the most that answers may have.
+    """
+
+    ground: Literal["given", "recorded", "bound"]
+    results: int = 0
+
+    @property
+    def words(self) -> str:
+        """The ground of the assumption, for the user."""
+        match self.ground:
+            case "given":
+                return "as --output-tokens says"
+            case "recorded":
+                return f"as long as those of {counted(self.results, 'result')} of this run"
+            case "bound":
+                return (
+                    "as long as they can be; --output-tokens N, or a first run with --max-rows 50, "
+                    "tells better"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of the input: `bad` ones cannot be called, `done` ones have their outcome.
+
+    `shared` ones ask what another row asks, or what a cache has the answer to.
+    """
+
+    total: int
+    bad: int
+    done: int
+    shared: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a ceiling (`name`) is met: by what is spent and what is to come, as shown to the user."""
+
+    name: str
+    most: float
+    spent: float
+    to_come: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the run ends before the ceiling does."""
+        return self.spent + self.to_come <= self.most
+
+    @property
+    def share(self) -> float:
+        """Which share of what is to come there is room for."""
+        left = max(0.0, self.most - self.spent)
+        return 1.0 if self.holds else left / self.to_come
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What is left of a job, what it asks for, and what that costs.
+
+    `spent` is what a previous run of the directory has, None where there was none.
+    """
+
+    job: JobSpec
+    rows: Rows
+    workload: Workload
+    portions: Sequence[Portion]
+    tokenized: Tokenized
+    assumed: Assumed
+    pricing: Pricing
+    spent: Counts | None
+    simulated: bool
+
+    @property
+    def requests(self) -> int:
+        """Calls to be made, if each succeeds at once."""
+        return sum(self.workload.requests.values())
+
+    @property
+    def prompt_tokens(self) -> float:
+        """Tokens of all prompts."""
+        return sum(portion.prompt_tokens for portion in self.portions)
+
+    @property
+    def prompt_error(self) -> float:
+        """How far off the tokens of the prompts may be, with 95 %, as far as a sample tells."""
+        ratios = self.tokenized.ratios
+        return sum(
+            portion.prompt_tokens * ratio.error / ratio.value
+            for portion in self.portions
+            if (ratio := ratios.get(portion.model, TokenRatio())).value
+        )
+
+    @property
+    def output_tokens(self) -> float | None:
+        """Tokens of all answers, None where those of a model have no bound."""
+        return _sum(portion.output_tokens for portion in self.portions)
+
+    @property
+    def cost(self) -> float | None:
+        """Nanos of all calls, None where a price is not known."""
+        return _sum(portion.cost for portion in self.portions)
+
+    @property
+    def unpriced(self) -> list[str]:
+        """Models whose price is not known."""
+        return sorted({portion.model for portion in self.portions if portion.band is None})
+
+    @property
+    def unbounded(self) -> list[str]:
+        """Models whose answers may be of any length."""
+        return sorted({p.model for p in self.portions if p.output_tokens is None})
+
+    def fits(self) -> Iterator[Fit]:
+        """Yield how the ceilings of the job are met, as far as they are known."""
+        ceilings, counts = self.job.ceilings, self.spent
+        if ceilings.max_cost is not None and self.cost is not None:
+            spent = counts.cost + counts.possible_cost if counts else 0
+            most = money_of(ceilings.max_cost).nanos
+            yield Fit("max_cost", most / NANOS, spent / NANOS, self.cost / NANOS)
+        if ceilings.max_tokens_total is not None and self.output_tokens is not None:
+            spent = counts.prompt_tokens + counts.completion_tokens if counts else 0
+            to_come = self.prompt_tokens + self.output_tokens
+            yield Fit("max_tokens_total", ceilings.max_tokens_total, spent, to_come)
+
+    def facts(self) -> dict[str, object]:
+        """Return the estimate as JSON values; costs in units of `currency`."""
+        pricing, spent = self.pricing, self.spent
+        return {
+            "rows": self.rows.total,
+            "bad": self.rows.bad,
+            "done": self.rows.done,
+            "shared": self.rows.shared,
+            "requests": self.requests,
+            "prompt_tokens": round(self.prompt_tokens),
+            "prompt_tokens_error": round(self.prompt_error),
+            "output_tokens": _rounded(self.output_tokens),
+            "output_tokens_are": self.assumed.ground,
+            "cost": _units(self.cost),
+            "currency": pricing.unit,
+            "prices_of": pricing.origin or None,
+            "price_source": pricing.source,
+            "spent": spent.cost / NANOS if spent else 0,
+            "spent_possibly": spent.possible_cost / NANOS if spent else 0,
+            "unpriced_models": self.unpriced,
+            "unbounded_models": self.unbounded,
+            "images": self.workload.images,
+            "simulated": self.simulated,
+            "ratios": {
+                model: {
+                    "value": ratio.value,
+                    "error": ratio.error,
+                    "low": ratio.low,
+                    "high": ratio.high,
+                    "rows": ratio.rows,
+                }
+                for model, ratio in self.tokenized.ratios.items()
+            },
+            "uncounted": dict(self.tokenized.reasons),
+            "bands": [
+                {
+                    "model": portion.model,
+                    "input_below": portion.band.input_below if portion.band else None,
+                    "output_below": portion.band.output_below if portion.band else None,
+                    "requests": round(portion.requests),
+                    "prompt_tokens": round(portion.prompt_tokens),
+                    "output_tokens": _rounded(portion.output_tokens),
+                    "cost": _units(portion.cost),
+                }
+                for portion in self.portions
+            ],
+            "ceilings": {
+                fit.name: {
+                    "most": fit.most,
+                    "spent": fit.spent,
+                    "to_come": fit.to_come,
+                    "holds": fit.holds,
+                }
+                for fit in self.fits()
+            },
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Yield the estimate as lines to print."""
+        if self.simulated:
+            yield "SIMULATED: tokens are counted by the simulator; no provider was asked."
+        rows = self.rows
+        bad = f", {rows.bad:,} bad" if rows.bad else ""
+        yield f"{rows.done:,} of {counted(rows.total, 'row')} are done{bad}"
+        if rows.shared:
+            yield f"  shared    {counted(rows.shared, 'row')} need no call: asked before"
+        yield f"  requests  {self.requests:,} to be made, if each is answered at once"
+        error = f" (± {self.prompt_error:,.0f})" if self.prompt_error >= 1 else ""
+        yield f"  prompts   about {self.prompt_tokens:,.0f} tokens{error}"
+        yield from (f"            {line}" for line in self._grounds())
+        if self.output_tokens is not None:
+            about = "at most" if self.assumed.ground == "bound" else "about"
+            yield f"  answers   {about} {self.output_tokens:,.0f} tokens: {self.assumed.words}"
+        for model in self.unbounded:
+            yield (
+                f"  answers   of {model} have no known bound: set max_tokens, or say how long they "
+                "are with --output-tokens N"
+            )
+        yield from self._costs()
+        for fit in self.fits():
+            yield f"  ceiling   {self._met(fit)}"
+
+    def _grounds(self) -> Iterator[str]:
+        """Say what the tokens of the prompts go by."""
+        for model, ratio in self.tokenized.ratios.items():
+            yield (
+                f"{model}: {ratio.value:.2f} times the documented ratio, by its tokenizer on "
+                f"{counted(ratio.rows, 'row')} (single rows {ratio.low:.2f} to {ratio.high:.2f})"
+            )
+        for model, reason in self.tokenized.reasons.items():
+            some = model in self.tokenized.ratios
+            what = "not all of the sample was counted" if some else "by the documented ratio"
+            yield f"{model}: {what}: {reason}"
+        if self.workload.images:
+            images = counted(self.workload.images, "image or other part")
+            yield f"without {images}, whose tokens are not documented"
+
+    def _costs(self) -> Iterator[str]:
+        cost, unit = self.cost, self.pricing.unit
+        if self.portions:
+            yield from (f"            {line}" for line in self._table())
+        about = "at most" if self.assumed.ground == "bound" else "about"
+        if cost is not None and unit is not None:
+            source = f"; today's stand at {self.pricing.source}" if self.pricing.source else ""
+            yield (
+                f"  cost      {about} {amount(round(cost))} {unit} by the prices of "
+                f"{self.pricing.origin}{source}"
+            )
+            yield "            no cached tokens are assumed, which cost less, and no retries"
+        if self.workload.paid_tools:
+            calls = counted(self.workload.paid_tools, "request")
+            yield f"            without the fees of tools that {calls} may use"
+        for model in self.unpriced:
+            yield (
+                f"  cost      no price is known for {model}: write it into a job, under "
+                f'[prices."{model}"] (docs/job-file.md)'
+            )
+        if self.spent is not None and self.spent.currency is not None:
+            possible = self.spent.possible_cost
+            more = f", at most {amount(possible)} more without an answer" if possible else ""
+            yield f"  spent     {amount(self.spent.cost)} {self.spent.currency} so far{more}"
+
+    def _table(self) -> Iterator[str]:
+        rows: list[tuple[str, ...]] = [_HEAD]
+        for portion in self.portions:
+            cost = "" if portion.cost is None else amount(round(portion.cost))
+            output = "" if portion.output_tokens is None else f"{portion.output_tokens:,.0f}"
+            figures = (f"{portion.requests:,.0f}", f"{portion.prompt_tokens:,.0f}", output, cost)
+            rows.append((portion.model, *figures, portion.band.bounds if portion.band else ""))
+        if len(self.portions) > 1:
+            total = (f"{self.requests:,}", f"{self.prompt_tokens:,.0f}")
+            output = "" if self.output_tokens is None else f"{self.output_tokens:,.0f}"
+            cost = "" if self.cost is None else amount(round(self.cost))
+            rows.append(("total", *total, output, cost, ""))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for model, *values, bounds in rows:
+            cells = [f"{cell:>{width}}" for cell, width in zip(values, widths[1:-1], strict=True)]
+            yield "  ".join([f"{model:{widths[0]}}", *cells, bounds]).rstrip()
+
+    def _met(self, fit: Fit) -> str:
+        is_money = fit.name == "max_cost"
+        most = self.job.ceilings.max_cost if is_money else f"{fit.most:,.0f} tokens"
+        option = f"--{fit.name.replace('_', '-')} {most}"
+        if fit.holds:
+            return f"{option} holds"
+        rows = fit.share * self.requests
+        surely = " if answers are as long as they can be" if self.assumed.ground == "bound" else ""
+        return f"{option} ends the run after about {rows:,.0f} of these requests{surely}"
+
+
+def _sum(numbers: Iterator[float | None]) -> float | None:
+    """Return a sum, None where a number is not known."""
+    total = 0.0
+    for number in numbers:
+        if number is None:
+            return None
+        total += number
+    return total
+
+
+def _rounded(number: float | None) -> int | None:
+    return None if number is None else round(number)
+
+
+def _units(nanos: float | None) -> float | None:
+    return None if nanos is None else round(nanos) / NANOS
