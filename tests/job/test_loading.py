@@ -21,7 +21,9 @@ from batcher.job import (
     PromptSpec,
     ProviderSpec,
     ReuseSpec,
+    job_with,
     load_job,
+    plain_job,
 )
 from batcher.job.spec import TABLES
 
