@@ -1,5 +1,7 @@
 """Make prompts.jsonl, prompts.parquet and batch.jsonl from the hand-written reviews.jsonl.
 
+Also some small pictures in images/, and images.jsonl with a question on each.
+
     python sample_data/make.py [DIRECTORY]
 
 The files go beside this script, or to DIRECTORY. Every invented value (price, date, shop) is
@@ -10,8 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -57,6 +61,20 @@ CITIES = {
     "en": ("Leeds", "Portland", "Dublin", "Wellington", "Halifax"),
 }
 
+SIDE = 32
+WHITE, RED, BLUE, YELLOW = range(4)
+COLOURS = bytes([255, 255, 255, 220, 30, 40, 30, 60, 200, 250, 210, 40])
+PICTURES: dict[str, Callable[[int, int], int]] = {
+    "circle": lambda x, y: RED if (x - 16) ** 2 + (y - 16) ** 2 < 120 else WHITE,  # noqa: PLR2004 -- its radius, squared
+    "stripes": lambda _, y: BLUE if y // 8 % 2 else YELLOW,
+    "chart": lambda x, y: BLUE if x % 8 < 5 and SIDE - y < x // 8 * 8 + 8 else WHITE,  # noqa: PLR2004 -- bars that rise
+}
+IMAGE_ROWS: list[Row] = [
+    {"id": "circle", "question": "图中是什么形状？", "photo": "images/circle.png"},
+    {"id": "stripes", "question": "Which colours are there?", "photo": "images/stripes.png"},
+    {"id": "chart", "question": "图表是上升还是下降？", "photo": "images/chart.png"},
+]
+
 COLUMNS: list[tuple[str, pa.DataType]] = [
     ("id", pa.string()),
     ("prompt", pa.string()),
@@ -73,13 +91,17 @@ COLUMNS: list[tuple[str, pa.DataType]] = [
 
 
 def make(directory: Path) -> None:
-    """Write the three derived files to `directory`."""
+    """Write the derived files to `directory`."""
     with (HERE / "reviews.jsonl").open(encoding="utf-8") as file:
         reviews = [json.loads(line) for line in file]
     write_jsonl(directory / "prompts.jsonl", map(prompt_row, reviews))
     write_jsonl(directory / "batch.jsonl", map(batch_row, reviews[:BATCH_ROWS]))
     table = pa.Table.from_pylist([typed_row(review) for review in reviews], pa.schema(COLUMNS))
     pq.write_table(table, directory / "prompts.parquet", row_group_size=ROW_GROUP_ROWS)
+    (directory / "images").mkdir(exist_ok=True)
+    for name, pixel in PICTURES.items():
+        (directory / "images" / f"{name}.png").write_bytes(png(pixel))
+    write_jsonl(directory / "images.jsonl", IMAGE_ROWS)
 
 
 def prompt_row(review: Row) -> dict[str, Any]:
@@ -135,6 +157,25 @@ def typed_row(review: Row) -> dict[str, Any]:
         if not draw(row_id, f"no {name}", 12):
             extra[name] = None
     return prompt_row(review) | extra
+
+
+def png(pixel: Callable[[int, int], int]) -> bytes:
+    """Return a picture of SIDE x SIDE pixels, each of the colour that `pixel` numbers.
+
+    What is packed is only stored: any zlib makes the same bytes of it.
+    """
+    lines = (bytes([0, *(pixel(x, y) for x in range(SIDE))]) for y in range(SIDE))
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", SIDE, SIDE, 8, 3, 0, 0, 0),
+        b"PLTE": COLOURS,
+        b"IDAT": zlib.compress(b"".join(lines), level=0),
+        b"IEND": b"",
+    }
+    packed = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks.items()
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
 def draw(row_id: str, purpose: str, below: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from batcher.checkpoint import Checkpoint, Choice, Reserve
+from batcher.checkpoint import Checkpoint, ErrorChoice, Reserve
 from batcher.engine.retry import Retrier
 from batcher.executors import LocalExecutor
 from batcher.job import CeilingSpec, JobSpec, load_job
@@ -57,7 +57,7 @@ class Silent:
     """A watcher that shows nothing."""
 
     def started(self, tally: Tally, flow: Callable[[], Flow]) -> None: ...
-    def attempted(self, row: int, attempt: Attempt) -> None: ...
+    def attempted(self, row: int, attempt: Attempt, sample: int = 0) -> None: ...
     def pulse(self) -> None: ...
     def notice(self, text: str) -> None: ...
     def finished(self) -> None: ...
@@ -96,7 +96,7 @@ class Place:
         consent: bool = True,
         stdin: bytes = b"",
         retry_errors: bool = False,
-        only: Choice | None = None,
+        only: ErrorChoice | None = None,
     ) -> Session:
         def answer(change: Change) -> bool:
             self.asked.append(change)
@@ -116,9 +116,15 @@ class Place:
     def run(self, *args: Any, **kwargs: Any) -> RunResult:  # noqa: ANN401 -- those of `session`
         return self.session(*args, **kwargs).run()
 
-    def live(self, checkpoint: Checkpoint, reserve: Reserve, retrier: Retrier) -> LiveRun:
+    def live(
+        self,
+        checkpoint: Checkpoint,
+        reserve: Reserve,
+        retrier: Retrier,
+        job: JobSpec | None = None,
+    ) -> LiveRun:
         """Return the part of a run that calls, with calls of the test's own."""
-        job = self.job()
+        job = job or self.job()
         return LiveRun(
             checkpoint,
             reserve,

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from batcher.cache.database import connected, prepared
+from batcher.cache.database import FILE, connected, prepared
 from batcher.cache.entry import decoded, encoded, entry_key
 from batcher.records import AnsweredBy, Completion, Kept, Success
 from batcher.wording import counted
@@ -34,7 +34,7 @@ class Cache:
         reader: sqlite3.Connection,
         scope: str,
         on_notice: Callable[[str], None],
-        most_waiting: int = MOST_WAITING,
+        most_waiting: int,
     ) -> None:
         """Use `open`."""
         self.path = path
@@ -57,11 +57,15 @@ class Cache:
         directory: Path,
         scope: str,
         on_notice: Callable[[str], None],
+        *,
         most_waiting: int = MOST_WAITING,
+        flush_s: float = FLUSH_S,
     ) -> Iterator[Cache]:
         """Open the cache in `directory`, creating it where there is none.
 
         `scope` names whose answers they are: the same request to another endpoint is another one.
+        At most `most_waiting` characters of answers wait to be written, and in the end the last
+        ones are waited for `flush_s` seconds at most.
 
         Raises:
             OutputError: it cannot be created or written.
@@ -76,7 +80,14 @@ class Cache:
             try:
                 yield cache
             finally:
-                cache._close(writer)
+                cache._close()
+                writer.join(flush_s)
+                cache._tell_what_was_left_out()
+
+    @staticmethod
+    def exists(directory: Path) -> bool:
+        """Whether a cache is in `directory`."""
+        return (directory / FILE).is_file()
 
     def find(
         self, contents: Sequence[str], most: int
@@ -163,11 +174,12 @@ class Cache:
                 "safe in the checkpoint"
             )
 
-    def _close(self, writer: threading.Thread) -> None:
+    def _close(self) -> None:
         with self._lock:
             self._closed = True
         self._arrived.set()
-        writer.join(FLUSH_S)
+
+    def _tell_what_was_left_out(self) -> None:
         if self._left_out:
             self._on_notice(
                 f"The cache {self.path} is slower than the run: {counted(self._left_out, 'answer')}"

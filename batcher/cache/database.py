@@ -11,6 +11,7 @@ from pathlib import Path
 from batcher.errors import BatcherError, OutputError, StorageError
 from batcher.filesystem import spans_machines
 
+FILE = "cache.db"
 VERSION = 1
 APPLICATION_ID = 0x62746361  # "btca": lets `file` and a careful reader recognise the database
 # Writers hold the file for some milliseconds, or one after the other for as many each.
@@ -31,16 +32,17 @@ _COPIES = (
 )
 
 
-def prepared(directory: Path, *, shared: bool | None = None) -> Path:
+def prepared(directory: Path, *, shared: bool | None = None, busy_s: float = BUSY_S) -> Path:
     """Return the path of the cache in `directory`, which is created where there is none.
 
-    `shared` says whether other machines reach the files; None finds out.
+    `shared` says whether other machines reach the files; None finds out. For `busy_s` seconds
+    it waits for others to let go of it.
 
     Raises:
         OutputError: it cannot be created, or not be written.
         StorageError: it is damaged, or of another program or version.
     """
-    path = directory / "cache.db"
+    path = directory / FILE
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Created here, so that no moment exists in which others may read it.
@@ -50,7 +52,7 @@ def prepared(directory: Path, *, shared: bool | None = None) -> Path:
     if shared is None:
         shared = spans_machines(directory)
     try:
-        with connected(path) as connection:
+        with connected(path, busy_s) as connection:
             _create_or_check(connection, path)
             _set_journal(connection, shared=shared)
     except sqlite3.Error as error:
@@ -59,14 +61,14 @@ def prepared(directory: Path, *, shared: bool | None = None) -> Path:
 
 
 @contextlib.contextmanager
-def connected(path: Path) -> Iterator[sqlite3.Connection]:
+def connected(path: Path, busy_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
     """Yield a connection to an existing cache, in autocommit mode; close it at the end."""
     with contextlib.closing(
         sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=rw",
             uri=True,
             isolation_level=None,
-            timeout=BUSY_S,
+            timeout=busy_s,
             # Opened by one thread, used by another, never by two at once.
             check_same_thread=False,
         )
@@ -77,14 +79,13 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
-    # Two runs may come first at once.
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if tables == 0:
-            for statement in _CREATE.split(";"):
-                connection.execute(statement)
-            return
+    if _is_empty(connection):
+        with connection:
+            # Two runs may come first at once.
+            connection.execute("BEGIN IMMEDIATE")
+            if _is_empty(connection):
+                for statement in _CREATE.split(";"):
+                    connection.execute(statement)
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
@@ -94,6 +95,12 @@ def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
             f"the cache {path} has schema version {version}, this batcher reads {VERSION}. "
             f"{_COPIES}"
         )
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    tables: int
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    return not tables
 
 
 def _set_journal(connection: sqlite3.Connection, *, shared: bool) -> None:

@@ -115,6 +115,16 @@ class CheckpointReader:
         with translated(self.path):
             return answers_to(self._reader, self.path, contents, most)
 
+    def answered(self, contents: Sequence[str]) -> set[str]:
+        """Return those of `contents`, hashes of what is asked, that a result has."""
+        with translated(self.path):
+            found = self._reader.execute(
+                f"SELECT content FROM outcomes WHERE content IN ({', '.join('?' * len(contents))}) "
+                "AND content IS NOT NULL AND error_class IS NULL",
+                contents,
+            ).fetchall()
+        return {content for (content,) in found}
+
     def with_outcome(self, requests: Sequence[Request], *, errors_too: bool = True) -> set[str]:
         """Return the keys of `requests` that have an outcome, though it may be under another row.
 

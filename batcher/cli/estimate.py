@@ -53,25 +53,28 @@ def command(*, as_json: bool, **options: Any) -> None:
     assumptions = Assumptions(
         options["output_tokens"], options["tokenizer_sample"], options["retry_errors"]
     )
-    callee = _callee(job.provider, assumptions.sample, simulate=options["simulate"])
-    quote = Estimator(job, callee, sys.stdin.buffer, assumptions).estimate()
+    callee, untold = _callee(job.provider, assumptions.sample, simulate=options["simulate"])
+    quote = Estimator(job, callee, sys.stdin.buffer, assumptions, untold).estimate()
     if as_json:
         click.echo(json.dumps(quote.facts(), ensure_ascii=False))
     else:
         click.echo("\n".join(quote.lines()))
 
 
-def _callee(spec: ProviderSpec, sample: int, *, simulate: bool) -> Callee | str:
-    """Return whom to ask for tokens, or why there is nobody."""
-    from batcher.cli.callee import environment, real_callee, simulated_callee
+def _callee(spec: ProviderSpec, sample: int, *, simulate: bool) -> tuple[Callee, str | None]:
+    """Return whom the run would call, and why the tokenizer is not to be asked, if it is not."""
+    from batcher.cli.callee import environment, provider_of, real_callee, simulated_callee
     from batcher.errors import CredentialsError
+    from batcher.runs import Callee
     from batcher.simulator import SimulatorConfig
 
+    untold = None if sample else "no sample was to be counted"
     if simulate:
-        return simulated_callee(spec, SimulatorConfig(latency_s=0))
-    if sample == 0:
-        return "no sample was to be counted"
-    try:
-        return real_callee(spec, environment())
-    except CredentialsError as error:
-        return str(error)
+        return simulated_callee(spec, SimulatorConfig(latency_s=0)), untold
+    variables = environment()
+    if untold is None:
+        try:
+            return real_callee(spec, variables), None
+        except CredentialsError as error:
+            untold = str(error)
+    return Callee(provider_of(spec, variables), ()), untold

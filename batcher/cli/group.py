@@ -20,21 +20,32 @@ from batcher.errors import BatcherError, Interruption, StorageError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-# Name -> one-line help. Kept here, so that `--help` imports no command and none of its libraries.
-_COMMANDS = {
-    "run": "Call the model for every row that has no answer yet.",
-    "retry": "Call rows of a run again that ended in an error.",
-    "head": "Show the first results of a run.",
-    "status": "Show how far a run is, also while it goes on.",
-    "export": "Write results and errors of a run again.",
-    "verify": "Check the checkpoint and the Parquet files of a run.",
-    "check": "Read the whole input and report every bad row, without a call.",
-    "estimate": "Estimate tokens and cost of a run, without a paid call.",
-    "preview": "Show the exact requests of the first rows, without a call.",
-    "prices": "Show what the models cost, and of which day that is known.",
-    "completion": "Print the script that completes commands and options in your shell.",
-    "simulate": "Serve a local GLM that answers from no model.",
+# Topic -> name -> one-line help. Kept here, so that `--help` imports no command and none of its
+# libraries.
+_TOPICS = {
+    "Runs": {
+        "run": "Call the model for every row that has no answer yet.",
+        "retry": "Call rows of a run again that ended in an error.",
+    },
+    "Before a run": {
+        "check": "Read the whole input and report every bad row, without a call.",
+        "preview": "Show the exact requests of the first rows, without a call.",
+        "estimate": "Estimate tokens and cost of a run, without a paid call.",
+        "prices": "Show what the models cost, and of which day that is known.",
+    },
+    "What came of it": {
+        "status": "Show how far a run is, also while it goes on.",
+        "head": "Show the first results of a run.",
+        "export": "Write results and errors of a run again.",
+        "diff": "Compare two runs of the same input, row by row.",
+        "verify": "Check the checkpoint and the Parquet files of a run.",
+    },
+    "For your machine": {
+        "simulate": "Serve a local GLM that answers from no model.",
+        "completion": "Print the script that completes commands in your shell.",
+    },
 }
+_COMMANDS = {name: text for topic in _TOPICS.values() for name, text in topic.items()}
 
 
 class _Commands(click.Group):
@@ -75,8 +86,10 @@ class _Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+        widest = max(map(len, _COMMANDS))
+        for topic, commands in _TOPICS.items():
+            with formatter.section(topic):
+                formatter.write_dl([(f"{name:{widest}}", text) for name, text in commands.items()])
 
     def invoke(self, ctx: click.Context) -> object:
         with exit_codes(lambda: bool(ctx.obj)):

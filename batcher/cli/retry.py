@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from batcher.cli import suggestions
 from batcher.cli.options import calling_options, flags_of, run_directory
 from batcher.cli.run import callee_of, carry_out
 from batcher.cli.simulate import simulator_options
@@ -25,6 +26,7 @@ _choice = topic("Which errors")
     multiple=True,
     metavar="NAME",
     help="Only errors of this class, such as throttled; repeatable.",
+    shell_complete=suggestions.error_classes,
 )
 @_choice(
     "--where",
@@ -40,9 +42,9 @@ def command(directory: str, *, dry_run: bool, **options: Any) -> None:
     With the run's own job and input. Pending rows and other errors stay as they are. Until a row
     has its new outcome, the old one stays.
     """
-    from batcher.runs import Choice, EarlierRun, RunDirectory, error_classes
+    from batcher.runs import EarlierRun, ErrorChoice, RunDirectory, error_classes
 
-    choice = Choice(error_classes(options["classes"]), options["where"])
+    choice = ErrorChoice(error_classes(options["classes"]), options["where"])
     earlier = EarlierRun.recalled(RunDirectory(Path(directory)))
     if dry_run:
         click.echo("\n".join(earlier.lines(choice)))

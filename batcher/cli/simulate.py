@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -124,6 +123,8 @@ def command(**options: Any) -> None:
 
     Point any client at the printed address, with any key of the form id.secret.
     """
+    import asyncio
+
     from batcher.simulator import SIMULATED_KEY, serve
 
     ledger = Path(options["ledger"]) if options["ledger"] else None

@@ -71,6 +71,15 @@ def parameters(
     return _items([f"{name}=" for name in sorted(KNOWN_PARAMETERS)], incomplete)
 
 
+def error_classes(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Suggest the classes of errors."""
+    from batcher.errors import ErrorClass
+
+    return _items(ErrorClass, incomplete)
+
+
 def faults(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:

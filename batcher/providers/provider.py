@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,10 @@ from batcher.providers.strict_schema import is_strict
 from batcher.providers.token_count import decode_count
 from batcher.records import Completion, Request
 from batcher.structured import AnswerFormat, Structure
+
+# GLM's models that see, such as glm-4v-plus and glm-4.6v; `response_format` is for models of text
+# only (section 1).
+_VISION = re.compile(r"glm-[0-9.]+v\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +69,16 @@ class Provider:
                 body["stream_options"] = {"include_usage": True}
         return msgspec.json.encode(body)
 
-    def answer_format(self, structure: Structure) -> AnswerFormat:
-        """Return how answers of a structure are asked for here."""
+    def answer_format(self, structure: Structure, model: str | None = None) -> AnswerFormat:
+        """Return how answers of a structure are asked of `model` here."""
         schema = structure.schema
-        named = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
-        return AnswerFormat(
-            {"type": "json_schema", "json_schema": named}
-            if self.takes_schema
-            else {"type": "json_object"},
-            structure.instructions,
-            shown=self.shows_schema,
-        )
+        response_format: dict[str, object] | None = {"type": "json_object"}
+        if self.takes_schema:
+            named = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
+            response_format = {"type": "json_schema", "json_schema": named}
+        elif model is not None and _VISION.match(model):
+            response_format = None
+        return AnswerFormat(response_format, structure.instructions, shown=self.shows_schema)
 
     def encode_count(self, request: Request) -> bytes:
         """Return the JSON body that asks for the tokens of a request's messages (section 10)."""

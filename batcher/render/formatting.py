@@ -24,7 +24,7 @@ def formatted(body: Mapping[str, Any], answer_format: AnswerFormat) -> dict[str,
             ErrorClass.INVALID_ROW,
             "the tools of the row let the model call a function where [output] wants a value",
         )
-    if "response_format" in body:
+    if "response_format" in body or answer_format.response_format is None:
         return {**body, "messages": _told(body["messages"], answer_format.instructions)}
     messages = body["messages"]
     if not answer_format.shown:

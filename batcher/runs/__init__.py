@@ -1,14 +1,16 @@
 """The composition root: the only place that joins the rooms."""
 
-from batcher.checkpoint import Choice
+from batcher.checkpoint import ErrorChoice
 from batcher.runs.calling import Callee
+from batcher.runs.diff import diff
 from batcher.runs.directory import RunDirectory
 from batcher.runs.estimate import Assumptions, Estimator
-from batcher.runs.export import export_run
+from batcher.runs.export import export_run, vote_run
 from batcher.runs.head import first_results
 from batcher.runs.quote import Quote
 from batcher.runs.resume import Change
 from batcher.runs.retry import EarlierRun, error_classes
+from batcher.runs.selection import WHOLE_INPUT, Portion
 from batcher.runs.session import RunResult, Session
 from batcher.runs.status import Status, status_of
 from batcher.runs.survey import STAND_IN, Survey, check, preview
@@ -16,12 +18,14 @@ from batcher.runs.verify import Verification, mend, verify
 
 __all__ = [
     "STAND_IN",
+    "WHOLE_INPUT",
     "Assumptions",
     "Callee",
     "Change",
-    "Choice",
     "EarlierRun",
+    "ErrorChoice",
     "Estimator",
+    "Portion",
     "Quote",
     "RunDirectory",
     "RunResult",
@@ -30,6 +34,7 @@ __all__ = [
     "Survey",
     "Verification",
     "check",
+    "diff",
     "error_classes",
     "export_run",
     "first_results",
@@ -37,4 +42,5 @@ __all__ = [
     "preview",
     "status_of",
     "verify",
+    "vote_run",
 ]

@@ -6,23 +6,24 @@ import asyncio
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from batcher.cache import Cache
 from batcher.checkpoint import Placement
 from batcher.inputs import Dataset
 from batcher.job import JobSpec
-from batcher.providers import Pricing, Provider, provider_named
 from batcher.providers.workload import Answers, Workload
 from batcher.records import Failure, Prompt, Request
-from batcher.runs.calling import Callee
+from batcher.runs.calling import Callee, pricing_of
 from batcher.runs.ceilings import check_ceilings
-from batcher.runs.earlier import Earlier, earlier_run
 from batcher.runs.prepare import Preparation
-from batcher.runs.quote import Assumed, Quote
+from batcher.runs.previous import Previous, previous_run
+from batcher.runs.quote import Assumed, Quote, Rows
+from batcher.runs.reuse import cached, known_cache
 from batcher.runs.rows import open_dataset
 from batcher.runs.tokenizing import Sample, Sleep, Tokenized, tokenize, uncounted
 from batcher.structured import Structure
@@ -46,25 +47,47 @@ class Assumptions:
     retry_errors: bool = False
 
 
-@dataclass(slots=True)
-class _Tally:
-    """The rows of the input, and what they ask for."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Where answers may be already: in the checkpoint of a previous run, or in a cache."""
 
-    workload: Workload
-    sample: Sample
-    rows: int = 0
-    bad: int = 0
-    done: int = 0
+    previous: Previous | None
+    cache: Cache | None
+
+    def is_done(self, row: int) -> bool:
+        """Whether a row of this number has its outcome, where numbers tell."""
+        done = self.previous.done if self.previous else None
+        return done is not None and row in done
+
+    def keys(self, requests: Sequence[Request]) -> set[str]:
+        """Return the keys of requests that have their outcome, where numbers do not tell."""
+        return self.previous.keys(requests) if self.previous else set()
+
+    def earlier_ids(self, requests: Sequence[Request]) -> dict[str, tuple[int, str]]:
+        """Return by id the first done row that has it, and where that stands."""
+        return self.previous.earlier_ids(requests) if self.previous else {}
+
+    def answered(self, requests: Iterable[Request]) -> set[str]:
+        """Return the contents of those requests that any row, or the cache, has an answer to."""
+        contents = list({request.content for request in requests if request.content is not None})
+        if not contents:
+            return set()
+        answered = self.previous.answered(contents) if self.previous else set()
+        return answered | cached(self.cache, [one for one in contents if one not in answered])
 
 
 @dataclass(frozen=True, slots=True)
 class Estimator:
-    """Estimates a run of `job`; `callee` has the tokenizer, or is the reason why there is none."""
+    """Estimates a run of `job`.
+
+    `callee` has the tokenizer that is asked, unless `untold` says why it is not.
+    """
 
     job: JobSpec
-    callee: Callee | str
+    callee: Callee
     stdin: BinaryIO
     assumptions: Assumptions = field(default_factory=Assumptions)
+    untold: str | None = None
     sleep: Sleep = asyncio.sleep
 
     def estimate(self) -> Quote:
@@ -75,91 +98,82 @@ class Estimator:
             StorageError: the checkpoint of an earlier run is damaged.
         """
         job, wanted = self.job, self.assumptions
-        pricing = Pricing.of(job.provider.name, job.prices)
+        pricing = pricing_of(job, self.callee)
         check_ceilings(job, pricing)
-        tally = _Tally(Workload(pricing.models), Sample(wanted.sample))
+        simulated = self.callee.simulator is not None
+        workload, sample = Workload(pricing.models), Sample(wanted.sample)
         with contextlib.ExitStack() as stack:
             spool = stack.enter_context(tempfile.TemporaryDirectory(prefix="batcher-"))
             dataset = open_dataset(job, Path(spool), self.stdin)
-            simulated = isinstance(self.callee, Callee) and self.callee.simulator is not None
-            earlier = stack.enter_context(
-                earlier_run(job, dataset, retry_errors=wanted.retry_errors, simulated=simulated)
+            previous = stack.enter_context(
+                previous_run(job, dataset, retry_errors=wanted.retry_errors, simulated=simulated)
             )
-            self._read(dataset, earlier, tally)
-            tokenized = self._tokenized(tally)
-            answers, assumed = self._answers(earlier)
+            cache = stack.enter_context(known_cache(job, self.callee))
+            rows = self._read(dataset, _Known(previous, cache), workload, sample)
+            answers, assumed = self._answers(previous)
+            tokenized = self._tokenized(workload, sample)
             return Quote(
                 job=job,
-                rows=tally.rows,
-                bad=tally.bad,
-                done=tally.done,
-                workload=tally.workload,
-                portions=tuple(tally.workload.portions(tokenized.ratios, answers, pricing)),
+                rows=rows,
+                workload=workload,
+                portions=tuple(workload.portions(tokenized.ratios, answers, pricing)),
                 tokenized=tokenized,
                 assumed=assumed,
                 pricing=pricing,
-                spent=None if earlier is None else earlier.checkpoint.counts(),
+                spent=None if previous is None else previous.checkpoint.counts(),
                 simulated=simulated,
             )
 
-    @property
-    def _provider(self) -> Provider:
-        """Whose requests are estimated: they depend on whom the run would call."""
-        if isinstance(self.callee, Callee):
-            return self.callee.provider
-        spec = self.job.provider
-        return provider_named(spec.name, spec.base_url)
-
-    def _read(self, dataset: Dataset, earlier: Earlier | None, tally: _Tally) -> None:
-        structure = Structure.of(self.job.output)
-        prepare = Preparation.of(self.job, structure, self._provider, time.time)
-        start = earlier.start if earlier else None
-        tally.rows = tally.done = start.row if start else 0
+    def _read(self, dataset: Dataset, known: _Known, workload: Workload, sample: Sample) -> Rows:
+        """Read every row; put what is to be called into `workload` and `sample`."""
+        prepare = Preparation.of(
+            self.job, Structure.of(self.job.output), self.callee.provider, time.time
+        )
+        start = known.previous.start if known.previous else None
+        done = start.row if start else 0
+        total, bad, shared = done, 0, 0
         with Placement.alone() as placement:
             for batch in _batches(dataset.rows(start)):
-                tally.rows += len(batch)
-                pending = [row for row in batch if not _is_done(row, earlier)]
-                tally.done += len(batch) - len(pending)
-                requests = [
-                    prepared for row in pending if isinstance(prepared := prepare(row), Request)
-                ]
-                tally.bad += len(pending) - len(requests)
-                done = earlier.keys(requests) if earlier else set()
-                ids = earlier.earlier_ids(requests) if earlier else {}
+                total += len(batch)
+                pending = [prepare(row) for row in batch if not known.is_done(row.row)]
+                done += len(batch) - len(pending)
+                requests = [one for one in pending if isinstance(one, Request)]
+                bad += len(pending) - len(requests)
+                keys, ids = known.keys(requests), known.earlier_ids(requests)
+                answered = known.answered(requests)
                 for request in requests:
                     first, _ = ids.get(request.id, (request.row, ""))
                     if placement.place(request) is not None or first < request.row:
-                        tally.bad += 1
-                    elif request.key in done:
-                        tally.done += 1
+                        bad += 1
+                    elif request.key in keys:
+                        done += 1
+                    elif request.content is not None and (
+                        placement.asks_again(request.content) or request.content in answered
+                    ):
+                        shared += 1
                     else:
-                        tally.workload.add(request.body)
-                        tally.sample.offer(request)
+                        workload.add(request.body)
+                        sample.offer(request)
+        return Rows(total, bad, done, shared)
 
-    def _tokenized(self, tally: _Tally) -> Tokenized:
-        if self.assumptions.sample == 0:
-            return uncounted(tally.workload.requests, "no sample was to be counted")
-        if isinstance(self.callee, str):
-            return uncounted(tally.workload.requests, self.callee)
-        return asyncio.run(tokenize(tally.sample, self.job, self.callee, self.sleep))
+    def _tokenized(self, workload: Workload, sample: Sample) -> Tokenized:
+        if self.untold is not None:
+            return uncounted(workload.requests, self.untold)
+        return asyncio.run(tokenize(sample, self.job, self.callee, self.sleep))
 
-    def _answers(self, earlier: Earlier | None) -> tuple[Answers, Assumed]:
+    def _answers(self, previous: Previous | None) -> tuple[Answers, Assumed]:
         """Return how long answers are taken to be, and on what ground."""
         if (given := self.assumptions.output_tokens) is not None:
             return Answers([given]), Assumed("given")
         lengths: list[int] = []
         by_model: dict[str, list[int]] = {}
-        for result in earlier.checkpoint.some_results(_RESULTS) if earlier else ():
+        for result in previous.checkpoint.some_results(_RESULTS) if previous else ():
             tokens = result.completion_tokens or 0
             lengths.append(tokens)
             by_model.setdefault(result.model or "", []).append(tokens)
         if not lengths:
             return Answers(), Assumed("bound")
         return Answers(lengths, by_model), Assumed("recorded", len(lengths))
-
-
-def _is_done(row: Prompt | Failure, earlier: Earlier | None) -> bool:
-    return earlier is not None and earlier.done is not None and row.row in earlier.done
 
 
 def _batches(rows: Iterable[Prompt | Failure]) -> Iterator[list[Prompt | Failure]]:

@@ -44,6 +44,19 @@ class Assumed:
 
 
 @dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of the input: `bad` ones cannot be called, `done` ones have their outcome.
+
+    `shared` ones ask what another row asks, or what a cache has the answer to.
+    """
+
+    total: int
+    bad: int
+    done: int
+    shared: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fit:
     """How a ceiling (`name`) is met: by what is spent and what is to come, as shown to the user."""
 
@@ -68,14 +81,11 @@ class Fit:
 class Quote:
     """What is left of a job, what it asks for, and what that costs.
 
-    `bad` rows cannot be called and `done` ones need not; `spent` is what an earlier run of the
-    directory has, None where there was none.
+    `spent` is what a previous run of the directory has, None where there was none.
     """
 
     job: JobSpec
-    rows: int
-    bad: int
-    done: int
+    rows: Rows
     workload: Workload
     portions: Sequence[Portion]
     tokenized: Tokenized
@@ -140,9 +150,10 @@ class Quote:
         """Return the estimate as JSON values; costs in units of `currency`."""
         pricing, spent = self.pricing, self.spent
         return {
-            "rows": self.rows,
-            "bad": self.bad,
-            "done": self.done,
+            "rows": self.rows.total,
+            "bad": self.rows.bad,
+            "done": self.rows.done,
+            "shared": self.rows.shared,
             "requests": self.requests,
             "prompt_tokens": round(self.prompt_tokens),
             "prompt_tokens_error": round(self.prompt_error),
@@ -196,8 +207,11 @@ class Quote:
         """Yield the estimate as lines to print."""
         if self.simulated:
             yield "SIMULATED: tokens are counted by the simulator; no provider was asked."
-        bad = f", {self.bad:,} bad" if self.bad else ""
-        yield f"{self.done:,} of {counted(self.rows, 'row')} are done{bad}"
+        rows = self.rows
+        bad = f", {rows.bad:,} bad" if rows.bad else ""
+        yield f"{rows.done:,} of {counted(rows.total, 'row')} are done{bad}"
+        if rows.shared:
+            yield f"  shared    {counted(rows.shared, 'row')} need no call: asked before"
         yield f"  requests  {self.requests:,} to be made, if each is answered at once"
         error = f" (± {self.prompt_error:,.0f})" if self.prompt_error >= 1 else ""
         yield f"  prompts   about {self.prompt_tokens:,.0f} tokens{error}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +12,9 @@ import msgspec
 from batcher.cache import Cache
 from batcher.job import JobSpec
 from batcher.runs.calling import Callee
+
+# Characters of answers that are held at a time, only to know that they are there.
+_LOOKED_AT = 1024 * 1024
 
 
 @contextlib.contextmanager
@@ -48,3 +51,27 @@ def _endpoint(base_url: str) -> str:
     url = urlsplit(base_url)
     host = url.netloc.rpartition("@")[2].lower()
     return f"{url.scheme}://{host}{url.path.rstrip('/')}"
+
+
+@contextlib.contextmanager
+def known_cache(job: JobSpec, callee: Callee) -> Iterator[Cache | None]:
+    """Yield the cache of a job to look into, None where it has none yet: none is made.
+
+    Raises:
+        OutputError: it cannot be written.
+        StorageError: it is damaged, or of another program or version.
+    """
+    if job.reuse.cache is None or not Cache.exists(Path(job.reuse.cache)):
+        yield None
+        return
+    with open_cache(job, callee, lambda _notice: None) as cache:
+        yield cache
+
+
+def cached(cache: Cache | None, contents: Sequence[str]) -> set[str]:
+    """Return those of the contents of requests that a cache answers."""
+    known: set[str] = set()
+    while cache is not None and contents:
+        found, contents = cache.find(contents, _LOOKED_AT)
+        known |= found.keys()
+    return known

@@ -212,13 +212,14 @@ def _number(schema: Schema, name: str, chance: float, *, whole: bool) -> int | f
     low, high = _bound(schema, "minimum"), _bound(schema, "maximum")
     above, below = _bound(schema, "exclusiveMinimum"), _bound(schema, "exclusiveMaximum")
     usual = Decimal(1 if any(part in name for part in _SHARES) and not whole else 100)
+    step = _bound(schema, "multipleOf") or Decimal(1 if whole else "0.01")
+    usual = max(usual, 2 * step)
     start = max((b for b in (low, above) if b is not None), default=None)
     end = min((b for b in (high, below) if b is not None), default=None)
     if start is None:
         start = Decimal(0) if end is None or end > 0 else end - usual
     if end is None:
         end = start + usual if start else usual
-    step = _bound(schema, "multipleOf") or Decimal(1 if whole else "0.01")
     least, greatest = math.ceil(start / step), math.floor(end / step)
     least += above is not None and least * step <= above
     greatest -= below is not None and greatest * step >= below

@@ -131,7 +131,7 @@ def validate(body: Body) -> Asked:
         else model.longest_output,
         stream=body.get("stream") is True,
         thinks=_thinks(body, code, model),
-        wants_json=_wants_json(body.get("response_format")),
+        wants_json=_wants_json(body.get("response_format"), model),
         schema=_schema(body.get("response_format"), texts),
         functions=functions,
     )
@@ -239,13 +239,15 @@ def _thinks(body: Body, name: str, model: Model) -> bool:
     return model.thinks and kind == "enabled" and effort != "none"
 
 
-def _wants_json(response_format: object) -> bool:
+def _wants_json(response_format: object, model: Model) -> bool:
     """Check `response_format`; `json_schema` alone does not ask for JSON, as measured."""
     if response_format is None:
         return False
     kind = response_format.get("type") if isinstance(response_format, dict) else None
     if not _is_one_of(kind, _FORMATS):
         raise RefusedError("1210", "response_format.type")
+    if model.sees and kind != "text":
+        raise RefusedError("1210", "response_format: for models of text only")
     return kind == "json_object"
 
 

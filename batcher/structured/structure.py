@@ -24,11 +24,12 @@ _ASKED = (
 class AnswerFormat:
     """How one provider is asked for values of a schema.
 
-    `response_format` is the parameter of that name, unless the job has one of its own. What it
-    holds is `shown` to the model, or else `instructions` are to go into the system message.
+    `response_format` is the parameter of that name, unless the job has one of its own; None where
+    the model takes none. What it holds is `shown` to the model, or else `instructions` are to go
+    into the system message.
     """
 
-    response_format: Mapping[str, Any]
+    response_format: Mapping[str, Any] | None
     instructions: str
     shown: bool = False
 

@@ -13,7 +13,7 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.errors import StorageError
-from batcher.records import Failure, InvalidAnswer, Mark, Request, Success, Usage
+from batcher.records import AnsweredBy, Failure, InvalidAnswer, Mark, Request, Success, Usage
 
 MakeSuccess = Callable[..., Success]
 MakeFailure = Callable[..., Failure]
@@ -138,6 +138,26 @@ def test_costs_are_summed_and_results_without_one_are_counted(
         assert costs[:3] == [(5, 1, "CNY"), (0, 0, "CNY"), (None, 0, None)]
 
 
+def test_results_are_counted_by_where_their_answer_comes_from(
+    path: Path, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    """Also when an outcome takes the place of another."""
+    by = [*["call"] * 3, *["duplicate"] * 2, "cache"]
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write(
+            [
+                replace(success(row), answered_by=AnsweredBy(answered_by))
+                for row, answered_by in enumerate(by)
+            ]
+        )
+        checkpoint.write([replace(failure(6, key="k"), answered_by=AnsweredBy.DUPLICATE)])
+        counts = checkpoint.counts()
+        assert (counts.results, counts.called) == (6, 3)
+        assert (counts.duplicates, counts.cached, counts.hit_rate) == (2, 1, 1 / 6)
+        checkpoint.write([success(3)])
+        assert (checkpoint.counts().called, checkpoint.counts().duplicates) == (4, 1)
+
+
 def test_without_prices_no_currency_is_known(path: Path) -> None:
     with Checkpoint.open(path) as checkpoint:
         counts = checkpoint.counts()
@@ -237,3 +257,13 @@ def test_a_result_that_was_changed_tells_no_length(path: Path, success: MakeSucc
         connection.execute("UPDATE outcomes SET completion_tokens = 1")
     with CheckpointReader.read(path) as checkpoint, pytest.raises(StorageError, match="row 0"):
         list(checkpoint.some_results(5))
+
+
+def test_what_was_asked_is_answered_by_results_only(
+    path: Path, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        answered = replace(success(0), content="a")
+        refused = replace(failure(1), content="b")
+        checkpoint.write([answered, refused, success(2)])
+        assert checkpoint.answered(["a", "b", "c"]) == {"a"}

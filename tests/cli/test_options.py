@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from tests.pictures import bare, picture
+
 Batcher = Callable[..., Result]
 
 
@@ -73,6 +75,27 @@ def test_an_answer_must_be_allowed_some_size(batcher: Batcher) -> None:
     done = batcher("preview", "prompts.jsonl", "-m", "glm-5", "--max-response-bytes", "10")
     assert done.exit_code == 78
     assert "[limits] max_response_bytes = 10" in done.stderr
+
+
+def test_samples_are_between_1_and_1000(batcher: Batcher) -> None:
+    for samples in ("0", "1001"):
+        done = batcher("preview", "prompts.jsonl", "-m", "glm-5", "--samples", samples)
+        assert done.exit_code == 78
+        assert f"[sampling] samples = {samples}: " in done.stderr
+
+
+def test_rows_are_chosen_in_one_way(batcher: Batcher) -> None:
+    for command in ("run", "check", "preview"):
+        done = batcher(command, "prompts.jsonl", "-m", "m", "--limit", "1", "--sample", "1")
+        assert done.exit_code == 2
+        assert "--limit and --sample" in done.stderr
+    assert batcher("check", "prompts.jsonl", "--limit", "0").exit_code == 2
+
+
+def test_chosen_rows_alone_are_checked_and_shown(batcher: Batcher) -> None:
+    assert "2 rows, 0 bad" in batcher("check", "prompts.jsonl", "--limit", "2").stdout
+    done = batcher("preview", "prompts.jsonl", "-m", "m", "--sample", "2", "--seed", "3")
+    assert done.stdout.count('"row": ') == 2
 
 
 def test_a_parameter_that_looks_misspelt_is_sent_with_a_warning(batcher: Batcher) -> None:
@@ -152,3 +175,38 @@ def test_openai_of_another_maker_is_told_the_schema_and_openai_is_not(
     other = _request(batcher(*command, *field))
     assert own["response_format"] == other["response_format"]
     assert [len(one["messages"]) for one in (own, other)] == [1, 2]
+
+
+def test_images_and_tools_are_named_by_options(batcher: Batcher, folder: Path) -> None:
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "a.png").write_bytes(picture("PNG"))
+    tool = {"type": "function", "function": {"name": "look"}}
+    (folder / "tools.json").write_text(json.dumps([tool]))
+    row = {"prompt": "What?", "photo": "a.png", "links": ["https://a/b.png"], "own": [tool]}
+    (folder / "rows.jsonl").write_text(json.dumps(row))
+    images = ("--image-column", "photo", "--image-column", "links", "--images-from", "pictures")
+    words = ("preview", "rows.jsonl", "-m", "glm-4.6v", *images)
+    for tools in (("-p", "tools=@tools.json"), ("--tools-column", "own")):
+        request = _request(batcher(*words, *tools))
+        assert request["tools"] == [tool]
+        (message,) = request["messages"]
+        urls = [part["image_url"]["url"] for part in message["content"][1:]]
+        assert urls == [bare(picture("PNG")), "https://a/b.png"]
+
+
+def test_an_image_outside_of_its_folder_is_told_with_the_way_out(
+    batcher: Batcher, folder: Path
+) -> None:
+    row = {"prompt": "What?", "photo": "/etc/hostname"}
+    (folder / "rows.jsonl").write_text(json.dumps(row))
+    done = batcher("check", "rows.jsonl", "-m", "glm-4.6v", "--image-column", "photo")
+    assert done.exit_code == 65
+    assert "rows.jsonl:1: invalid_row: the image in column `photo`: '/etc/hostname'" in done.stdout
+    assert "--images-from" in done.stdout
+
+
+def test_tools_beside_a_wanted_value_are_refused_also_as_a_column(batcher: Batcher) -> None:
+    words = ("preview", "prompts.jsonl", "-m", "glm-4.7", "--field", "label=a,b")
+    done = batcher(*words, "--tools-column", "tools")
+    assert done.exit_code == 78
+    assert "tools" in done.stderr

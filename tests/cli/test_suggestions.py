@@ -37,6 +37,8 @@ def _offered(*words: str) -> list[str]:
         (("run", "--provider", "zai", "-m", "glm-4-"), []),
         (("run", "--provider", "nobody", "-m", ""), []),
         (("export", "--format", "p"), ["parquet"]),
+        (("retry", "--class", "content"), ["content_filtered"]),
+        (("export", "--to", ""), ["<dir>"]),
         (("completion", ""), ["bash", "zsh", "fish"]),
         (("run", "prom"), ["<file>"]),
         (("run", "--job", ""), ["<file>"]),
@@ -51,7 +53,7 @@ def test_the_providers_are_those_of_the_job() -> None:
     assert get_args(get_type_hints(ProviderSpec)["name"]) == PROVIDERS
 
 
-@pytest.mark.parametrize("command", ["head", "status", "export", "verify"])
+@pytest.mark.parametrize("command", ["head", "status", "export", "verify", "retry"])
 def test_directories_of_runs_are_offered(command: str, folder: Path) -> None:
     for name in ("a.batch", "b.batch"):
         (folder / name).mkdir()

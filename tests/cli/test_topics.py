@@ -43,7 +43,7 @@ def test_all_sections_have_their_second_column_at_the_same_place() -> None:
     assert len(places) == 1
 
 
-@pytest.mark.parametrize("name", ["run", "check", "preview", "estimate", "simulate"])
+@pytest.mark.parametrize("name", ["run", "retry", "check", "preview", "estimate", "simulate"])
 def test_every_option_of_a_job_or_a_simulator_has_a_topic(name: str) -> None:
     command = main.get_command(click.Context(main), name)
     assert command is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from batcher.engine.policy.adaptive import AdaptiveLimit
 from batcher.engine.policy.limit import FixedLimit
 from batcher.engine.policy.patience import Fallback, RetryPolicy
 from batcher.engine.policy.spending import Ceiling, Spending
+from batcher.engine.sharing import Shared
 from batcher.errors import ErrorClass, Halt, Problem, ProviderError
 from batcher.executors import LocalExecutor
 from batcher.job import PriceSpec
@@ -25,6 +26,7 @@ from batcher.providers import Pricing
 from batcher.records import (
     Attempt,
     Completion,
+    Failure,
     InvalidAnswer,
     Kept,
     Outcome,
@@ -33,6 +35,7 @@ from batcher.records import (
     Success,
     Usage,
 )
+from batcher.structured import InvalidAnswerError
 from tests.engines import Engine, Notebook
 from tests.overload import virtual
 
@@ -432,5 +435,158 @@ def test_whatever_calls_end_in_a_run_ends_with_each_row_put_once_or_a_reason(
         lanes = [lane for lanes in executor.admission.by_model() for lane in lanes]
         assert all(lane.in_flight == 0 for lane in lanes)
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    virtual.run(main())
+
+
+@dataclass
+class _Alike:
+    """Rows that ask the same as others, taken up as a run does, with a look that takes no time."""
+
+    contents: Sequence[int]
+    world: _World
+    executor: LocalExecutor
+    recorded: dict[str, Outcome] = field(default_factory=dict)
+
+    async def requests(self) -> AsyncIterator[Request | Shared]:
+        leaders = self.executor.leaders
+        for row, content in enumerate(self.contents):
+            request = _request(row)._replace(content=f"content-{content}")
+            if known := self.recorded.get(request.content or ""):
+                yield Shared(request, known)
+            elif shared := leaders.followed_by(request):
+                yield shared
+            else:
+                leaders.lead(request)
+                yield request
+
+    async def record(self, kept: Kept) -> None:
+        await asyncio.sleep(0)
+        if not isinstance(kept, InvalidAnswer):
+            await self.world.record(kept)
+        if isinstance(kept, Success) and kept.content:
+            self.recorded.setdefault(kept.content, kept)
+
+    def start(self) -> asyncio.Task[None]:
+        return asyncio.create_task(self.executor.run(self.requests(), self.record))
+
+
+def _alike(world: _World, *contents: int) -> _Alike:
+    return _Alike(contents, world, world.executor())
+
+
+async def test_rows_that_ask_the_same_are_called_once_and_all_get_the_answer() -> None:
+    world = _World(permits=4, rows=0)
+    run = _alike(world, 1, 1, 2, 1).start()
+    await _settle()
+    assert world.called == [0, 2]
+    world.calls[0].set_result(COMPLETION)
+    world.calls[2].set_result(COMPLETION)
+    await run
+    assert sorted(world.recorded) == [0, 1, 2, 3]
+    by = {outcome.row: outcome.answered_by for outcome in world.put}
+    assert [by[row] for row in range(4)] == ["call", "duplicate", "call", "duplicate"]
+
+
+async def test_rows_that_wait_for_one_that_fails_get_its_error() -> None:
+    world = _World(permits=4, rows=0)
+    run = _alike(world, 1, 1).start()
+    await _settle()
+    filtered = Problem(ErrorClass.CONTENT_FILTERED, "no", "1301", 400)
+    world.calls[0].set_exception(ProviderError(filtered))
+    await run
+    assert world.called == [0]
+    assert [isinstance(outcome, Failure) and outcome.problem for outcome in world.put] == [
+        filtered,
+        filtered,
+    ]
+
+
+async def test_rows_that_wait_for_one_that_a_stop_leaves_pending_stay_pending() -> None:
+    world = _World(permits=1, rows=0)
+    alike = _alike(world, 1, 1, 2, 2)
+    run = alike.start()
+    await _settle()
+    alike.executor.stop()
+    world.calls[0].set_result(COMPLETION)
+    await run
+    assert world.called == [0]
+    assert sorted(world.recorded) == [0, 1]
+
+
+async def test_a_run_that_is_cancelled_leaves_no_row_waiting() -> None:
+    world = _World(permits=1, rows=0)
+    run = _alike(world, 1, 1, 1).start()
+    await _settle()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert world.put == []
+
+
+async def test_an_answer_of_no_use_is_not_handed_on() -> None:
+    """The row that leads is asked again; those that wait get the answer to that."""
+
+    def read(text: str) -> str:
+        if text != "hello":
+            raise InvalidAnswerError("say hello")
+        return "{}"
+
+    world = _World(permits=1, rows=0)
+    alike = _alike(world, 1, 1)
+    alike.executor.retrier = replace(alike.executor.retrier, read=read)
+    run = alike.start()
+    await _settle()
+    world.calls.pop(0).set_result(Completion("oops", None, None, "stop", "m", Usage(7, 2)))
+    await _settle()
+    world.calls[0].set_result(COMPLETION)
+    await run
+    assert [(outcome.row, outcome.repairs) for outcome in world.put] == [(0, 1), (1, 0)]
+
+
+@given(
+    st.lists(st.integers(0, 3), max_size=25),
+    st.lists(st.sampled_from([None, *ErrorClass]), max_size=12),
+    st.integers(1, 4),
+    st.none() | st.floats(0, 40),
+)
+def test_no_two_calls_of_one_content_are_answered_whatever_ends_the_run(
+    contents: Sequence[int],
+    endings: Sequence[ErrorClass | None],
+    most: int,
+    stop_at: float | None,
+) -> None:
+    """None at the same time either; in virtual time a run that hangs is noticed."""
+    script = iter(endings)
+    under_way: set[str] = set()
+    answered: list[str] = []
+
+    async def call(request: Request, _request_id: str) -> Completion:
+        assert request.content is not None
+        assert request.content not in under_way
+        under_way.add(request.content)
+        try:
+            await asyncio.sleep(0.5 + request.row % 7)
+        finally:
+            under_way.remove(request.content)
+        if error_class := next(script, None):
+            raise ProviderError(Problem(error_class, "no", None, 429))
+        answered.append(request.content)
+        return COMPLETION
+
+    async def main() -> None:
+        world = _World(most, rows=0)
+        executor = Engine([call], most, **_virtual(len(contents))).executor()
+        alike = _Alike(contents, world, executor)
+        run = alike.start()
+        if stop_at is not None:
+            asyncio.get_running_loop().call_later(stop_at, executor.stop)
+        await run
+        assert len(set(answered)) == len(answered)
+        assert len(set(world.recorded)) == len(world.recorded)
+        calls = [outcome for outcome in world.put if outcome.answered_by == "call"]
+        assert {outcome.content for outcome in world.put} == {one.content for one in calls}
+        if executor.halted is None and stop_at is None:
+            assert len(world.put) == len(contents)
 
     virtual.run(main())

@@ -26,6 +26,7 @@ from tests.simulated import Place
 
 JOBS = Path(__file__).parents[2] / "jobs"
 FILES = sorted(JOBS.glob("*.toml"))
+ON_REVIEWS = [JOBS / f"{name}.toml" for name in ("extract_json", "sentiment_zh", "translate")]
 KEY = "canary-id.canary-secret"
 
 
@@ -43,11 +44,18 @@ def _renderer(job: JobSpec) -> Renderer:
     return Preparation.of(job, Structure.of(job.output), provider, lambda: 0.0).render
 
 
-def test_there_are_three_job_files() -> None:
-    assert [path.stem for path in FILES] == ["extract_json", "sentiment_zh", "translate"]
+def test_there_are_these_job_files() -> None:
+    assert [path.stem for path in FILES] == [
+        "cached",
+        "describe_images",
+        "extract_json",
+        "sentiment_zh",
+        "tools",
+        "translate",
+    ]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ON_REVIEWS, ids=lambda path: path.stem)
 def test_each_job_loads_and_renders_its_input(path: Path) -> None:
     job = load_job(path, {})
     render = _renderer(job)
@@ -79,6 +87,21 @@ def test_translations_are_asked_for_in_the_other_language() -> None:
         messages: Any = render(prompt).body["messages"]
         asked = {"zh": "into natural English", "en": "自然的中文"}[str(prompt.columns["lang"])]
         assert asked in messages[0]["content"]
+
+
+def test_what_one_run_of_the_cached_job_asked_no_other_run_asks_again(tmp_path: Path) -> None:
+    reviews = (JOBS.parent / "sample_data" / "reviews.jsonl").read_text("utf-8").splitlines()[:20]
+    cache = {"cache": str(tmp_path / "answers.cache")}
+    calls = []
+    for name, rows in (("monday", reviews), ("tuesday", [*reviews[:5], *reviews])):
+        (tmp_path / name).mkdir()
+        place = Place(tmp_path / name)
+        place.write({**json.loads(row), "id": str(n)} for n, row in enumerate(rows))
+        flags = {"input": [str(place.input)], "output": {"directory": str(place.directory.path)}}
+        job = load_job(JOBS / "cached.toml", {**flags, "reuse": cache})
+        assert place.run(job).summary.counts.results == len(rows)
+        calls.append(len(place.ledger()))
+    assert calls == [20, 0]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from batcher.checkpoint import Checkpoint, Reserve
 from batcher.engine.policy.patience import MAX_AMBIGUOUS, RetryPolicy
 from batcher.errors import ErrorClass, Problem, ProviderError
+from batcher.job import JobSpec
 from batcher.records import Attempt, Completion, Kept, Mark, Request, Unanswered, Usage
 from batcher.structured import InvalidAnswerError
 from tests.engines import Engine
@@ -140,8 +141,12 @@ def _write(place: Place, rows: Sequence[Row]) -> None:
     place.write(lines)
 
 
-def _run(
-    place: Place, provider: Provider, broken: Break | None, policy: RetryPolicy = PATIENT
+def run(
+    place: Place,
+    provider: Provider,
+    broken: Break | None,
+    policy: RetryPolicy = PATIENT,
+    job: JobSpec | None = None,
 ) -> None:
     """Make one start of the run, which may be broken off."""
     left = iter(range(broken.moment, -1, -1)) if broken else iter(())
@@ -185,7 +190,7 @@ def _run(
             invalid=checkpoint.invalid_answers(),
             read=_read,
         )
-        live = place.live(checkpoint, reserve, retrier)
+        live = place.live(checkpoint, reserve, retrier, job)
         with contextlib.suppress(Crashed):
             asyncio.run(live.run())
 
@@ -205,7 +210,7 @@ def _truth(place: Place) -> Truth:
 
 
 @contextlib.contextmanager
-def _deaf() -> Iterator[None]:
+def deaf() -> Iterator[None]:
     """Let a signal that comes as a run ends, when it heeds none any more, end no test."""
     before = signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     try:
@@ -216,7 +221,7 @@ def _deaf() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _place(rows: Sequence[Row]) -> Iterator[Place]:
-    with TemporaryDirectory() as name, _deaf():
+    with TemporaryDirectory() as name, deaf():
         place = Place(Path(name))
         _write(place, rows)
         yield place
@@ -235,20 +240,20 @@ _ROWS = st.lists(
 )
 
 
-def _breaks(*endings: Ending, most: int) -> st.SearchStrategy[list[Break]]:
+def breaks_of(*endings: Ending, most: int) -> st.SearchStrategy[list[Break]]:
     one = st.builds(Break, st.integers(0, 30), st.sampled_from(endings))
     return st.lists(one, min_size=1, max_size=most)
 
 
 @settings(max_examples=60)
-@given(rows=_ROWS, breaks=_breaks("crash", "signal", "two signals", most=4))
+@given(rows=_ROWS, breaks=breaks_of("crash", "signal", "two signals", most=4))
 def test_a_run_broken_off_anywhere_and_resumed_ends_like_the_undisturbed_one(
     rows: list[Row], breaks: list[Break]
 ) -> None:
     """And what was recorded before a break is neither changed nor called again (promise 1)."""
     with _place(rows) as place:
         undisturbed = Provider(rows)
-        _run(place, undisturbed, None)
+        run(place, undisturbed, None)
         expected = _truth(place)
     assert list(expected) == list(range(len(rows)))
 
@@ -257,7 +262,7 @@ def test_a_run_broken_off_anywhere_and_resumed_ends_like_the_undisturbed_one(
         for broken in (*breaks, None):
             before = _truth(place) if place.directory.checkpoint.exists() else {}
             called = provider.calls.copy()
-            _run(place, provider, broken)
+            run(place, provider, broken)
             recorded = _truth(place)
             assert recorded.items() >= before.items()
             assert expected.items() >= recorded.items()
@@ -268,7 +273,7 @@ def test_a_run_broken_off_anywhere_and_resumed_ends_like_the_undisturbed_one(
 
 
 @settings(max_examples=60)
-@given(rows=_ROWS, breaks=_breaks("signal", "two signals", most=6))
+@given(rows=_ROWS, breaks=breaks_of("signal", "two signals", most=6))
 def test_a_row_is_sent_at_most_three_times_without_a_whole_answer_however_often_it_is_stopped(
     rows: list[Row], breaks: list[Break]
 ) -> None:
@@ -279,7 +284,7 @@ def test_a_row_is_sent_at_most_three_times_without_a_whole_answer_however_often_
     with _place(rows) as place:
         provider = Provider(rows)
         for broken in (*breaks, None):
-            _run(place, provider, broken, RetryPolicy())
+            run(place, provider, broken, RetryPolicy())
         recorded = _truth(place)
         with Checkpoint.read(place.directory.checkpoint) as checkpoint:
             assert checkpoint.counts().completion_tokens == provider.answers

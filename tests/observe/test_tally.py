@@ -109,6 +109,27 @@ def test_a_latency_of_nothing_is_one_too() -> None:
     assert _of_latencies([0.0]).latency(0.5) == pytest.approx(1e-6, rel=0.01)
 
 
+def test_an_answer_of_another_row_has_no_latency_of_its_own() -> None:
+    tally = Tally()
+    tally.recorded(replace(_success(), attempts=()))
+    assert (tally.results, tally.latency(0.5)) == (1, None)
+
+
 def test_quantiles_take_no_more_memory_for_more_rows() -> None:
     few, many = (_of_latencies([0.5 + n / 100 for n in range(100)] * k) for k in (1, 50))
-    assert len(few._latencies) == len(many._latencies)
+    assert len(few._latencies._buckets) == len(many._latencies._buckets)
+
+
+def test_rows_are_left_until_all_that_were_to_be_called_have_an_outcome() -> None:
+    tally = Tally(done_before=3, total=10)
+    assert (tally.goal, tally.left) == (10, 7)
+    for _ in range(7):
+        tally.recorded(_success())
+    assert tally.left == 0
+    assert Tally().left is None
+
+
+def test_of_chosen_rows_no_other_is_left() -> None:
+    tally = Tally(total=10, chosen=2)
+    tally.recorded(_failure(ErrorClass.THROTTLED))
+    assert (tally.goal, tally.left) == (2, 1)

@@ -56,6 +56,21 @@ def test_a_server_of_another_maker_is_not_trusted_to_show_a_schema_to_its_model(
     assert (other.takes_schema, other.shows_schema) == (True, False)
 
 
+@pytest.mark.parametrize("name", ["glm", "zai"])
+def test_glm_takes_small_png_and_jpg_as_plain_base64(name: str) -> None:
+    images = provider_named(name).images
+    assert images.types == ("image/png", "image/jpeg")
+    assert (images.max_bytes, images.max_side) == (5 << 20, 6000)
+    assert not images.as_data_uri
+
+
+def test_others_take_more_types_as_data_uris() -> None:
+    images = provider_named("openai", "http://127.0.0.1:8000/v1").images
+    assert "image/webp" in images.types
+    assert images.max_side is None
+    assert images.as_data_uri
+
+
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigurationError, match="'gml'; known: glm, zai, openai, deepseek"):
         provider_named("gml")

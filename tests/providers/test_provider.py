@@ -86,6 +86,26 @@ def test_the_headers_name_the_attempt_and_ask_for_gzip_alone() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("model", "response_format"),
+    [
+        (None, {"type": "json_object"}),
+        ("glm-4.7", {"type": "json_object"}),
+        ("glm-4-voice", {"type": "json_object"}),
+        ("glm-4.6v", None),
+        ("glm-4v-plus", None),
+        ("glm-4.1v-thinking-flash", None),
+    ],
+)
+def test_glm_models_that_see_are_told_the_schema_without_a_response_format(
+    model: str | None, response_format: object
+) -> None:
+    structure = Structure.of_schema({"type": "object", "properties": {"x": {"type": "string"}}})
+    answer_format = provider_named("glm").answer_format(structure, model)
+    assert answer_format.response_format == response_format
+    assert not answer_format.shown
+
+
 def test_a_whole_answer_and_its_stream_are_decoded() -> None:
     provider = provider_named("glm")
     whole = json.dumps({"choices": [ANSWER]}).encode()

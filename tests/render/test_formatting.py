@@ -53,6 +53,12 @@ def test_an_empty_system_message_stays_as_it_is() -> None:
     assert messages == [{"role": "system", "content": "Answer in JSON."}, empty, USER]
 
 
+def test_where_no_format_is_taken_the_model_is_only_told() -> None:
+    body = formatted(_body(USER), AnswerFormat(None, "Answer in JSON."))
+    assert body["messages"] == [{"role": "system", "content": "Answer in JSON."}, USER]
+    assert "response_format" not in body
+
+
 def test_a_schema_that_the_provider_shows_is_not_told_again() -> None:
     body = formatted(_body(USER), SHOWN)
     assert (body["messages"], body["response_format"]) == ([USER], SHOWN.response_format)

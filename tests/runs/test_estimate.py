@@ -50,7 +50,7 @@ def test_the_first_rows_foretell_what_the_rest_costs(place: Place) -> None:
     place.run(_priced(place, ceilings={"max_rows": 20}))
     first = status_of(place.directory).counts
     quote = _quote(_priced(place))
-    assert (quote.done, quote.requests, quote.assumed.ground) == (20, 40, "recorded")
+    assert (quote.rows.done, quote.requests, quote.assumed.ground) == (20, 40, "recorded")
     assert quote.cost is not None
     place.run(_priced(place))
     whole_run = status_of(place.directory).counts
@@ -65,7 +65,7 @@ def test_the_first_rows_foretell_what_the_rest_costs(place: Place) -> None:
 def test_a_finished_run_has_nothing_left_to_pay(place: Place) -> None:
     place.run(_priced(place))
     quote = _quote(_priced(place))
-    assert (quote.rows, quote.done, quote.requests, quote.cost) == (10, 10, 0, 0)
+    assert (quote.rows.total, quote.rows.done, quote.requests, quote.cost) == (10, 10, 0, 0)
     assert quote.spent is not None
     assert quote.spent.cost > 0
 
@@ -77,7 +77,7 @@ def test_after_an_edit_only_changed_rows_are_counted(place: Place) -> None:
     place.write(rows)
     before = place.directory.checkpoint.read_bytes()
     quote = _quote(place.job())
-    assert (quote.rows, quote.done, quote.requests) == (12, 9, 3)
+    assert (quote.rows.total, quote.rows.done, quote.requests) == (12, 9, 3)
     assert place.directory.checkpoint.read_bytes() == before
 
 
@@ -93,20 +93,20 @@ def test_bad_rows_and_those_with_the_id_of_another_are_not_called(place: Place) 
     good = {"id": "a", "prompt": "x"}
     place.write([good, "[", {"id": "b"}, {"id": "a", "prompt": "y"}])
     quote = _quote(place.job())
-    assert (quote.rows, quote.bad, quote.requests) == (4, 3, 1)
+    assert (quote.rows.total, quote.rows.bad, quote.requests) == (4, 3, 1)
 
 
 def test_an_id_that_a_done_row_has_is_not_called_again(place: Place) -> None:
     place.write({"id": f"id-{n % 2}", "prompt": f"Say {n}."} for n in range(3))
     place.run(place.job(ceilings={"max_rows": 1}))
     quote = _quote(place.job())
-    assert (quote.rows, quote.done, quote.bad, quote.requests) == (3, 1, 1, 1)
+    assert (quote.rows.total, quote.rows.done, quote.rows.bad, quote.requests) == (3, 1, 1, 1)
 
 
 def test_standard_input_is_read_and_nothing_of_it_is_left(place: Place) -> None:
     job = place.job(input=["-"])
     stdin = io.BytesIO(b'{"prompt": "x"}\n{"prompt": "y"}\n')
-    quote = Estimator(job, "no key", stdin).estimate()
+    quote = Estimator(job, SIMULATOR, stdin, untold="no key").estimate()
     assert quote.requests == 2
     assert sorted(path.name for path in place.folder.iterdir()) == ["prompts.jsonl"]
 
@@ -148,27 +148,41 @@ def test_a_tokenizer_unlike_the_documents_is_believed(place: Place) -> None:
     assert quote.tokenized.ratios["glm-4.7"].rows == 100
 
 
-def _labelled(place: Place) -> JobSpec:
-    fields = {"label": ["pos", "neg"], "score": "number"}
-    return _priced(place, output={"directory": str(place.directory.path), "fields": fields})
+@pytest.mark.parametrize("first", [0, 3])
+def test_rows_that_ask_the_same_are_called_once_as_the_run_calls_them(
+    place: Place, first: int
+) -> None:
+    place.write({"id": f"id-{n}", "prompt": f"Say {n % 4}."} for n in range(12))
+    flags = {"parameters": {"temperature": 0}}
+    if first:
+        place.run(place.job(**flags, ceilings={"max_rows": first}))
+    quote = _quote(place.job(**flags))
+    before = len(place.ledger())
+    place.run(place.job(**flags))
+    assert quote.requests == len(place.ledger()) - before == 4 - first
+    assert quote.rows.shared == 12 - quote.rows.done - quote.requests
 
 
-def test_the_schema_that_stands_in_each_prompt_is_a_part_of_the_estimate(place: Place) -> None:
-    _write(place)
-    quote = _quote(_labelled(place), sample=20)
-    place.run(_labelled(place))
-    assert round(quote.prompt_tokens) == status_of(place.directory).counts.prompt_tokens
+def test_what_a_cache_has_the_answer_to_is_not_called_and_no_cache_is_made(place: Place) -> None:
+    def job(name: str) -> JobSpec:
+        reuse = {"cache": str(place.folder / "cache")}
+        return place.job(reuse=reuse, output={"directory": str(place.folder / name)})
+
+    assert _quote(job("one.batch")).requests == 10
+    assert not (place.folder / "cache").exists()
+    place.run(job("one.batch"))
+    place.write({"id": f"other-{n}", "prompt": f"Say {n}."} for n in range(5, 15))
+    quote = _quote(job("two.batch"))
+    assert (quote.rows.shared, quote.requests) == (5, 5)
 
 
-def test_it_is_also_where_there_is_no_key_to_ask_with(place: Place) -> None:
-    def tokens(job: JobSpec) -> float:
-        estimator = Estimator(job, "no key", io.BytesIO(), Assumptions(sample=0))
-        return estimator.estimate().prompt_tokens
-
-    assert tokens(_labelled(place)) > tokens(_priced(place)) + 10 * 50
-
-
-def test_rows_of_a_changed_input_are_known_as_done_by_their_schema_too(place: Place) -> None:
-    place.run(_labelled(place))
-    place.write({"id": f"id-{n}", "prompt": f"Say {n}."} for n in range(12))
-    assert _quote(_labelled(place)).done == 10
+def test_a_job_that_wants_values_is_estimated_with_what_it_adds_to_each_prompt(
+    place: Place,
+) -> None:
+    job = place.job(output={"fields": {"label": ["pos", "neg"]}})
+    quote = _quote(job)
+    place.run(job)
+    counts = status_of(place.directory).counts
+    assert counts.repairs == 0
+    assert round(quote.prompt_tokens) == counts.prompt_tokens
+    assert _quote(job).requests == 0

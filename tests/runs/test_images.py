@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import errno
+import io
+import json
 import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from batcher.errors import ConfigurationError, InputError
-from batcher.job import load_job
+from batcher.job import JobSpec, load_job
+from batcher.providers import provider_named
 from batcher.render import UnusableImageError
 from batcher.runs import images as room
+from batcher.runs import preview
 from batcher.runs.images import ImageFolder
+from tests.pictures import noisy_picture, picture
+from tests.simulated import Place
 
 MOST = 1000
 
@@ -162,3 +170,98 @@ def test_a_disk_that_fails_is_no_fault_of_the_row(folder: Path) -> None:
     reader = ImageFolder(anywhere=True)
     with pytest.raises(InputError, match=r"cannot read the image /proc/.*/mem"):
         reader("mem", str(folder / "rows.jsonl"), MOST)
+
+
+# Whole runs
+
+
+def seeing(place: Place, name: str, column: str = "photo", **prompt: object) -> JobSpec:
+    prompt = {"image_columns": [column], **prompt}
+    return place.job(
+        input=[str(place.folder / name)],
+        provider={"model": "glm-4.6v"},
+        prompt=prompt,
+        output={"directory": str(place.directory.path)},
+    )
+
+
+def test_bytes_and_structs_of_parquet_are_seen_and_come_through_unchanged(place: Place) -> None:
+    pictures = [picture("PNG"), picture("JPEG", 300, 200)]
+    structs = [{"bytes": data, "path": "x.png"} for data in pictures]
+    table = pa.table(
+        {
+            "id": ["a", "b"],
+            "prompt": ["What?", "Who?"],
+            "photo": pa.array(pictures, pa.large_binary()),
+            "image": pa.array(structs, pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        }
+    )
+    pq.write_table(table, place.folder / "photos.parquet")
+    for column in ("photo", "image"):
+        job = seeing(place, "photos.parquet", column)
+        assert place.run(job, consent=True).halted is None
+        results = pq.read_table(place.directory.results)
+        for name in ("photo", "image"):
+            assert results[name].type == table[name].type
+            assert results[name].to_pylist() == table[name].to_pylist()
+    # Once by bytes, and by the struct they are the same requests: nothing is asked twice.
+    assert len(place.ledger()) == 2
+
+
+def test_a_row_whose_image_is_missing_or_bad_is_an_error_and_the_others_run(place: Place) -> None:
+    (place.folder / "good.png").write_bytes(picture("PNG"))
+    (place.folder / "bad.png").write_bytes(b"no image")
+    rows = [{"id": n, "prompt": "What?", "photo": f"{n}.png"} for n in ("good", "bad", "none")]
+    place.write([*rows, {"id": "null", "prompt": "What?", "photo": None}])
+    place.run(seeing(place, "prompts.jsonl"))
+    assert [row["id"] for row in place.results()] == ["good"]
+    errors = {row["id"]: row for row in place.errors()}
+    assert {row["error_class"] for row in errors.values()} == {"invalid_row"}
+    assert {name: row["message"] for name, row in errors.items()} == {
+        name: f"the image in column `photo`: {reason}"
+        for name, reason in {
+            "bad": "'bad.png': no image, or a damaged one; png or jpeg is taken",
+            "none": "'none.png': No such file or directory",
+            "null": "there is none",
+        }.items()
+    }
+    assert len(place.ledger()) == 1
+
+
+def test_a_model_of_text_refuses_images_and_its_rows_are_errors(place: Place) -> None:
+    (place.folder / "a.png").write_bytes(picture("PNG"))
+    place.write([{"id": "a", "prompt": "What?", "photo": "a.png"}])
+    job = seeing(place, "prompts.jsonl").with_model("glm-4-flash")
+    place.run(job)
+    (error,) = place.errors()
+    assert "takes text only" in error["message"]
+
+
+def test_a_preview_tells_of_an_image_by_type_and_size(place: Place) -> None:
+    (place.folder / "a.png").write_bytes(noisy_picture(20))
+    place.write([{"id": "a", "prompt": "What?", "photo": "a.png"}])
+    job = seeing(place, "prompts.jsonl")
+    (shown,) = preview(job, provider_named("glm"), io.BytesIO(), 1)
+    assert "(image/png, 20 x 20, " in json.dumps(shown)
+
+
+def test_an_image_that_changed_in_its_place_is_asked_again_by_a_changed_job(place: Place) -> None:
+    path = place.folder / "a.png"
+    path.write_bytes(picture("PNG"))
+    place.write([{"id": "a", "prompt": "What?", "photo": "a.png"}])
+    place.run(seeing(place, "prompts.jsonl"))
+    path.write_bytes(picture("PNG", 9))
+    place.run(seeing(place, "prompts.jsonl"))
+    assert len(place.ledger()) == 1
+    place.run(seeing(place, "prompts.jsonl", system_template="Be brief."))
+    assert len(place.ledger()) == 2
+
+
+def test_a_row_whose_image_came_later_is_asked_when_errors_are_retried(place: Place) -> None:
+    place.write([{"id": "a", "prompt": "What?", "photo": "a.png"}])
+    place.run(seeing(place, "prompts.jsonl"))
+    (place.folder / "a.png").write_bytes(picture("PNG"))
+    place.run(seeing(place, "prompts.jsonl"))
+    assert [row["id"] for row in place.errors()] == ["a"]
+    place.run(seeing(place, "prompts.jsonl"), retry_errors=True)
+    assert [row["id"] for row in place.results()] == ["a"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from batcher.providers import Pricing
 from batcher.providers.token_ratio import TokenRatio
 from batcher.providers.workload import Answers, Workload
 from batcher.recorded import Counts
-from batcher.runs.quote import Assumed, Fit, Quote
+from batcher.runs.quote import Assumed, Fit, Quote, Rows
 from batcher.runs.tokenizing import Tokenized
 
 SPENT = Counts(
@@ -52,7 +53,15 @@ def _quote(
     done = spent.rows if spent else 0
     rows = len(bodies) + done
     return Quote(
-        job, rows, 0, done, workload, portions, tokenized, assumed, pricing, spent, simulated=False
+        job,
+        Rows(rows, 0, done, 0),
+        workload,
+        portions,
+        tokenized,
+        assumed,
+        pricing,
+        spent,
+        simulated=False,
     )
 
 
@@ -170,6 +179,13 @@ def test_a_ceiling_that_is_met_has_no_room() -> None:
     assert Fit("max_cost", 1, 2, 3).share == 0
     assert Fit("max_cost", 3, 1, 4).share == 0.5
     assert Fit("max_cost", 3, 3, 0).holds
+
+
+def test_rows_that_need_no_call_are_told() -> None:
+    quote = replace(_quote([_body()], *GIVEN), rows=Rows(1_010, 4, 0, 1_005))
+    text = _text(quote)
+    assert text.startswith("0 of 1,010 rows are done, 4 bad\n  shared    1,005 rows need no call")
+    assert quote.facts()["shared"] == 1_005
 
 
 def test_all_of_it_is_there_as_json() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from batcher.errors import RowError
 from batcher.job import JobSpec, ProviderSpec
@@ -54,6 +55,7 @@ def _render(row: Row) -> Mapping[str, Any]:
         ("prompts.jsonl", "id", 200),
         ("batch.jsonl", "custom_id", 40),
         ("messages.jsonl", "id", 24),
+        ("images.jsonl", "id", 3),
     ],
 )
 def test_each_file_has_its_number_of_rows_with_ids_of_their_own(
@@ -128,14 +130,27 @@ def test_the_conversations_have_systems_several_turns_parts_and_one_image() -> N
     assert base64.b64decode(data, validate=True).startswith(b"\x89PNG\r\n\x1a\n")
 
 
+def test_each_row_on_a_picture_names_one_that_opens_and_none_is_left_over() -> None:
+    named = {row["photo"] for row in _rows("images.jsonl")}
+    assert named == {f"images/{path.name}" for path in (SAMPLES / "images").iterdir()}
+    for name in named:
+        with Image.open(SAMPLES / name) as picture:
+            picture.load()
+            assert picture.size == (32, 32)
+            assert len(picture.convert("RGB").getcolors() or []) == 2
+
+
 def test_the_derived_files_can_be_made_again(tmp_path: Path) -> None:
     runpy.run_path(str(SAMPLES / "make.py"))["make"](tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "batch.jsonl",
+        "images",
+        "images.jsonl",
         "prompts.jsonl",
         "prompts.parquet",
     ]
-    for name in ("batch.jsonl", "prompts.jsonl"):
+    pictures = [f"images/{path.name}" for path in (tmp_path / "images").iterdir()]
+    for name in ("batch.jsonl", "prompts.jsonl", "images.jsonl", *pictures):
         assert (tmp_path / name).read_bytes() == (SAMPLES / name).read_bytes()
     made, kept = (pq.read_table(folder / "prompts.parquet") for folder in (tmp_path, SAMPLES))
     assert made.equals(kept, check_metadata=True)

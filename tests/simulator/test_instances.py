@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.simulator.chances import draw_chances
-from batcher.simulator.instances import make_instance, to_json
+from batcher.errors import ConfigurationError
+from batcher.simulator.breakage import broken
+from batcher.simulator.chances import Chances, draw_chances
+from batcher.simulator.instances import Schema, make_instance, to_json
+from batcher.structured import InvalidAnswerError, Structure
 
 EACH = st.integers(0, 500).map(lambda seed: draw_chances(seed, "row"))
 
@@ -24,7 +28,7 @@ def field(schema: object, subject: str = "a phone", seed: int = 0) -> Any:  # no
 
 
 @given(chances=EACH, low=st.integers(-20, 20), width=st.integers(0, 9))
-def test_numbers_keep_to_their_bounds(chances: Any, low: int, width: int) -> None:  # noqa: ANN401 -- drawn
+def test_numbers_keep_to_their_bounds(chances: Chances, low: int, width: int) -> None:
     bounds = {"minimum": low, "maximum": low + width}
     beyond = {"exclusiveMinimum": low, "exclusiveMaximum": low + width + 2}
     names = {"a": {"type": "integer", **bounds}, "b": {"type": "number", **bounds}}
@@ -38,7 +42,7 @@ def test_numbers_keep_to_their_bounds(chances: Any, low: int, width: int) -> Non
 
 
 @given(chances=EACH)
-def test_steps_and_open_bounds_are_kept(chances: Any) -> None:  # noqa: ANN401 -- drawn
+def test_steps_and_open_bounds_are_kept(chances: Chances) -> None:
     names = {
         "even": {"type": "integer", "multipleOf": 2, "minimum": 5},
         "below": {"type": "integer", "maximum": -7},
@@ -54,7 +58,7 @@ def test_steps_and_open_bounds_are_kept(chances: Any) -> None:  # noqa: ANN401 -
 
 
 @given(chances=EACH)
-def test_lists_and_texts_keep_to_their_lengths(chances: Any) -> None:  # noqa: ANN401 -- drawn
+def test_lists_and_texts_keep_to_their_lengths(chances: Chances) -> None:
     names = {
         "tags": {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 3},
         "kinds": {"type": "array", "items": {"enum": ["a", "b", "c"]}, "uniqueItems": True},
@@ -165,3 +169,99 @@ def test_the_same_chances_give_the_same_value_and_others_another() -> None:
     assert make(schema) == make(schema)
     assert json.loads(to_json(make(schema))) == make(schema)
     assert len({to_json(make(schema, seed=seed)) for seed in range(20)}) == 20
+
+
+# Whether what is made is valid, and what is broken is not, by another's judgement
+
+_bounds = st.integers(-50, 50)
+_leaves: st.SearchStrategy[Schema] = st.one_of(
+    st.sampled_from(["string", "boolean", "null", "integer", "number"]).map(lambda t: {"type": t}),
+    st.builds(
+        lambda kind, low, width, bounds: {
+            "type": kind,
+            bounds[0]: low,
+            bounds[1]: low + width,
+        },
+        st.sampled_from(["integer", "number"]),
+        _bounds,
+        st.integers(2, 90),
+        st.tuples(
+            st.sampled_from(["minimum", "exclusiveMinimum"]),
+            st.sampled_from(["maximum", "exclusiveMaximum"]),
+        ),
+    ),
+    st.builds(
+        lambda kind, name, bound: {"type": kind, name: bound},
+        st.sampled_from(["integer", "number"]),
+        st.sampled_from(["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"]),
+        _bounds,
+    ),
+    st.builds(lambda step, low: {"multipleOf": step, "minimum": low}, st.integers(1, 9), _bounds),
+    st.lists(st.sampled_from(["pos", "neg", "好", 1, None]), min_size=1, unique=True).map(
+        lambda choices: {"enum": choices}
+    ),
+    st.sampled_from(
+        [{"type": ["number", "null"]}, {"$ref": "#/$defs/x"}, {"$ref": "#/$defs/tree"}]
+    ),
+)
+_names = st.sampled_from(["label", "score", "reason", "tags", "a~/b"])
+
+
+def _object_of(properties: dict[str, Schema], required: set[str]) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": sorted(required & properties.keys()),
+        "additionalProperties": False,
+    }
+
+
+def _containers(inner: st.SearchStrategy[Schema]) -> st.SearchStrategy[Schema]:
+    return st.one_of(
+        st.builds(_object_of, st.dictionaries(_names, inner, max_size=4), st.sets(_names)),
+        st.builds(
+            lambda items, fewest, more: {
+                "type": "array",
+                "items": items,
+                "minItems": fewest,
+                "maxItems": fewest + more,
+            },
+            inner,
+            st.integers(0, 3),
+            st.integers(0, 3),
+        ),
+        st.lists(inner, min_size=1, max_size=2).map(lambda options: {"anyOf": options}),
+    )
+
+
+_TREE = _object_of(
+    {"n": {"type": "number"}, "kids": {"type": "array", "items": {"$ref": "#/$defs/tree"}}},
+    {"n", "kids"},
+)
+_DEFS = {"x": {"type": "integer", "minimum": 1, "maximum": 5}, "tree": _TREE}
+_schemas = st.builds(
+    lambda properties, required: {**_object_of(properties, required), "$defs": _DEFS},
+    st.dictionaries(
+        _names, st.recursive(_leaves, _containers, max_leaves=8), min_size=1, max_size=4
+    ),
+    st.sets(_names),
+)
+_subjects = st.sampled_from(["", "a great phone", "这个手机真的很好用，推荐大家购买"])
+
+
+@given(schema=_schemas, chances=EACH, subject=_subjects)
+def test_a_value_is_valid_under_its_schema(schema: Schema, chances: Chances, subject: str) -> None:
+    jsonschema.validate(make_instance(schema, subject, chances), schema)
+
+
+@given(schema=_schemas, chances=EACH, subject=_subjects, chance=st.floats(0, 1, exclude_max=True))
+def test_a_broken_answer_is_never_read_as_a_value_of_its_schema(
+    schema: Schema, chances: Chances, subject: str, chance: float
+) -> None:
+    try:
+        structure = Structure.of_schema(schema)
+    except ConfigurationError:  # its columns would not go into a table
+        return
+    text = broken(make_instance(schema, subject, chances), schema, chance)
+    with pytest.raises(InvalidAnswerError):
+        structure.read(text)

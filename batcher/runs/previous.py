@@ -1,4 +1,4 @@
-"""What an earlier run of the same directory has done of the present input and job; read only."""
+"""What a previous run of the same directory has done of the present input and job; read only."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from batcher.runs.resume import refuse_to_mix
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
-    """An earlier run: by their number where input and job are as they were, `done` says which.
+class Previous:
+    """A previous run: by their number where input and job are as they were, `done` says which.
 
     Else `done` is None, and each request is looked for by its key. With `retry_errors`, rows that
     ended in an error are not done.
@@ -38,6 +38,10 @@ class Earlier:
             return set()
         return self.checkpoint.with_outcome(requests, errors_too=not self.retry_errors)
 
+    def answered(self, contents: Sequence[str]) -> set[str]:
+        """Return those of the contents of requests that have an answer, whatever its row."""
+        return self.checkpoint.answered(contents)
+
     def earlier_ids(self, requests: Sequence[Request]) -> dict[str, tuple[int, str]]:
         """Return by id the first done row that has it, and where that stands."""
         if self.done is None or not requests:
@@ -53,10 +57,10 @@ def directory_of(job: JobSpec) -> RunDirectory | None:
 
 
 @contextlib.contextmanager
-def earlier_run(
+def previous_run(
     job: JobSpec, dataset: Dataset, *, retry_errors: bool, simulated: bool
-) -> Iterator[Earlier | None]:
-    """Open what an earlier run of `job` has recorded, None where there was none.
+) -> Iterator[Previous | None]:
+    """Open what a previous run of `job` has recorded, None where there was none.
 
     Raises:
         ConfigurationError: it holds simulated answers and this run is real, or the other way round.
@@ -72,4 +76,4 @@ def earlier_run(
         before = (checkpoint.fact("fingerprint"), checkpoint.fact("settings"))
         unchanged = before == present
         done = checkpoint.done(errors_too=not retry_errors) if unchanged else None
-        yield Earlier(checkpoint, done, retry_errors)
+        yield Previous(checkpoint, done, retry_errors)
