@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from batcher.cli.options import job_of, job_options
+from batcher.cli.options import job_of, job_options, portion_of, portion_options
 from batcher.cli.topics import ByTopic
 
 
 @click.command("check", cls=ByTopic)
 @job_options
+@portion_options
 def command(**options: Any) -> None:
     """Read all of INPUT and report every bad row, without a call.
 
@@ -22,7 +23,8 @@ def command(**options: Any) -> None:
     from batcher.runs import check
 
     job = job_of(options)
-    survey = check(job, provider_of(job.provider, environment()), sys.stdin.buffer, click.echo)
+    provider = provider_of(job.provider, environment())
+    survey = check(job, provider, sys.stdin.buffer, click.echo, portion_of(options))
     for line in survey.lines():
         click.echo(line)
     sys.exit(65 if survey.bad else 0)

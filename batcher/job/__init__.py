@@ -6,6 +6,7 @@ from batcher.job.spec import (
     ANY_FOLDER,
     EVERY_MODEL,
     RESERVED_PARAMETERS,
+    SAMPLES,
     CeilingSpec,
     JobSpec,
     LimitSpec,
@@ -13,6 +14,8 @@ from batcher.job.spec import (
     PriceSpec,
     PromptSpec,
     ProviderSpec,
+    ReuseSpec,
+    SamplingSpec,
 )
 from batcher.job.tools import fault_of_tools
 
@@ -21,6 +24,7 @@ __all__ = [
     "EVERY_MODEL",
     "KNOWN_PARAMETERS",
     "RESERVED_PARAMETERS",
+    "SAMPLES",
     "CeilingSpec",
     "JobSpec",
     "LimitSpec",
@@ -28,6 +32,8 @@ __all__ = [
     "PriceSpec",
     "PromptSpec",
     "ProviderSpec",
+    "ReuseSpec",
+    "SamplingSpec",
     "fault_of_tools",
     "job_with",
     "load_job",

@@ -35,7 +35,7 @@ class ProgressBar:
             smoothing=0.1,
         )
 
-    def attempted(self, row: int, attempt: Attempt) -> None:
+    def attempted(self, row: int, attempt: Attempt, sample: int = 0) -> None:
         """Nothing: attempts show as counts at the next pulse."""
 
     def pulse(self) -> None:

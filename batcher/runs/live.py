@@ -33,6 +33,7 @@ from batcher.records import (
 )
 from batcher.runs.ceilings import Progress
 from batcher.runs.prepare import Preparation
+from batcher.runs.selection import ALL_ROWS, Selection
 from batcher.runs.sharing import Sharing
 from batcher.runs.signals import heeded_signals, held_back
 
@@ -57,15 +58,15 @@ class Interrupted:
 
 
 class _Batch(NamedTuple):
-    """Rows that were read together, and which of their ids are `recorded` already, and where."""
+    """Records that were read together, and which ids are `recorded` already, and where."""
 
-    rows: list[Request | Failure]
+    records: list[Request | Failure]
     recorded: Mapping[str, tuple[int, str]]
 
 
 @dataclass(slots=True)
 class LiveRun:
-    """Calls every row that is not done yet and records its outcome.
+    """Calls every selected row that is not done yet, for each of its samples, and records it.
 
     `on_recorded` is told of each outcome once it is safe, `on_pulse` about twice a second,
     `on_notice` of what a user should know now. With `sync_each`, a call has ended only when its
@@ -85,6 +86,7 @@ class LiveRun:
     on_notice: Callable[[str], None]
     progress: Progress
     cache: Cache | None = None
+    selection: Selection = ALL_ROWS
     sync_each: bool = False
     time_left: float | None = None
     interrupted: Interrupted | None = None
@@ -93,7 +95,7 @@ class LiveRun:
     _loop: asyncio.AbstractEventLoop = field(init=False)
     _reader: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "reader"))
     _filling: threading.Lock = field(default_factory=threading.Lock)
-    _in_hand: dict[str, Source] = field(default_factory=dict)
+    _in_hand: dict[str, tuple[int, Source]] = field(default_factory=dict)
     _settled: list[str] = field(default_factory=list)
     _marks: deque[Mark] = field(default_factory=deque)
 
@@ -152,34 +154,50 @@ class LiveRun:
 
     async def _requests(self) -> AsyncGenerator[Request | Shared, None]:
         """Yield the requests that are still to be made; rows that cannot be one are recorded."""
-        start = self.checkpoint.mark_before(self.done.first_missing())
+        row_of = self.selection.row_of
+        start = self.checkpoint.mark_before(row_of(self.done.first_missing()))
         rows = self.dataset.rows(start, self._marks.append)
         if (last := self.done.last_missing()) is not None:
-            rows = takewhile(lambda item: item.row <= last, rows)
+            rows = takewhile(lambda item: item.row <= row_of(last), rows)
+        records = self._records(rows)
         sharing = Sharing(self.checkpoint, self.cache, self.executor, self._in_reader)
         # Read in a thread: a slow disk or a large row group must not hold up the answers.
-        while batch := await self._next(rows):
+        while batch := await self._next(records):
             recorded = batch.recorded
-            await sharing.look(batch.rows)
-            for at, prepared in enumerate(batch.rows):
+            await sharing.look(batch.records)
+            for at, prepared in enumerate(batch.records):
                 if isinstance(prepared, Failure):
                     await self._put(prepared)
                 elif earlier := self._earlier(prepared, recorded):
                     await self._put(self.prepare.duplicate(prepared, earlier))
-                elif prepared.content and (shared := await sharing.shared(batch.rows, at)):
-                    self._in_hand[prepared.id] = prepared.source
+                elif prepared.content and (shared := await sharing.shared(batch.records, at)):
+                    self._in_hand[prepared.id] = prepared.row, prepared.source
                     yield shared
                 elif not self.progress.may_call:
                     self.executor.end_with(self.progress.rows_called)
                     return
                 else:
                     self.progress.called += 1
-                    self._in_hand[prepared.id] = prepared.source
+                    self._in_hand[prepared.id] = prepared.row, prepared.source
                     self.executor.leaders.lead(prepared)
                     yield prepared
 
-    async def _next(self, rows: Iterator[Prompt | Failure]) -> _Batch | None:
-        """Read the next rows; None where there are none.
+    def _records(self, rows: Iterator[Prompt | Failure]) -> Iterator[Request | Failure | None]:
+        """Yield what is still to be recorded of the selected rows; None for each other row."""
+        selection, done = self.selection, self.done
+        for item in rows:
+            row = item.row
+            if selection.is_over(row):
+                return
+            if row not in selection or all(map(done.__contains__, selection.records(row))):
+                yield None
+            else:
+                for prepared in self.prepare.records(item):
+                    if prepared.row not in done:
+                        yield prepared
+
+    async def _next(self, records: Iterator[Request | Failure | None]) -> _Batch | None:
+        """Read the next records; None where there are none.
 
         Only now ids leave that were recorded meanwhile, so that each earlier row is either still
         in hand or found in the checkpoint.
@@ -187,17 +205,16 @@ class LiveRun:
         for row_id in self._settled:
             self._in_hand.pop(row_id, None)
         self._settled.clear()
-        return await self._in_reader(lambda: self._read(rows))
+        return await self._in_reader(lambda: self._read(records))
 
     async def _in_reader(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._reader, work)
 
-    def _read(self, rows: Iterator[Prompt | Failure]) -> _Batch | None:
+    def _read(self, records: Iterator[Request | Failure | None]) -> _Batch | None:
         batch: list[Request | Failure] = []
         most, size = min(_READ, self.executor.width), 0
-        for item in rows:
-            if item.row not in self.done:
-                prepared = self.prepare(item)
+        for prepared in records:
+            if prepared is not None:
                 size += prepared.size if isinstance(prepared, Request) else 0
                 batch.append(prepared)
             # A long way over rows that are done must not hold up the end of the run.
@@ -207,11 +224,16 @@ class LiveRun:
         return _Batch(batch, self.checkpoint.first_with_ids(ids)) if batch else None
 
     def _earlier(self, request: Request, recorded: Mapping[str, tuple[int, str]]) -> str | None:
-        """Where the earlier row with the same id stands: still in hand, or recorded."""
-        if in_hand := self._in_hand.get(request.id):
-            return str(in_hand)
-        found = recorded.get(request.id)
-        return found[1] if found and found[0] < request.row else None
+        """Where another row with the same id stands: still in hand, or recorded.
+
+        It need not stand before this one: a run may begin with rows that were drawn.
+        """
+        found = self._in_hand.get(request.id) or recorded.get(request.id)
+        if found is None:
+            return None
+        record, source = found
+        row_of = self.selection.row_of
+        return None if row_of(record) == row_of(request.row) else str(source)
 
     def attempted(self, request: Request, attempt: Attempt, possible_cost: int) -> None:
         """Take down a call that may have been billed, before the row has its outcome."""

@@ -12,7 +12,7 @@ import msgspec
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import InputError, OutputError, StorageError, UsageError
 from batcher.inputs import Dataset, InputFile, discover, keep_spooled, spool_stdin
-from batcher.job import JobSpec
+from batcher.job import SAMPLES, JobSpec
 
 
 def open_dataset(job: JobSpec, spool: Path, stdin: BinaryIO) -> Dataset:
@@ -93,6 +93,13 @@ def recalled(facts: object) -> Dataset:
     except msgspec.ValidationError:
         raise StorageError("the run never opened its input; start it with `batcher run`") from None
     return Dataset(remembered.files, id_column=remembered.id_column)
+
+
+def samples_in(settings: object) -> int:
+    """Return how many answers each row gets, by the remembered request settings."""
+    samples = settings.get(SAMPLES) if isinstance(settings, dict) else None
+    # A run that never opened its input has no settings, and no rows either.
+    return samples if isinstance(samples, int) else 1
 
 
 class _Input(msgspec.Struct, frozen=True):

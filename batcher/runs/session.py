@@ -43,6 +43,7 @@ from batcher.runs.rows import (
     refuse_changed,
     refuse_to_overwrite,
 )
+from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
 from batcher.runs.signals import interruptible
 from batcher.structured import Structure
 from batcher.wording import counted
@@ -69,8 +70,8 @@ class RunResult:
 class Session:
     """One `batcher run`: a job, whom to call, who watches, and how time passes.
 
-    With `only`, it is a `batcher retry`: of the run that is there, the errors that it means are
-    called again, and nothing else.
+    `portion` are the rows that it is about. With `only`, it is a `batcher retry`: of the run that
+    is there, the errors that it means are called again, and nothing else.
     """
 
     job: JobSpec
@@ -79,11 +80,12 @@ class Session:
     consent: Consent
     stdin: BinaryIO
     retry_errors: bool = False
+    portion: Portion = WHOLE_INPUT
     timing: Timing = REAL_TIME
     only: ErrorChoice | None = None
 
     def run(self) -> RunResult:
-        """Call every row that is not done, record its outcome, and publish results and errors.
+        """Call every chosen row that is not done, record it, and publish results and errors.
 
         Raises:
             BatcherError: nothing more can be done; whatever was received is recorded.
@@ -95,6 +97,7 @@ class Session:
         prepare = Preparation.of(self.job, structure, self.callee.provider, time.time)
         directory = run_directory(self.job.input, self.job.output.directory)
         directory.create()
+        samples = self.job.sampling.samples
         since = time.monotonic()
         calls = affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1)
         with (
@@ -117,7 +120,11 @@ class Session:
             if self.only is None:
                 checkpoint.remember(input=input_facts(dataset), job=remembered(self.job, dataset))
             fingerprint = dataset.fingerprint()
-            tally = Tally(total=counted_rows(directory, fingerprint))
+            rows = counted_rows(directory, fingerprint)
+            if rows is None and self.portion.sample is not None:
+                rows = dataset.count()
+            selection = Selection.of(self.portion, samples, rows)
+            tally = Tally(total=None if rows is None else selection.size(rows))
             description = Description(directory, self._facts(dataset, fingerprint))
             live = Calls(
                 self.job,
@@ -134,19 +141,29 @@ class Session:
                 most=calls,
                 retry_errors=self.retry_errors,
                 only=self.only,
+                selection=selection,
+                rows=rows,
             ).make()
             exported, interrupted = _exported(live, directory.path)
             if exported is not None:
-                tally.total = exported.results + exported.errors + exported.pending
+                rows = (exported.results + exported.errors + exported.pending) // samples
+                tally.total = selection.size(rows)
             counts = checkpoint.counts()
+            recorded, chosen = counts.rows, None
+            if self.portion != WHOLE_INPUT:
+                recorded = selection.held(checkpoint.done())
+                if rows is not None and counts.rows < rows * samples:
+                    chosen = selection.named(rows)
             if exported is not None and counts.rows != exported.results + exported.errors:
                 raise StorageError(
                     f"{directory.checkpoint} is damaged: it counts {counts.rows:,} rows and holds "
                     f"{exported.results + exported.errors:,}; `batcher verify` says more"
                 )
-            pending = None if tally.total is None else max(0, tally.total - counts.rows)
+            pending = None if tally.total is None else max(0, tally.total - recorded)
             description.add(
-                rows=tally.total,
+                rows=rows,
+                samples=samples,
+                chosen=chosen,
                 state="finished" if pending == 0 else "rows pending",
                 finished_at=_now(),
                 results=counts.results,
@@ -154,7 +171,7 @@ class Session:
                 pending=pending,
             )
         summary = Summary(
-            ended=_ended(live, interrupted, pending, tally),
+            ended=_ended(live, interrupted, pending, tally, chosen),
             counts=counts,
             pending=pending,
             tally=tally,
@@ -165,6 +182,7 @@ class Session:
             concurrency=live.executor.concurrency(fixed=self.job.limits.is_fixed),
             exported=exported is not None,
             cache=self.job.reuse.cache is not None,
+            samples=samples,
         )
         return RunResult(summary, live.executor.halted, interrupted, live.disk_full, tally.left)
 
@@ -212,7 +230,11 @@ def _exported(live: LiveRun, to: Path) -> tuple[Exported | None, signal.Signals 
 
 
 def _ended(
-    live: LiveRun, interrupted: signal.Signals | None, pending: int | None, tally: Tally
+    live: LiveRun,
+    interrupted: signal.Signals | None,
+    pending: int | None,
+    tally: Tally,
+    chosen: str | None,
 ) -> str:
     if live.disk_full:
         return (
@@ -223,12 +245,21 @@ def _ended(
         return live.executor.halted.reason
     if interrupted is not None:
         return f"Stopped by {interrupted.name}; the same command goes on where it stopped."
+    return _at_the_end(pending, tally, chosen)
+
+
+def _at_the_end(pending: int | None, tally: Tally, chosen: str | None) -> str:
+    """Say what was done by a run that nothing stopped; `chosen` names a part of the input."""
     if tally.chosen == 0:
         return "No error was chosen; nothing was called."
     if tally.chosen is not None:
         again = f"{counted(tally.rows, 'chosen error')} taken up again."
         return f"{again} `batcher run` goes on with the pending rows." if pending else again
-    return "Rows are pending; the same command goes on with them." if pending else "Done."
+    if pending:
+        return "Rows are pending; the same command goes on with them."
+    if chosen is not None:
+        return f"Done: {chosen}. The same command without this choice goes on with the rest."
+    return "Done."
 
 
 def _now() -> str:
