@@ -22,7 +22,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 # Beside limits and ceilings, those that change nothing of a request or its key.
 _HOW = frozenset(
     {"base_url", "auth", "api_key_file", "stream", "allow_empty", "trust_env"}
-    | {"repair_attempts", "sync", "allow_errors"}
+    | {"repair_attempts", "sync", "allow_errors", "dedup", "cache"}
 )
 
 
