@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # Minutes of an hour, hours of a day.
 _HOUR, _DAY = 60, 24
@@ -63,3 +64,32 @@ def kind_of(value: object) -> str:
             return "a list"
         case _:
             return f"of type {type(value).__name__}"
+
+
+def printable(text: str) -> str:
+    """Keep a terminal safe from what others wrote: no control or direction characters."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def width(text: str) -> int:
+    """Return how many columns of a terminal `text` takes: two for a Chinese character."""
+    return sum(_columns(character) for character in text)
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def table(rows: Sequence[Sequence[str]], left: int = 1) -> Iterator[str]:
+    """Yield rows of cells as aligned lines, the first `left` columns to the left."""
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            f"{cell}{' ' * (wide - width(cell))}"
+            if at < left
+            else f"{' ' * (wide - width(cell))}{cell}"
+            for at, (cell, wide) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from batcher.checkpoint import Checkpoint, Choice, Reserve
+from batcher.checkpoint import Checkpoint, ErrorChoice, Reserve
 from batcher.engine.retry import Retrier
 from batcher.executors import LocalExecutor
 from batcher.job import CeilingSpec, JobSpec, load_job
@@ -96,7 +96,7 @@ class Place:
         consent: bool = True,
         stdin: bytes = b"",
         retry_errors: bool = False,
-        only: Choice | None = None,
+        only: ErrorChoice | None = None,
     ) -> Session:
         def answer(change: Change) -> bool:
             self.asked.append(change)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batcher.wording import counted, did_you_mean, nearest
+from batcher.wording import counted, did_you_mean, nearest, printable, table, width
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,18 @@ from batcher.wording import counted, did_you_mean, nearest
 )
 def test_only_a_single_one_is_in_the_singular(number: int, said: str) -> None:
     assert counted(number, "result") == said
+
+
+def test_what_could_steer_a_terminal_is_replaced() -> None:
+    assert printable("a\x1b[31m\u202eb 中") == "a?[31m?b 中"
+
+
+def test_columns_are_aligned_by_what_a_terminal_shows() -> None:
+    """A Chinese character takes two columns, a combining one none."""
+    assert (width("中文"), width("e\u0301"), width("ab")) == (4, 1, 2)
+    rows = [("label", "n"), ("正面", "1"), ("neg", "20")]
+    assert list(table(rows)) == ["label   n", "正面    1", "neg    20"]
+    assert list(table(rows, left=2)) == ["label  n", "正面   1", "neg    20"]
 
 
 @pytest.mark.parametrize(

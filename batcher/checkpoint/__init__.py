@@ -1,10 +1,11 @@
 """The only truth of a run: a SQLite file that remembers every outcome, and the lock before it."""
 
-from batcher.checkpoint.choice import Choice, Chosen, choose
+from batcher.checkpoint.choice import Chosen, ErrorChoice, choose
 from batcher.checkpoint.connection import damaged
 from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lock import RunLock
 from batcher.checkpoint.ownership import BEAT_S
+from batcher.checkpoint.pairs import pairs
 from batcher.checkpoint.placement import Comparison, Placement
 from batcher.checkpoint.reader import PRICES, CheckpointReader
 from batcher.checkpoint.reserve import Reserve
@@ -18,10 +19,10 @@ __all__ = [
     "AllBut",
     "Checkpoint",
     "CheckpointReader",
-    "Choice",
     "Chosen",
     "Comparison",
     "Done",
+    "ErrorChoice",
     "GroupCommit",
     "Placement",
     "Reserve",
@@ -30,4 +31,5 @@ __all__ = [
     "checkpoint_problems",
     "choose",
     "damaged",
+    "pairs",
 ]

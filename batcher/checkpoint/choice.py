@@ -57,7 +57,7 @@ _ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ErrorChoice:
     """Errors of these `classes` (any, without one) for which the SQL condition `where` holds."""
 
     classes: frozenset[ErrorClass] = frozenset()
@@ -82,7 +82,7 @@ class Chosen:
         self.rows.add(outcome.row)
 
 
-def choose(path: Path, choice: Choice) -> Chosen:
+def choose(path: Path, choice: ErrorChoice) -> Chosen:
     """Return the recorded errors in the checkpoint at `path` that `choice` means.
 
     Any exception that comes to the caller's thread, as by Ctrl-C, ends a condition that takes
@@ -100,7 +100,7 @@ def choose(path: Path, choice: Choice) -> Chosen:
             over.set()
 
 
-def _choose(path: Path, choice: Choice, over: threading.Event) -> Chosen:
+def _choose(path: Path, choice: ErrorChoice, over: threading.Event) -> Chosen:
     chosen = Chosen()
     with connected(path) as connection, connected(path) as reader, translated(path):
         _show_errors_only(connection)
@@ -145,7 +145,7 @@ def _show_errors_only(connection: sqlite3.Connection) -> None:
     connection.set_authorizer(allow)
 
 
-def _meant(connection: sqlite3.Connection, choice: Choice) -> Iterator[int]:
+def _meant(connection: sqlite3.Connection, choice: ErrorChoice) -> Iterator[int]:
     """Yield the rows of the table `errors` that are meant, in no order."""
     conditions = [] if choice.where is None else [f"(\n{choice.where}\n)"]
     if choice.classes:

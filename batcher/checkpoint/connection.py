@@ -55,7 +55,7 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def damaged(path: Path, what: str) -> StorageError:
+def damaged(path: Path | str, what: str) -> StorageError:
     """Return the error of a checkpoint that does not hold what was written into it."""
     return StorageError(f"the checkpoint {path} {_DAMAGED.format(what)}")
 
@@ -75,7 +75,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def translated(path: Path) -> Iterator[None]:
+def translated(path: Path | str) -> Iterator[None]:
     """Tell the user of SQLite's errors: what is wrong with `path`, and the way out.
 
     Raises:

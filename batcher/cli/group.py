@@ -37,6 +37,7 @@ _TOPICS = {
         "status": "Show how far a run is, also while it goes on.",
         "head": "Show the first results of a run.",
         "export": "Write results and errors of a run again.",
+        "diff": "Compare two runs of the same input, row by row.",
         "verify": "Check the checkpoint and the Parquet files of a run.",
     },
     "For your machine": {

@@ -122,13 +122,6 @@ class NumberOr(click.ParamType[int | str, str]):
         return int(value) if value.isdecimal() else value
 
 
-def run_directory(command: Command) -> Command:
-    """Add DIR, the directory of a run."""
-    suggest = suggestions.run_directories
-    kind = _Directory(exists=True, file_okay=False)
-    return click.argument("directory", metavar="DIR", type=kind, shell_complete=suggest)(command)
-
-
 class _Directory(click.Path):
     """A directory; where there is none of this name, the nearest one is told."""
 
@@ -148,6 +141,17 @@ class _Directory(click.Path):
             beside = path.parent.iterdir() if path.parent.is_dir() else ()
             near = did_you_mean(path.name, [other.name for other in beside if other.is_dir()])
             self.fail(f"{error.message.rstrip('.')}{near or '.'}", param, ctx)
+
+
+def run_directory_as(name: str, metavar: str) -> Callable[[Command], Command]:
+    """Return what adds the directory of a run."""
+    suggest = suggestions.run_directories
+    kind = _Directory(exists=True, file_okay=False)
+    return click.argument(name, metavar=metavar, type=kind, shell_complete=suggest)
+
+
+run_directory = run_directory_as("directory", "DIR")
+"""Adds DIR, the directory of a run."""
 
 
 def job_options(command: Command) -> Command:

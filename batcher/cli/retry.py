@@ -42,9 +42,9 @@ def command(directory: str, *, dry_run: bool, **options: Any) -> None:
     With the run's own job and input. Pending rows and other errors stay as they are. Until a row
     has its new outcome, the old one stays.
     """
-    from batcher.runs import Choice, EarlierRun, RunDirectory, error_classes
+    from batcher.runs import EarlierRun, ErrorChoice, RunDirectory, error_classes
 
-    choice = Choice(error_classes(options["classes"]), options["where"])
+    choice = ErrorChoice(error_classes(options["classes"]), options["where"])
     earlier = EarlierRun.recalled(RunDirectory(Path(directory)))
     if dry_run:
         click.echo("\n".join(earlier.lines(choice)))

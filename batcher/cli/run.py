@@ -17,7 +17,7 @@ from batcher.errors import DiskFullError, RowsPendingError, TooManyRowErrorsErro
 
 if TYPE_CHECKING:
     from batcher.job import JobSpec
-    from batcher.runs import Callee, Change, Choice, RunResult
+    from batcher.runs import Callee, Change, ErrorChoice, RunResult
 
 
 # Calls in flight are many objects that live for a while. By default they are all walked for each
@@ -75,7 +75,7 @@ def carry_out(
     consent: Callable[[Change], bool],
     *,
     retry_errors: bool = False,
-    only: Choice | None = None,
+    only: ErrorChoice | None = None,
 ) -> int:
     """Run a session, show it and its end; return the process's exit code."""
     from batcher.observe import EventLog, Heartbeat, ProgressBar

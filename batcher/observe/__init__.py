@@ -2,6 +2,7 @@
 
 from batcher.observe.answers import answer_lines
 from batcher.observe.cost import cost_lines
+from batcher.observe.difference import Difference, Side
 from batcher.observe.log import AttemptLog, EventLog, Heartbeat
 from batcher.observe.progress import ProgressBar
 from batcher.observe.summary import Summary
@@ -10,9 +11,11 @@ from batcher.observe.watcher import Watcher, Watchers
 
 __all__ = [
     "AttemptLog",
+    "Difference",
     "EventLog",
     "Heartbeat",
     "ProgressBar",
+    "Side",
     "Summary",
     "Tally",
     "Watcher",

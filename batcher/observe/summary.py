@@ -11,7 +11,7 @@ from batcher.observe.answers import answer_lines
 from batcher.observe.cost import cost_lines
 from batcher.observe.tally import Tally
 from batcher.recorded import Counts
-from batcher.wording import counted
+from batcher.wording import counted, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Summary:
         counts, tally = self.counts, self.tally
         if self.simulated:
             yield "SIMULATED: these answers come from the simulator; no model was called."
-        yield _printable(self.ended)
+        yield printable(self.ended)
         found = f"{counted(counts.results, 'result')}, {counted(counts.error_rows, 'error')}"
         if self.pending is None:
             yield f"  rows      {found}, the rest pending"
@@ -92,11 +92,6 @@ def _in_flight(calls: Concurrency) -> str:
     how = "--concurrency" if calls.fixed else "found"
     throttled = f"; {calls.throttled:,} throttled" if calls.throttled else ""
     return f"at most {calls.peak:,} in flight; limit {calls.limit:,} ({how}){throttled}"
-
-
-def _printable(text: str) -> str:
-    """Keep a terminal safe from what a provider wrote: no control or direction characters."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 _QUANTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from batcher.errors import ErrorClass
+from batcher.observe.latencies import Latencies
 from batcher.records import Attempt, Failure, Outcome, Success
-
-# Latencies fall into buckets 1 % wide, so a quantile is within 1 % whatever the number of rows.
-_BUCKETS_PER_E = 100
 
 
 @dataclass(slots=True)
@@ -31,7 +28,7 @@ class Tally:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     classes: Counter[ErrorClass] = field(default_factory=Counter)
-    _latencies: Counter[int] = field(default_factory=Counter)
+    _latencies: Latencies = field(default_factory=Latencies)
 
     @property
     def rows(self) -> int:
@@ -63,8 +60,7 @@ class Tally:
                 self.results += 1
                 # An answer of another row has no latency of its own.
                 if attempts:
-                    latency = max(attempts[-1].latency, 1e-6)
-                    self._latencies[round(math.log(latency) * _BUCKETS_PER_E)] += 1
+                    self._latencies.add(attempts[-1].latency)
             case Failure(problem=problem):
                 self.failures += 1
                 self.classes[problem.error_class] += 1
@@ -73,9 +69,4 @@ class Tally:
 
     def latency(self, share: float) -> float | None:
         """Return the latency in seconds that `share` of the called results had at most, or None."""
-        rank = math.ceil(share * self._latencies.total())
-        for bucket in sorted(self._latencies):
-            rank -= self._latencies[bucket]
-            if rank <= 0:
-                return math.exp(bucket / _BUCKETS_PER_E)
-        return None
+        return self._latencies.quantile(share)

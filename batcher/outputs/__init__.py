@@ -1,6 +1,7 @@
 """The projection of a checkpoint: results and errors beside their input, published whole."""
 
 from batcher.outputs.card import Origin
+from batcher.outputs.differences import write_differences
 from batcher.outputs.export import Exported, export
 from batcher.outputs.formats import Format, kind_of
 from batcher.outputs.head import read_head
@@ -16,4 +17,5 @@ __all__ = [
     "output_problems",
     "read_head",
     "sync_directory",
+    "write_differences",
 ]

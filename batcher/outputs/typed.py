@@ -19,25 +19,24 @@ _PLAIN: dict[Plain, pa.DataType] = {
 }
 
 
-def out_fields(value: StructOf | None) -> list[pa.Field[pa.DataType]]:
+def out_fields(value: StructOf | None, prefix: str = "out") -> list[pa.Field[pa.DataType]]:
     """Return a column for each field of the value; all may be null."""
     fields = () if value is None else value.fields
-    return [pa.field(_name(field), _type(kind)) for field, kind in fields]
+    return [pa.field(f"{prefix}.{field}", _type(kind)) for field, kind in fields]
 
 
-def out_columns(recorded: Sequence[Recorded], value: StructOf | None) -> dict[str, list[object]]:
-    """Return what the answers hold, by column; null where a field is absent."""
+def out_columns(
+    recorded: Sequence[Recorded | None], value: StructOf | None, prefix: str = "out"
+) -> dict[str, list[object]]:
+    """Return what the answers hold, by column; null where a field or the answer is absent."""
     if value is None:
         return {}
-    values = [json.loads(one.output) if one.output is not None else {} for one in recorded]
+    outputs = [one.output if one is not None else None for one in recorded]
+    values = [json.loads(output) if output is not None else {} for output in outputs]
     return {
-        _name(field): [_fitted(each.get(field), kind) for each in values]
+        f"{prefix}.{field}": [_fitted(each.get(field), kind) for each in values]
         for field, kind in value.fields
     }
-
-
-def _name(field: str) -> str:
-    return f"out.{field}"
 
 
 def _type(kind: Kind) -> pa.DataType:

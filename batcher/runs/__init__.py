@@ -1,7 +1,8 @@
 """The composition root: the only place that joins the rooms."""
 
-from batcher.checkpoint import Choice
+from batcher.checkpoint import ErrorChoice
 from batcher.runs.calling import Callee
+from batcher.runs.diff import diff
 from batcher.runs.directory import RunDirectory
 from batcher.runs.estimate import Assumptions, Estimator
 from batcher.runs.export import export_run
@@ -19,8 +20,8 @@ __all__ = [
     "Assumptions",
     "Callee",
     "Change",
-    "Choice",
     "EarlierRun",
+    "ErrorChoice",
     "Estimator",
     "Quote",
     "RunDirectory",
@@ -30,6 +31,7 @@ __all__ = [
     "Survey",
     "Verification",
     "check",
+    "diff",
     "error_classes",
     "export_run",
     "first_results",

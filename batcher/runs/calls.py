@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from typing import TextIO
 
-from batcher.checkpoint import AllBut, Checkpoint, Choice, Done, Reserve, choose
+from batcher.checkpoint import AllBut, Checkpoint, Done, ErrorChoice, Reserve, choose
 from batcher.engine.ahead import Ahead
 from batcher.errors import InputError, OutputError, StorageError
 from batcher.inputs import Dataset
@@ -51,7 +51,7 @@ class Calls:
     _: KW_ONLY
     most: int
     retry_errors: bool
-    only: Choice | None
+    only: ErrorChoice | None
 
     def make(self) -> LiveRun:
         """Make the calls; return how they ended."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batcher.checkpoint import CheckpointReader, Choice, choose
+from batcher.checkpoint import CheckpointReader, ErrorChoice, choose
 from batcher.errors import ConfigurationError, ErrorClass, UsageError
 from batcher.job import JobSpec, job_with
 from batcher.runs.directory import RunDirectory
@@ -67,7 +67,7 @@ class EarlierRun:
                 "simulated ones; leave it out"
             )
 
-    def lines(self, choice: Choice) -> Iterator[str]:
+    def lines(self, choice: ErrorChoice) -> Iterator[str]:
         """Yield in words which rows `choice` means, for a look before anything is called.
 
         Raises:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import msgspec
 
 import batcher
-from batcher.checkpoint import Checkpoint, Choice, RunLock
+from batcher.checkpoint import Checkpoint, ErrorChoice, RunLock
 from batcher.errors import (
     Halt,
     Interruption,
@@ -79,7 +79,7 @@ class Session:
     stdin: BinaryIO
     retry_errors: bool = False
     timing: Timing = REAL_TIME
-    only: Choice | None = None
+    only: ErrorChoice | None = None
 
     def run(self) -> RunResult:
         """Call every row that is not done, record its outcome, and publish results and errors.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from batcher.checkpoint import Checkpoint
-from batcher.checkpoint.choice import _FUNCTIONS, _VIEW, Choice, choose
+from batcher.checkpoint.choice import _FUNCTIONS, _VIEW, ErrorChoice, choose
 from batcher.errors import ErrorClass, Problem, StorageError, UsageError
 from batcher.records import Failure, Success
 
@@ -40,12 +40,12 @@ def recorded(checkpoint: Checkpoint, success: MakeSuccess, failure: MakeFailure)
 
 
 def _rows(path: Path, where: str | None = None, *classes: ErrorClass) -> list[int]:
-    chosen = choose(path, Choice(frozenset(classes), where))
+    chosen = choose(path, ErrorChoice(frozenset(classes), where))
     return [row for row in range(10) if row in chosen.rows]
 
 
 def test_without_a_choice_all_errors_are_meant(recorded: Path) -> None:
-    chosen = choose(recorded, Choice())
+    chosen = choose(recorded, ErrorChoice())
     assert [row for row in range(10) if row in chosen.rows] == [1, 2, 3, 4]
     assert chosen.called == {
         ErrorClass.SERVER_ERROR: 1,
@@ -127,8 +127,8 @@ def test_a_damaged_error_is_named_and_not_called_again(
     checkpoint.write([failure(0), failure(1)])
     checkpoint._writer.execute("UPDATE outcomes SET code = '9' WHERE row = 1")
     with pytest.raises(StorageError, match="the outcome of row 1 is not what was written"):
-        choose(checkpoint.path, Choice())
-    assert choose(checkpoint.path, Choice(where="row = 0")).bad.total() == 1
+        choose(checkpoint.path, ErrorChoice())
+    assert choose(checkpoint.path, ErrorChoice(where="row = 0")).bad.total() == 1
 
 
 def test_a_condition_that_would_take_for_ever_ends_with_a_signal(
@@ -141,4 +141,4 @@ def test_a_condition_that_would_take_for_ever_ends_with_a_signal(
     assert main is not None
     threading.Timer(0.2, signal.pthread_kill, [main, signal.SIGINT]).start()
     with pytest.raises(KeyboardInterrupt):
-        choose(checkpoint.path, Choice(where=endless))
+        choose(checkpoint.path, ErrorChoice(where=endless))

@@ -21,7 +21,9 @@ from batcher.job import (
     PromptSpec,
     ProviderSpec,
     ReuseSpec,
+    job_with,
     load_job,
+    plain_job,
 )
 from batcher.job.spec import TABLES
 
@@ -428,6 +430,7 @@ def test_the_schema_that_a_file_names_becomes_part_of_the_job(job_file: Path) ->
     job_file.write_text('[output]\nschema = "label.json"\nrepair_attempts = 0\n')
     job = load_job(job_file, {})
     assert (job.output.schema, job.output.repair_attempts) == (SCHEMA, 0)
+    assert job.output.schema is not None
     assert list(job.output.schema["properties"]) == ["b", "a"]
     assert job.request_settings()["output.schema"] == SCHEMA
     assert msgspec.to_builtins(job)["output"]["schema"] == SCHEMA
@@ -485,9 +488,15 @@ def test_a_schema_file_that_holds_no_object_is_named(tmp_path: Path, content: st
     )
 
 
+_TOOLS: list[dict[str, Any]] = [
+    {"parameters": {"tools": []}},
+    {"prompt": {"tools_column": "tools"}},
+]
+
+
 @pytest.mark.parametrize("output", [{"schema": SCHEMA}, {"fields": {"a": "string"}}])
 def test_tools_and_a_value_in_each_answer_contradict_each_other(output: dict[str, Any]) -> None:
-    for tools in ({"parameters": {"tools": []}}, {"prompt": {"tools_column": "tools"}}):
+    for tools in _TOOLS:
         assert "tools let the model call a function" in _refused(None, {"output": output, **tools})
 
 
@@ -528,3 +537,45 @@ def test_a_cache_for_answers_that_nobody_shares_is_refused(job_file: Path) -> No
     with pytest.raises(ConfigurationError, match="Leave one of the two out; for several answers"):
         load_job(job_file, {"reuse": {"dedup": False}})
     assert load_job(job_file, {"reuse": {"dedup": False, "cache": None}}).reuse.dedup is False
+
+
+# A job that is remembered
+
+
+def test_a_remembered_job_is_the_same_job_and_flags_win_over_it() -> None:
+    flags = {"input": ["a.jsonl"], "provider": {"model": "m"}, "parameters": {"temperature": 0.5}}
+    job = load_job(None, {**flags, "limits": {"concurrency": 3, "rpm": 7}})
+    remembered = json.loads(json.dumps(plain_job(job)))
+    assert job_with(remembered, {}, "the job") == job
+    again = job_with(remembered, {"limits": {"concurrency": 9, "rpm": None}}, "the job")
+    assert (again.limits.concurrency, again.limits.rpm) == (9, None)
+    assert again.parameters == {"temperature": 0.5}
+
+
+def test_a_key_file_is_remembered_by_where_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job = load_job(None, {"provider": {"api_key_file": "keys.txt"}})
+    assert plain_job(job)["provider"]["api_key_file"] == str(tmp_path / "keys.txt")
+
+
+def test_a_template_that_begins_with_an_at_sign_is_no_file_the_second_time(tmp_path: Path) -> None:
+    (tmp_path / "ask.txt").write_text("@everyone {{ prompt }}")
+    job = load_job(None, {"prompt": {"template": f"@{tmp_path / 'ask.txt'}"}})
+    assert job_with(plain_job(job), {}, "the job").prompt.template == "@everyone {{ prompt }}"
+
+
+@pytest.mark.parametrize(
+    ("remembered", "flags", "said"),
+    [
+        (None, {}, "the job of x is not known"),
+        ({"limit": {}}, {}, "the job of x: unknown key `limit`"),
+        ({}, {"limits": {"rpm": 0}}, r"the job of x: \[limits\] rpm = 0"),
+    ],
+)
+def test_what_is_no_job_any_more_is_said(
+    remembered: object, flags: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        job_with(remembered, flags, "the job of x")

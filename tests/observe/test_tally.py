@@ -117,4 +117,19 @@ def test_an_answer_of_another_row_has_no_latency_of_its_own() -> None:
 
 def test_quantiles_take_no_more_memory_for_more_rows() -> None:
     few, many = (_of_latencies([0.5 + n / 100 for n in range(100)] * k) for k in (1, 50))
-    assert len(few._latencies) == len(many._latencies)
+    assert len(few._latencies._buckets) == len(many._latencies._buckets)
+
+
+def test_rows_are_left_until_all_that_were_to_be_called_have_an_outcome() -> None:
+    tally = Tally(done_before=3, total=10)
+    assert (tally.goal, tally.left) == (10, 7)
+    for _ in range(7):
+        tally.recorded(_success())
+    assert tally.left == 0
+    assert Tally().left is None
+
+
+def test_of_chosen_rows_no_other_is_left() -> None:
+    tally = Tally(total=10, chosen=2)
+    tally.recorded(_failure(ErrorClass.THROTTLED))
+    assert (tally.goal, tally.left) == (2, 1)

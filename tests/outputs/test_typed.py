@@ -83,3 +83,11 @@ def test_a_field_that_is_absent_is_null_and_one_that_no_column_has_is_left_out(
 def test_answers_taken_as_they_are_have_no_such_columns(answered: MakeRecorded) -> None:
     assert out_fields(None) == []
     assert out_columns([answered(0)], None) == {}
+
+
+def test_a_row_without_an_outcome_has_nulls_under_the_prefix_that_is_asked_for(
+    answered: MakeRecorded,
+) -> None:
+    recorded = [answered(0, output='{"name": "Ann", "age": 7}'), None]
+    assert out_columns(recorded, NAMED, "a") == {"a.name": ["Ann", None], "a.age": [7, None]}
+    assert [field.name for field in out_fields(NAMED, "a")] == ["a.name", "a.age"]

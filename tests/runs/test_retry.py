@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from batcher.checkpoint import Checkpoint, CheckpointReader, Choice
+from batcher.checkpoint import Checkpoint, CheckpointReader, ErrorChoice
 from batcher.errors import ConfigurationError, ErrorClass, InputError, StorageError, UsageError
 from batcher.recorded import Counts
 from batcher.runs import EarlierRun, RunResult, error_classes
 from batcher.simulator import SimulatorConfig
 from tests.simulated import AT_ONCE, Place
 
-FILTERED = Choice(frozenset({ErrorClass.CONTENT_FILTERED}))
+FILTERED = ErrorChoice(frozenset({ErrorClass.CONTENT_FILTERED}))
 FAILING = replace(AT_ONCE, faults={"1301": 0.4, "1210": 0.3}, seed=1)
 Retry = Callable[..., RunResult]
 
@@ -31,7 +31,7 @@ def failed(place: Place) -> Place:
 
 
 def _retry(
-    place: Place, choice: Choice, simulator: SimulatorConfig = AT_ONCE, **tables: object
+    place: Place, choice: ErrorChoice, simulator: SimulatorConfig = AT_ONCE, **tables: object
 ) -> RunResult:
     job = EarlierRun.recalled(place.directory).job(tables)
     return place.run(job, simulator, only=choice, consent=False)
@@ -86,7 +86,7 @@ def test_calling_all_errors_again_by_run_keeps_them_in_the_sums_too(failed: Plac
 
 def test_a_choice_that_means_no_error_calls_nothing(failed: Place) -> None:
     calls, errors = len(failed.ledger()), failed.errors()
-    result = _retry(failed, Choice(where="row > 1000"))
+    result = _retry(failed, ErrorChoice(where="row > 1000"))
     assert (len(failed.ledger()), failed.errors()) == (calls, errors)
     assert "No error was chosen; nothing was called." in result.summary.lines()
 
@@ -95,7 +95,7 @@ def test_pending_rows_stay_pending_and_are_named(place: Place) -> None:
     job = place.job(limits={"concurrency": 1}, ceilings={"max_rows": 4})
     place.run(job, replace(AT_ONCE, faults={"1301": 1.0}))
     assert len(place.errors()) == 4
-    result = _retry(place, Choice(), ceilings={"max_rows": None})
+    result = _retry(place, ErrorChoice(), ceilings={"max_rows": None})
     assert (len(place.results()), place.errors()) == (4, [])
     assert result.summary.pending == 6
     assert "`batcher run` goes on with the pending rows" in result.summary.ended
@@ -138,7 +138,7 @@ def test_the_job_is_found_again_from_anywhere_with_its_template_inlined(
     Path("ask.txt").unlink()
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")
-    _retry(place, Choice())
+    _retry(place, ErrorChoice())
     assert {entry.prompt for entry in place.ledger()} == {f"Ask Say {n}." for n in range(10)}
     assert len(place.results()) == 10
 
@@ -147,7 +147,7 @@ def test_standard_input_is_found_again_where_it_was_kept(place: Place) -> None:
     job = place.job(input=["-"], output={"directory": str(place.directory.path)})
     piped = place.input.read_bytes()
     place.run(job, replace(AT_ONCE, faults={"1301": 1.0}), stdin=piped)
-    _retry(place, Choice())
+    _retry(place, ErrorChoice())
     assert len(place.results()) == 10
 
 
@@ -155,7 +155,7 @@ def test_a_changed_input_is_refused_before_any_call(failed: Place) -> None:
     calls = len(failed.ledger())
     failed.write([{"id": "id-0", "prompt": "Something else."}])
     with pytest.raises(InputError, match="the input changed since it was run"):
-        _retry(failed, Choice())
+        _retry(failed, ErrorChoice())
     assert len(failed.ledger()) == calls
 
 
@@ -170,7 +170,7 @@ def test_simulated_and_real_answers_are_not_mixed(failed: Place) -> None:
 
 def test_a_look_before_it_counts_rows_by_class_and_bad_ones_apart(failed: Place) -> None:
     filtered, refused = _rows(failed, "content_filtered"), _rows(failed, "bad_request")
-    lines = list(EarlierRun.recalled(failed.directory).lines(Choice()))
+    lines = list(EarlierRun.recalled(failed.directory).lines(ErrorChoice()))
     assert lines[0] == f"{len(filtered) + len(refused)} error rows would be called again"
     assert f"  {len(filtered)} content_filtered" in lines
     assert lines[-2:] == [
