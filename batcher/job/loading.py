@@ -49,9 +49,9 @@ def job_with(remembered: object, flags: Mapping[str, Any], where: str) -> JobSpe
 def plain_job(job: JobSpec) -> dict[str, Any]:
     """Return a job as plain values that mean the same from any working directory."""
     tables: dict[str, Any] = msgspec.to_builtins(job)
-    key_file = job.provider.api_key_file
-    if key_file is not None:
-        tables["provider"]["api_key_file"] = str(Path(key_file).absolute())
+    for table, key in (("provider", "api_key_file"), ("reuse", "cache")):
+        if tables[table][key] is not None:
+            tables[table][key] = str(Path(tables[table][key]).absolute())
     return tables
 
 
