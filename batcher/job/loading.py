@@ -54,15 +54,9 @@ def job_with(remembered: object, flags: Mapping[str, Any], where: str) -> JobSpe
 def plain_job(job: JobSpec) -> dict[str, Any]:
     """Return a job as plain values that mean the same from any working directory."""
     tables: dict[str, Any] = msgspec.to_builtins(job)
-<<<<<<< HEAD
     for table, key in _PATHS:
         if (path := tables[table][key]) not in (None, ANY_FOLDER):
             tables[table][key] = str(Path(path).absolute())
-=======
-    for table, key in (("provider", "api_key_file"), ("reuse", "cache")):
-        if tables[table][key] is not None:
-            tables[table][key] = str(Path(tables[table][key]).absolute())
->>>>>>> sharing
     return tables
 
 

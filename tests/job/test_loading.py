@@ -574,7 +574,6 @@ def test_what_is_no_job_any_more_is_said(
 ) -> None:
     with pytest.raises(ConfigurationError, match=said):
         job_with(remembered, flags, "the job of x")
-<<<<<<< HEAD
 
 
 def test_the_folder_of_images_is_relative_to_the_job_file_and_any_is_any(job_file: Path) -> None:
@@ -591,5 +590,3 @@ def test_image_columns_shape_requests_and_the_folder_of_images_does_not() -> Non
     assert settings(images_from="*") == settings()
     assert settings(image_columns=["photo"])["prompt.image_columns"] == ["photo"]
     assert settings(tools_column="tools")["prompt.tools_column"] == "tools"
-=======
->>>>>>> sharing
