@@ -4,7 +4,14 @@ Local images are read by whoever is passed in for that.
 """
 
 from batcher.render.images import Images, ReadImage, UnusableImageError, shortened, too_large
-from batcher.render.requests import BATCH_URLS, ROLES, Renderer, request_key
+from batcher.render.requests import (
+    BATCH_URLS,
+    ROLES,
+    Renderer,
+    request_content,
+    request_key,
+    sampled,
+)
 
 __all__ = [
     "BATCH_URLS",
@@ -13,7 +20,9 @@ __all__ = [
     "ReadImage",
     "Renderer",
     "UnusableImageError",
+    "request_content",
     "request_key",
+    "sampled",
     "shortened",
     "too_large",
 ]

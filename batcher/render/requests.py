@@ -48,6 +48,25 @@ def request_key(row_id: str, body: Mapping[str, object]) -> str:
     return _key_of(_canonical.encode((row_id, body)))
 
 
+def sampled(request: Request, sample: int, samples: int) -> Request:
+    """Return the request for sample number `sample` of the `samples` that a row gets.
+
+    `request` is the row's own, with the row's number. The first sample keeps its key, which is that
+    of a row's only answer; so more samples can be asked for later.
+    """
+    content = request.content
+    return request._replace(
+        row=request.row * samples + sample,
+        key=_of_sample(request.key, sample),
+        content=None if content is None else _of_sample(content, sample),
+        sample=sample,
+    )
+
+
+def _of_sample(digest: str, sample: int) -> str:
+    return digest if sample == 0 else _key_of(_canonical.encode((digest, sample)))
+
+
 def request_content(body: Mapping[str, object]) -> str:
     """Return a hash of what is asked, as 32 hex digits: the same for all rows that ask the same."""
     return _key_of(_canonical.encode(body))
@@ -59,7 +78,7 @@ def _is_deterministic(body: Mapping[str, object]) -> bool:
     return body.get("do_sample") is False or (temperature == 0 and temperature is not False)
 
 
-def _key_of(canonical: bytes) -> str:
+def _key_of(canonical: bytes | memoryview) -> str:
     return hashlib.blake2b(canonical, digest_size=16).hexdigest()
 
 
@@ -114,8 +133,11 @@ class Renderer:
             ) from None
         key = _key_of(canonical)
         request = Request(prompt.row, prompt.id, key, body, prompt.source, len(canonical))
-        # Most jobs ask each row something else, and only look-ups need it.
-        return request._replace(content=request_content(body)) if self._shares(body) else request
+        if not self._shares(body):
+            return request
+        # The body in [id,body], which may hold an image.
+        start = len(_canonical.encode(prompt.id)) + 2
+        return request._replace(content=_key_of(memoryview(canonical)[start:-1]))
 
     def _shares(self, body: Mapping[str, object]) -> bool:
         """Whether one answer serves all rows that ask this."""

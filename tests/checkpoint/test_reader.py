@@ -13,7 +13,7 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.errors import StorageError
-from batcher.records import Failure, InvalidAnswer, Mark, Request, Success, Usage
+from batcher.records import AnsweredBy, Failure, InvalidAnswer, Mark, Request, Success, Usage
 
 MakeSuccess = Callable[..., Success]
 MakeFailure = Callable[..., Failure]
@@ -136,6 +136,26 @@ def test_costs_are_summed_and_results_without_one_are_counted(
         assert (counts.currency, counts.priced_by) == ("CNY", "2026-07-01")
         costs = [(one.cost, one.possible_cost, one.currency) for one in checkpoint.outcomes()]
         assert costs[:3] == [(5, 1, "CNY"), (0, 0, "CNY"), (None, 0, None)]
+
+
+def test_results_are_counted_by_where_their_answer_comes_from(
+    path: Path, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    """Also when an outcome takes the place of another."""
+    by = [*["call"] * 3, *["duplicate"] * 2, "cache"]
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write(
+            [
+                replace(success(row), answered_by=AnsweredBy(answered_by))
+                for row, answered_by in enumerate(by)
+            ]
+        )
+        checkpoint.write([replace(failure(6, key="k"), answered_by=AnsweredBy.DUPLICATE)])
+        counts = checkpoint.counts()
+        assert (counts.results, counts.called) == (6, 3)
+        assert (counts.duplicates, counts.cached, counts.hit_rate) == (2, 1, 1 / 6)
+        checkpoint.write([success(3)])
+        assert (checkpoint.counts().called, checkpoint.counts().duplicates) == (4, 1)
 
 
 def test_without_prices_no_currency_is_known(path: Path) -> None:

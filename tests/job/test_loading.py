@@ -20,6 +20,7 @@ from batcher.job import (
     PriceSpec,
     PromptSpec,
     ProviderSpec,
+    ReuseSpec,
     job_with,
     load_job,
     plain_job,
@@ -174,11 +175,13 @@ def test_paths_of_flags_are_relative_to_the_working_directory(
             "input": ["b.jsonl"],
             "provider": {"api_key_file": "k"},
             "output": {"directory": "d"},
+            "reuse": {"cache": "c"},
             "prompt": {"template": "@t.j2"},
         },
     )
     assert job.input == ("b.jsonl",)
     assert (job.provider.api_key_file, job.output.directory) == ("k", "d")
+    assert job.reuse.cache == "c"
     assert job.prompt.template == "from the working directory"
 
 
@@ -427,8 +430,7 @@ def test_the_schema_that_a_file_names_becomes_part_of_the_job(job_file: Path) ->
     job_file.write_text('[output]\nschema = "label.json"\nrepair_attempts = 0\n')
     job = load_job(job_file, {})
     assert (job.output.schema, job.output.repair_attempts) == (SCHEMA, 0)
-    assert job.output.schema is not None
-    assert list(job.output.schema["properties"]) == ["b", "a"]
+    assert json.dumps(job.output.schema) == json.dumps(SCHEMA)  # and in the same order
     assert job.request_settings()["output.schema"] == SCHEMA
     assert msgspec.to_builtins(job)["output"]["schema"] == SCHEMA
 
@@ -485,16 +487,11 @@ def test_a_schema_file_that_holds_no_object_is_named(tmp_path: Path, content: st
     )
 
 
-_TOOLS: list[dict[str, Any]] = [
-    {"parameters": {"tools": []}},
-    {"prompt": {"tools_column": "tools"}},
-]
-
-
 @pytest.mark.parametrize("output", [{"schema": SCHEMA}, {"fields": {"a": "string"}}])
 def test_tools_and_a_value_in_each_answer_contradict_each_other(output: dict[str, Any]) -> None:
-    for tools in _TOOLS:
-        assert "tools let the model call a function" in _refused(None, {"output": output, **tools})
+    said = "tools let the model call a function"
+    assert said in _refused(None, {"output": output, "parameters": {"tools": []}})
+    assert said in _refused(None, {"output": output, "prompt": {"tools_column": "tools"}})
 
 
 # Settings and allowances
@@ -520,6 +517,20 @@ def test_settings_are_what_shapes_requests_and_nothing_else(job_file: Path) -> N
         "prompt.messages_column": "dialog",
         "prompt.id_column": "name",
     }
+
+
+def test_a_cache_of_a_job_lies_beside_it(job_file: Path) -> None:
+    job_file.write_text('[reuse]\ncache = "answers.cache"')
+    job = load_job(job_file, {"reuse": {"dedup": True}})
+    assert job.reuse == ReuseSpec(dedup=True, cache=str(job_file.parent / "answers.cache"))
+
+
+def test_a_cache_for_answers_that_nobody_shares_is_refused(job_file: Path) -> None:
+    """It would answer the second of two rows that ask the same by the answer to the first."""
+    job_file.write_text('[reuse]\ncache = "answers.cache"')
+    with pytest.raises(ConfigurationError, match="Leave one of the two out; for several answers"):
+        load_job(job_file, {"reuse": {"dedup": False}})
+    assert load_job(job_file, {"reuse": {"dedup": False, "cache": None}}).reuse.dedup is False
 
 
 # A job that is remembered

@@ -46,6 +46,7 @@ def _renderer(job: JobSpec) -> Renderer:
 
 def test_there_are_these_job_files() -> None:
     assert [path.stem for path in FILES] == [
+        "cached",
         "describe_images",
         "extract_json",
         "sentiment_zh",
@@ -86,6 +87,21 @@ def test_translations_are_asked_for_in_the_other_language() -> None:
         messages: Any = render(prompt).body["messages"]
         asked = {"zh": "into natural English", "en": "自然的中文"}[str(prompt.columns["lang"])]
         assert asked in messages[0]["content"]
+
+
+def test_what_one_run_of_the_cached_job_asked_no_other_run_asks_again(tmp_path: Path) -> None:
+    reviews = (JOBS.parent / "sample_data" / "reviews.jsonl").read_text("utf-8").splitlines()[:20]
+    cache = {"cache": str(tmp_path / "answers.cache")}
+    calls = []
+    for name, rows in (("monday", reviews), ("tuesday", [*reviews[:5], *reviews])):
+        (tmp_path / name).mkdir()
+        place = Place(tmp_path / name)
+        place.write({**json.loads(row), "id": str(n)} for n, row in enumerate(rows))
+        flags = {"input": [str(place.input)], "output": {"directory": str(place.directory.path)}}
+        job = load_job(JOBS / "cached.toml", {**flags, "reuse": cache})
+        assert place.run(job).summary.counts.results == len(rows)
+        calls.append(len(place.ledger()))
+    assert calls == [20, 0]
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,12 @@ def test_a_latency_of_nothing_is_one_too() -> None:
     assert _of_latencies([0.0]).latency(0.5) == pytest.approx(1e-6, rel=0.01)
 
 
+def test_an_answer_of_another_row_has_no_latency_of_its_own() -> None:
+    tally = Tally()
+    tally.recorded(replace(_success(), attempts=()))
+    assert (tally.results, tally.latency(0.5)) == (1, None)
+
+
 def test_quantiles_take_no_more_memory_for_more_rows() -> None:
     few, many = (_of_latencies([0.5 + n / 100 for n in range(100)] * k) for k in (1, 50))
     assert len(few._latencies._buckets) == len(many._latencies._buckets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.errors import ConfigurationError, ErrorClass, RowError
-from batcher.job import JobSpec, PromptSpec, ProviderSpec
+from batcher.job import JobSpec, PromptSpec, ProviderSpec, ReuseSpec
 from batcher.records import Prompt, Request, Source
-from batcher.render import BATCH_URLS, ROLES, Renderer, request_key
+from batcher.render import BATCH_URLS, ROLES, Renderer, request_content, request_key, sampled
 
 SOURCE = Source("prompts.jsonl", 18)
 USER = {"role": "user", "content": "hi"}
@@ -508,7 +509,7 @@ def test_what_the_run_decides_may_stand_in_a_batch_line_that_agrees_and_is_not_s
 @pytest.mark.parametrize(
     ("own", "said"),
     [
-        ({"n": 2}, "`body.n`: one answer a row is kept"),
+        ({"n": 2}, "`body.n`: one answer a call is kept"),
         ({"n": "1"}, "`body.n`: "),
         ({"stream": True}, "`body.stream`: use --stream"),
         ({"stream": 1}, "`body.stream`: "),
@@ -731,6 +732,36 @@ def test_any_row_becomes_a_request_of_plain_json_or_a_row_error(columns: dict[st
         assert request.key == _render(columns, job).key
 
 
+def test_the_first_sample_has_the_key_of_an_only_one_and_each_other_its_own() -> None:
+    """So that more samples can be asked for later."""
+    source = Source("prompts.jsonl", 1)
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+    request = Request(7, "a", request_key("a", body), body, source, size=9, content="c")
+    made = [sampled(request, sample, 3) for sample in range(3)]
+    assert made[0] == request._replace(row=21)
+    assert [(one.row, one.sample) for one in made] == [(21, 0), (22, 1), (23, 2)]
+    assert len({one.key for one in made}) == len({one.content for one in made}) == 3
+    assert all(re.fullmatch("[0-9a-f]{32}", one.key) for one in made)
+    assert made == [sampled(request, sample, 3) for sample in range(3)]
+    assert all(one.body is body for one in made)
+
+
+def test_the_samples_of_another_row_have_other_keys_and_the_same_content() -> None:
+    """So that rows that ask the same can share each of their samples."""
+    source = Source("prompts.jsonl", 1)
+    rows = [
+        Request(n, key, key * 16, {}, source, content="c") for n, key in enumerate(("aa", "bb"))
+    ]
+    first, second = ([sampled(row, sample, 3) for sample in range(3)] for row in rows)
+    assert not {one.key for one in first} & {one.key for one in second}
+    assert [one.content for one in first] == [one.content for one in second]
+
+
+def test_a_sample_of_a_row_that_nobody_shares_has_no_content() -> None:
+    request = Request(0, "a", "key", {}, Source("prompts.jsonl", 1))
+    assert sampled(request, 1, 2).content is None
+
+
 # Tools
 
 
@@ -780,3 +811,70 @@ def test_a_row_with_wrong_tools_is_an_error(value: object, message: str) -> None
 
 def test_a_column_that_nobody_named_holds_no_tools() -> None:
     assert "tools" not in _render({"prompt": "hi", "tools": "hammer"}).body
+
+
+def _content(
+    parameters: dict[str, Any],
+    row_id: str = "a",
+    text: str = "hi",
+    **reuse: Any,  # noqa: ANN401 -- keys of a table
+) -> str | None:
+    job = JobSpec(provider=ProviderSpec(model="m"), parameters=parameters, reuse=ReuseSpec(**reuse))
+    return Renderer(job)(Prompt(17, row_id, {"prompt": text}, SOURCE)).content
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reuse", "shared"),
+    [
+        ({}, {}, False),
+        ({"temperature": 0.01}, {}, False),
+        ({"temperature": False}, {}, False),
+        ({"do_sample": True}, {}, False),
+        ({"temperature": 0}, {}, True),
+        ({"temperature": 0.0}, {}, True),
+        ({"temperature": 1, "do_sample": False}, {}, True),
+        ({}, {"dedup": True}, True),
+        ({}, {"cache": "answers.cache"}, True),
+        ({"temperature": 0}, {"dedup": False}, False),
+    ],
+)
+def test_a_request_is_known_by_its_content_where_one_answer_serves_all_that_ask_it(
+    parameters: dict[str, Any],
+    reuse: dict[str, Any],
+    shared: bool,  # noqa: FBT001 -- a case
+) -> None:
+    assert (_content(parameters, **reuse) is not None) is shared
+
+
+@given(_text, _json)
+def test_the_content_is_a_hash_of_the_body_alone(row_id: str, value: object) -> None:
+    job = JobSpec(provider=ProviderSpec(model="m"), parameters={"temperature": 0, "x": value})
+    request = Renderer(job)(Prompt(17, row_id, {"prompt": "hi"}, SOURCE))
+    assert request.content == request_content(request.body)
+
+
+def test_a_batch_line_is_judged_by_its_own_parameters() -> None:
+    render = Renderer(JobSpec(provider=ProviderSpec(model="m"), parameters={"temperature": 0}))
+    body = {"messages": [USER], "temperature": 1}
+    row = {"custom_id": "a", "body": body}
+    assert render(Prompt(17, "a", row, SOURCE)).content is None
+    row["body"] = {"messages": [USER]}
+    assert render(Prompt(17, "a", row, SOURCE)).content is not None
+
+
+def test_the_content_is_that_of_what_is_asked_whoever_asks() -> None:
+    cold = {"temperature": 0}
+    assert _content(cold) == _content(cold, "b")
+    contents = {
+        _content(cold),
+        _content(cold, text="ho"),
+        _content({**cold, "max_tokens": 5}),
+    }
+    assert len(contents) == 3
+
+
+@given(_bodies)
+def test_no_order_of_keys_makes_another_content(body: dict[str, Any]) -> None:
+    content = request_content(body)
+    assert content == request_content(dict(reversed(body.items())))
+    assert len(content) == 32

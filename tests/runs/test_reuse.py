@@ -66,7 +66,7 @@ def test_another_endpoint_has_answers_of_its_own(base_url: str) -> None:
 
 
 def test_other_models_that_may_answer_make_for_other_answers() -> None:
-    fallback = {"models": ["m", "n"], "fallback_on": ["overloaded"]}
+    fallback: dict[str, Any] = {"models": ["m", "n"], "fallback_on": ["overloaded"]}
     assert _scope(**fallback) != _scope(model="m")
     assert _scope(**{**fallback, "fallback_on": ["content_filtered"]}) != _scope(**fallback)
     assert _scope(model="m") == _scope(model="n")
