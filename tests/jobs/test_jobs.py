@@ -52,6 +52,7 @@ def test_there_are_these_job_files() -> None:
         "sentiment_zh",
         "tools",
         "translate",
+        "vote",
     ]
 
 
