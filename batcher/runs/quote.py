@@ -149,6 +149,7 @@ class Quote:
         """Return the estimate as JSON values; costs in units of `currency`."""
         pricing, spent = self.pricing, self.spent
         return {
+            "rows": self.rows.total // self.job.sampling.samples,
             "samples": self.job.sampling.samples,
             "records": self.rows.total,
             "bad": self.rows.bad,

@@ -193,7 +193,8 @@ def test_all_of_it_is_there_as_json() -> None:
     bodies = [_body()] * 10 + [_body("glm-4.5")]
     quote = _quote(bodies, *GIVEN, tokenized=tokenized, spent=SPENT, max_tokens_total=5_000)
     facts = json.load(io.StringIO(json.dumps(quote.facts())))
-    assert (facts["records"], facts["done"], facts["requests"]) == (16, 5, 11)
+    assert (facts["rows"], facts["done"], facts["requests"]) == (16, 5, 11)
+    assert (facts["samples"], facts["records"]) == (1, 16)
     assert (facts["prompt_tokens"], facts["prompt_tokens_error"]) == (1_600, 150)
     assert (facts["output_tokens"], facts["output_tokens_are"]) == (1_100, "given")
     assert (facts["cost"], facts["currency"], facts["spent"]) == (None, "CNY", 0.04)
