@@ -27,6 +27,7 @@ from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
 from batcher.runs.reuse import open_cache
 from batcher.runs.selection import Selection
+from batcher.runs.stopping import Stopping
 from batcher.structured import Structure
 
 
@@ -50,6 +51,7 @@ class Calls:
     structure: Structure | None
     tally: Tally
     description: Description
+    stopping: Stopping
     _: KW_ONLY
     most: int
     retry_errors: bool
@@ -127,6 +129,7 @@ class Calls:
                 watchers.pulse,
                 watchers.notice,
                 Progress(self.job.ceilings),
+                self.stopping,
                 cache,
                 self.selection,
                 sync_each=self.job.output.sync == "row",
