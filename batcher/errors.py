@@ -196,10 +196,10 @@ _RULES = {
         counts=False,
     ),
     ErrorClass.OVERLOADED: Rule(
-        Action.RETRY, "The provider was overloaded; run again later with --retry-errors."
+        Action.RETRY, "The provider was overloaded; call it again later with `batcher retry`."
     ),
     ErrorClass.SERVER_ERROR: Rule(
-        Action.RETRY, "The provider failed on its side; run again with --retry-errors."
+        Action.RETRY, "The provider failed on its side; call it again with `batcher retry`."
     ),
     ErrorClass.NOT_SENT: Rule(
         Action.RETRY, "No connection to the endpoint; check the network and --base-url."
@@ -210,7 +210,7 @@ _RULES = {
     ),
     ErrorClass.INFERENCE_FAILED: Rule(
         Action.RETRY,
-        "The provider answered 200 but its inference failed; run again with --retry-errors.",
+        "The provider answered 200 but its inference failed; call it again with `batcher retry`.",
     ),
     ErrorClass.MALFORMED_ANSWER: Rule(
         Action.RETRY,

@@ -16,6 +16,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def extent(records: int, samples: int) -> str:
+    """Return how many records there are, of rows with so many samples each."""
+    if samples == 1:
+        return f"{records:,}"
+    rows, rest = divmod(records, samples)
+    if rest:
+        return counted(records, "sample")
+    return f"{counted(rows, 'row')} x {samples:,} samples"
+
+
 def lasting(seconds: float) -> str:
     """Return a duration in its two largest units, such as 40 s, 12 min, 2 h 5 min, 3 d 4 h."""
     whole = max(0, round(seconds))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batcher.wording import counted, did_you_mean, nearest, printable, table, width
+from batcher.wording import counted, did_you_mean, extent, nearest, printable, table, width
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,20 @@ def test_columns_are_aligned_by_what_a_terminal_shows() -> None:
     rows = [("label", "n"), ("正面", "1"), ("neg", "20")]
     assert list(table(rows)) == ["label   n", "正面    1", "neg    20"]
     assert list(table(rows, left=2)) == ["label  n", "正面   1", "neg    20"]
+
+
+@pytest.mark.parametrize(
+    ("records", "samples", "said"),
+    [
+        (5000, 1, "5,000"),
+        (5000, 5, "1,000 rows x 5 samples"),
+        (5, 5, "1 row x 5 samples"),
+        (5001, 5, "5,001 samples"),
+        (0, 5, "0 rows x 5 samples"),
+    ],
+)
+def test_records_are_told_as_rows_and_samples(records: int, samples: int, said: str) -> None:
+    assert extent(records, samples) == said
 
 
 @pytest.mark.parametrize(

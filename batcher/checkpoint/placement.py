@@ -39,7 +39,8 @@ class Placement:
         connection.execute("DROP TABLE IF EXISTS temp.placed")
         connection.execute(
             "CREATE TEMP TABLE placed "
-            "(row INTEGER PRIMARY KEY, id TEXT UNIQUE, key TEXT, source TEXT)"
+            "(row INTEGER PRIMARY KEY, id TEXT, sample INTEGER, key TEXT, source TEXT, "
+            "UNIQUE (id, sample))"
         )
 
     @staticmethod
@@ -62,15 +63,19 @@ class Placement:
                 ) from error
 
     def place(self, request: Request) -> str | None:
-        """Note a row's id and key; return where the earlier row of the same id stands, if any."""
+        """Note a row's id and key; return where the earlier row of the same id stands, if any.
+
+        The samples of one row share their id.
+        """
         added = self._connection.execute(
-            "INSERT OR IGNORE INTO temp.placed VALUES (?, ?, ?, ?)",
-            (request.row, request.id, request.key, str(request.source)),
+            "INSERT OR IGNORE INTO temp.placed VALUES (?, ?, ?, ?, ?)",
+            (request.row, request.id, request.sample, request.key, str(request.source)),
         )
         if added.rowcount:
             return None
         (source,) = self._connection.execute(
-            "SELECT source FROM temp.placed WHERE id = ?", (request.id,)
+            "SELECT source FROM temp.placed WHERE (id, sample) = (?, ?)",
+            (request.id, request.sample),
         ).fetchone()
         return str(source)
 
@@ -91,7 +96,8 @@ class Placement:
         ).fetchone()
         (gone,) = execute(
             "SELECT count(*) FROM outcomes o WHERE key IS NOT NULL AND NOT EXISTS "
-            "(SELECT 1 FROM temp.placed p WHERE p.id = o.id AND p.key = o.key)"
+            "(SELECT 1 FROM temp.placed p "
+            "WHERE p.id = o.id AND p.sample = o.sample AND p.key = o.key)"
         ).fetchone()
         return Comparison(kept=kept, new=placed - kept, gone=gone)
 
@@ -121,7 +127,9 @@ class Placement:
         execute("DELETE FROM marks")
 
 
-_RECORDED = "EXISTS (SELECT 1 FROM outcomes o WHERE o.id = p.id AND o.key = p.key)"
+_RECORDED = (
+    "EXISTS (SELECT 1 FROM outcomes o WHERE o.id = p.id AND o.sample = p.sample AND o.key = p.key)"
+)
 _SHELVED = "EXISTS (SELECT 1 FROM shelved s WHERE s.key = p.key)"
 _IN_PLACE = "EXISTS (SELECT 1 FROM temp.placed p WHERE p.row = o.row AND p.key = o.key)"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 
@@ -62,6 +62,18 @@ class RowSet:
 
     def __len__(self) -> int:
         return self._size
+
+    def count_before(self, stop: int) -> int:
+        """Count the rows of the set that are lower than `stop`."""
+        whole = self._bits[: stop >> 3]
+        rest = sum(row in self for row in range(stop & ~7, stop))
+        return int.from_bytes(whole, "little").bit_count() + rest
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the rows in ascending order."""
+        for index, byte in enumerate(self._bits):
+            if byte:
+                yield from (index * 8 + bit for bit in range(8) if byte >> bit & 1)
 
     def first_missing(self) -> int:
         """Return the lowest row number that is not in the set."""

@@ -1,8 +1,9 @@
 """The tables of `checkpoint.db`.
 
-- `outcomes`: one row for each input row that has an outcome; its columns are `Recorded`'s, and a
-  checksum over those that never change: all but the row number and the source, which follow the
-  input. (An outcome under a wrong number is found by its id, when it meets its row.)
+- `outcomes`: one row for each sample of an input row that has an outcome; its columns are
+  `Recorded`'s, and a checksum over those that never change: all but the row number and the source,
+  which follow the input. (An outcome under a wrong number is found by its id or its sample, when it
+  meets its row.)
 - `shelved`: paid outcomes whose row was edited or removed since. They are kept by key: undo the
   edit, and the answer is back without a call.
 - `failed_attempts`: every attempt of a recorded row that ended in a problem, under the row's key:
@@ -78,7 +79,7 @@ CREATE = f"""
     -- touching a single answer.
     CREATE INDEX outcomes_class ON outcomes (error_class);
     -- Finds the earlier row of a duplicate id; rows that never became a request claim no id.
-    CREATE INDEX outcomes_id ON outcomes (id) WHERE key IS NOT NULL;
+    CREATE INDEX outcomes_id ON outcomes (id, sample) WHERE key IS NOT NULL;
     -- Finds the answer of an earlier row that asks the same, where such rows are called once.
     CREATE INDEX outcomes_content ON outcomes (content)
         WHERE content IS NOT NULL AND error_class IS NULL;

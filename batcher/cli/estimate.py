@@ -63,9 +63,10 @@ def command(*, as_json: bool, **options: Any) -> None:
 
 def _callee(spec: ProviderSpec, sample: int, *, simulate: bool) -> tuple[Callee, str | None]:
     """Return whom the run would call, and why the tokenizer is not to be asked, if it is not."""
-    from batcher.cli.callee import environment, provider_of, real_callee, simulated_callee
+    from batcher.cli.callee import real_callee
     from batcher.errors import CredentialsError
     from batcher.runs import Callee
+    from batcher.runs.credentials import environment, provider_of, simulated_callee
     from batcher.simulator import SimulatorConfig
 
     untold = None if sample else "no sample was to be counted"

@@ -43,19 +43,30 @@ Formats:
     metavar="N",
     help="Divide the files: at most N rows each, results-00000-of-00003.parquet and so on.",
 )
-def command(directory: str, file_format: Any, to: str | None, partition_rows: int | None) -> None:
+@click.option(
+    "--vote", is_flag=True, help="Write votes.* instead: what each row's samples agree on."
+)
+def command(
+    directory: str, file_format: Any, to: str | None, partition_rows: int | None, *, vote: bool
+) -> None:
     """Write results and errors of the run in DIR again, also while it goes on.
 
     Nothing is called and nothing is paid. The files appear when all of them are complete; until
     then what an earlier export left stays.
     """
-    from batcher.runs import RunDirectory, export_run
+    from batcher.runs import RunDirectory, export_run, vote_run
     from batcher.wording import counted
 
     run = RunDirectory(Path(directory))
+    if vote:
+        voted = vote_run(run, Path(to) if to else None, file_format, partition_rows)
+        click.echo(f"{counted(voted.rows, 'row')}   {voted.path}")
+        if voted.pending:
+            click.echo(f"{counted(voted.pending, 'row')} pending")
+        return
     exported = export_run(run, Path(to) if to else None, file_format, partition_rows)
     click.echo(f"{counted(exported.results, 'result')}   {exported.results_path}")
     errors = exported.errors_path or f"not in a dataset: see {run.errors}"
     click.echo(f"{counted(exported.errors, 'error')}    {errors}")
     if exported.pending:
-        click.echo(f"{counted(exported.pending, 'row')} pending")
+        click.echo(f"{exported.pending:,} pending")

@@ -15,56 +15,14 @@ from batcher.cli.topics import topic
 
 if TYPE_CHECKING:
     from batcher.job import JobSpec
+    from batcher.runs import Portion
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-# Option name -> its place in the job file. An option that was not given is None and sets nothing.
-_PLACES = {
-    "provider": ("provider", "name"),
-    "base_url": ("provider", "base_url"),
-    "model": ("provider", "model"),
-    "auth": ("provider", "auth"),
-    "api_key_file": ("provider", "api_key_file"),
-    "stream": ("provider", "stream"),
-    "allow_empty": ("provider", "allow_empty"),
-    "trust_env": ("provider", "trust_env"),
-    "template": ("prompt", "template"),
-    "system_template": ("prompt", "system_template"),
-    "prompt_column": ("prompt", "prompt_column"),
-    "messages_column": ("prompt", "messages_column"),
-    "id_column": ("prompt", "id_column"),
-    "images_from": ("prompt", "images_from"),
-    "tools_column": ("prompt", "tools_column"),
-    "concurrency": ("limits", "concurrency"),
-    "max_concurrency": ("limits", "max_concurrency"),
-    "rpm": ("limits", "rpm"),
-    "tpm": ("limits", "tpm"),
-    "timeout": ("limits", "timeout"),
-    "connect_timeout": ("limits", "connect_timeout"),
-    "idle_timeout": ("limits", "idle_timeout"),
-    "max_attempts": ("limits", "max_attempts"),
-    "max_wait": ("limits", "max_wait"),
-    "max_outage": ("limits", "max_outage"),
-    "max_response_bytes": ("limits", "max_response_bytes"),
-    "max_cost": ("ceilings", "max_cost"),
-    "max_tokens_total": ("ceilings", "max_tokens_total"),
-    "max_rows": ("ceilings", "max_rows"),
-    "max_errors": ("ceilings", "max_errors"),
-    "max_error_rate": ("ceilings", "max_error_rate"),
-    "max_duration": ("ceilings", "max_duration"),
-    "deadline": ("ceilings", "deadline"),
-    "dedup": ("reuse", "dedup"),
-    "cache": ("reuse", "cache"),
-    "output": ("output", "directory"),
-    "sync": ("output", "sync"),
-    "allow_errors": ("output", "allow_errors"),
-    "schema": ("output", "schema"),
-    "repair_attempts": ("output", "repair_attempts"),
-}
 # Beside limits and ceilings, those that change nothing of a request or its key.
 _HOW = frozenset(
     {"base_url", "auth", "api_key_file", "stream", "allow_empty", "trust_env"}
-    | {"repair_attempts", "sync", "allow_errors"}
+    | {"repair_attempts", "sync", "allow_errors", "dedup", "cache"}
 )
 
 
@@ -161,6 +119,24 @@ def job_options(command: Command) -> Command:
     return command
 
 
+def portion_options(command: Command) -> Command:
+    """Add the options that choose rows to begin with."""
+    for option in reversed(_PORTION):
+        command = option(command)
+    return command
+
+
+def portion_of(options: Mapping[str, Any]) -> Portion:
+    """Return the rows that a command's options choose.
+
+    Raises:
+        UsageError: the options contradict each other.
+    """
+    from batcher.runs import Portion
+
+    return Portion(options["limit"], options["sample"], options["seed"])
+
+
 def calling_options(command: click.Command) -> click.Command:
     """Add to a command those of the options that say how to call, not what is asked."""
     every = click.Command(None)
@@ -173,17 +149,17 @@ def calling_options(command: click.Command) -> click.Command:
 
 
 def _says_how(name: str) -> bool:
-    table, _ = _PLACES.get(name, ("", ""))
+    from batcher.job import PLACES
+
+    table, _ = PLACES.get(name, ("", ""))
     return table in ("limits", "ceilings") or name in _HOW
 
 
 def flags_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of a command's options that were given, as tables of a job file."""
-    flags: dict[str, Any] = {}
-    for name, (table, key) in _PLACES.items():
-        if options.get(name) is not None:
-            flags.setdefault(table, {})[key] = options[name]
-    return flags
+    from batcher.job import tables_of
+
+    return tables_of(options)
 
 
 def job_of(options: Mapping[str, Any]) -> JobSpec:
@@ -224,12 +200,26 @@ def _warn_of_slips(job: JobSpec) -> None:
 
 
 _input = topic("Input and prompt")
+_first = topic("First tries")
 _model = topic("Model and provider")
 _answer = topic("Answers")
 _output = topic("Output")
 _limit = topic("Limits")
 _ceiling = topic("Ceilings")
 _network = topic("Keys and network")
+
+_PORTION = (
+    _first(
+        "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows, for now."
+    ),
+    _first(
+        "--sample",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Only N rows drawn at random, for now; a larger N holds the smaller.",
+    ),
+    _first("--seed", type=int, metavar="S", help="What --sample draws by [0]."),
+)
 
 _OPTIONS = (
     click.argument("inputs", nargs=-1, metavar="INPUT...", shell_complete=suggestions.files),
@@ -285,6 +275,7 @@ _OPTIONS = (
         help="JSON Schema of the value in each answer.",
         shell_complete=suggestions.files,
     ),
+    _answer("--samples", type=int, metavar="N", help="Answers for each row, by a call each [1]."),
     _answer(
         "--field",
         "fields",

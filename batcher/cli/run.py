@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batcher.cli.options import job_of, job_options
+from batcher.cli.options import job_of, job_options, portion_of, portion_options
 from batcher.cli.simulate import simulator_config, simulator_options
 from batcher.cli.topics import ByTopic, topic
 from batcher.errors import DiskFullError, RowsPendingError, TooManyRowErrorsError
 
 if TYPE_CHECKING:
     from batcher.job import JobSpec
-    from batcher.runs import Callee, Change, ErrorChoice, RunResult
+    from batcher.runs import Callee, Change, ErrorChoice, Portion, RunResult
 
 
 # Calls in flight are many objects that live for a while. By default they are all walked for each
@@ -30,6 +30,7 @@ _rerun = topic("Again")
 
 @click.command("run", cls=ByTopic)
 @job_options
+@portion_options
 @_rerun("--retry-errors", is_flag=True, help="Call rows again that ended in an error.")
 @_rerun("-y", "--yes", is_flag=True, help="Go on after a changed job or input, unasked.")
 @topic("Simulator")("--simulate", is_flag=True, help="Call a local simulator instead of a model.")
@@ -41,11 +42,13 @@ def command(**options: Any) -> None:
     globs, or - for JSONL on standard input. Results and errors go to Parquet files in the run
     directory. The same command again goes on where the last one stopped.
     """
-    job = job_of(options)
+    job, portion = job_of(options), portion_of(options)
     if options["simulate"]:
         job = simulated_job(job)
     consent = partial(_consent, given=options["yes"])
-    sys.exit(carry_out(job, callee_of(job, options), consent, retry_errors=options["retry_errors"]))
+    callee = callee_of(job, options)
+    retry = options["retry_errors"]
+    sys.exit(carry_out(job, callee, consent, retry_errors=retry, portion=portion))
 
 
 def simulated_job(job: JobSpec) -> JobSpec:
@@ -62,7 +65,8 @@ def callee_of(job: JobSpec, options: Mapping[str, Any]) -> Callee:
         CredentialsError: there is no key.
         UsageError: the simulator's options cannot be understood.
     """
-    from batcher.cli.callee import environment, real_callee, simulated_callee
+    from batcher.cli.callee import real_callee
+    from batcher.runs.credentials import environment, simulated_callee
 
     if options["simulate"]:
         return simulated_callee(job.provider, simulator_config(options))
@@ -76,20 +80,21 @@ def carry_out(
     *,
     retry_errors: bool = False,
     only: ErrorChoice | None = None,
+    portion: Portion | None = None,
 ) -> int:
     """Run a session, show it and its end; return the process's exit code."""
-    from batcher.observe import EventLog, Heartbeat, ProgressBar
-    from batcher.runs import Session
+    from batcher.observe import display
+    from batcher.runs import WHOLE_INPUT, Session
 
-    terminal = sys.stderr.isatty()
     session = Session(
         job=job,
         callee=callee,
-        watcher=ProgressBar(sys.stderr) if terminal else Heartbeat(EventLog(sys.stderr)),
+        watcher=display(sys.stderr),
         consent=consent,
         stdin=sys.stdin.buffer,
         retry_errors=retry_errors,
         only=only,
+        portion=portion or WHOLE_INPUT,
     )
     gc.freeze()
     gc.set_threshold(*_COLLECT)

@@ -2,10 +2,12 @@
 
 from batcher.job.loading import job_with, load_job, plain_job
 from batcher.job.parameters import KNOWN_PARAMETERS, misspelt
+from batcher.job.places import PLACES, tables_of
 from batcher.job.spec import (
     ANY_FOLDER,
     EVERY_MODEL,
     RESERVED_PARAMETERS,
+    SAMPLES,
     CeilingSpec,
     JobSpec,
     LimitSpec,
@@ -14,6 +16,7 @@ from batcher.job.spec import (
     PromptSpec,
     ProviderSpec,
     ReuseSpec,
+    SamplingSpec,
 )
 from batcher.job.tools import fault_of_tools
 
@@ -21,7 +24,9 @@ __all__ = [
     "ANY_FOLDER",
     "EVERY_MODEL",
     "KNOWN_PARAMETERS",
+    "PLACES",
     "RESERVED_PARAMETERS",
+    "SAMPLES",
     "CeilingSpec",
     "JobSpec",
     "LimitSpec",
@@ -30,9 +35,11 @@ __all__ = [
     "PromptSpec",
     "ProviderSpec",
     "ReuseSpec",
+    "SamplingSpec",
     "fault_of_tools",
     "job_with",
     "load_job",
     "misspelt",
     "plain_job",
+    "tables_of",
 ]

@@ -24,6 +24,8 @@ Duration = Annotated[str, msgspec.Meta(pattern=DURATION)]
 
 EVERY_MODEL = "*"
 ANY_FOLDER = "*"
+SAMPLES = "sampling.samples"
+"""The name of the request setting that says how many answers each row gets."""
 
 # What the run itself decides; a job that set them would contradict it.
 RESERVED_PARAMETERS = {
@@ -31,7 +33,7 @@ RESERVED_PARAMETERS = {
     "messages": "messages come from the rows",
     "stream": "use --stream, or stream = true under [provider]",
     "stream_options": "usage is read from the stream as it comes",
-    "n": "one answer a row is kept; more would be paid and lost",
+    "n": "one answer a call is kept; for several a row write samples under [sampling]",
     "request_id": "each attempt gets a fresh one",
 }
 
@@ -77,6 +79,12 @@ class PromptSpec(_Table, frozen=True):
     image_columns: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()
     images_from: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     tools_column: str | None = None
+
+
+class SamplingSpec(_Table, frozen=True):
+    """How many answers each row gets, each by a call of its own."""
+
+    samples: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
 
 
 class LimitSpec(_Table, frozen=True):
@@ -189,6 +197,7 @@ class JobSpec(_Table, frozen=True):
     provider: ProviderSpec = ProviderSpec()
     parameters: dict[str, Any] = {}
     prompt: PromptSpec = PromptSpec()
+    sampling: SamplingSpec = SamplingSpec()
     limits: LimitSpec = LimitSpec()
     ceilings: CeilingSpec = CeilingSpec()
     output: OutputSpec = OutputSpec()
@@ -208,6 +217,7 @@ class JobSpec(_Table, frozen=True):
         settings: dict[str, object] = {
             "model": provider.model,
             "provider.allowed_models": list(provider.allowed_models) or None,
+            SAMPLES: self.sampling.samples,
         }
         settings |= {f"parameters.{name}": value for name, value in self.parameters.items()}
         prompt: dict[str, object] = msgspec.structs.asdict(self.prompt)
@@ -222,6 +232,7 @@ class JobSpec(_Table, frozen=True):
 TABLES: dict[str, type[_Table]] = {
     "provider": ProviderSpec,
     "prompt": PromptSpec,
+    "sampling": SamplingSpec,
     "limits": LimitSpec,
     "ceilings": CeilingSpec,
     "output": OutputSpec,

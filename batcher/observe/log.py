@@ -47,12 +47,13 @@ class AttemptLog:
         """Write where this process starts."""
         self._log.write("run_started", done_before=tally.done_before)
 
-    def attempted(self, row: int, attempt: Attempt) -> None:
+    def attempted(self, row: int, attempt: Attempt, sample: int = 0) -> None:
         """Write the attempt if it failed; never its message, which may quote the prompt."""
         if (problem := attempt.problem) is not None:
             self._log.write(
                 "attempt_failed",
                 row=row,
+                sample=sample or None,
                 attempt=attempt.number,
                 request_id=attempt.request_id,
                 latency_s=round(attempt.latency, 4),
@@ -88,7 +89,7 @@ class Heartbeat:
         self._last = self._monotonic()
         self._beat("run_started")
 
-    def attempted(self, row: int, attempt: Attempt) -> None:
+    def attempted(self, row: int, attempt: Attempt, sample: int = 0) -> None:
         """Nothing: attempts show as counts at the next beat."""
 
     def pulse(self) -> None:

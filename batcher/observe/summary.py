@@ -11,7 +11,7 @@ from batcher.observe.answers import answer_lines
 from batcher.observe.cost import cost_lines
 from batcher.observe.tally import Tally
 from batcher.recorded import Counts
-from batcher.wording import counted, printable
+from batcher.wording import counted, extent, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class Summary:
 
     `pending` is None where the rows of the input were not counted to the end. `exported` is False
     where the files could not be written before the run had to end. `cache` says that there was one.
+    Each of a row's `samples` is counted for itself.
     """
 
     ended: str
@@ -33,6 +34,7 @@ class Summary:
     concurrency: Concurrency
     exported: bool = True
     cache: bool = False
+    samples: int = 1
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
@@ -44,8 +46,8 @@ class Summary:
         if self.pending is None:
             yield f"  rows      {found}, the rest pending"
         else:
-            rows = counts.rows + self.pending
-            yield f"  rows      {rows:,}: {found}, {self.pending:,} pending"
+            of_all = extent(counts.rows + self.pending, self.samples)
+            yield f"  rows      {of_all}: {found}, {self.pending:,} pending"
         for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
             yield f"            {rows:,} {error_class}: {error_class.rule.hint}"
         if counts.truncated:

@@ -27,7 +27,7 @@ from batcher.structured import StructOf
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was published, in rows; `pending` rows have no outcome yet and are in neither output.
+    """What was published, in rows; `pending` ones have no outcome yet and are in neither output.
 
     Where an output has partitions, its path is a pattern that finds all of them. `errors_path` is
     None where the format has no place for errors.
@@ -48,6 +48,7 @@ def export(  # noqa: PLR0913 -- the input, its outcomes, and all that an export 
     *,
     format: Format = "parquet",  # noqa: A002 # the word of the command line
     metadata: Mapping[str, str],
+    samples: int = 1,
     value: StructOf | None = None,
     partition_rows: int | None = None,
     origin: Origin | None = None,
@@ -56,6 +57,7 @@ def export(  # noqa: PLR0913 -- the input, its outcomes, and all that an export 
 
     `batches` have `schema`: row, id, source_file, source_line, source_text, and the struct
     `input` of the user's columns. Both they and `outcomes` come in ascending order of rows.
+    Each row has `samples` outcomes: that of sample s of row r is numbered r * samples + s.
     `value` is what each answer holds, where the job wants one of known fields. `metadata` goes
     into the Parquet files under its own keys. With `partition_rows`, each output has files of at
     most so many rows. With an `origin` the results get the card of a dataset. Memory stays flat;
@@ -67,11 +69,10 @@ def export(  # noqa: PLR0913 -- the input, its outcomes, and all that an export 
     """
     kind = kind_of(format, partitioned=partition_rows is not None)
     bounds = Bounds(partition_rows, kind.most_bytes)
-    planned = layout(schema, value)
+    planned = layout(schema, value, samples)
     failed = pending = 0
     figures = Figures()
-    if origin is not None:
-        dataset_folder.prepare(directory, kind, planned.results)
+    kept = {} if origin is None else dataset_folder.prepare(directory, kind, planned.results)
     with publication(directory) as published:
         start = _start(kind.open_sink, planned.results, metadata)
         results = Partitions(published, kind.results, bounds, start)
@@ -91,7 +92,7 @@ def export(  # noqa: PLR0913 -- the input, its outcomes, and all that an export 
                 if origin is not None:
                     figures.add(joined)
         if origin is not None:
-            dataset_folder.add_card(published, results, figures, origin)
+            dataset_folder.add_card(published, results, figures, origin, kept)
     return Exported(
         results=results.rows,
         errors=failed,

@@ -1,13 +1,15 @@
 """The columns of both outputs: their names, types and order.
 
-`row` and `id` come first, then the input's columns, then ours; behind `response` the fields of the
-value that answers hold, each as `out.<field>`. An input column that has the name
+`row` and `id` come first, and `sample` where each row has several; then the input's columns, then
+ours; behind `response` the fields of the value that answers hold, each as `out.<field>`. An input
+column that has the name
 of one of ours in either file is called `input_<name>`, so that it has one name in both.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -22,6 +24,8 @@ _FLOAT64: pa.DataType = pa.float64()
 _MOMENT: pa.DataType = pa.timestamp("us", "UTC")
 
 HEAD = pa.schema([("row", _INT64), ("id", _TEXT)])
+
+SAMPLE = pa.schema([("sample", _INT32)])
 
 ANSWER = pa.schema(
     [
@@ -78,7 +82,7 @@ _OURS = {*HEAD.names, *ANSWER.names, *ERROR.names, *SOURCE.names}
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The schemas of the two files for one input.
+    """The schemas of the two files for one input, each of whose rows has so many `samples`.
 
     `answer` is our part of that of the results, with the fields of `value`.
     """
@@ -87,6 +91,7 @@ class Layout:
     errors: pa.Schema
     answer: pa.Schema
     value: StructOf | None
+    samples: int
 
 
 def answer_schema(value: StructOf | None) -> pa.Schema:
@@ -95,26 +100,33 @@ def answer_schema(value: StructOf | None) -> pa.Schema:
     return pa.schema([response, *out_fields(value), *others])
 
 
-def layout(schema: pa.Schema, value: StructOf | None = None) -> Layout:
+def layout(schema: pa.Schema, value: StructOf | None = None, samples: int = 1) -> Layout:
     """Lay out both files for an input of `schema`, whose struct `input` holds the user's columns.
 
     `value` is what each answer holds, where the job wants one of known fields. All columns may be
     null, since a bad row has none; types and field metadata stay as they are.
     """
-    struct = schema.field("input").type
-    fields = [struct.field(index) for index in range(struct.num_fields)]
     answer = answer_schema(value)
-    names = _free_names([field.name for field in fields], _OURS.union(answer.names))
-    columns = [
+    head = [*HEAD, *(SAMPLE if samples > 1 else ())]
+    columns = input_columns(schema, _OURS.union(answer.names, (field.name for field in head)))
+    return Layout(
+        results=pa.schema([*head, *columns, *answer]),
+        errors=pa.schema([*head, *columns, *ERROR, *SOURCE]),
+        answer=answer,
+        value=value,
+        samples=samples,
+    )
+
+
+def input_columns(schema: pa.Schema, ours: set[str]) -> list[pa.Field[Any]]:
+    """Return the user's columns as they stand in a file that has columns of `ours` as well."""
+    struct: Any = schema.field("input").type
+    fields = [struct.field(index) for index in range(struct.num_fields)]
+    names = _free_names([field.name for field in fields], ours)
+    return [
         field.with_name(name).with_nullable(nullable=True)
         for field, name in zip(fields, names, strict=True)
     ]
-    return Layout(
-        results=pa.schema([*HEAD, *columns, *answer]),
-        errors=pa.schema([*HEAD, *columns, *ERROR, *SOURCE]),
-        answer=answer,
-        value=value,
-    )
 
 
 def _free_names(names: list[str], ours: set[str]) -> list[str]:

@@ -25,11 +25,13 @@ class Answers:
     """How many tokens answers are taken to have.
 
     `by_model` are lengths that answers of a model had, `lengths` those of all models; without any
-    of both an answer has as many as it may.
+    of both an answer has as many as it may. `prompts` is how many times the tokens of its prompt
+    an answer takes: more than once, where answers are asked for again.
     """
 
     lengths: Sequence[int] = ()
     by_model: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    prompts: float = 1.0
 
     @property
     def is_bound(self) -> bool:
@@ -125,10 +127,10 @@ class Workload:
             for count, prompt, most in self._of(model, ratios.get(model, TokenRatio())):
                 unbounded |= most is None and not shares
                 for length, share in (shares or {most or 0: 1.0}).items():
-                    answer = length if most is None else min(length, most)
+                    answer = min(length, most or length) if answers.prompts == 1 else length
                     band = pricing.band(model, round(prompt), answer)
                     total = sums.setdefault(band, [0.0, 0.0, 0.0])
-                    for at, one in enumerate((1, prompt, answer)):
+                    for at, one in enumerate((1, prompt * answers.prompts, answer)):
                         total[at] += one * share * count
             order = pricing.prices.get(model, ())
             for band, (requests, tokens, output) in sorted(

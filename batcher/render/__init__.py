@@ -4,7 +4,14 @@ Local images are read by whoever is passed in for that.
 """
 
 from batcher.render.images import Images, ReadImage, UnusableImageError, shortened, too_large
-from batcher.render.requests import BATCH_URLS, ROLES, Renderer, request_content, request_key
+from batcher.render.requests import (
+    BATCH_URLS,
+    ROLES,
+    Renderer,
+    request_content,
+    request_key,
+    sampled,
+)
 
 __all__ = [
     "BATCH_URLS",
@@ -15,6 +22,7 @@ __all__ = [
     "UnusableImageError",
     "request_content",
     "request_key",
+    "sampled",
     "shortened",
     "too_large",
 ]

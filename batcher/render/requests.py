@@ -48,6 +48,25 @@ def request_key(row_id: str, body: Mapping[str, object]) -> str:
     return _key_of(_canonical.encode((row_id, body)))
 
 
+def sampled(request: Request, sample: int, samples: int) -> Request:
+    """Return the request for sample number `sample` of the `samples` that a row gets.
+
+    `request` is the row's own, with the row's number. The first sample keeps its key, which is that
+    of a row's only answer; so more samples can be asked for later.
+    """
+    content = request.content
+    return request._replace(
+        row=request.row * samples + sample,
+        key=_of_sample(request.key, sample),
+        content=None if content is None else _of_sample(content, sample),
+        sample=sample,
+    )
+
+
+def _of_sample(digest: str, sample: int) -> str:
+    return digest if sample == 0 else _key_of(_canonical.encode((digest, sample)))
+
+
 def request_content(body: Mapping[str, object]) -> str:
     """Return a hash of what is asked, as 32 hex digits: the same for all rows that ask the same."""
     return _key_of(_canonical.encode(body))

@@ -5,29 +5,37 @@ from batcher.runs.calling import Callee
 from batcher.runs.diff import diff
 from batcher.runs.directory import RunDirectory
 from batcher.runs.estimate import Assumptions, Estimator
-from batcher.runs.export import export_run
+from batcher.runs.export import export_run, vote_run
 from batcher.runs.head import first_results
 from batcher.runs.quote import Quote
 from batcher.runs.resume import Change
 from batcher.runs.retry import EarlierRun, error_classes
+from batcher.runs.selection import WHOLE_INPUT, Portion
 from batcher.runs.session import RunResult, Session
+from batcher.runs.signals import Signals
 from batcher.runs.status import Status, status_of
+from batcher.runs.stopping import Asked, Stopping
 from batcher.runs.survey import STAND_IN, Survey, check, preview
 from batcher.runs.verify import Verification, mend, verify
 
 __all__ = [
     "STAND_IN",
+    "WHOLE_INPUT",
+    "Asked",
     "Assumptions",
     "Callee",
     "Change",
     "EarlierRun",
     "ErrorChoice",
     "Estimator",
+    "Portion",
     "Quote",
     "RunDirectory",
     "RunResult",
     "Session",
+    "Signals",
     "Status",
+    "Stopping",
     "Survey",
     "Verification",
     "check",
@@ -39,4 +47,5 @@ __all__ = [
     "preview",
     "status_of",
     "verify",
+    "vote_run",
 ]

@@ -26,15 +26,18 @@ from batcher.runs.directory import RunDirectory
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
 from batcher.runs.reuse import open_cache
+from batcher.runs.selection import Selection
+from batcher.runs.stopping import Stopping
 from batcher.structured import Structure
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Calls the model for each row that has no outcome, at most `most` at once.
+    """Calls the model for each selected row that has no outcome, at most `most` at once.
 
     With `retry_errors`, rows whose outcome is an error are called again; with `only`, just the
-    errors that it means are, and no row without an outcome.
+    errors that it means are, and no row without an outcome. `rows` is how many the input has, None
+    where that is yet to be counted.
     """
 
     job: JobSpec
@@ -48,10 +51,13 @@ class Calls:
     structure: Structure | None
     tally: Tally
     description: Description
+    stopping: Stopping
     _: KW_ONLY
     most: int
     retry_errors: bool
     only: ErrorChoice | None
+    selection: Selection
+    rows: int | None
 
     def make(self) -> LiveRun:
         """Make the calls; return how they ended."""
@@ -59,7 +65,7 @@ class Calls:
         with (
             Reserve.held(directory.reserve, self.most, limits.max_response_bytes) as reserve,
             _open_log(directory) as log,
-            _counting(self.dataset, self.tally, self.description),
+            self._counting(),
         ):
             return asyncio.run(
                 self._make(reserve, Watchers(self.watcher, AttemptLog(EventLog(log))))
@@ -72,7 +78,7 @@ class Calls:
         def attempted(request: Request, attempt: Attempt, possible_cost: int) -> None:
             live.attempted(request, attempt, possible_cost)
             tally.attempted(attempt)
-            watchers.attempted(request.row, attempt)
+            watchers.attempted(self.selection.row_of(request.row), attempt, request.sample)
 
         def look_again() -> None:
             live.executor.admission.look_again()
@@ -123,16 +129,15 @@ class Calls:
                 watchers.pulse,
                 watchers.notice,
                 Progress(self.job.ceilings),
+                self.stopping,
                 cache,
+                self.selection,
                 sync_each=self.job.output.sync == "row",
                 time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
             )
             watchers.started(tally, executor.flow)
-            if self.most < self.job.limits.most_calls:
-                watchers.notice(
-                    f"The limit of open files (ulimit -n) allows {self.most:,} calls at once, not "
-                    f"{self.job.limits.most_calls:,}"
-                )
+            for text in self._notices():
+                watchers.notice(text)
             try:
                 await live.run()
             finally:
@@ -143,36 +148,49 @@ class Calls:
         return live
 
     def _done(self) -> Done:
-        """Return the rows that are not to be called, and tell the tally."""
+        """Return the records that are not to be called, and tell the tally."""
         if self.only is None:
             done = self.checkpoint.done(errors_too=not self.retry_errors)
-            self.tally.done_before = len(done)
+            self.tally.done_before = self.selection.held(done)
             return done
         chosen = choose(self.checkpoint.path, self.only).rows
         self.tally.chosen = len(chosen)
         return AllBut(chosen)
 
+    def _notices(self) -> Iterator[str]:
+        """Say what a user should know before the first call."""
+        job = self.job
+        if self.most < job.limits.most_calls:
+            yield (
+                f"The limit of open files (ulimit -n) allows {self.most:,} calls at once, not "
+                f"{job.limits.most_calls:,}"
+            )
+        if self.selection.samples > 1 and job.parameters.get("temperature") == 0:
+            yield (
+                f"Each row is asked {self.selection.samples:,} times at temperature 0, where "
+                "nearly all of its answers are the same; samples are for a higher one"
+            )
 
-@contextlib.contextmanager
-def _counting(dataset: Dataset, tally: Tally, description: Description) -> Iterator[None]:
-    """Count the rows of the input beside the run, unless they are known; never waited for."""
-    over = threading.Event()
+    @contextlib.contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Count the rows of the input beside the run, unless they are known; never waited for."""
+        over = threading.Event()
 
-    def count() -> None:
-        # A file that cannot be counted cannot be read either; the reader says so.
-        with contextlib.suppress(InputError, StorageError):
-            rows = tally.total if tally.total is not None else dataset.count(over.is_set)
-            if not over.is_set():
-                tally.total = rows
-                description.add(rows=rows)
+        def count() -> None:
+            # A file that cannot be counted cannot be read either; the reader says so.
+            with contextlib.suppress(InputError, StorageError):
+                rows = self.rows if self.rows is not None else self.dataset.count(over.is_set)
+                if not over.is_set():
+                    self.tally.total = self.selection.size(rows)
+                    self.description.add(rows=rows)
 
-    counter = threading.Thread(target=count, daemon=True)
-    counter.start()
-    try:
-        yield
-    finally:
-        over.set()
-        counter.join()
+        counter = threading.Thread(target=count, daemon=True)
+        counter.start()
+        try:
+            yield
+        finally:
+            over.set()
+            counter.join()
 
 
 @contextlib.contextmanager

@@ -167,13 +167,27 @@ class Estimator:
             return Answers([given]), Assumed("given")
         lengths: list[int] = []
         by_model: dict[str, list[int]] = {}
+        prompts: dict[bool, list[int]] = {False: [], True: []}
         for result in previous.checkpoint.some_results(_RESULTS) if previous else ():
             tokens = result.completion_tokens or 0
             lengths.append(tokens)
             by_model.setdefault(result.model or "", []).append(tokens)
+            prompts[result.repairs > 0].append(result.prompt_tokens or 0)
         if not lengths:
             return Answers(), Assumed("bound")
-        return Answers(lengths, by_model), Assumed("recorded", len(lengths))
+        times = _times(prompts[False], prompts[True])
+        return Answers(lengths, by_model, times), Assumed("recorded", len(lengths), times)
+
+
+def _times(once: Sequence[int], again: Sequence[int]) -> float:
+    """Return how many prompts an answer takes, by the tokens of the prompts that answers took.
+
+    `once` are those of answers that were of use at once, `again` of those asked for again.
+    """
+    if not (again and sum(once)):
+        return 1.0
+    single = sum(once) / len(once)
+    return (sum(once) + sum(again)) / (single * (len(once) + len(again)))
 
 
 def _batches(rows: Iterable[Prompt | Failure]) -> Iterator[list[Prompt | Failure]]:

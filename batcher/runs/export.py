@@ -9,13 +9,14 @@ from typing import Any, cast
 
 import batcher
 from batcher.checkpoint import CheckpointReader
-from batcher.errors import OutputError, StorageError
+from batcher.errors import OutputError, StorageError, UsageError
 from batcher.inputs import Dataset
 from batcher.job import OutputSpec
-from batcher.outputs import Exported, Format, Origin, kind_of
+from batcher.outputs import Ballot, Exported, Format, Origin, Voted, export_votes, kind_of, votes_of
 from batcher.outputs import export as publish
 from batcher.runs.directory import RunDirectory
-from batcher.runs.rows import recalled, refuse_changed, refuse_to_overwrite
+from batcher.runs.rows import recalled, refuse_changed, refuse_to_overwrite, samples_in
+from batcher.runs.stopping import Check, checked, go_on
 from batcher.structured import StructOf, Structure
 
 
@@ -26,10 +27,12 @@ def export(
     file_format: Format = "parquet",
     partition_rows: int | None = None,
     origin: Origin | None = None,
+    check: Check = go_on,
 ) -> Exported:
     """Write results and errors of every recorded row into the directory `to`.
 
     Raises:
+        Interruption: `check` says that the run is to end; nothing was written.
         InputError: the input is not the one that was run.
         StorageError, OutputError: the files cannot be written.
     """
@@ -37,18 +40,14 @@ def export(
     kind = kind_of(file_format, partitioned=partition_rows is not None)
     refuse_to_overwrite(dataset, to, kind.may_be)
     schema, batches = dataset.batches()
-    metadata = {
-        "batcher.version": batcher.__version__,
-        "batcher.job": json.dumps(checkpoint.fact("settings"), ensure_ascii=False),
-        "batcher.simulated": str(bool(checkpoint.fact("simulated"))).lower(),
-    }
     return publish(
         schema,
         batches,
-        checkpoint.outcomes(),
+        checked(checkpoint.outcomes(), check),
         to,
         format=file_format,
-        metadata=metadata,
+        metadata=_metadata(checkpoint),
+        samples=samples_in(checkpoint.fact("settings")),
         partition_rows=partition_rows,
         origin=origin,
         value=value_of(checkpoint),
@@ -85,6 +84,58 @@ def export_run(
         target = to or (directory.path / "hf" if is_dataset else directory.path)
         _make(target)
         return export(checkpoint, dataset, target, file_format, partition_rows, origin)
+
+
+def vote_run(
+    directory: RunDirectory,
+    to: Path | None,
+    file_format: Format,
+    partition_rows: int | None = None,
+) -> Voted:
+    """Write what the samples of each row of an existing run agree on, also while it goes on.
+
+    Raises:
+        StorageError: the directory holds no run.
+        InputError: the input is missing or changed.
+        OutputError: the votes cannot be created there.
+        UsageError: the format is no table, or the run has nothing to vote on.
+    """
+    kind = votes_of(file_format, partitioned=partition_rows is not None)
+    with CheckpointReader.read(directory.checkpoint) as checkpoint:
+        dataset = recalled(checkpoint.fact("input"))
+        samples = samples_in(checkpoint.fact("settings"))
+        value = value_of(checkpoint)
+        ballot = Ballot.on(samples, value)
+        if (samples == 1 and value is None) or not ballot.questions:
+            raise UsageError(
+                f"there is nothing to vote on in {directory.path}: --vote counts the answers of a "
+                "run with several samples a row ([sampling]), or with fields that hold one value "
+                "each ([output] fields or schema)"
+            )
+        refuse_changed(checkpoint, dataset)
+        target = to or directory.path
+        refuse_to_overwrite(dataset, target, kind.may_be)
+        _make(target)
+        schema, batches = dataset.batches()
+        return export_votes(
+            schema,
+            batches,
+            checkpoint.outcomes(),
+            target,
+            kind,
+            metadata=_metadata(checkpoint),
+            ballot=ballot,
+            partition_rows=partition_rows,
+        )
+
+
+def _metadata(checkpoint: CheckpointReader) -> dict[str, str]:
+    """Return what files that have a place for it say of the run."""
+    return {
+        "batcher.version": batcher.__version__,
+        "batcher.job": json.dumps(checkpoint.fact("settings"), ensure_ascii=False),
+        "batcher.simulated": str(bool(checkpoint.fact("simulated"))).lower(),
+    }
 
 
 def _make(directory: Path) -> None:

@@ -33,8 +33,9 @@ from batcher.records import (
 )
 from batcher.runs.ceilings import Progress
 from batcher.runs.prepare import Preparation
+from batcher.runs.selection import ALL_ROWS, Selection
 from batcher.runs.sharing import Sharing
-from batcher.runs.signals import heeded_signals, held_back
+from batcher.runs.stopping import Stopping
 
 _T = TypeVar("_T")
 
@@ -57,21 +58,21 @@ class Interrupted:
 
 
 class _Batch(NamedTuple):
-    """Rows that were read together, and which of their ids are `recorded` already, and where."""
+    """Records that were read together, and which ids are `recorded` already, and where."""
 
-    rows: list[Request | Failure]
+    records: list[Request | Failure]
     recorded: Mapping[str, tuple[int, str]]
 
 
 @dataclass(slots=True)
 class LiveRun:
-    """Calls every row that is not done yet and records its outcome.
+    """Calls every selected row that is not done yet, for each of its samples, and records it.
 
     `on_recorded` is told of each outcome once it is safe, `on_pulse` about twice a second,
     `on_notice` of what a user should know now. With `sync_each`, a call has ended only when its
     outcome is on the disk. Answers are taken from the `cache` and put into it. `time_left` is how
-    many seconds calls may be begun. `disk_full` says whether the calls were stopped for lack of
-    space.
+    many seconds calls may be begun; `stopping` hears of whoever wants them to end. `disk_full` says
+    whether the calls were stopped for lack of space.
     """
 
     checkpoint: Checkpoint
@@ -84,7 +85,9 @@ class LiveRun:
     on_pulse: Callable[[], None]
     on_notice: Callable[[str], None]
     progress: Progress
+    stopping: Stopping
     cache: Cache | None = None
+    selection: Selection = ALL_ROWS
     sync_each: bool = False
     time_left: float | None = None
     interrupted: Interrupted | None = None
@@ -93,7 +96,7 @@ class LiveRun:
     _loop: asyncio.AbstractEventLoop = field(init=False)
     _reader: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "reader"))
     _filling: threading.Lock = field(default_factory=threading.Lock)
-    _in_hand: dict[str, Source] = field(default_factory=dict)
+    _in_hand: dict[str, tuple[int, Source]] = field(default_factory=dict)
     _settled: list[str] = field(default_factory=list)
     _marks: deque[Mark] = field(default_factory=deque)
 
@@ -117,7 +120,7 @@ class LiveRun:
         pulse = asyncio.create_task(self._pulse())
         alarm = asyncio.create_task(self._alarm())
         # What the reader reads from may be closed once this is over; so it ends before.
-        with self._reader, self._signals(calls):
+        with self._reader, self.stopping.calling(lambda number: self._heed(number, calls)):
             try:
                 await asyncio.wait({consumer, calls}, return_when=asyncio.FIRST_COMPLETED)
                 if consumer.done():
@@ -152,34 +155,50 @@ class LiveRun:
 
     async def _requests(self) -> AsyncGenerator[Request | Shared, None]:
         """Yield the requests that are still to be made; rows that cannot be one are recorded."""
-        start = self.checkpoint.mark_before(self.done.first_missing())
+        row_of = self.selection.row_of
+        start = self.checkpoint.mark_before(row_of(self.done.first_missing()))
         rows = self.dataset.rows(start, self._marks.append)
         if (last := self.done.last_missing()) is not None:
-            rows = takewhile(lambda item: item.row <= last, rows)
+            rows = takewhile(lambda item: item.row <= row_of(last), rows)
+        records = self._records(rows)
         sharing = Sharing(self.checkpoint, self.cache, self.executor, self._in_reader)
         # Read in a thread: a slow disk or a large row group must not hold up the answers.
-        while batch := await self._next(rows):
+        while batch := await self._next(records):
             recorded = batch.recorded
-            await sharing.look(batch.rows)
-            for at, prepared in enumerate(batch.rows):
+            await sharing.look(batch.records)
+            for at, prepared in enumerate(batch.records):
                 if isinstance(prepared, Failure):
                     await self._put(prepared)
                 elif earlier := self._earlier(prepared, recorded):
                     await self._put(self.prepare.duplicate(prepared, earlier))
-                elif prepared.content and (shared := await sharing.shared(batch.rows, at)):
-                    self._in_hand[prepared.id] = prepared.source
+                elif prepared.content and (shared := await sharing.shared(batch.records, at)):
+                    self._in_hand[prepared.id] = prepared.row, prepared.source
                     yield shared
                 elif not self.progress.may_call:
                     self.executor.end_with(self.progress.rows_called)
                     return
                 else:
                     self.progress.called += 1
-                    self._in_hand[prepared.id] = prepared.source
+                    self._in_hand[prepared.id] = prepared.row, prepared.source
                     self.executor.leaders.lead(prepared)
                     yield prepared
 
-    async def _next(self, rows: Iterator[Prompt | Failure]) -> _Batch | None:
-        """Read the next rows; None where there are none.
+    def _records(self, rows: Iterator[Prompt | Failure]) -> Iterator[Request | Failure | None]:
+        """Yield what is still to be recorded of the selected rows; None for each other row."""
+        selection, done = self.selection, self.done
+        for item in rows:
+            row = item.row
+            if selection.is_over(row):
+                return
+            if row not in selection or all(map(done.__contains__, selection.records(row))):
+                yield None
+            else:
+                for prepared in self.prepare.records(item):
+                    if prepared.row not in done:
+                        yield prepared
+
+    async def _next(self, records: Iterator[Request | Failure | None]) -> _Batch | None:
+        """Read the next records; None where there are none.
 
         Only now ids leave that were recorded meanwhile, so that each earlier row is either still
         in hand or found in the checkpoint.
@@ -187,17 +206,16 @@ class LiveRun:
         for row_id in self._settled:
             self._in_hand.pop(row_id, None)
         self._settled.clear()
-        return await self._in_reader(lambda: self._read(rows))
+        return await self._in_reader(lambda: self._read(records))
 
     async def _in_reader(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._reader, work)
 
-    def _read(self, rows: Iterator[Prompt | Failure]) -> _Batch | None:
+    def _read(self, records: Iterator[Request | Failure | None]) -> _Batch | None:
         batch: list[Request | Failure] = []
         most, size = min(_READ, self.executor.width), 0
-        for item in rows:
-            if item.row not in self.done:
-                prepared = self.prepare(item)
+        for prepared in records:
+            if prepared is not None:
                 size += prepared.size if isinstance(prepared, Request) else 0
                 batch.append(prepared)
             # A long way over rows that are done must not hold up the end of the run.
@@ -207,11 +225,16 @@ class LiveRun:
         return _Batch(batch, self.checkpoint.first_with_ids(ids)) if batch else None
 
     def _earlier(self, request: Request, recorded: Mapping[str, tuple[int, str]]) -> str | None:
-        """Where the earlier row with the same id stands: still in hand, or recorded."""
-        if in_hand := self._in_hand.get(request.id):
-            return str(in_hand)
-        found = recorded.get(request.id)
-        return found[1] if found and found[0] < request.row else None
+        """Where another row with the same id stands: still in hand, or recorded.
+
+        It need not stand before this one: a run may begin with rows that were drawn.
+        """
+        found = self._in_hand.get(request.id) or recorded.get(request.id)
+        if found is None:
+            return None
+        record, source = found
+        row_of = self.selection.row_of
+        return None if row_of(record) == row_of(request.row) else str(source)
 
     def attempted(self, request: Request, attempt: Attempt, possible_cost: int) -> None:
         """Take down a call that may have been billed, before the row has its outcome."""
@@ -266,31 +289,14 @@ class LiveRun:
             self.on_pulse()
             await asyncio.sleep(PULSE_S)
 
-    @contextlib.contextmanager
-    def _signals(self, calls: asyncio.Task[None]) -> Iterator[None]:
-        """First signal: no new calls, those in flight may end within 20 s. Second: stop now."""
-        loop = asyncio.get_running_loop()
-
-        def stop(number: signal.Signals) -> None:
-            twice = self.interrupted is not None
-            self.interrupted = Interrupted(number, loop.time(), twice)
-            if not twice:
-                calls_left = f"{self.executor.in_flight:,} calls in flight"
-                self._stop(
-                    f"{number.name}: waiting at most {DRAIN_S:.0f} s for the {calls_left}; "
-                    "a second signal stops at once"
-                )
-            loop.call_later(0 if twice else DRAIN_S, calls.cancel)
-
-        before = {number: signal.getsignal(number) for number in heeded_signals()}
-        for number in before:
-            loop.add_signal_handler(number, stop, number)
-        # More signals than the loop can note are no news; it knows of the first.
-        signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
-        try:
-            yield
-        finally:
-            with held_back(before):
-                for number, handler in before.items():
-                    loop.remove_signal_handler(number)
-                    signal.signal(number, handler)
+    def _heed(self, number: signal.Signals, calls: asyncio.Task[None]) -> None:
+        """First stop: no new calls, those in flight may end within 20 s. Second: stop now."""
+        twice = self.interrupted is not None
+        self.interrupted = Interrupted(number, self._loop.time(), twice)
+        if not twice:
+            calls_left = f"{self.executor.in_flight:,} calls in flight"
+            self._stop(
+                f"{number.name}: waiting at most {DRAIN_S:.0f} s for the {calls_left}; "
+                "a second signal stops at once"
+            )
+        self._loop.call_later(0 if twice else DRAIN_S, calls.cancel)

@@ -1,25 +1,40 @@
-"""Input rows, checked and rendered: each is a request, or already a failure."""
+"""Input rows, checked and rendered: each is a request, or already a failure; once a sample."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from batcher.errors import ErrorClass, Problem, RowError
 from batcher.job import JobSpec
 from batcher.providers import Provider
 from batcher.records import Failure, Prompt, Request
-from batcher.render import Images, Renderer
+from batcher.render import Images, Renderer, sampled
 from batcher.runs.images import ImageFolder
 from batcher.structured import Structure
 
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """Turns what the inputs yield into requests, row by row; `clock` stamps failures."""
+    """Turns what the inputs yield into requests, row by row; `clock` stamps failures.
+
+    Each row gets `samples` answers.
+    """
 
     render: Renderer
     clock: Callable[[], float]
+    samples: int = 1
+
+    def records(self, item: Prompt | Failure) -> Sequence[Request | Failure]:
+        """Return a row's request, or why it cannot be one, for each of its samples."""
+        prepared = self(item)
+        count = self.samples
+        if count == 1:
+            return (prepared,)
+        if isinstance(prepared, Request):
+            return [sampled(prepared, sample, count) for sample in range(count)]
+        first = prepared.row * count
+        return [replace(prepared, row=first + s, sample=s) for s in range(count)]
 
     @classmethod
     def of(
@@ -41,7 +56,7 @@ class Preparation:
             answer_format = provider.answer_format(structure, job.provider.model)
         images = Images(provider.images, ImageFolder.of(job))
         render = Renderer(job, stand_in=stand_in, answer_format=answer_format, images=images)
-        return cls(render, clock)
+        return cls(render, clock, job.sampling.samples)
 
     def __call__(self, item: Prompt | Failure) -> Request | Failure:
         """Return the request that the row asks for, or why it cannot be one."""
@@ -55,7 +70,8 @@ class Preparation:
     def duplicate(self, request: Request, earlier: str) -> Failure:
         """Return the failure of a row whose id already names the row at `earlier`."""
         message = f"the id {request.id!r} of {request.source} already names the row at {earlier}"
-        return self._failure(request, Problem(ErrorClass.DUPLICATE_ID, message))
+        failure = self._failure(request, Problem(ErrorClass.DUPLICATE_ID, message))
+        return replace(failure, sample=request.sample)
 
     def _failure(self, row: Prompt | Request, problem: Problem) -> Failure:
         # No key: the row is no request, so its id stays with the row that had it first.

@@ -22,11 +22,13 @@ _HEAD = ("model", "requests", "prompt tokens", "output tokens", "cost", "")
 class Assumed:
     """Where the lengths of answers come from.
 
-    They are given, those of `results` of this run, or the most that answers may have.
+    They are given, those of `results` of this run, or the most that answers may have. As in those
+    results, an answer takes `prompts` times the tokens of its prompt.
     """
 
     ground: Literal["given", "recorded", "bound"]
     results: int = 0
+    prompts: float = 1.0
 
     @property
     def words(self) -> str:
@@ -159,6 +161,7 @@ class Quote:
             "prompt_tokens_error": round(self.prompt_error),
             "output_tokens": _rounded(self.output_tokens),
             "output_tokens_are": self.assumed.ground,
+            "prompts_an_answer": self.assumed.prompts,
             "cost": _units(self.cost),
             "currency": pricing.unit,
             "prices_of": pricing.origin or None,
@@ -239,6 +242,8 @@ class Quote:
             some = model in self.tokenized.ratios
             what = "not all of the sample was counted" if some else "by the documented ratio"
             yield f"{model}: {what}: {reason}"
+        if self.assumed.prompts > 1:
+            yield f"{self.assumed.prompts:.2f} times over, as answers of this run were asked again"
         if self.workload.images:
             images = counted(self.workload.images, "image or other part")
             yield f"without {images}, whose tokens are not documented"

@@ -12,6 +12,7 @@ from batcher.inputs import Dataset
 from batcher.providers import Pricing
 from batcher.records import Request
 from batcher.runs.prepare import Preparation
+from batcher.runs.stopping import Check, checked
 from batcher.wording import counted
 
 _SHOWN = 80
@@ -38,6 +39,7 @@ def settle(
     dataset: Dataset,
     prepare: Preparation,
     consent: Consent,
+    check: Check,
     *,
     simulated: bool,
 ) -> None:
@@ -49,6 +51,7 @@ def settle(
     Raises:
         ConfigurationError: the directory holds simulated answers and this run is real, or the
             other way round; or there was no consent.
+        Interruption: `check` says that the run is to end.
         StorageError: some of what the checkpoint knows of the run is lost.
     """
     present = {"fingerprint": dataset.fingerprint(), "settings": settings, "simulated": simulated}
@@ -62,11 +65,14 @@ def settle(
     if before["fingerprint"] is not None:
         refuse_to_mix(checkpoint, simulated=simulated)
         with checkpoint.placement() as placement:
-            for prepared in map(prepare, dataset.rows()):
-                if isinstance(prepared, Request):
-                    placement.place(prepared)
+            for item in checked(dataset.rows(), check):
+                for prepared in prepare.records(item):
+                    if isinstance(prepared, Request):
+                        placement.place(prepared)
             found = placement.compare()
-            if (found.new or found.gone) and not consent(_change(found, before, present)):
+            if (found.new or found.gone) and not consent(
+                _change(found, before, present, prepare.samples)
+            ):
                 raise ConfigurationError(
                     "nothing was called. Give --yes to go on with the changed job or input, undo "
                     "the change, or name another directory with -o"
@@ -111,9 +117,10 @@ def agree_on_prices(checkpoint: Checkpoint, pricing: Pricing) -> None:
 
 
 def _change(
-    found: Comparison, before: Mapping[str, object], present: Mapping[str, object]
+    found: Comparison, before: Mapping[str, object], present: Mapping[str, object], samples: int
 ) -> Change:
-    new, kept = counted(found.new, "row"), counted(found.kept, "row")
+    what = "row" if samples == 1 else "sample"
+    new, kept = counted(found.new, what), counted(found.kept, what)
     lines = [
         "Since the last run of this directory:",
         *(f"  {difference}" for difference in _differences(before, present)),

@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from batcher.checkpoint import CheckpointReader, ErrorChoice, choose
 from batcher.errors import ConfigurationError, ErrorClass, UsageError
-from batcher.job import JobSpec, job_with
+from batcher.inputs import Dataset
+from batcher.job import JobSpec, job_with, plain_job
 from batcher.runs.directory import RunDirectory
 from batcher.wording import counted, did_you_mean
+
+
+def remembered(job: JobSpec, dataset: Dataset) -> dict[str, Any]:
+    """Return a job as it is to be remembered, so that it can be taken up from any folder.
+
+    Images beside the input are looked for beside it then too; where the inputs lie in several
+    folders, only from the working directory of this process.
+    """
+    tables = plain_job(job)
+    folders = {str(Path(name).parent.absolute()) for name in dataset.names}
+    if job.prompt.images_from is None and len(folders) == 1:
+        (tables["prompt"]["images_from"],) = folders
+    return tables
 
 
 @dataclass(frozen=True, slots=True)

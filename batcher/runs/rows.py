@@ -11,21 +11,44 @@ import msgspec
 
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import InputError, OutputError, StorageError, UsageError
-from batcher.inputs import Dataset, InputFile, discover, keep_spooled, spool_stdin
-from batcher.job import JobSpec
+from batcher.inputs import (
+    Dataset,
+    InputFile,
+    Rows,
+    discover,
+    keep_spooled,
+    spool_rows,
+    spool_stdin,
+)
+from batcher.job import SAMPLES, JobSpec
+from batcher.runs.stopping import Check, go_on
 
 
-def open_dataset(job: JobSpec, spool: Path, stdin: BinaryIO) -> Dataset:
-    """Return the rows that the job names; standard input is first copied into `spool`.
+def open_dataset(
+    job: JobSpec,
+    spool: Path,
+    stdin: BinaryIO,
+    rows: Rows | None = None,
+    check: Check = go_on,
+) -> Dataset:
+    """Return `rows`, else those that the job names.
+
+    Rows in memory and standard input are first copied into `spool`.
 
     Raises:
         InputError: an input is missing or of no known kind.
-        StorageError: standard input cannot be copied.
+        StorageError: they cannot be copied.
+        Interruption: `check` says that the run is to end.
         UsageError: standard input is to be read beside files.
     """
     if "-" in job.input and len(job.input) > 1:
         raise UsageError("- (standard input) goes with no other input; put it into a file first")
-    files = (spool_stdin(stdin, spool),) if "-" in job.input else discover(job.input)
+    if rows is not None:
+        files: tuple[InputFile, ...] = (spool_rows(rows, spool, check),)
+    elif "-" in job.input:
+        files = (spool_stdin(stdin, spool),)
+    else:
+        files = discover(job.input)
     return Dataset(files, id_column=job.prompt.id_column)
 
 
@@ -93,6 +116,13 @@ def recalled(facts: object) -> Dataset:
     except msgspec.ValidationError:
         raise StorageError("the run never opened its input; start it with `batcher run`") from None
     return Dataset(remembered.files, id_column=remembered.id_column)
+
+
+def samples_in(settings: object) -> int:
+    """Return how many answers each row gets, by the remembered request settings."""
+    samples = settings.get(SAMPLES) if isinstance(settings, dict) else None
+    # A run that never opened its input has no settings, and no rows either.
+    return samples if isinstance(samples, int) else 1
 
 
 class _Input(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import os
 import platform
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -20,8 +20,8 @@ from batcher.errors import (
     Interruption,
     StorageError,
 )
-from batcher.inputs import Dataset
-from batcher.job import JobSpec, plain_job
+from batcher.inputs import Dataset, Rows
+from batcher.job import JobSpec
 from batcher.observe import Summary, Tally, Watcher
 from batcher.outputs import Exported
 from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
@@ -34,6 +34,7 @@ from batcher.runs.export import export
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
 from batcher.runs.resume import Consent, agree_on_prices, settle
+from batcher.runs.retry import remembered
 from batcher.runs.rows import (
     input_facts,
     kept,
@@ -42,7 +43,9 @@ from batcher.runs.rows import (
     refuse_changed,
     refuse_to_overwrite,
 )
-from batcher.runs.signals import interruptible
+from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
+from batcher.runs.signals import Signals
+from batcher.runs.stopping import Check, Stopping
 from batcher.structured import Structure
 from batcher.wording import counted
 
@@ -66,8 +69,9 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One `batcher run`: a job, whom to call, who watches, and how time passes.
+    """One `batcher run`: a job, whom to call, who watches, how time passes, and who may stop it.
 
+    `rows` in memory take the place of the job's input, and `portion` are those that it is about.
     With `only`, it is a `batcher retry`: of the run that is there, the errors that it means are
     called again, and nothing else.
     """
@@ -77,12 +81,15 @@ class Session:
     watcher: Watcher
     consent: Consent
     stdin: BinaryIO
+    rows: Rows | None = None
     retry_errors: bool = False
+    portion: Portion = WHOLE_INPUT
     timing: Timing = REAL_TIME
     only: ErrorChoice | None = None
+    stopping: Stopping = field(default_factory=Signals)
 
     def run(self) -> RunResult:
-        """Call every row that is not done, record its outcome, and publish results and errors.
+        """Call every chosen row that is not done, record it, and publish results and errors.
 
         Raises:
             BatcherError: nothing more can be done; whatever was received is recorded.
@@ -94,14 +101,15 @@ class Session:
         prepare = Preparation.of(self.job, structure, self.callee.provider, time.time)
         directory = run_directory(self.job.input, self.job.output.directory)
         directory.create()
+        samples = self.job.sampling.samples
         since = time.monotonic()
         calls = affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1)
         with (
-            interruptible(),
+            self.stopping.interruptible() as check,
             RunLock.held(directory.path),
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
-            dataset = self._dataset(checkpoint, directory.path)
+            dataset = self._dataset(checkpoint, directory.path, check)
             refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
             agree_on_prices(checkpoint, pricing)
             settle(
@@ -110,13 +118,18 @@ class Session:
                 dataset,
                 prepare,
                 self.consent,
+                check,
                 simulated=self._simulated,
             )
             dataset = kept(dataset)
             if self.only is None:
-                checkpoint.remember(input=input_facts(dataset), job=plain_job(self.job))
+                checkpoint.remember(input=input_facts(dataset), job=remembered(self.job, dataset))
             fingerprint = dataset.fingerprint()
-            tally = Tally(total=counted_rows(directory, fingerprint))
+            rows = counted_rows(directory, fingerprint)
+            if rows is None and self.portion.sample is not None:
+                rows = dataset.count()
+            selection = Selection.of(self.portion, samples, rows)
+            tally = Tally(total=None if rows is None else selection.size(rows))
             description = Description(directory, self._facts(dataset, fingerprint))
             live = Calls(
                 self.job,
@@ -130,22 +143,33 @@ class Session:
                 structure,
                 tally,
                 description,
+                self.stopping,
                 most=calls,
                 retry_errors=self.retry_errors,
                 only=self.only,
+                selection=selection,
+                rows=rows,
             ).make()
-            exported, interrupted = _exported(live, directory.path)
+            exported, interrupted = _exported(live, directory.path, self.stopping)
             if exported is not None:
-                tally.total = exported.results + exported.errors + exported.pending
+                rows = (exported.results + exported.errors + exported.pending) // samples
+                tally.total = selection.size(rows)
             counts = checkpoint.counts()
+            recorded, chosen = counts.rows, None
+            if self.portion != WHOLE_INPUT:
+                recorded = selection.held(checkpoint.done())
+                if rows is not None and counts.rows < rows * samples:
+                    chosen = selection.named(rows)
             if exported is not None and counts.rows != exported.results + exported.errors:
                 raise StorageError(
                     f"{directory.checkpoint} is damaged: it counts {counts.rows:,} rows and holds "
                     f"{exported.results + exported.errors:,}; `batcher verify` says more"
                 )
-            pending = None if tally.total is None else max(0, tally.total - counts.rows)
+            pending = None if tally.total is None else max(0, tally.total - recorded)
             description.add(
-                rows=tally.total,
+                rows=rows,
+                samples=samples,
+                chosen=chosen,
                 state="finished" if pending == 0 else "rows pending",
                 finished_at=_now(),
                 results=counts.results,
@@ -153,7 +177,7 @@ class Session:
                 pending=pending,
             )
         summary = Summary(
-            ended=_ended(live, interrupted, pending, tally),
+            ended=_ended(live, interrupted, pending, tally, chosen),
             counts=counts,
             pending=pending,
             tally=tally,
@@ -164,12 +188,13 @@ class Session:
             concurrency=live.executor.concurrency(fixed=self.job.limits.is_fixed),
             exported=exported is not None,
             cache=self.job.reuse.cache is not None,
+            samples=samples,
         )
         return RunResult(summary, live.executor.halted, interrupted, live.disk_full, tally.left)
 
-    def _dataset(self, checkpoint: Checkpoint, spool: Path) -> Dataset:
+    def _dataset(self, checkpoint: Checkpoint, spool: Path, check: Check) -> Dataset:
         if self.only is None:
-            return open_dataset(self.job, spool, self.stdin)
+            return open_dataset(self.job, spool, self.stdin, self.rows, check)
         dataset = recalled(checkpoint.fact("input"))
         refuse_changed(checkpoint, dataset)
         return dataset
@@ -194,7 +219,9 @@ class Session:
         }
 
 
-def _exported(live: LiveRun, to: Path) -> tuple[Exported | None, signal.Signals | None]:
+def _exported(
+    live: LiveRun, to: Path, stopping: Stopping
+) -> tuple[Exported | None, signal.Signals | None]:
     """Publish what there is, as far as a signal, come or coming, leaves time for it."""
     first = live.interrupted
     if live.disk_full:
@@ -203,15 +230,19 @@ def _exported(live: LiveRun, to: Path) -> tuple[Exported | None, signal.Signals 
         return None, first.number
     left = None if first is None else EXIT_S - (time.monotonic() - first.at)
     try:
-        with interruptible(within=left):
-            exported = export(live.checkpoint, live.dataset, to)
+        with stopping.interruptible(within=left) as check:
+            exported = export(live.checkpoint, live.dataset, to, check=check)
     except Interruption as second:
         return None, first.number if first else second.number
     return exported, first.number if first else None
 
 
 def _ended(
-    live: LiveRun, interrupted: signal.Signals | None, pending: int | None, tally: Tally
+    live: LiveRun,
+    interrupted: signal.Signals | None,
+    pending: int | None,
+    tally: Tally,
+    chosen: str | None,
 ) -> str:
     if live.disk_full:
         return (
@@ -222,12 +253,21 @@ def _ended(
         return live.executor.halted.reason
     if interrupted is not None:
         return f"Stopped by {interrupted.name}; the same command goes on where it stopped."
+    return _at_the_end(pending, tally, chosen)
+
+
+def _at_the_end(pending: int | None, tally: Tally, chosen: str | None) -> str:
+    """Say what was done by a run that nothing stopped; `chosen` names a part of the input."""
     if tally.chosen == 0:
         return "No error was chosen; nothing was called."
     if tally.chosen is not None:
         again = f"{counted(tally.rows, 'chosen error')} taken up again."
         return f"{again} `batcher run` goes on with the pending rows." if pending else again
-    return "Rows are pending; the same command goes on with them." if pending else "Done."
+    if pending:
+        return "Rows are pending; the same command goes on with them."
+    if chosen is not None:
+        return f"Done: {chosen}. The same command without this choice goes on with the rest."
+    return "Done."
 
 
 def _now() -> str:

@@ -11,19 +11,23 @@ from batcher.observe import answer_lines, cost_lines
 from batcher.recorded import Counts
 from batcher.runs.description import counted_rows
 from batcher.runs.directory import RunDirectory
-from batcher.runs.rows import recalled
-from batcher.wording import counted
+from batcher.runs.rows import recalled, samples_in
+from batcher.wording import counted, extent
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of a run; `holder` names the process that works on it, if one does."""
+    """The state of a run; `holder` names the process that works on it, if one does.
+
+    `total` counts rows, or records where each row has several `samples`.
+    """
 
     directory: RunDirectory
     counts: Counts
     total: int
     simulated: bool
     holder: str | None
+    samples: int = 1
 
     @property
     def pending(self) -> int:
@@ -45,7 +49,8 @@ class Status:
             "state": self.state,
             "holder": self.holder,
             "simulated": self.simulated,
-            "rows": self.total,
+            "rows": self.total // self.samples,
+            "samples": self.samples,
             "results": counts.results,
             "errors": counts.error_rows,
             "pending": self.pending,
@@ -76,7 +81,7 @@ class Status:
         simulated = ", SIMULATED" if self.simulated else ""
         yield f"{self.directory.path}: {self.holder or self.state}{simulated}"
         share = counts.rows / self.total if self.total else 1.0
-        yield f"  rows    {counts.rows:,} of {self.total:,} ({share:.1%})"
+        yield f"  rows    {counts.rows:,} of {extent(self.total, self.samples)} ({share:.1%})"
         found = f"{counted(counts.results, 'result')}, {counted(counts.error_rows, 'error')}"
         yield f"          {found}"
         for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
@@ -102,11 +107,13 @@ def status_of(directory: RunDirectory) -> Status:
     """
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
         dataset = recalled(checkpoint.fact("input"))
+        samples = samples_in(checkpoint.fact("settings"))
         known = counted_rows(directory, str(checkpoint.fact("fingerprint")))
         return Status(
             directory=directory,
             counts=checkpoint.counts(),
-            total=dataset.count() if known is None else known,
+            total=(dataset.count() if known is None else known) * samples,
             simulated=bool(checkpoint.fact("simulated")),
             holder=RunLock.holder(directory.path),
+            samples=samples,
         )

@@ -17,6 +17,7 @@ from batcher.records import Failure, Request
 from batcher.render import shortened
 from batcher.runs.prepare import Preparation
 from batcher.runs.rows import open_dataset
+from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
 from batcher.structured import Structure
 from batcher.wording import counted
 
@@ -26,25 +27,31 @@ STAND_IN = "MODEL"
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What `check` found: rows, bad ones among them, and tokens as estimated."""
+    """What `check` found: rows, bad ones among them, and tokens as estimated, for all samples."""
 
     rows: int
     bad: int
     prompt_tokens: int
+    samples: int = 1
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
+        each = f", {self.samples:,} times each" if self.samples > 1 else ""
         yield f"{counted(self.rows, 'row')}, {self.bad:,} bad"
         yield (
-            f"about {self.prompt_tokens:,} prompt tokens in the good ones "
+            f"about {self.prompt_tokens:,} prompt tokens in the good ones{each} "
             "(estimated from their characters)"
         )
 
 
 def check(
-    job: JobSpec, provider: Provider, stdin: BinaryIO, report: Callable[[str], None]
+    job: JobSpec,
+    provider: Provider,
+    stdin: BinaryIO,
+    report: Callable[[str], None],
+    portion: Portion = WHOLE_INPUT,
 ) -> Survey:
-    """Read and render everything; `report` a line for each bad row.
+    """Read and render every chosen row; `report` a line for each bad one.
 
     Raises:
         InputError, ConfigurationError: an input or the job is unusable as a whole.
@@ -52,7 +59,7 @@ def check(
     rows = bad = tokens = 0
     prepare = Preparation.of(job, Structure.of(job.output), provider, time.time, stand_in=STAND_IN)
     with Placement.alone() as placement:
-        for item in _prepared(job, prepare, stdin):
+        for item in _prepared(job, prepare, stdin, portion):
             rows += 1
             match item:
                 case Request():
@@ -64,13 +71,14 @@ def check(
                 case Failure():
                     bad += 1
                     report(_line(item))
-    return Survey(rows, bad, tokens)
+    samples = job.sampling.samples
+    return Survey(rows, bad, tokens * samples, samples)
 
 
 def preview(
-    job: JobSpec, provider: Provider, stdin: BinaryIO, rows: int
+    job: JobSpec, provider: Provider, stdin: BinaryIO, rows: int, portion: Portion = WHOLE_INPUT
 ) -> Iterator[dict[str, object]]:
-    """Yield the first `rows` rows as they would be sent to `provider`, or why they cannot be.
+    """Yield the first `rows` of the chosen rows as they would be sent to `provider`, or why not.
 
     Images are told of by their type and size. Where no model is named, STAND_IN is in its place,
     and the key, which would be another, None.
@@ -79,7 +87,7 @@ def preview(
         InputError, ConfigurationError: an input or the job is unusable as a whole.
     """
     prepare = Preparation.of(job, Structure.of(job.output), provider, time.time, stand_in=STAND_IN)
-    for item in islice(_prepared(job, prepare, stdin), rows):
+    for item in islice(_prepared(job, prepare, stdin, portion), rows):
         named = {"row": item.row, "id": item.id, "source": str(item.source)}
         match item:
             case Request():
@@ -93,10 +101,18 @@ def preview(
                 }
 
 
-def _prepared(job: JobSpec, prepare: Preparation, stdin: BinaryIO) -> Iterator[Request | Failure]:
+def _prepared(
+    job: JobSpec, prepare: Preparation, stdin: BinaryIO, portion: Portion
+) -> Iterator[Request | Failure]:
     with tempfile.TemporaryDirectory(prefix="batcher-") as spool:
         dataset = open_dataset(job, Path(spool), stdin)
-        yield from map(prepare, dataset.rows())
+        rows = None if portion.sample is None else dataset.count()
+        selection = Selection.of(portion, job.sampling.samples, rows)
+        for item in dataset.rows():
+            if selection.is_over(item.row):
+                return
+            if item.row in selection:
+                yield prepare(item)
 
 
 def _line(failure: Failure) -> str:

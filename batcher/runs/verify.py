@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from batcher.checkpoint import Checkpoint, CheckpointReader, RunLock, checkpoint_problems
+from batcher.errors import StorageError
 from batcher.outputs import output_problems
 from batcher.recorded import Counts
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import value_of
+from batcher.runs.rows import samples_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,10 @@ def verify(directory: RunDirectory) -> Verification:
     found = tuple(checkpoint_problems(directory.checkpoint))
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
         value = value_of(checkpoint)
+        samples = 1
+        # Where it is damaged, that is among what was found.
+        with contextlib.suppress(StorageError):
+            samples = samples_in(checkpoint.fact("settings"))
         outputs = [
             problem
             for path, failed in ((directory.results, False), (directory.errors, True))
@@ -72,6 +79,7 @@ def verify(directory: RunDirectory) -> Verification:
                 if found
                 else (o for o in checkpoint.outcomes() if (o.error_class is not None) is failed),
                 None if failed else value,
+                samples,
             )
         ]
         return Verification(

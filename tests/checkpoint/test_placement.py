@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,55 @@ def test_of_two_rows_of_one_id_the_first_keeps_the_answer(
         Comparison(kept=1, new=0, gone=0)
     )
     assert [recorded.row for recorded in checkpoint.outcomes()] == [0]
+
+
+def _sampled(request: Request, samples: int) -> list[Request]:
+    """Return the requests for the samples of a row, the first of which has the key of the row."""
+    return [
+        request._replace(
+            row=request.row * samples + sample,
+            key=f"{request.key}/{sample}" if sample else request.key,
+            sample=sample,
+        )
+        for sample in range(samples)
+    ]
+
+
+def test_the_samples_of_a_row_share_its_id_and_those_of_another_row_cannot_have_it(
+    request_of: MakeRequest,
+) -> None:
+    with Placement.alone() as placement:
+        own = _sampled(request_of(0, row_id="a"), 3)
+        other = _sampled(request_of(1, row_id="a", key="other"), 3)
+        assert [placement.place(one) for one in own] == [None] * 3
+        assert [placement.place(one) for one in other] == ["prompts.jsonl:1"] * 3
+
+
+def test_answers_follow_their_row_to_its_new_numbers_when_it_gets_more_samples_or_fewer(
+    checkpoint: Checkpoint, success: MakeSuccess, request_of: MakeRequest
+) -> None:
+    def asked(samples: int) -> list[Request]:
+        return [one for row in (0, 1) for one in _sampled(request_of(row), samples)]
+
+    checkpoint.write([success(0), success(1)])
+    assert _apply(checkpoint, asked(3)) == Comparison(kept=2, new=4, gone=0)
+    assert [(one.row, one.id) for one in checkpoint.outcomes()] == [(0, "id-0"), (3, "id-1")]
+    checkpoint.write(
+        [
+            replace(success(one.row, row_id=one.id, key=one.key), sample=one.sample)
+            for one in asked(3)
+            if one.sample
+        ]
+    )
+    assert _apply(checkpoint, asked(2)) == Comparison(kept=4, new=0, gone=2)
+    assert [(one.row, one.id, one.sample) for one in checkpoint.outcomes()] == [
+        (0, "id-0", 0),
+        (1, "id-0", 1),
+        (2, "id-1", 0),
+        (3, "id-1", 1),
+    ]
+    assert _apply(checkpoint, asked(3)) == Comparison(kept=6, new=0, gone=0)
+    assert _shelved(checkpoint) == set()
 
 
 def test_what_is_refused_or_interrupted_changes_nothing(

@@ -33,6 +33,13 @@ def test_a_range_is_put_in_as_each_of_its_rows_would_be(
     assert {row for row in range(200) if row in rows} == model
 
 
+@given(st.sets(st.integers(0, 200)), st.integers(0, 250))
+def test_its_rows_come_in_order_and_are_counted_up_to_any(model: set[int], stop: int) -> None:
+    rows = RowSet(model)
+    assert list(rows) == sorted(model)
+    assert rows.count_before(stop) == len([row for row in model if row < stop])
+
+
 def test_the_first_missing_row_follows_a_full_buffer() -> None:
     """After 1024 bytes of ones there is no byte left to look at."""
     assert RowSet(range(8 * 1024)).first_missing() == 8 * 1024

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,19 @@ def test_damaged_pages_are_named(sound: Path) -> None:
 def test_what_is_no_checkpoint_is_an_error(path: Path) -> None:
     with pytest.raises(StorageError, match="no checkpoint at"):
         list(checkpoint_problems(path))
+
+
+def test_the_samples_of_one_row_share_its_id_and_two_rows_cannot(
+    path: Path, success: MakeSuccess
+) -> None:
+    def sample_of(row: int, sample: int) -> Success:
+        record = row * 2 + sample
+        return replace(success(record, row_id="a", key=_key(record)), sample=sample)
+
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write([sample_of(0, 0), sample_of(0, 1)])
+    assert list(checkpoint_problems(path)) == []
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write([sample_of(3, 1)])
+    (said,) = checkpoint_problems(path)
+    assert said == "the id 'a' is recorded for several rows: 0, 1, 7"

@@ -54,7 +54,26 @@ def test_a_run_that_was_stopped_has_what_there_is(batcher: Batcher) -> None:
     batcher("run", "prompts.jsonl", "--simulate", "--sim-latency", "0", "--sim-fault", "1113=1")
     done = batcher("export", "prompts.batch")
     assert done.exit_code == 0
-    assert "5 rows pending" in done.stdout
+    assert "5 pending" in done.stdout
+
+
+def test_votes_are_written_with_a_row_for_each_prompt(batcher: Batcher, folder: Path) -> None:
+    run = ("run", "prompts.jsonl", "--simulate", "--sim-latency", "0", "--samples", "3")
+    assert batcher(*run, "--limit", "2").exit_code == 0
+    done = batcher("export", "prompts.batch", "--vote", "--format", "jsonl")
+    assert done.exit_code == 0
+    assert "2 rows   prompts.batch/votes.jsonl" in done.stdout
+    assert "3 rows pending" in done.stdout
+    rows = read_head(folder / "prompts.batch" / "votes.jsonl", 9)
+    assert [(row["id"], row["samples"]) for row in rows] == [("id-0", 3), ("id-1", 3)]
+
+
+def test_a_run_with_one_answer_a_row_has_nothing_to_vote_on(
+    batcher: Batcher, finished: Path
+) -> None:
+    done = batcher("export", str(finished), "--vote")
+    assert done.exit_code == 2
+    assert "there is nothing to vote on" in done.stderr
 
 
 def test_partitions_are_named_by_the_pattern_that_finds_them(

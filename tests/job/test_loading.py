@@ -430,8 +430,7 @@ def test_the_schema_that_a_file_names_becomes_part_of_the_job(job_file: Path) ->
     job_file.write_text('[output]\nschema = "label.json"\nrepair_attempts = 0\n')
     job = load_job(job_file, {})
     assert (job.output.schema, job.output.repair_attempts) == (SCHEMA, 0)
-    assert job.output.schema is not None
-    assert list(job.output.schema["properties"]) == ["b", "a"]
+    assert json.dumps(job.output.schema) == json.dumps(SCHEMA)  # and in the same order
     assert job.request_settings()["output.schema"] == SCHEMA
     assert msgspec.to_builtins(job)["output"]["schema"] == SCHEMA
 
@@ -488,16 +487,11 @@ def test_a_schema_file_that_holds_no_object_is_named(tmp_path: Path, content: st
     )
 
 
-_TOOLS: list[dict[str, Any]] = [
-    {"parameters": {"tools": []}},
-    {"prompt": {"tools_column": "tools"}},
-]
-
-
 @pytest.mark.parametrize("output", [{"schema": SCHEMA}, {"fields": {"a": "string"}}])
 def test_tools_and_a_value_in_each_answer_contradict_each_other(output: dict[str, Any]) -> None:
-    for tools in _TOOLS:
-        assert "tools let the model call a function" in _refused(None, {"output": output, **tools})
+    said = "tools let the model call a function"
+    assert said in _refused(None, {"output": output, "parameters": {"tools": []}})
+    assert said in _refused(None, {"output": output, "prompt": {"tools_column": "tools"}})
 
 
 # Settings and allowances
@@ -580,3 +574,19 @@ def test_what_is_no_job_any_more_is_said(
 ) -> None:
     with pytest.raises(ConfigurationError, match=said):
         job_with(remembered, flags, "the job of x")
+
+
+def test_the_folder_of_images_is_relative_to_the_job_file_and_any_is_any(job_file: Path) -> None:
+    job_file.write_text('[prompt]\nimages_from = "photos"')
+    assert load_job(job_file, {}).prompt.images_from == str(job_file.parent / "photos")
+    job_file.write_text('[prompt]\nimages_from = "*"')
+    assert load_job(job_file, {}).prompt.images_from == "*"
+
+
+def test_image_columns_shape_requests_and_the_folder_of_images_does_not() -> None:
+    def settings(**prompt: object) -> dict[str, object]:
+        return load_job(None, {"prompt": prompt}).request_settings()
+
+    assert settings(images_from="*") == settings()
+    assert settings(image_columns=["photo"])["prompt.image_columns"] == ["photo"]
+    assert settings(tools_column="tools")["prompt.tools_column"] == "tools"

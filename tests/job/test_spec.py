@@ -47,7 +47,11 @@ def test_the_time_left_is_the_shortest_that_the_user_sets(
 
 
 def test_settings_that_are_not_set_are_not_there() -> None:
-    assert set(JobSpec().request_settings()) == {"prompt.prompt_column", "prompt.messages_column"}
+    assert set(JobSpec().request_settings()) == {
+        "prompt.prompt_column",
+        "prompt.messages_column",
+        "sampling.samples",
+    }
 
 
 @given(errors=st.integers(0, 100), rows=st.integers(0, 100), allowed=st.integers(0, 100))

@@ -68,5 +68,16 @@ def test_calls_and_thoughts_stand_in_their_columns(copied: Path, stream: str) ->
     assert all(row["tool_calls"] is None for row in rows if row["finish_reason"] == "stop")
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [('-pthinking={"type":"disabled"}',), ("-preasoning_effort=none", "-pthinking=null")],
+)
+def test_a_model_told_not_to_think_shows_no_thoughts(
+    copied: Path, parameters: tuple[str, ...]
+) -> None:
+    rows = run(copied, "tools", *parameters).to_pylist()
+    assert all(row["reasoning"] is None and row["reasoning_tokens"] == 0 for row in rows)
+
+
 def test_the_tools_to_copy_are_without_fault() -> None:
     assert fault_of_tools(json.loads((ROOT / "jobs" / "tools.json").read_text("utf-8"))) is None

@@ -97,6 +97,13 @@ def test_a_failed_attempt_is_a_line_without_the_providers_message() -> None:
     assert QUOTED not in stream.getvalue()
 
 
+def test_a_failed_attempt_for_a_further_sample_names_it() -> None:
+    stream = io.StringIO()
+    log = AttemptLog(EventLog(stream, lambda: NOON))
+    log.attempted(7, _attempt(Problem(ErrorClass.NOT_SENT, "refused")), 2)
+    assert (_lines(stream)[0]["row"], _lines(stream)[0]["sample"]) == (7, 2)
+
+
 def test_an_attempt_that_got_no_answer_has_neither_code_nor_status() -> None:
     stream = io.StringIO()
     log = AttemptLog(EventLog(stream, lambda: NOON))

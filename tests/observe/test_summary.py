@@ -132,3 +132,8 @@ def test_without_a_known_price_no_line_speaks_of_money() -> None:
 def test_a_number_of_calls_that_the_user_chose_is_called_so() -> None:
     calls = Concurrency(peak=4, limit=4, throttled=0, fixed=True)
     assert "  calls     at most 4 in flight; limit 4 (--concurrency)" in _lines(concurrency=calls)
+
+
+def test_rows_with_several_samples_are_told_as_such() -> None:
+    lines = _lines(counts=_counts(9, {}), pending=1, samples=5)
+    assert lines[1] == "  rows      2 rows x 5 samples: 9 results, 0 errors, 1 pending"

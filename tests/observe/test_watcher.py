@@ -23,8 +23,8 @@ class _Watcher:
     def started(self, tally: Tally, flow: Callable[[], Flow]) -> None:
         self.told.append(("started", tally, flow()))
 
-    def attempted(self, row: int, attempt: Attempt) -> None:
-        self.told.append((row, attempt))
+    def attempted(self, row: int, attempt: Attempt, sample: int = 0) -> None:
+        self.told.append((row, attempt, sample))
 
     def pulse(self) -> None:
         self.told.append("pulse")
@@ -40,7 +40,7 @@ class _Watcher:
 
 def _tell_all(watchers: Watchers, tally: Tally) -> None:
     watchers.started(tally, lambda: Flow(7, 8))
-    watchers.attempted(3, ATTEMPT)
+    watchers.attempted(3, ATTEMPT, 1)
     watchers.pulse()
     watchers.pulse()
     watchers.notice("stopping")
@@ -52,7 +52,7 @@ def test_each_is_told_everything() -> None:
     _tell_all(Watchers(one, two), tally)
     assert one.told == [
         ("started", tally, Flow(7, 8)),
-        (3, ATTEMPT),
+        (3, ATTEMPT, 1),
         "pulse",
         "pulse",
         "stopping",

@@ -200,3 +200,71 @@ def test_a_stray_outcome_after_long_texts_is_still_refused(
     outcomes = [answered(row, response="x" * 20) for row in range(4)]
     with pytest.raises(StorageError, match="the outcome of row 1 has no row in the input"):
         list(join(iter([holed]), iter(outcomes), layout(make_schema()), 10))
+
+
+@given(data=st.data(), samples=st.integers(2, 4), rows=st.integers(1, 7))
+def test_each_sample_of_a_row_stands_beside_the_columns_of_the_row(
+    data: st.DataObject,
+    samples: int,
+    rows: int,
+    make_schema: MakeSchema,
+    make_batches: MakeBatches,
+    answered: MakeRecorded,
+    failed: MakeRecorded,
+) -> None:
+    """However the input comes in batches, and wherever a piece ends."""
+    count, states = rows * samples, st.sampled_from(["answered", "failed", "pending"])
+    drawn = data.draw(st.lists(states, min_size=count, max_size=count))
+    made = {"answered": answered, "failed": failed}
+    outcomes = [
+        made[state](number, id=f"id-{number // samples}", sample=number % samples)
+        for number, state in enumerate(drawn)
+        if state != "pending"
+    ]
+    planned = layout(make_schema(), samples=samples)
+    inputs = [{"prompt": f"say {row}"} for row in range(rows)]
+    batches = make_batches(inputs, size=data.draw(st.integers(1, 5)))
+    most, text = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 40))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "PIECE_ROWS", most)
+        parts = list(join(batches, iter(outcomes), planned, text))
+    for name, state in (("results", "answered"), ("errors", "failed")):
+        found = [part for part in (getattr(joined, name) for joined in parts) if part is not None]
+        assert all(part.num_rows <= most for part in found)
+        places = [divmod(number, samples) for number, of in enumerate(drawn) if of == state]
+        assert [
+            (row["row"], row["id"], row["sample"], row["prompt"])
+            for part in found
+            for row in part.to_pylist()
+        ] == [(row, f"id-{row}", sample, f"say {row}") for row, sample in places]
+    assert sum(part.pending for part in parts) == drawn.count("pending")
+
+
+def test_wide_rows_are_repeated_for_few_samples_at_a_time(
+    make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+) -> None:
+    """A row with an image, asked a thousand times, is not a thousand images in memory."""
+    outcomes = [answered(number, id="id-0", sample=number) for number in range(100)]
+    batches = make_batches([{"prompt": "x" * 10_000}])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "PIECE_BYTES", 50_000)
+        parts = list(join(batches, iter(outcomes), layout(make_schema(), samples=100)))
+    sizes = [part.results.num_rows for part in parts if part.results is not None]
+    assert sum(sizes) == 100
+    assert max(sizes) <= 5
+
+
+def test_an_outcome_under_the_number_of_another_sample_is_an_error_that_names_it(
+    make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+) -> None:
+    outcomes = iter([answered(4, id="id-1", sample=0)])
+    with pytest.raises(StorageError, match="sample 1 of row 1 is that of sample 0"):
+        list(join(make_batches([{"prompt": "a"}] * 2), outcomes, layout(make_schema(), samples=3)))
+
+
+def test_an_outcome_behind_the_last_sample_is_an_error_that_names_its_row(
+    make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+) -> None:
+    outcomes = iter([answered(6, id="id-2", sample=0)])
+    with pytest.raises(StorageError, match="row 2 has no row in the input"):
+        list(join(make_batches([{"prompt": "a"}] * 2), outcomes, layout(make_schema(), samples=3)))

@@ -38,6 +38,18 @@ def test_the_columns_are_ours_then_the_inputs_then_ours(make_schema: MakeSchema)
     ]
 
 
+def test_several_samples_have_a_column_behind_the_id_and_one_has_none(
+    make_schema: MakeSchema,
+) -> None:
+    struct = pa.struct([pa.field("sample", pa.string())])
+    alone, several = (layout(make_schema(struct), samples=samples) for samples in (1, 2))
+    for planned in (several.results, several.errors):
+        assert planned.names[:4] == ["row", "id", "sample", "input_sample"]
+        assert planned.field("sample").type == pa.int32()
+    assert alone.results.names[:3] == alone.errors.names[:3] == ["row", "id", "sample"]
+    assert alone.results.field("sample").type == pa.string()
+
+
 def test_the_fields_of_a_value_stand_behind_the_response_in_their_order(
     make_schema: MakeSchema,
 ) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batcher.outputs.columns import array
 from batcher.outputs.typed import out_columns, out_fields
@@ -21,7 +23,7 @@ Column = Callable[..., Any]
 MakeRecorded = Callable[..., Recorded]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def column(answered: MakeRecorded) -> Column:
     """Make the column of a field `f` of a kind, from its values."""
 
@@ -60,6 +62,43 @@ def test_a_kind_has_its_arrow_type_and_values_stay_what_they_are(
     made = column(kind, values)
     assert made.type == type_
     assert made.to_pylist() == values
+
+
+_NULL = st.none()
+_VALUES: dict[Plain, st.SearchStrategy[Any]] = {
+    Plain.TEXT: st.text(st.characters(exclude_categories=["Cs"])),
+    Plain.INTEGER: st.integers(-(2**63), 2**63 - 1),
+    Plain.NUMBER: st.floats(allow_nan=False, allow_infinity=False),
+    Plain.BOOLEAN: st.booleans(),
+}
+_kinds = st.recursive(
+    st.sampled_from([*_VALUES]),
+    lambda inner: (
+        st.builds(ListOf, inner)
+        | st.lists(inner, min_size=1, max_size=3).map(
+            lambda kinds: StructOf(tuple((f"f{at}", kind) for at, kind in enumerate(kinds)))
+        )
+    ),
+    max_leaves=4,
+)
+
+
+def _values(kind: Kind) -> st.SearchStrategy[Any]:
+    match kind:
+        case ListOf(item):
+            return _NULL | st.lists(_values(item), max_size=3)
+        case StructOf(fields):
+            return _NULL | st.fixed_dictionaries({name: _values(part) for name, part in fields})
+        case _:
+            return _NULL | _VALUES[kind]
+
+
+@given(data=st.data(), kind=_kinds)
+def test_any_value_of_a_kind_is_the_same_in_its_column(
+    column: Column, data: st.DataObject, kind: Kind
+) -> None:
+    values = data.draw(st.lists(_values(kind), max_size=4))
+    assert column(kind, values).to_pylist() == values
 
 
 def test_a_whole_number_that_a_float_can_only_be_near_to_is_still_a_number(column: Column) -> None:

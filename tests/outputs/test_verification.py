@@ -160,3 +160,25 @@ def test_a_table_of_somebody_else_s_is_said_to_be_none_of_ours(
         pq.write_table(pa.table({name: [0] for name in names}), path)
         (said,) = output_problems(path, iter([answered(0)]))
         assert said.startswith(f"{number}.parquet is damaged, or none of ours: ")
+
+
+def test_each_sample_is_compared_with_its_own_outcome(
+    tmp_path: Path, make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+) -> None:
+    outcomes = [answered(n, id=f"id-{n // 2}", sample=n % 2) for n in range(6)]
+    batches = make_batches([{"prompt": "a"}] * 3)
+    done = export(make_schema(), batches, iter(outcomes), tmp_path, metadata={}, samples=2)
+    assert list(output_problems(done.results_path, iter(outcomes), samples=2)) == []
+    swapped = [
+        *outcomes[:2],
+        outcomes[2]._replace(response=outcomes[3].response),
+        outcomes[3]._replace(response=outcomes[2].response),
+        *outcomes[4:],
+    ]
+    assert list(output_problems(done.results_path, iter(swapped), samples=2)) == [
+        "results.parquet differs from what is recorded in `response`, near row 0"
+    ]
+    missing = [outcome for outcome in outcomes if outcome.row != 3]
+    assert list(output_problems(done.results_path, iter(missing), samples=2)) == [
+        "results.parquet holds 1 row not recorded as such"
+    ]

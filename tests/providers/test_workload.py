@@ -129,3 +129,9 @@ def test_memory_does_not_grow_with_the_rows() -> None:
     for row in range(20_000):
         workload.add(_body("a" * (row % 3_000)))
     assert len(workload._cells) < 600
+
+
+def test_answers_that_are_asked_for_again_take_prompts_and_tokens_more_than_once() -> None:
+    answers = Answers([80], {}, 1.5)
+    (portion,) = _portions([_body(_of_tokens(1_000), max_tokens=50)] * 2, answers)
+    assert (portion.requests, portion.prompt_tokens, portion.output_tokens) == (2, 3_000, 160)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from batcher.errors import ConfigurationError, ErrorClass, RowError
 from batcher.job import JobSpec, PromptSpec, ProviderSpec, ReuseSpec
 from batcher.records import Prompt, Request, Source
-from batcher.render import BATCH_URLS, ROLES, Renderer, request_content, request_key
+from batcher.render import BATCH_URLS, ROLES, Renderer, request_content, request_key, sampled
 
 SOURCE = Source("prompts.jsonl", 18)
 USER = {"role": "user", "content": "hi"}
@@ -508,7 +509,7 @@ def test_what_the_run_decides_may_stand_in_a_batch_line_that_agrees_and_is_not_s
 @pytest.mark.parametrize(
     ("own", "said"),
     [
-        ({"n": 2}, "`body.n`: one answer a row is kept"),
+        ({"n": 2}, "`body.n`: one answer a call is kept"),
         ({"n": "1"}, "`body.n`: "),
         ({"stream": True}, "`body.stream`: use --stream"),
         ({"stream": 1}, "`body.stream`: "),
@@ -729,6 +730,35 @@ def test_any_row_becomes_a_request_of_plain_json_or_a_row_error(columns: dict[st
             continue
         assert json.loads(json.dumps(request.body, allow_nan=False)) == request.body
         assert request.key == _render(columns, job).key
+
+
+def test_the_first_sample_has_the_key_of_an_only_one_and_each_other_its_own() -> None:
+    """So that more samples can be asked for later."""
+    source = Source("prompts.jsonl", 1)
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+    request = Request(7, "a", request_key("a", body), body, source, size=9, content="c")
+    made = [sampled(request, sample, 3) for sample in range(3)]
+    assert made[0] == request._replace(row=21)
+    assert [(one.row, one.sample) for one in made] == [(21, 0), (22, 1), (23, 2)]
+    assert len({one.key for one in made}) == len({one.content for one in made}) == 3
+    assert all(re.fullmatch("[0-9a-f]{32}", one.key) for one in made)
+    assert all(one.body is body for one in made)
+
+
+def test_the_samples_of_another_row_have_other_keys_and_the_same_content() -> None:
+    """So that rows that ask the same can share each of their samples."""
+    source = Source("prompts.jsonl", 1)
+    rows = [
+        Request(n, key, key * 16, {}, source, content="c") for n, key in enumerate(("aa", "bb"))
+    ]
+    first, second = ([sampled(row, sample, 3) for sample in range(3)] for row in rows)
+    assert not {one.key for one in first} & {one.key for one in second}
+    assert [one.content for one in first] == [one.content for one in second]
+
+
+def test_a_sample_of_a_row_that_nobody_shares_has_no_content() -> None:
+    request = Request(0, "a", "key", {}, Source("prompts.jsonl", 1))
+    assert sampled(request, 1, 2).content is None
 
 
 # Tools

@@ -14,6 +14,7 @@ from batcher.job import JobSpec
 from batcher.money import NANOS
 from batcher.providers import Bearer, provider_named
 from batcher.runs import Assumptions, Callee, Estimator, Quote, status_of
+from batcher.runs.estimate import _times
 from batcher.simulator import SIMULATED_KEY
 from tests.simulated import AT_ONCE, Place
 from tests.toxic import Exchange, toxic, whole
@@ -186,3 +187,35 @@ def test_a_job_that_wants_values_is_estimated_with_what_it_adds_to_each_prompt(
     assert counts.repairs == 0
     assert round(quote.prompt_tokens) == counts.prompt_tokens
     assert _quote(job).requests == 0
+
+
+def test_answers_that_were_asked_for_again_foretell_how_often_others_are(place: Place) -> None:
+    _write(place, 200)
+    broken = replace(AT_ONCE, faults={"broken_json": 0.3})
+    fields = {"output": {"fields": {"label": ["pos", "neg"]}}}
+    place.run(_priced(place, **fields, ceilings={"max_rows": 100}), simulator=broken)
+    first = status_of(place.directory).counts
+    quote = _quote(_priced(place, **fields))
+    place.run(_priced(place, **fields), simulator=broken)
+    rest = status_of(place.directory).counts
+    assert quote.assumed.prompts > 1.2
+    asked = rest.prompt_tokens - first.prompt_tokens
+    assert quote.prompt_tokens == pytest.approx(asked, rel=0.15)
+    assert quote.cost == pytest.approx(rest.cost - first.cost, rel=0.15)
+    assert "times over, as answers of this run were asked again" in "\n".join(quote.lines())
+
+
+@pytest.mark.parametrize(
+    ("once", "again", "times"),
+    [
+        ([], [], 1),
+        ([10, 20], [], 1),
+        ([], [50], 1),
+        ([0], [50], 1),
+        ([10, 10, 10], [40], 70 / 40),
+    ],
+)
+def test_how_many_prompts_an_answer_takes_is_told_by_those_that_took_one(
+    once: list[int], again: list[int], times: float
+) -> None:
+    assert _times(once, again) == pytest.approx(times)

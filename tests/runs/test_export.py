@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 import batcher
-from batcher.errors import InputError, OutputError
+from batcher.errors import InputError, OutputError, UsageError
 from batcher.outputs import Format, read_head
-from batcher.runs import export_run, verify
+from batcher.runs import export_run, verify, vote_run
 from batcher.runs.export import provider_of
 from batcher.structured.fields import schema_of
 from tests.simulated import Place
@@ -67,6 +67,41 @@ def test_the_input_is_not_written_over(place: Place, tmp_path: Path) -> None:
     place.run(job)
     with pytest.raises(OutputError, match="would be overwritten"):
         export_run(place.directory, tmp_path, "jsonl")
+
+
+def test_the_samples_of_a_run_vote_on_its_fields(place: Place, tmp_path: Path) -> None:
+    output = {"fields": {"label": ["good", "bad"], "tags": "string[]"}}
+    place.run(place.job(output=output, sampling={"samples": 3}))
+    voted = vote_run(place.directory, tmp_path / "there", "parquet")
+    assert (voted.rows, voted.pending, voted.path) == (10, 0, tmp_path / "there" / "votes.parquet")
+    table = pq.read_table(voted.path)
+    results = place.results()
+    assert table.column("vote.label").to_pylist() == [row["out.label"] for row in results[::3]]
+    assert table.column("samples").to_pylist() == [3] * 10
+    assert "vote.tags" not in table.column_names
+    assert json.loads(table.schema.metadata[b"batcher.job"])["sampling.samples"] == 3
+
+
+@pytest.mark.parametrize("output", [{}, {"fields": {"tags": "string[]"}}])
+def test_a_run_with_nothing_to_vote_on_is_told_so(place: Place, output: dict[str, object]) -> None:
+    place.run(place.job(output=output))
+    with pytest.raises(UsageError, match="there is nothing to vote on"):
+        vote_run(place.directory, None, "parquet")
+
+
+def test_votes_do_not_write_over_the_input_nor_speak_of_a_changed_one(
+    place: Place, tmp_path: Path
+) -> None:
+    own = tmp_path / "votes.jsonl"
+    place.input.rename(own)
+    directory = {"directory": str(place.directory.path)}
+    job = place.job(input=[str(own)], output=directory, sampling={"samples": 2})
+    place.run(job)
+    with pytest.raises(OutputError, match="would be overwritten"):
+        vote_run(place.directory, tmp_path, "jsonl")
+    own.write_text('{"prompt": "other"}')
+    with pytest.raises(InputError, match="changed since it was run"):
+        vote_run(place.directory, None, "jsonl")
 
 
 def test_the_input_is_not_removed_as_a_partition_of_an_earlier_export(

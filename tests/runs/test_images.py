@@ -255,3 +255,13 @@ def test_an_image_that_changed_in_its_place_is_asked_again_by_a_changed_job(plac
     assert len(place.ledger()) == 1
     place.run(seeing(place, "prompts.jsonl", system_template="Be brief."))
     assert len(place.ledger()) == 2
+
+
+def test_a_row_whose_image_came_later_is_asked_when_errors_are_retried(place: Place) -> None:
+    place.write([{"id": "a", "prompt": "What?", "photo": "a.png"}])
+    place.run(seeing(place, "prompts.jsonl"))
+    (place.folder / "a.png").write_bytes(picture("PNG"))
+    place.run(seeing(place, "prompts.jsonl"))
+    assert [row["id"] for row in place.errors()] == ["a"]
+    place.run(seeing(place, "prompts.jsonl"), retry_errors=True)
+    assert [row["id"] for row in place.results()] == ["a"]

@@ -24,6 +24,8 @@ from batcher.records import (
     Usage,
 )
 from batcher.runs.live import LiveRun
+from batcher.runs.prepare import Preparation
+from batcher.runs.selection import Portion, Selection
 from tests.engines import Engine
 from tests.simulated import Place
 
@@ -272,13 +274,84 @@ async def test_large_rows_are_read_few_at_a_time(place: Place) -> None:
     with _live(place, calls, concurrency=64) as live:
         read: list[int] = []
 
-        def prepare(prompt: Prompt | Failure) -> Request | Failure:
-            read.append(prompt.row)
-            return prepared(prompt)
+        class Noting(Preparation):
+            def records(self, item: Prompt | Failure) -> Sequence[Request | Failure]:
+                read.append(item.row)
+                return super().records(item)
 
-        prepared = live.prepare
-        live.prepare = prepare  # type: ignore[assignment] # all that is asked of it
+        live.prepare = Noting(live.prepare.render, live.prepare.clock)
         requests = live._requests()
         await anext(requests)
         assert read == [0, 1]
         await requests.aclose()
+
+
+def _asking(live: LiveRun, samples: int, portion: Portion, rows: int) -> None:
+    live.selection = Selection.of(portion, samples, rows)
+    live.prepare = replace(live.prepare, samples=samples)
+
+
+async def test_each_sample_of_each_row_is_called_and_what_is_done_is_not(place: Place) -> None:
+    """A row may be done for some of its samples, and is then not read anew for the others only."""
+    calls = Calls()
+    calls.open.set()
+    with _live(place, calls) as live:
+        _asking(live, 3, Portion(), 10)
+        live.done = RowSet([0, 1, 2, 4, 29])
+        await live.run()
+        recorded = {(one.row, one.id, one.sample) for one in live.checkpoint.outcomes()}
+    expected = set(range(30)) - {0, 1, 2, 4, 29}
+    assert sorted(calls.made) == sorted(expected)
+    assert recorded == {(record, f"id-{record // 3}", record % 3) for record in expected}
+
+
+async def test_the_samples_of_a_row_are_no_duplicates_and_those_of_another_are(
+    place: Place,
+) -> None:
+    """Whether the earlier row is in hand or recorded."""
+    others = [{"id": f"id-{n}", "prompt": "x"} for n in range(200)]
+    twice = {"id": "twice", "prompt": "x"}
+    place.write([twice, twice, *others, twice])
+    calls = Calls()
+    calls.open.set()
+    with _live(place, calls) as live:
+        _asking(live, 2, Portion(), 203)
+        await live.run()
+        outcomes = list(live.checkpoint.outcomes())
+    duplicates = [(one.row, one.sample) for one in outcomes if one.error_class == "duplicate_id"]
+    assert duplicates == [(2, 0), (3, 1), (404, 0), (405, 1)]
+    assert len(outcomes) == 406
+    assert len(calls.made) == 402
+
+
+async def test_only_chosen_rows_are_called_and_nothing_behind_them_is_read(place: Place) -> None:
+    place.write({"id": f"id-{n}", "prompt": f"Say {n}."} for n in range(5_000))
+    with place.input.open("ab") as file:
+        file.write(b"\xff not read")
+    calls = Calls()
+    calls.open.set()
+    with _live(place, calls, concurrency=64) as live:
+        _asking(live, 2, Portion(limit=3), 5_000)
+        await live.run()
+        assert live.checkpoint.mark_before(5_000) == live.checkpoint.mark_before(0)
+    assert sorted(calls.made) == [0, 1, 2, 3, 4, 5]
+
+
+async def test_the_first_row_of_an_id_is_a_duplicate_where_the_second_was_drawn_before(
+    place: Place,
+) -> None:
+    """Its answer was paid for, so the id is its."""
+    place.write({"id": "same" if n in (2, 7) else f"id-{n}", "prompt": "x"} for n in range(10))
+    first, rest = Calls(), Calls()
+    first.open.set()
+    rest.open.set()
+    with _live(place, first) as live:
+        live.selection = Selection(stop=8, drawn=RowSet([7]))
+        await live.run()
+    with _live(place, rest) as live:
+        await live.run()
+        outcomes = {one.row: one for one in live.checkpoint.outcomes()}
+    assert (first.made, len(rest.made)) == ([7], 8)
+    assert outcomes[2].error_class == "duplicate_id"
+    assert "prompts.jsonl:8" in str(outcomes[2].message)
+    assert outcomes[7].error_class is None

@@ -14,6 +14,7 @@ from batcher.errors import ConfigurationError, ErrorClass, InputError, StorageEr
 from batcher.recorded import Counts
 from batcher.runs import EarlierRun, RunResult, error_classes
 from batcher.simulator import SimulatorConfig
+from tests.pictures import picture
 from tests.simulated import AT_ONCE, Place
 
 FILTERED = ErrorChoice(frozenset({ErrorClass.CONTENT_FILTERED}))
@@ -141,6 +142,24 @@ def test_the_job_is_found_again_from_anywhere_with_its_template_inlined(
     _retry(place, ErrorChoice())
     assert {entry.prompt for entry in place.ledger()} == {f"Ask Say {n}." for n in range(10)}
     assert len(place.results()) == 10
+
+
+def test_images_beside_the_input_are_found_again_from_anywhere(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place.folder)
+    Path("red.png").write_bytes(picture())
+    place.write([{"id": "a", "prompt": "What is this?", "image": "red.png"}])
+    job = place.job(
+        input=["prompts.jsonl"],
+        provider={"model": "glm-4v-flash"},
+        prompt={"image_columns": ["image"]},
+    )
+    place.run(job, replace(AT_ONCE, faults={"1301": 1.0}))
+    assert _rows(place, "content_filtered") == [0]
+    monkeypatch.chdir("/")
+    _retry(place, ErrorChoice())
+    assert [row["id"] for row in place.results()] == ["a"]
 
 
 def test_standard_input_is_found_again_where_it_was_kept(place: Place) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from batcher.providers import provider_named
-from batcher.runs import STAND_IN, check, preview
+from batcher.runs import STAND_IN, Portion, check, preview
 from tests.simulated import Place
 
 
@@ -38,6 +38,29 @@ def test_preview_without_a_model_has_a_stand_in_for_it_and_no_key(place: Place) 
     assert open_["key"] is None
     assert named["request"] == body
     assert named["key"] is not None
+
+
+def test_only_chosen_rows_are_looked_at(place: Place) -> None:
+    lines: list[str] = []
+    provider = provider_named("glm")
+    place.write([*({"id": f"id-{n}", "prompt": "abcd"} for n in range(10)), "["])
+    found = check(place.job(), provider, io.BytesIO(), lines.append, Portion(limit=4))
+    assert (found.rows, found.bad, lines) == (4, 0, [])
+    drawn = [
+        [row["row"] for row in preview(place.job(), provider, io.BytesIO(), 11, Portion(sample=n))]
+        for n in (3, 6)
+    ]
+    assert [len(rows) for rows in drawn] == [3, 6]
+    assert set(drawn[0]) < set(drawn[1])
+
+
+def test_the_tokens_of_all_samples_are_counted(place: Place) -> None:
+    provider = provider_named("glm")
+    once = check(place.job(), provider, io.BytesIO(), print)
+    job = place.job(sampling={"samples": 5})
+    found = check(job, provider, io.BytesIO(), print)
+    assert found.prompt_tokens == 5 * once.prompt_tokens
+    assert "in the good ones, 5 times each (" in list(found.lines())[1]
 
 
 def test_preview_shows_how_the_provider_is_asked_for_a_value(place: Place) -> None:

@@ -186,6 +186,7 @@ def test_a_tag_within_the_answer_is_text() -> None:
         ('{"a": ' + "[" * 100_000 + "}", "more than 50 levels"),
         ("{'a': " + "[" * 3000 + "}", "not valid JSON"),
         ("{}" * 101, "very many JSON objects"),
+        ('{"a": [' + "1, " * 100_000 + "1]}", "very many values"),
     ],
 )
 def test_what_no_column_can_hold_is_refused_with_its_reason(text: str, said: str) -> None:

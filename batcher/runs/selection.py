@@ -1,0 +1,121 @@
+"""Which rows a start of a run is about, and how many answers each of them gets.
+
+Not part of what a run is: the same command with another portion, or the whole, goes on.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from batcher.checkpoint import RowSet
+from batcher.errors import UsageError
+from batcher.wording import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """The rows that a user wants to try first: the first `limit`, or `sample` drawn by `seed`.
+
+    Raises:
+        UsageError: both are given, or a seed for nothing to draw.
+    """
+
+    limit: int | None = None
+    sample: int | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.sample is not None:
+            raise UsageError("--limit and --sample choose different rows; give one of the two")
+        if self.seed is not None and self.sample is None:
+            raise UsageError("--seed goes with --sample N, which draws N rows by it")
+
+
+WHOLE_INPUT = Portion()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Rows of an input, with `samples` records each: those before `stop`, if drawn, the `drawn`.
+
+    Sample s of row r is the record numbered r * samples + s.
+    """
+
+    samples: int = 1
+    stop: int | None = None
+    drawn: RowSet | None = None
+    seed: int = 0
+
+    @classmethod
+    def of(cls, portion: Portion, samples: int, rows: int | None) -> Selection:
+        """Select what was chosen of `rows`; None is one only where nothing is drawn of them."""
+        if portion.sample is None:
+            return cls(samples, portion.limit)
+        if rows is None:
+            raise TypeError("rows are drawn of a known number")
+        seed = portion.seed or 0
+        drawn = draw(rows, portion.sample, seed)
+        last = drawn.last()
+        return cls(samples, 0 if last is None else last + 1, drawn, seed)
+
+    def __contains__(self, row: int) -> bool:
+        """Whether the row of this number is among them."""
+        if self.drawn is not None:
+            return row in self.drawn
+        return self.stop is None or row < self.stop
+
+    def is_over(self, row: int) -> bool:
+        """Whether neither this row nor any behind it is among them."""
+        return self.stop is not None and row >= self.stop
+
+    def records(self, row: int) -> range:
+        """Return the numbers of a row's records."""
+        return range(row * self.samples, (row + 1) * self.samples)
+
+    def row_of(self, record: int) -> int:
+        """Return the row that a record is of."""
+        return record // self.samples
+
+    def size(self, rows: int) -> int:
+        """Count the records of them, in an input of so many `rows`."""
+        return self.samples * self._chosen(rows)
+
+    def held(self, done: RowSet) -> int:
+        """Count those of their records that are in `done`."""
+        if self.drawn is not None:
+            return sum(record in done for row in self.drawn for record in self.records(row))
+        return len(done) if self.stop is None else done.count_before(self.stop * self.samples)
+
+    def named(self, rows: int) -> str | None:
+        """Say in words which of so many `rows` they are; None where they are all."""
+        chosen = self._chosen(rows)
+        if chosen == rows:
+            return None
+        if self.drawn is not None:
+            return f"{chosen:,} of {counted(rows, 'row')}, drawn with the seed {self.seed}"
+        return f"the first {chosen:,} of {counted(rows, 'row')}"
+
+    def _chosen(self, rows: int) -> int:
+        if self.drawn is not None:
+            return len(self.drawn)
+        return rows if self.stop is None else min(rows, self.stop)
+
+
+ALL_ROWS = Selection()
+
+
+def draw(rows: int, sample: int, seed: int) -> RowSet:
+    """Draw `sample` of `rows` without replacement, or all where there are fewer.
+
+    The same seed draws the same rows, on every machine; and a larger sample holds the smaller.
+    """
+    drawn = RowSet()
+    if sample >= rows:
+        drawn.add_range(0, rows)
+        return drawn
+    # Of all that `random` draws, only this stays the same in later versions of Python.
+    fraction = random.Random(seed).random  # noqa: S311 -- no secret
+    while len(drawn) < sample:
+        drawn.add(int(fraction() * rows))
+    return drawn
