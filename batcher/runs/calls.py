@@ -142,6 +142,8 @@ class Calls:
                 await live.run()
             finally:
                 watchers.finished()
+                if cache is not None and live.interrupted:
+                    cache.hurry()
             await budget.close()
         return live
 
