@@ -6,17 +6,21 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CHECKED := batcher benchmarks tests sample_data
 
-.PHONY: demo test faults torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
+.PHONY: demo test faults notebook torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
 
 demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and show the first results.
 	$(BIN)/batcher run sample_data/prompts.jsonl --simulate
 	$(BIN)/batcher head sample_data/prompts.batch
 
-test: $(READY) ## Run the tests, less those of `make faults`.
-	$(BIN)/pytest -n auto --ignore=tests/faults
+test: $(READY) ## Run the tests, less those of `make faults` and `make notebook`.
+	$(BIN)/pytest -n auto --ignore=tests/faults --ignore=tests/notebook
 
 faults: $(READY) ## Disturb runs in every way of the fault matrix, and print it with the verdicts.
 	$(BIN)/pytest -n auto tests/faults
+
+NOTEBOOK := $(VENV)-notebook
+notebook: $(NOTEBOOK)/.ready ## Run the example notebook, and the tests with pandas and Polars.
+	PYTHONPATH=$(CURDIR) $(NOTEBOOK)/bin/pytest tests/notebook
 
 SEEDS ?= 500
 torture: $(READY) ## Kill runs at SEEDS random moments, and count what the oracle objects to.
@@ -42,7 +46,7 @@ contracts: $(READY) ## Check the direction of imports, and each library's one do
 	$(BIN)/lint-imports
 
 coverage: $(READY) ## Run the tests and print the branch coverage of each module.
-	$(BIN)/pytest -n auto --ignore=tests/faults --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n auto --ignore=tests/faults --ignore=tests/notebook --cov --cov-report=term-missing:skip-covered
 
 CRITICAL := batcher.checkpoint batcher.engine batcher.executors batcher.providers
 coverage-critical: $(READY) ## Hold the parts that must lose nothing to 100 % branch coverage.
@@ -56,13 +60,21 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
+$(NOTEBOOK)/.ready: requirements/notebook.txt
+	$(PYTHON) -m venv $(NOTEBOOK)
+	$(NOTEBOOK)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
+		-r requirements/notebook.txt
+	touch $@
+
+PINNING := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-annotate \
+	--no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 lock: ## Pin the newest versions that pyproject.toml allows.
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip --quiet install pip-tools
-	$(VENV)-lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
-		--no-annotate --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-		--extra dev -o requirements/dev.txt pyproject.toml
+	$(VENV)-lock/bin/pip-compile $(PINNING) --extra dev -o requirements/dev.txt pyproject.toml
+	$(VENV)-lock/bin/pip-compile $(PINNING) --extra notebook -c requirements/dev.txt \
+		-o requirements/notebook.txt pyproject.toml
 	rm -r $(VENV)-lock
 
 clean: ## Remove what the other targets made.
-	rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) $(NOTEBOOK) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

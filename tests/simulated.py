@@ -28,6 +28,7 @@ from batcher.runs.ceilings import Progress
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
 from batcher.runs.rows import open_dataset
+from batcher.runs.signals import Signals
 from batcher.simulator import SIMULATED_KEY, LedgerEntry, SimulatorConfig, read_ledger
 
 AT_ONCE = SimulatorConfig(latency_s=0)
@@ -136,6 +137,7 @@ class Place:
             on_pulse=lambda: None,
             on_notice=lambda _text: None,
             progress=Progress(CeilingSpec()),
+            stopping=Signals(),
         )
 
     def ledger(self) -> list[LedgerEntry]:

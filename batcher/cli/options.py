@@ -18,54 +18,10 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-# Option name -> its place in the job file. An option that was not given is None and sets nothing.
-_PLACES = {
-    "provider": ("provider", "name"),
-    "base_url": ("provider", "base_url"),
-    "model": ("provider", "model"),
-    "auth": ("provider", "auth"),
-    "api_key_file": ("provider", "api_key_file"),
-    "stream": ("provider", "stream"),
-    "allow_empty": ("provider", "allow_empty"),
-    "trust_env": ("provider", "trust_env"),
-    "template": ("prompt", "template"),
-    "system_template": ("prompt", "system_template"),
-    "prompt_column": ("prompt", "prompt_column"),
-    "messages_column": ("prompt", "messages_column"),
-    "id_column": ("prompt", "id_column"),
-    "images_from": ("prompt", "images_from"),
-    "tools_column": ("prompt", "tools_column"),
-    "samples": ("sampling", "samples"),
-    "concurrency": ("limits", "concurrency"),
-    "max_concurrency": ("limits", "max_concurrency"),
-    "rpm": ("limits", "rpm"),
-    "tpm": ("limits", "tpm"),
-    "timeout": ("limits", "timeout"),
-    "connect_timeout": ("limits", "connect_timeout"),
-    "idle_timeout": ("limits", "idle_timeout"),
-    "max_attempts": ("limits", "max_attempts"),
-    "max_wait": ("limits", "max_wait"),
-    "max_outage": ("limits", "max_outage"),
-    "max_response_bytes": ("limits", "max_response_bytes"),
-    "max_cost": ("ceilings", "max_cost"),
-    "max_tokens_total": ("ceilings", "max_tokens_total"),
-    "max_rows": ("ceilings", "max_rows"),
-    "max_errors": ("ceilings", "max_errors"),
-    "max_error_rate": ("ceilings", "max_error_rate"),
-    "max_duration": ("ceilings", "max_duration"),
-    "deadline": ("ceilings", "deadline"),
-    "dedup": ("reuse", "dedup"),
-    "cache": ("reuse", "cache"),
-    "output": ("output", "directory"),
-    "sync": ("output", "sync"),
-    "allow_errors": ("output", "allow_errors"),
-    "schema": ("output", "schema"),
-    "repair_attempts": ("output", "repair_attempts"),
-}
 # Beside limits and ceilings, those that change nothing of a request or its key.
 _HOW = frozenset(
     {"base_url", "auth", "api_key_file", "stream", "allow_empty", "trust_env"}
-    | {"repair_attempts", "sync", "allow_errors"}
+    | {"repair_attempts", "sync", "allow_errors", "dedup", "cache"}
 )
 
 
@@ -174,17 +130,17 @@ def calling_options(command: click.Command) -> click.Command:
 
 
 def _says_how(name: str) -> bool:
-    table, _ = _PLACES.get(name, ("", ""))
+    from batcher.job import PLACES
+
+    table, _ = PLACES.get(name, ("", ""))
     return table in ("limits", "ceilings") or name in _HOW
 
 
 def flags_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of a command's options that were given, as tables of a job file."""
-    flags: dict[str, Any] = {}
-    for name, (table, key) in _PLACES.items():
-        if options.get(name) is not None:
-            flags.setdefault(table, {})[key] = options[name]
-    return flags
+    from batcher.job import tables_of
+
+    return tables_of(options)
 
 
 def job_of(options: Mapping[str, Any]) -> JobSpec:

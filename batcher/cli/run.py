@@ -66,7 +66,8 @@ def callee_of(job: JobSpec, options: Mapping[str, Any]) -> Callee:
         CredentialsError: there is no key.
         UsageError: the simulator's options cannot be understood.
     """
-    from batcher.cli.callee import environment, real_callee, simulated_callee
+    from batcher.cli.callee import real_callee
+    from batcher.runs.credentials import environment, simulated_callee
 
     if options["simulate"]:
         return simulated_callee(job.provider, simulator_config(options))
@@ -83,14 +84,13 @@ def carry_out(
     portion: Portion | None = None,
 ) -> int:
     """Run a session, show it and its end; return the process's exit code."""
-    from batcher.observe import EventLog, Heartbeat, ProgressBar
+    from batcher.observe import display
     from batcher.runs import WHOLE_INPUT, Session
 
-    terminal = sys.stderr.isatty()
     session = Session(
         job=job,
         callee=callee,
-        watcher=ProgressBar(sys.stderr) if terminal else Heartbeat(EventLog(sys.stderr)),
+        watcher=display(sys.stderr),
         consent=consent,
         stdin=sys.stdin.buffer,
         retry_errors=retry_errors,

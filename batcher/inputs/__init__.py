@@ -2,6 +2,19 @@
 
 from batcher.inputs.dataset import Dataset
 from batcher.inputs.files import InputFile, discover
-from batcher.inputs.stdin import keep_spooled, spool_stdin
+from batcher.inputs.rows import ArrowArray, ArrowStream, Rows, spool_rows
+from batcher.inputs.spool import SPOOLED, keep_spooled
+from batcher.inputs.stdin import spool_stdin
 
-__all__ = ["Dataset", "InputFile", "discover", "keep_spooled", "spool_stdin"]
+__all__ = [
+    "SPOOLED",
+    "ArrowArray",
+    "ArrowStream",
+    "Dataset",
+    "InputFile",
+    "Rows",
+    "discover",
+    "keep_spooled",
+    "spool_rows",
+    "spool_stdin",
+]

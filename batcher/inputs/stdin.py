@@ -1,17 +1,14 @@
-"""Standard input, kept as a file: a run that resumes must find its input again."""
+"""Standard input, kept as a file."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from batcher.errors import InputError, StorageError
 from batcher.inputs.files import InputFile, compression_of
+from batcher.inputs.spool import STDIN, fresh, keeping, newest
 
-SPOOLED = "stdin.jsonl"
-_FRESH = f"{SPOOLED}.new"
 _CHUNK = 1 << 20
 
 
@@ -25,33 +22,19 @@ def spool_stdin(stdin: BinaryIO, directory: Path) -> InputFile:
         InputError: there is nothing to read and no earlier copy, or Parquet was piped in.
         StorageError: the copy cannot be written, or an earlier one not read.
     """
-    spooled = directory / SPOOLED
+    spooled = directory / STDIN
     head = b"" if stdin.isatty() else stdin.read(_CHUNK)
     if not head:
         compression = compression_of(_start(spooled), "standard input")
     else:
         compression = compression_of(head, "standard input")
-        try:
-            spooled = directory / _FRESH
-            _copy(head, stdin, spooled)
-        except OSError as error:
-            raise StorageError(f"cannot keep standard input: {error}") from None
+        with fresh(spooled, "standard input") as file:
+            while head:
+                with keeping("standard input"):
+                    file.write(head)
+                    head = stdin.read(_CHUNK)
+        spooled = newest(spooled, "standard input")
     return InputFile(spooled, "stdin", "jsonl", compression)
-
-
-def keep_spooled(file: InputFile) -> InputFile:
-    """Let a fresh copy of standard input take the place of an earlier one; return it there.
-
-    Raises:
-        StorageError: it cannot be renamed.
-    """
-    if file.path.name != _FRESH:
-        return file
-    try:
-        path = file.path.replace(file.path.with_name(SPOOLED))
-    except OSError as error:
-        raise StorageError(f"cannot keep standard input: {error}") from None
-    return replace(file, path=path)
 
 
 def _start(spooled: Path) -> bytes:
@@ -65,14 +48,3 @@ def _start(spooled: Path) -> bytes:
         ) from None
     except OSError as error:
         raise StorageError(f"cannot read what was kept of standard input: {error}") from None
-
-
-def _copy(head: bytes, stdin: BinaryIO, target: Path) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(target, flags, 0o600), "wb") as file:
-        chunk = head
-        while chunk:
-            file.write(chunk)
-            chunk = stdin.read(_CHUNK)
-        file.flush()
-        os.fsync(file.fileno())

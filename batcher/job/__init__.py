@@ -2,6 +2,7 @@
 
 from batcher.job.loading import job_with, load_job, plain_job
 from batcher.job.parameters import KNOWN_PARAMETERS, misspelt
+from batcher.job.places import PLACES, tables_of
 from batcher.job.spec import (
     ANY_FOLDER,
     EVERY_MODEL,
@@ -23,6 +24,7 @@ __all__ = [
     "ANY_FOLDER",
     "EVERY_MODEL",
     "KNOWN_PARAMETERS",
+    "PLACES",
     "RESERVED_PARAMETERS",
     "SAMPLES",
     "CeilingSpec",
@@ -39,4 +41,5 @@ __all__ = [
     "load_job",
     "misspelt",
     "plain_job",
+    "tables_of",
 ]

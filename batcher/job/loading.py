@@ -16,21 +16,26 @@ from batcher.job.spec import ANY_FOLDER, RESERVED_PARAMETERS, TABLES, JobSpec, P
 from batcher.job.tools import fault_of_tools, with_tools_read
 
 
-def load_job(path: Path | None, flags: Mapping[str, Any]) -> JobSpec:
-    """Read the job file, if any, lay the flags over it, and validate the whole.
+def load_job(
+    source: Path | Mapping[str, Any] | None,
+    flags: Mapping[str, Any],
+    where: str = "the command line",
+) -> JobSpec:
+    """Read the job file, or take its tables as they are, lay the flags over, validate the whole.
 
     `flags` has the shape of the file (nested tables); relative paths of the file, and templates
-    named `@file`, are read from the file's own folder, those of flags from the working directory.
-    A flag that is None takes the file's value away.
+    named `@file`, are read from the file's own folder, others from the working directory.
+    A flag that is None takes the file's value away. `where` is what wrong flags are blamed on.
 
     Raises:
         ConfigurationError: the file cannot be read, or a key or value is wrong; the message
             names the file and, for an unknown key, the nearest known one.
     """
-    tables: dict[str, Any] = {}
-    if path is not None:
-        tables = _anchored(_read_toml(path), path.parent)
-    return _laid(tables, flags, str(path) if path is not None else "the command line")
+    tables: Mapping[str, Any] = source if isinstance(source, Mapping) else {}
+    folder = Path()
+    if isinstance(source, Path):
+        where, folder, tables = str(source), source.parent, _read_toml(source)
+    return _laid(_anchored(tables, folder), flags, where)
 
 
 def job_with(remembered: object, flags: Mapping[str, Any], where: str) -> JobSpec:
@@ -49,9 +54,9 @@ def job_with(remembered: object, flags: Mapping[str, Any], where: str) -> JobSpe
 def plain_job(job: JobSpec) -> dict[str, Any]:
     """Return a job as plain values that mean the same from any working directory."""
     tables: dict[str, Any] = msgspec.to_builtins(job)
-    key_file = job.provider.api_key_file
-    if key_file is not None:
-        tables["provider"]["api_key_file"] = str(Path(key_file).absolute())
+    for table, key in _PATHS:
+        if (path := tables[table][key]) not in (None, ANY_FOLDER):
+            tables[table][key] = str(Path(path).absolute())
     return tables
 
 

@@ -3,6 +3,7 @@
 from batcher.observe.answers import answer_lines
 from batcher.observe.cost import cost_lines
 from batcher.observe.difference import Difference, Side
+from batcher.observe.display import display
 from batcher.observe.log import AttemptLog, EventLog, Heartbeat
 from batcher.observe.progress import ProgressBar
 from batcher.observe.summary import Summary
@@ -22,4 +23,5 @@ __all__ = [
     "Watchers",
     "answer_lines",
     "cost_lines",
+    "display",
 ]

@@ -1,10 +1,10 @@
-"""The bar on a terminal."""
+"""The bar on a terminal or in a notebook."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NoReturn, TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -16,17 +16,23 @@ from batcher.records import Attempt
 class ProgressBar:
     """A watcher: rows done of total, rows/s, tokens/s, errors, retries, in flight, time left."""
 
-    def __init__(self, stream: TextIO, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Draw on `stream` from `started` on."""
+    def __init__(
+        self,
+        stream: TextIO,
+        monotonic: Callable[[], float] = time.monotonic,
+        bar: type[tqdm[Any]] = tqdm,
+    ) -> None:
+        """Draw a `bar` of tqdm's on `stream` from `started` on."""
         self._stream = stream
         self._monotonic = monotonic
+        self._make = bar
 
     def started(self, tally: Tally, flow: Callable[[], Flow]) -> None:
         """Draw the bar."""
         self._tally = tally
         self._flow = flow
         self._since = self._monotonic()
-        self._bar: tqdm[NoReturn] = tqdm(
+        self._bar = self._make(
             total=tally.goal,
             initial=tally.done_before,
             unit="row",

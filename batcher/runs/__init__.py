@@ -12,13 +12,16 @@ from batcher.runs.resume import Change
 from batcher.runs.retry import EarlierRun, error_classes
 from batcher.runs.selection import WHOLE_INPUT, Portion
 from batcher.runs.session import RunResult, Session
+from batcher.runs.signals import Signals
 from batcher.runs.status import Status, status_of
+from batcher.runs.stopping import Asked, Stopping
 from batcher.runs.survey import STAND_IN, Survey, check, preview
 from batcher.runs.verify import Verification, mend, verify
 
 __all__ = [
     "STAND_IN",
     "WHOLE_INPUT",
+    "Asked",
     "Assumptions",
     "Callee",
     "Change",
@@ -30,7 +33,9 @@ __all__ = [
     "RunDirectory",
     "RunResult",
     "Session",
+    "Signals",
     "Status",
+    "Stopping",
     "Survey",
     "Verification",
     "check",

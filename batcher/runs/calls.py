@@ -27,6 +27,7 @@ from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
 from batcher.runs.reuse import open_cache
 from batcher.runs.selection import Selection
+from batcher.runs.stopping import Stopping
 from batcher.structured import Structure
 
 
@@ -50,6 +51,7 @@ class Calls:
     structure: Structure | None
     tally: Tally
     description: Description
+    stopping: Stopping
     _: KW_ONLY
     most: int
     retry_errors: bool
@@ -127,6 +129,7 @@ class Calls:
                 watchers.pulse,
                 watchers.notice,
                 Progress(self.job.ceilings),
+                self.stopping,
                 cache,
                 self.selection,
                 sync_each=self.job.output.sync == "row",
@@ -139,6 +142,8 @@ class Calls:
                 await live.run()
             finally:
                 watchers.finished()
+                if cache is not None and live.interrupted:
+                    cache.hurry()
             await budget.close()
         return live
 
@@ -148,7 +153,7 @@ class Calls:
             done = self.checkpoint.done(errors_too=not self.retry_errors)
             self.tally.done_before = self.selection.held(done)
             return done
-        chosen = choose(self.checkpoint.path, self.only).rows
+        chosen = choose(self.checkpoint.path, self.only, self.selection.samples).rows
         self.tally.chosen = len(chosen)
         return AllBut(chosen)
 

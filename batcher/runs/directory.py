@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batcher.errors import OutputError, StorageError, UsageError
+from batcher.inputs import SPOOLED
 from batcher.outputs import sync_directory
 
 WRITTEN = frozenset(
@@ -78,9 +79,7 @@ class RunDirectory:
         for output in (self.results, self.errors):
             if output.is_dir():
                 raise OutputError(f"cannot create {output}: a directory has this name")
-        strangers = sorted(
-            name for name in (*WRITTEN, "stdin.jsonl") if (self.path / name).exists()
-        )
+        strangers = sorted(name for name in WRITTEN | SPOOLED if (self.path / name).exists())
         if strangers and not (self.checkpoint.exists() and self.checkpoint.stat().st_size):
             raise OutputError(
                 f"{self.path} holds {', '.join(strangers)} but no checkpoint: it is no run's, or "

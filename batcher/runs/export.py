@@ -16,6 +16,7 @@ from batcher.outputs import Ballot, Exported, Format, Origin, Voted, export_vote
 from batcher.outputs import export as publish
 from batcher.runs.directory import RunDirectory
 from batcher.runs.rows import recalled, refuse_changed, refuse_to_overwrite, samples_in
+from batcher.runs.stopping import Check, checked, go_on
 from batcher.structured import StructOf, Structure
 
 
@@ -26,10 +27,12 @@ def export(
     file_format: Format = "parquet",
     partition_rows: int | None = None,
     origin: Origin | None = None,
+    check: Check = go_on,
 ) -> Exported:
     """Write results and errors of every recorded row into the directory `to`.
 
     Raises:
+        Interruption: `check` says that the run is to end; nothing was written.
         InputError: the input is not the one that was run.
         StorageError, OutputError: the files cannot be written.
     """
@@ -40,7 +43,7 @@ def export(
     return publish(
         schema,
         batches,
-        checkpoint.outcomes(),
+        checked(checkpoint.outcomes(), check),
         to,
         format=file_format,
         metadata=_metadata(checkpoint),

@@ -33,7 +33,7 @@ from batcher.runs.ceilings import Progress
 from batcher.runs.prepare import Preparation
 from batcher.runs.selection import ALL_ROWS, Selection
 from batcher.runs.sharing import Sharing
-from batcher.runs.signals import heeded_signals, held_back
+from batcher.runs.stopping import Stopping
 
 _T = TypeVar("_T")
 
@@ -69,8 +69,8 @@ class LiveRun:
     `on_recorded` is told of each outcome once it is safe, `on_pulse` about twice a second,
     `on_notice` of what a user should know now. With `sync_each`, a call has ended only when its
     outcome is on the disk. Answers are taken from the `cache` and put into it. `time_left` is how
-    many seconds calls may be begun. `disk_full` says whether the calls were stopped for lack of
-    space.
+    many seconds calls may be begun; `stopping` hears of whoever wants them to end. `disk_full` says
+    whether the calls were stopped for lack of space.
     """
 
     checkpoint: Checkpoint
@@ -83,6 +83,7 @@ class LiveRun:
     on_pulse: Callable[[], None]
     on_notice: Callable[[str], None]
     progress: Progress
+    stopping: Stopping
     cache: Cache | None = None
     selection: Selection = ALL_ROWS
     sync_each: bool = False
@@ -117,7 +118,7 @@ class LiveRun:
         pulse = asyncio.create_task(self._pulse())
         alarm = asyncio.create_task(self._alarm())
         # What the reader reads from may be closed once this is over; so it ends before.
-        with self._reader, self._signals(calls):
+        with self._reader, self.stopping.calling(lambda number: self._heed(number, calls)):
             try:
                 await asyncio.wait({consumer, calls}, return_when=asyncio.FIRST_COMPLETED)
                 if consumer.done():
@@ -270,31 +271,14 @@ class LiveRun:
             self.on_pulse()
             await asyncio.sleep(PULSE_S)
 
-    @contextlib.contextmanager
-    def _signals(self, calls: asyncio.Task[None]) -> Iterator[None]:
-        """First signal: no new calls, those in flight may end within 20 s. Second: stop now."""
-        loop = asyncio.get_running_loop()
-
-        def stop(number: signal.Signals) -> None:
-            twice = self.interrupted is not None
-            self.interrupted = Interrupted(number, loop.time(), twice)
-            if not twice:
-                calls_left = f"{self.executor.in_flight:,} calls in flight"
-                self._stop(
-                    f"{number.name}: waiting at most {DRAIN_S:.0f} s for the {calls_left}; "
-                    "a second signal stops at once"
-                )
-            loop.call_later(0 if twice else DRAIN_S, calls.cancel)
-
-        before = {number: signal.getsignal(number) for number in heeded_signals()}
-        for number in before:
-            loop.add_signal_handler(number, stop, number)
-        # More signals than the loop can note are no news; it knows of the first.
-        signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
-        try:
-            yield
-        finally:
-            with held_back(before):
-                for number, handler in before.items():
-                    loop.remove_signal_handler(number)
-                    signal.signal(number, handler)
+    def _heed(self, number: signal.Signals, calls: asyncio.Task[None]) -> None:
+        """First stop: no new calls, those in flight may end within 20 s. Second: stop now."""
+        twice = self.interrupted is not None
+        self.interrupted = Interrupted(number, self._loop.time(), twice)
+        if not twice:
+            calls_left = f"{self.executor.in_flight:,} calls in flight"
+            self._stop(
+                f"{number.name}: waiting at most {DRAIN_S:.0f} s for the {calls_left}; "
+                "a second signal stops at once"
+            )
+        self._loop.call_later(0 if twice else DRAIN_S, calls.cancel)

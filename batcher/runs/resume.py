@@ -12,6 +12,7 @@ from batcher.inputs import Dataset
 from batcher.providers import Pricing
 from batcher.records import Request
 from batcher.runs.prepare import Preparation
+from batcher.runs.stopping import Check, checked
 from batcher.wording import counted
 
 _SHOWN = 80
@@ -38,6 +39,7 @@ def settle(
     dataset: Dataset,
     prepare: Preparation,
     consent: Consent,
+    check: Check,
     *,
     simulated: bool,
 ) -> None:
@@ -49,6 +51,7 @@ def settle(
     Raises:
         ConfigurationError: the directory holds simulated answers and this run is real, or the
             other way round; or there was no consent.
+        Interruption: `check` says that the run is to end.
         StorageError: some of what the checkpoint knows of the run is lost.
     """
     present = {"fingerprint": dataset.fingerprint(), "settings": settings, "simulated": simulated}
@@ -62,7 +65,7 @@ def settle(
     if before["fingerprint"] is not None:
         refuse_to_mix(checkpoint, simulated=simulated)
         with checkpoint.placement() as placement:
-            for item in dataset.rows():
+            for item in checked(dataset.rows(), check):
                 for prepared in prepare.records(item):
                     if isinstance(prepared, Request):
                         placement.place(prepared)

@@ -11,21 +11,44 @@ import msgspec
 
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import InputError, OutputError, StorageError, UsageError
-from batcher.inputs import Dataset, InputFile, discover, keep_spooled, spool_stdin
+from batcher.inputs import (
+    Dataset,
+    InputFile,
+    Rows,
+    discover,
+    keep_spooled,
+    spool_rows,
+    spool_stdin,
+)
 from batcher.job import SAMPLES, JobSpec
+from batcher.runs.stopping import Check, go_on
 
 
-def open_dataset(job: JobSpec, spool: Path, stdin: BinaryIO) -> Dataset:
-    """Return the rows that the job names; standard input is first copied into `spool`.
+def open_dataset(
+    job: JobSpec,
+    spool: Path,
+    stdin: BinaryIO,
+    rows: Rows | None = None,
+    check: Check = go_on,
+) -> Dataset:
+    """Return `rows`, else those that the job names.
+
+    Rows in memory and standard input are first copied into `spool`.
 
     Raises:
         InputError: an input is missing or of no known kind.
-        StorageError: standard input cannot be copied.
+        StorageError: they cannot be copied.
+        Interruption: `check` says that the run is to end.
         UsageError: standard input is to be read beside files.
     """
     if "-" in job.input and len(job.input) > 1:
         raise UsageError("- (standard input) goes with no other input; put it into a file first")
-    files = (spool_stdin(stdin, spool),) if "-" in job.input else discover(job.input)
+    if rows is not None:
+        files: tuple[InputFile, ...] = (spool_rows(rows, spool, check),)
+    elif "-" in job.input:
+        files = (spool_stdin(stdin, spool),)
+    else:
+        files = discover(job.input)
     return Dataset(files, id_column=job.prompt.id_column)
 
 

@@ -6,7 +6,7 @@ import os
 import platform
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -20,8 +20,8 @@ from batcher.errors import (
     Interruption,
     StorageError,
 )
-from batcher.inputs import Dataset
-from batcher.job import JobSpec, plain_job
+from batcher.inputs import Dataset, Rows
+from batcher.job import JobSpec
 from batcher.observe import Summary, Tally, Watcher
 from batcher.outputs import Exported
 from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
@@ -34,6 +34,7 @@ from batcher.runs.export import export
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
 from batcher.runs.resume import Consent, agree_on_prices, settle
+from batcher.runs.retry import remembered
 from batcher.runs.rows import (
     input_facts,
     kept,
@@ -43,7 +44,8 @@ from batcher.runs.rows import (
     refuse_to_overwrite,
 )
 from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
-from batcher.runs.signals import interruptible
+from batcher.runs.signals import Signals
+from batcher.runs.stopping import Check, Stopping
 from batcher.structured import Structure
 from batcher.wording import counted
 
@@ -67,10 +69,11 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One `batcher run`: a job, whom to call, who watches, and how time passes.
+    """One `batcher run`: a job, whom to call, who watches, how time passes, and who may stop it.
 
-    `portion` are the rows that it is about. With `only`, it is a `batcher retry`: of the run that
-    is there, the errors that it means are called again, and nothing else.
+    `rows` in memory take the place of the job's input, and `portion` are those that it is about.
+    With `only`, it is a `batcher retry`: of the run that is there, the errors that it means are
+    called again, and nothing else.
     """
 
     job: JobSpec
@@ -78,10 +81,12 @@ class Session:
     watcher: Watcher
     consent: Consent
     stdin: BinaryIO
+    rows: Rows | None = None
     retry_errors: bool = False
     portion: Portion = WHOLE_INPUT
     timing: Timing = REAL_TIME
     only: ErrorChoice | None = None
+    stopping: Stopping = field(default_factory=Signals)
 
     def run(self) -> RunResult:
         """Call every chosen row that is not done, record it, and publish results and errors.
@@ -100,11 +105,11 @@ class Session:
         since = time.monotonic()
         calls = affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1)
         with (
-            interruptible(),
+            self.stopping.interruptible() as check,
             RunLock.held(directory.path),
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
-            dataset = self._dataset(checkpoint, directory.path)
+            dataset = self._dataset(checkpoint, directory.path, check)
             refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
             agree_on_prices(checkpoint, pricing)
             settle(
@@ -113,11 +118,12 @@ class Session:
                 dataset,
                 prepare,
                 self.consent,
+                check,
                 simulated=self._simulated,
             )
             dataset = kept(dataset)
             if self.only is None:
-                checkpoint.remember(input=input_facts(dataset), job=plain_job(self.job))
+                checkpoint.remember(input=input_facts(dataset), job=remembered(self.job, dataset))
             fingerprint = dataset.fingerprint()
             rows = counted_rows(directory, fingerprint)
             if rows is None and self.portion.sample is not None:
@@ -137,13 +143,14 @@ class Session:
                 structure,
                 tally,
                 description,
+                self.stopping,
                 most=calls,
                 retry_errors=self.retry_errors,
                 only=self.only,
                 selection=selection,
                 rows=rows,
             ).make()
-            exported, interrupted = _exported(live, directory.path)
+            exported, interrupted = _exported(live, directory.path, self.stopping)
             if exported is not None:
                 rows = (exported.results + exported.errors + exported.pending) // samples
                 tally.total = selection.size(rows)
@@ -185,9 +192,9 @@ class Session:
         )
         return RunResult(summary, live.executor.halted, interrupted, live.disk_full, tally.left)
 
-    def _dataset(self, checkpoint: Checkpoint, spool: Path) -> Dataset:
+    def _dataset(self, checkpoint: Checkpoint, spool: Path, check: Check) -> Dataset:
         if self.only is None:
-            return open_dataset(self.job, spool, self.stdin)
+            return open_dataset(self.job, spool, self.stdin, self.rows, check)
         dataset = recalled(checkpoint.fact("input"))
         refuse_changed(checkpoint, dataset)
         return dataset
@@ -212,7 +219,9 @@ class Session:
         }
 
 
-def _exported(live: LiveRun, to: Path) -> tuple[Exported | None, signal.Signals | None]:
+def _exported(
+    live: LiveRun, to: Path, stopping: Stopping
+) -> tuple[Exported | None, signal.Signals | None]:
     """Publish what there is, as far as a signal, come or coming, leaves time for it."""
     first = live.interrupted
     if live.disk_full:
@@ -221,8 +230,8 @@ def _exported(live: LiveRun, to: Path) -> tuple[Exported | None, signal.Signals 
         return None, first.number
     left = None if first is None else EXIT_S - (time.monotonic() - first.at)
     try:
-        with interruptible(within=left):
-            exported = export(live.checkpoint, live.dataset, to)
+        with stopping.interruptible(within=left) as check:
+            exported = export(live.checkpoint, live.dataset, to, check=check)
     except Interruption as second:
         return None, first.number if first else second.number
     return exported, first.number if first else None

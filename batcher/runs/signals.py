@@ -1,22 +1,26 @@
-"""Signals as exceptions, for the parts of a run that no event loop watches."""
+"""Signals: what ends a run in the main thread, the only one that hears them."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 
 from batcher.errors import Interruption
+from batcher.runs.stopping import Check, go_on
 
 
 def heeded_signals() -> list[signal.Signals]:
     """Return the signals that end a run, less those that whoever started it had it ignore.
 
-    `nohup` ignores SIGHUP, a shell's `&` may ignore SIGINT: that is their word to keep.
+    `nohup` ignores SIGHUP, a shell's `&` may ignore SIGINT: that is their word to keep. So is a
+    handler that was set outside of Python, which could not be put back.
     """
     ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    return [number for number in ending if signal.getsignal(number) is not signal.SIG_IGN]
+    kept = (signal.SIG_IGN, None)
+    return [number for number in ending if signal.getsignal(number) not in kept]
 
 
 @contextlib.contextmanager
@@ -29,26 +33,43 @@ def held_back(numbers: Iterable[signal.Signals]) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@contextlib.contextmanager
-def interruptible(within: float | None = None) -> Iterator[None]:
-    """Let a signal end the block, or the passing of `within` seconds.
+class Signals:
+    """A `Stopping` for the main thread."""
 
-    Raises:
-        Interruption: one of them did.
-    """
+    @contextlib.contextmanager
+    def interruptible(self, within: float | None = None) -> Iterator[Check]:
+        """See `Stopping.interruptible`; signals come as exceptions, wherever the block is."""
 
-    def interrupt(number: int, _frame: FrameType | None) -> None:
-        raise Interruption(signal.Signals(number))
+        def interrupt(number: int, _frame: FrameType | None) -> None:
+            raise Interruption(signal.Signals(number))
 
-    numbers = [*heeded_signals(), *([] if within is None else [signal.SIGALRM])]
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        if within is not None:
-            # 0 would mean never.
-            signal.setitimer(signal.ITIMER_REAL, max(within, 1e-6))
-        yield
-    finally:
-        if within is not None:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        numbers = [*heeded_signals(), *([] if within is None else [signal.SIGALRM])]
+        before = {number: signal.signal(number, interrupt) for number in numbers}
+        try:
+            if within is not None:
+                # 0 would mean never.
+                signal.setitimer(signal.ITIMER_REAL, max(within, 1e-6))
+            # A signal interrupts without being looked for.
+            yield go_on
+        finally:
+            if within is not None:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def calling(self, stop: Callable[[signal.Signals], None]) -> Iterator[None]:
+        """See `Stopping.calling`."""
+        loop = asyncio.get_running_loop()
+        before = {number: signal.getsignal(number) for number in heeded_signals()}
+        for number in before:
+            loop.add_signal_handler(number, stop, number)
+        # More signals than the loop can note are no news; it knows of the first.
+        signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            with held_back(before):
+                for number, handler in before.items():
+                    loop.remove_signal_handler(number)
+                    signal.signal(number, handler)

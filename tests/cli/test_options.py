@@ -138,11 +138,13 @@ def test_a_schema_is_read_from_the_working_directory(batcher: Batcher, folder: P
     assert json.dumps(schema, separators=(",", ":")) in _request(done)["messages"][0]["content"]
 
 
-def test_a_run_takes_all_three_options_and_ends_with_the_columns(
-    batcher: Batcher, folder: Path
+@pytest.mark.parametrize("provider", ["glm", "openai", "deepseek"])
+def test_a_run_takes_these_options_and_ends_with_the_columns(
+    batcher: Batcher, folder: Path, provider: str
 ) -> None:
     options = ("--field", "label=pos,neg", "--repair-attempts", "0", "--sim-latency", "0")
-    assert batcher("run", "prompts.jsonl", "--simulate", *options).exit_code == 0
+    command = ("run", "prompts.jsonl", "--simulate", "--provider", provider)
+    assert batcher(*command, *options).exit_code == 0
     job = json.loads((folder / "prompts.batch" / "run.json").read_text())["job"]
     assert job["output"]["fields"] == {"label": ["pos", "neg"]}
     assert job["output"]["repair_attempts"] == 0

@@ -10,7 +10,8 @@ import pytest
 from click.testing import Result
 
 from batcher.cli import retry
-from batcher.cli.options import _HOW, _PLACES
+from batcher.cli.options import _HOW
+from batcher.job import PLACES
 
 Batcher = Callable[..., Result]
 FAST = ("--simulate", "--sim-latency", "0")
@@ -67,7 +68,7 @@ def test_what_is_wrong_is_said_with_the_exit_code_of_its_kind(
 
 def test_options_that_would_change_what_is_asked_are_none_of_its(batcher: Batcher) -> None:
     names = {param.name for param in retry.command.params if isinstance(param, click.Option)}
-    tables = {name: table for name, (table, _) in _PLACES.items()}
+    tables = {name: table for name, (table, _) in PLACES.items()}
     assert names >= {name for name, table in tables.items() if table in ("limits", "ceilings")}
     assert names >= _HOW
     assert not names & {"model", "params", "template", "prompt_column", "id_column", "output"}

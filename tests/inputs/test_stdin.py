@@ -12,7 +12,8 @@ import pytest
 
 from batcher.errors import InputError, StorageError
 from batcher.inputs.lines import read_lines
-from batcher.inputs.stdin import keep_spooled, spool_stdin
+from batcher.inputs.spool import keep_spooled
+from batcher.inputs.stdin import spool_stdin
 
 
 class Terminal(io.BytesIO):
@@ -55,7 +56,7 @@ def test_new_input_takes_the_place_of_what_was_kept_only_for_good(tmp_path: Path
 def test_a_copy_that_is_gone_cannot_be_kept(tmp_path: Path) -> None:
     file = spool_stdin(io.BytesIO(b"{}\n"), tmp_path)
     file.path.unlink()
-    with pytest.raises(StorageError, match="cannot keep standard input"):
+    with pytest.raises(StorageError, match="cannot keep stdin"):
         keep_spooled(file)
 
 

@@ -389,3 +389,22 @@ def test_the_directory_of_a_run_may_hold_its_cache(place: Place) -> None:
     place.run(job)
     assert RunDirectory(place.directory.path).checkpoint.exists()
     assert (place.directory.path / "cache.db").exists()
+
+
+async def test_a_row_under_way_goes_before_what_another_run_kept_meanwhile(
+    checkpoint: Checkpoint, look: _Look, tmp_path: Path
+) -> None:
+    """So that rows of one run that ask the same have one answer."""
+    with Cache.open(tmp_path / "cache", "here", lambda _text: None) as cache:
+        cache.keep(_answer(0, "a", "another run's"))
+    with Cache.open(tmp_path / "cache", "here", lambda _text: None) as cache:
+        sharing = _sharing(checkpoint, look, cache)
+        leaders = sharing.executor.leaders
+        leaders.lead(_request(0, "a"))
+        rows = [_request(1, "a"), _request(2, "a")]
+        await sharing.look(rows)
+        following = await sharing.shared(rows, 0)
+        checkpoint.write([_answer(0, "a")])
+        leaders.wrote(_answer(0, "a"))
+        assert await _text(following) == "fine"
+        assert await _text(await sharing.shared(rows, 1)) == "fine"

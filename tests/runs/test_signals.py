@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from batcher.errors import Interruption
-from batcher.runs.signals import heeded_signals, interruptible
+from batcher.runs.signals import Signals, heeded_signals
 
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -24,14 +24,14 @@ def handlers() -> Iterator[None]:
 
 @pytest.mark.parametrize("number", ENDING)
 def test_a_signal_ends_the_block_and_says_which_it_was(number: signal.Signals) -> None:
-    with pytest.raises(Interruption) as caught, interruptible():
+    with pytest.raises(Interruption) as caught, Signals().interruptible():
         signal.raise_signal(number)
     assert caught.value.number is number
 
 
 def test_the_handlers_are_as_before_afterwards() -> None:
     before = [signal.getsignal(number) for number in ENDING]
-    with interruptible(within=60):
+    with Signals().interruptible(within=60):
         pass
     assert [signal.getsignal(number) for number in ENDING] == before
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
@@ -42,12 +42,12 @@ def test_what_the_starter_had_ignored_stays_ignored(number: signal.Signals) -> N
     """`nohup` and a shell's `&` do this."""
     signal.signal(number, signal.SIG_IGN)
     assert number not in heeded_signals()
-    with interruptible():
+    with Signals().interruptible():
         signal.raise_signal(number)
 
 
 @pytest.mark.parametrize("seconds", [0.0, -5.0])
 def test_a_block_without_time_left_ends_as_well(seconds: float) -> None:
-    with pytest.raises(Interruption) as caught, interruptible(within=seconds):
+    with pytest.raises(Interruption) as caught, Signals().interruptible(within=seconds):
         signal.pause()
     assert caught.value.number is signal.SIGALRM

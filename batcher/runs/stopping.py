@@ -1,0 +1,94 @@
+"""How a run is asked to end: by signals in the main thread, elsewhere by another thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
+
+from batcher.errors import Interruption
+
+Value = TypeVar("Value")
+
+Check = Callable[[], None]
+"""Called now and then by what takes long; raises Interruption where the run is to end."""
+
+
+def go_on() -> None:
+    """Let it go on: nobody wants it to end."""
+
+
+def checked(values: Iterable[Value], check: Check) -> Iterator[Value]:
+    """Yield `values`, and call `check` before each."""
+    for value in values:
+        check()
+        yield value
+
+
+class Stopping(Protocol):
+    """Hears of whoever wants a run to end."""
+
+    def interruptible(self, within: float | None = None) -> AbstractContextManager[Check]:
+        """Let a stop end the block, or the passing of `within` seconds.
+
+        Raises:
+            Interruption: one of them did, at any moment or when the block calls what it is given.
+        """
+
+    def calling(self, stop: Callable[[signal.Signals], None]) -> AbstractContextManager[None]:
+        """Hand each stop to `stop` for the length of the block, in the event loop that runs."""
+
+
+class Asked:
+    """A run in a thread that no signal reaches, asked to end by whoever waits for it."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Take the time of `monotonic`."""
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._unheard = 0
+        self._tell: Callable[[], object] | None = None
+
+    def ask(self) -> None:
+        """Ask the run to end, from any thread; asked again, it does so at once."""
+        with self._lock:
+            self._unheard += 1
+            if self._tell is not None:
+                self._tell()
+
+    @contextlib.contextmanager
+    def interruptible(self, within: float | None = None) -> Iterator[Check]:
+        """See `Stopping.interruptible`."""
+        until = None if within is None else self._monotonic() + within
+
+        def check() -> None:
+            if self._unheard or (until is not None and self._monotonic() >= until):
+                raise Interruption(signal.SIGINT)
+
+        yield check
+
+    @contextlib.contextmanager
+    def calling(self, stop: Callable[[signal.Signals], None]) -> Iterator[None]:
+        """See `Stopping.calling`."""
+        loop = asyncio.get_running_loop()
+
+        def hear() -> None:
+            with self._lock:
+                heard, self._unheard = self._unheard, 0
+            for _ in range(heard):
+                stop(signal.SIGINT)
+
+        with self._lock:
+            self._tell = lambda: loop.call_soon_threadsafe(hear)
+            # It may have been asked before there was a loop.
+            self._tell()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._tell = None

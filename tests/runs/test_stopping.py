@@ -1,0 +1,73 @@
+"""Runs in threads, asked to end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import pytest
+
+from batcher.errors import Interruption
+from batcher.runs.stopping import Asked, checked
+
+
+class _Clock:
+    """A monotonic clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_what_takes_long_ends_at_its_next_look_once_it_was_asked() -> None:
+    asked = Asked()
+    with asked.interruptible() as check:
+        values = checked(range(10), check)
+        assert [next(values), next(values)] == [0, 1]
+        asked.ask()
+        with pytest.raises(Interruption):
+            next(values)
+
+
+def test_a_block_without_time_left_ends_at_its_next_look() -> None:
+    clock = _Clock()
+    with Asked(clock).interruptible(within=5) as check:
+        clock.now = 4.9
+        check()
+        clock.now = 5
+        with pytest.raises(Interruption):
+            check()
+
+
+async def test_calls_hear_of_each_time_they_are_asked_to_stop() -> None:
+    asked, heard = Asked(), list[signal.Signals]()
+    with asked.calling(heard.append):
+        asked.ask()
+        await asyncio.sleep(0)
+        assert heard == [signal.SIGINT]
+        await asyncio.to_thread(asked.ask)
+        await asyncio.sleep(0)
+    assert heard == [signal.SIGINT] * 2
+
+
+async def test_calls_hear_of_what_was_asked_before_they_began() -> None:
+    asked, heard = Asked(), list[signal.Signals]()
+    asked.ask()
+    with asked.calling(heard.append):
+        await asyncio.sleep(0)
+    assert len(heard) == 1
+
+
+async def test_what_the_calls_have_heard_of_ends_nothing_after_them() -> None:
+    """The results are still written; asked once more, they are not."""
+    asked = Asked()
+    with asked.calling(lambda _number: None):
+        asked.ask()
+        await asyncio.sleep(0)
+    with asked.interruptible() as check:
+        check()
+        asked.ask()
+        with pytest.raises(Interruption):
+            check()
