@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import NamedTuple, TypeVar
 
 from batcher.cache import Cache
@@ -26,7 +25,6 @@ from batcher.records import (
     Kept,
     Mark,
     Outcome,
-    Prompt,
     Request,
     Source,
     Unanswered,
@@ -155,12 +153,10 @@ class LiveRun:
 
     async def _requests(self) -> AsyncGenerator[Request | Shared, None]:
         """Yield the requests that are still to be made; rows that cannot be one are recorded."""
-        row_of = self.selection.row_of
-        start = self.checkpoint.mark_before(row_of(self.done.first_missing()))
+        first = self.selection.row_of(self.done.first_missing())
+        start = self.checkpoint.mark_before(first)
         rows = self.dataset.rows(start, self._marks.append)
-        if (last := self.done.last_missing()) is not None:
-            rows = takewhile(lambda item: item.row <= row_of(last), rows)
-        records = self._records(rows)
+        records = self.prepare.upcoming(rows, self.selection, self.done)
         sharing = Sharing(self.checkpoint, self.cache, self.executor, self._in_reader)
         # Read in a thread: a slow disk or a large row group must not hold up the answers.
         while batch := await self._next(records):
@@ -182,20 +178,6 @@ class LiveRun:
                     self._in_hand[prepared.id] = prepared.row, prepared.source
                     self.executor.leaders.lead(prepared)
                     yield prepared
-
-    def _records(self, rows: Iterator[Prompt | Failure]) -> Iterator[Request | Failure | None]:
-        """Yield what is still to be recorded of the selected rows; None for each other row."""
-        selection, done = self.selection, self.done
-        for item in rows:
-            row = item.row
-            if selection.is_over(row):
-                return
-            if row not in selection or all(map(done.__contains__, selection.records(row))):
-                yield None
-            else:
-                for prepared in self.prepare.records(item):
-                    if prepared.row not in done:
-                        yield prepared
 
     async def _next(self, records: Iterator[Request | Failure | None]) -> _Batch | None:
         """Read the next records; None where there are none.
