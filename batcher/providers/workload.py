@@ -53,7 +53,7 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
+class BandTotal:
     """The requests that are priced alike: those of a model that fall under one band.
 
     `band` is None where the model has no price, and `output_tokens` where nothing bounds its
@@ -113,9 +113,9 @@ class Workload:
             counts[model] = counts.get(model, 0) + cell.requests
         return counts
 
-    def portions(
+    def band_totals(
         self, ratios: Mapping[str, TokenRatio], answers: Answers, pricing: Pricing
-    ) -> Iterator[Portion]:
+    ) -> Iterator[BandTotal]:
         """Yield what is asked for by model and band, the models and bands in their order.
 
         `ratios` are those of models of which a sample was counted.
@@ -136,7 +136,7 @@ class Workload:
             for band, (requests, tokens, output) in sorted(
                 sums.items(), key=lambda item: order.index(item[0]) if item[0] else 0
             ):
-                yield Portion(
+                yield BandTotal(
                     model,
                     band,
                     requests,

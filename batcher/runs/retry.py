@@ -13,6 +13,7 @@ from batcher.errors import ConfigurationError, ErrorClass, UsageError
 from batcher.inputs import Dataset
 from batcher.job import JobSpec, job_with, plain_job
 from batcher.runs.directory import RunDirectory
+from batcher.runs.rows import samples_in
 from batcher.wording import counted, did_you_mean
 
 
@@ -39,6 +40,7 @@ class EarlierRun:
 
     directory: RunDirectory
     simulated: bool
+    samples: int
     _job: object
 
     @classmethod
@@ -50,7 +52,8 @@ class EarlierRun:
         """
         with CheckpointReader.read(directory.checkpoint) as checkpoint:
             simulated = bool(checkpoint.fact("simulated"))
-            return cls(directory, simulated, checkpoint.fact("job"))
+            samples = samples_in(checkpoint.fact("settings"))
+            return cls(directory, simulated, samples, checkpoint.fact("job"))
 
     def job(self, flags: Mapping[str, Any]) -> JobSpec:
         """Return the run's own job, with `flags` (tables of a job file) laid over it.
@@ -88,7 +91,7 @@ class EarlierRun:
         Raises:
             UsageError: its condition cannot be understood.
         """
-        chosen = choose(self.directory.checkpoint, choice)
+        chosen = choose(self.directory.checkpoint, choice, self.samples)
         yield f"{counted(chosen.called.total(), 'error row')} would be called again"
         yield from _by_class(chosen.called)
         if chosen.bad:

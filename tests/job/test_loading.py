@@ -509,6 +509,7 @@ def test_settings_are_what_shapes_requests_and_nothing_else(job_file: Path) -> N
     assert load_job(job_file, {}).request_settings() == {
         "model": "glm-4.7",
         "provider.allowed_models": ["glm-4.7", "glm-4-flash"],
+        "sampling.samples": 1,
         "parameters.temperature": 0,
         "parameters.thinking": {"type": "disabled"},
         "prompt.template": "Say {{ word }}",

@@ -70,6 +70,19 @@ def test_a_condition_chooses_among_the_rows_of_a_class(failed: Place) -> None:
     assert _rows(failed, "content_filtered") == rest
 
 
+def test_of_several_samples_those_that_failed_are_called_again(place: Place) -> None:
+    job = place.job(sampling={"samples": 3}, parameters={"temperature": 1.0})
+    place.run(job, replace(AT_ONCE, faults={"1301": 0.5}, seed=3))
+    failed = [(row["row"], row["sample"]) for row in place.errors()]
+    first = failed[0][0]
+    again = [sample for row, sample in failed if row == first]
+    calls = len(place.ledger())
+    _retry(place, ErrorChoice(where=f"row = {first}"))
+    assert len(place.ledger()) == calls + len(again)
+    left = [(row["row"], row["sample"]) for row in place.errors()]
+    assert left == [(row, sample) for row, sample in failed if row != first]
+
+
 def test_what_a_retried_row_took_before_stays_in_the_sums(failed: Place) -> None:
     before = _counts(failed)
     _retry(failed, FILTERED, replace(AT_ONCE, faults={"1301": 1.0}))
