@@ -116,6 +116,7 @@ def record_run(source: Path, directory: Path, rows: int) -> None:
         settle(
             *(checkpoint, job.request_settings(), dataset, prepare),
             lambda change: True,  # noqa: ARG005 -- nothing was before
+            lambda: None,
             simulated=False,
         )
         checkpoint.remember(input=input_facts(dataset))

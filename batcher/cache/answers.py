@@ -15,8 +15,9 @@ from batcher.wording import counted
 
 # Characters of answers that may wait for a slow disk; more are not kept.
 MOST_WAITING = 64 * 1024 * 1024
-# How long a run that has ended waits for its last answers to be kept.
-FLUSH_S = 2.0
+# How long a run that has ended waits for its last answers to be kept, and one that must end.
+FLUSH_S = 5.0
+HURRY_S = 0.2
 
 _INSERT = "INSERT OR REPLACE INTO answers (key, created_at, answer, checksum) VALUES (?, ?, ?, ?)"
 _SELECT = "SELECT answer, checksum FROM answers WHERE key = ?"
@@ -35,6 +36,7 @@ class Cache:
         scope: str,
         on_notice: Callable[[str], None],
         most_waiting: int,
+        flush_s: float,
     ) -> None:
         """Use `open`."""
         self.path = path
@@ -42,6 +44,7 @@ class Cache:
         self._scope = scope
         self._on_notice = on_notice
         self._most_waiting = most_waiting
+        self._flush_s = flush_s
         self._failed = False
         self._waiting: list[Success] = []
         self._size = 0
@@ -73,16 +76,14 @@ class Cache:
         """
         path = prepared(directory)
         with connected(path) as reader:
-            cache = cls(path, reader, scope, on_notice, most_waiting)
+            cache = cls(path, reader, scope, on_notice, most_waiting, flush_s)
             # A process that must end is not held up by it: what it has in hand are copies.
             writer = threading.Thread(target=cache._write_all, name="cache", daemon=True)
             writer.start()
             try:
                 yield cache
             finally:
-                cache._close()
-                writer.join(flush_s)
-                cache._tell_what_was_left_out()
+                cache._close(writer)
 
     @staticmethod
     def exists(directory: Path) -> bool:
@@ -123,6 +124,10 @@ class Cache:
             self._size += size
             self._waiting.append(kept)
         self._arrived.set()
+
+    def hurry(self) -> None:
+        """Let the end of a run that was told to stop wait for no slow disk."""
+        self._flush_s = min(self._flush_s, HURRY_S)
 
     def _answer(self, key: str) -> Completion | None:
         if self._failed:
@@ -174,16 +179,17 @@ class Cache:
                 "safe in the checkpoint"
             )
 
-    def _close(self) -> None:
+    def _close(self, writer: threading.Thread) -> None:
         with self._lock:
             self._closed = True
         self._arrived.set()
-
-    def _tell_what_was_left_out(self) -> None:
-        if self._left_out:
+        writer.join(self._flush_s)
+        with self._lock:
+            left_out = self._left_out + len(self._waiting)
+        if left_out:
             self._on_notice(
-                f"The cache {self.path} is slower than the run: {counted(self._left_out, 'answer')}"
-                " not kept in it"
+                f"The cache {self.path} is slower than the run: {counted(left_out, 'answer')} not "
+                "kept in it"
             )
 
 

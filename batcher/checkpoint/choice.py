@@ -34,6 +34,8 @@ _VIEW = {
     # As SQLite's datetime() writes them, so that the two can be compared.
     "failed_at": "strftime('%Y-%m-%d %H:%M:%f', finished_at / 1e6, 'unixepoch')",
 }
+# The number of the record, which is the row where each has but one.
+_RECORD = "record"
 _FUNCTIONS = frozenset(
     {
         *("abs", "avg", "coalesce", "count", "glob", "group_concat", "hex", "ifnull", "iif"),
@@ -82,8 +84,10 @@ class Chosen:
         self.rows.add(outcome.row)
 
 
-def choose(path: Path, choice: ErrorChoice) -> Chosen:
+def choose(path: Path, choice: ErrorChoice, samples: int = 1) -> Chosen:
     """Return the recorded errors in the checkpoint at `path` that `choice` means.
+
+    With several `samples` a row, the condition's `row` is that of the input.
 
     Any exception that comes to the caller's thread, as by Ctrl-C, ends a condition that takes
     long.
@@ -95,15 +99,15 @@ def choose(path: Path, choice: ErrorChoice) -> Chosen:
     over = threading.Event()
     with ThreadPoolExecutor(1, "condition") as thread:
         try:
-            return thread.submit(_choose, path, choice, over).result()
+            return thread.submit(_choose, path, choice, samples, over).result()
         finally:
             over.set()
 
 
-def _choose(path: Path, choice: ErrorChoice, over: threading.Event) -> Chosen:
+def _choose(path: Path, choice: ErrorChoice, samples: int, over: threading.Event) -> Chosen:
     chosen = Chosen()
     with connected(path) as connection, connected(path) as reader, translated(path):
-        _show_errors_only(connection)
+        _show_errors_only(connection, samples)
         # Without an exception of its own, since it is called by SQLite.
         connection.set_progress_handler(over.is_set, _STEPS)
         for row in _meant(connection, choice):
@@ -118,9 +122,10 @@ def _choose(path: Path, choice: ErrorChoice, over: threading.Event) -> Chosen:
     return chosen
 
 
-def _show_errors_only(connection: sqlite3.Connection) -> None:
+def _show_errors_only(connection: sqlite3.Connection, samples: int) -> None:
     """Let later statements of `connection` see the table `errors`, and change nothing."""
-    columns = ", ".join(f"{value} AS {name}" for name, value in _VIEW.items())
+    shown = {**_VIEW, "row": f"row / {samples}", _RECORD: "row"}
+    columns = ", ".join(f"{value} AS {name}" for name, value in shown.items())
     connection.execute(
         f"CREATE TEMP VIEW errors AS SELECT {columns} FROM main.outcomes "
         "WHERE error_class IS NOT NULL"
@@ -146,11 +151,11 @@ def _show_errors_only(connection: sqlite3.Connection) -> None:
 
 
 def _meant(connection: sqlite3.Connection, choice: ErrorChoice) -> Iterator[int]:
-    """Yield the rows of the table `errors` that are meant, in no order."""
+    """Yield the records of the table `errors` that are meant, in no order."""
     conditions = [] if choice.where is None else [f"(\n{choice.where}\n)"]
     if choice.classes:
         conditions.append(f"error_class IN ({', '.join('?' * len(choice.classes))})")
-    sql = f"SELECT row FROM errors WHERE {' AND '.join(conditions) or 'true'}"
+    sql = f"SELECT {_RECORD} FROM errors WHERE {' AND '.join(conditions) or 'true'}"
     try:
         found = connection.execute(sql, sorted(choice.classes))
         while rows := found.fetchmany(_ROWS):

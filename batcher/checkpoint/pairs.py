@@ -20,8 +20,10 @@ from batcher.recorded import Recorded
 _WIDTH = len(Recorded._fields) + 1
 
 
-def pairs(a: Path, b: Path) -> Iterator[Pair]:
+def pairs(a: Path, b: Path, samples: tuple[int, int] = (1, 1)) -> Iterator[Pair]:
     """Yield the pairs of two checkpoints, all of one moment: in row order of A, then only of B.
+
+    `samples` are how many records each row has in A and in B.
 
     Raises:
         StorageError: one of them is damaged.
@@ -33,24 +35,24 @@ def pairs(a: Path, b: Path) -> Iterator[Pair]:
         connection.execute("BEGIN")
         for row in connection.execute(
             f"SELECT {_columns('o')}, {_columns('p')} FROM main.outcomes o LEFT JOIN "
-            f"other.outcomes p ON p.row = {_partner('main', 'other')} ORDER BY o.row"
+            f"other.outcomes p ON p.row = {_partner('main', 'other', *samples)} ORDER BY o.row"
         ):
             yield Pair(_outcome(a, row[:_WIDTH]), _outcome(b, row[_WIDTH:]))
         for row in connection.execute(
             f"SELECT {_columns('o')} FROM other.outcomes o "
-            f"WHERE {_partner('other', 'main')} IS NULL ORDER BY o.row"
+            f"WHERE {_partner('other', 'main', *reversed(samples))} IS NULL ORDER BY o.row"
         ):
             yield Pair(None, _outcome(b, row))
 
 
-def _partner(mine: str, other: str) -> str:
-    """Return SQL for the row of `other` that belongs to the row `o` of `mine`; NULL for none."""
+def _partner(mine: str, other: str, of_mine: int = 1, of_other: int = 1) -> str:
+    """Return SQL for the record of `other` that belongs to `o`, one of `mine`; NULL for none."""
     return f"""coalesce(
         (SELECT k.row FROM {other}.outcomes k INDEXED BY outcomes_id
             WHERE o.key IS NOT NULL AND k.key IS NOT NULL AND k.id = o.id AND k.sample = o.sample),
         (SELECT s.row FROM {other}.outcomes s
-            WHERE s.row = o.row AND s.id = o.id AND s.sample = o.sample
-            AND (s.key IS NULL OR NOT EXISTS (
+            WHERE s.row = o.row / {of_mine} * {of_other} + o.sample
+            AND s.id = o.id AND s.sample = o.sample AND (s.key IS NULL OR NOT EXISTS (
                 SELECT 1 FROM {mine}.outcomes m INDEXED BY outcomes_id
                 WHERE m.key IS NOT NULL AND m.id = o.id AND m.sample = o.sample)))
     )"""

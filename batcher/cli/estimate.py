@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batcher.cli.options import job_of, job_options
+from batcher.cli.portion import portion_of, portion_options
 from batcher.cli.topics import ByTopic, topic
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _estimate = topic("Estimate")
 
 @click.command("estimate", cls=ByTopic)
 @job_options
+@portion_options
 @_estimate(
     "--output-tokens",
     type=click.IntRange(min=0),
@@ -54,7 +56,8 @@ def command(*, as_json: bool, **options: Any) -> None:
         options["output_tokens"], options["tokenizer_sample"], options["retry_errors"]
     )
     callee, untold = _callee(job.provider, assumptions.sample, simulate=options["simulate"])
-    quote = Estimator(job, callee, sys.stdin.buffer, assumptions, untold).estimate()
+    portion = portion_of(options)
+    quote = Estimator(job, callee, sys.stdin.buffer, assumptions, untold, portion).estimate()
     if as_json:
         click.echo(json.dumps(quote.facts(), ensure_ascii=False))
     else:

@@ -15,14 +15,13 @@ from batcher.cli.topics import topic
 
 if TYPE_CHECKING:
     from batcher.job import JobSpec
-    from batcher.runs import Portion
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 # Beside limits and ceilings, those that change nothing of a request or its key.
 _HOW = frozenset(
     {"base_url", "auth", "api_key_file", "stream", "allow_empty", "trust_env"}
-    | {"repair_attempts", "sync", "allow_errors"}
+    | {"repair_attempts", "sync", "allow_errors", "dedup", "cache"}
 )
 
 
@@ -119,24 +118,6 @@ def job_options(command: Command) -> Command:
     return command
 
 
-def portion_options(command: Command) -> Command:
-    """Add the options that choose rows to begin with."""
-    for option in reversed(_PORTION):
-        command = option(command)
-    return command
-
-
-def portion_of(options: Mapping[str, Any]) -> Portion:
-    """Return the rows that a command's options choose.
-
-    Raises:
-        UsageError: the options contradict each other.
-    """
-    from batcher.runs import Portion
-
-    return Portion(options["limit"], options["sample"], options["seed"])
-
-
 def calling_options(command: click.Command) -> click.Command:
     """Add to a command those of the options that say how to call, not what is asked."""
     every = click.Command(None)
@@ -200,26 +181,12 @@ def _warn_of_slips(job: JobSpec) -> None:
 
 
 _input = topic("Input and prompt")
-_first = topic("First tries")
 _model = topic("Model and provider")
 _answer = topic("Answers")
 _output = topic("Output")
 _limit = topic("Limits")
 _ceiling = topic("Ceilings")
 _network = topic("Keys and network")
-
-_PORTION = (
-    _first(
-        "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows, for now."
-    ),
-    _first(
-        "--sample",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Only N rows drawn at random, for now; a larger N holds the smaller.",
-    ),
-    _first("--seed", type=int, metavar="S", help="What --sample draws by [0]."),
-)
 
 _OPTIONS = (
     click.argument("inputs", nargs=-1, metavar="INPUT...", shell_complete=suggestions.files),

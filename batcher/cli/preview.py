@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from batcher.cli.options import job_of, job_options, portion_of, portion_options
+from batcher.cli.options import job_of, job_options
+from batcher.cli.portion import portion_of, portion_options
 from batcher.cli.topics import ByTopic
 
 

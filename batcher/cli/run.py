@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batcher.cli.options import job_of, job_options, portion_of, portion_options
+from batcher.cli.options import job_of, job_options
+from batcher.cli.portion import portion_of, portion_options
 from batcher.cli.simulate import simulator_config, simulator_options
 from batcher.cli.topics import ByTopic, topic
 from batcher.errors import DiskFullError, RowsPendingError, TooManyRowErrorsError

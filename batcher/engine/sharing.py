@@ -10,10 +10,10 @@ at each moment in at least one of three places:
     written   from then on, until the next look into the checkpoint begins (`looking`);
     recorded  by any look that begins after that.
 
-So whoever takes up a row goes through the three, against time: what was recorded at the last look,
-then what leads now. If it is in neither but `has_written`, the last look came too early for it, and
-one more look finds it. All of this happens on the loop, with nothing in between but that look; and
-only one takes up rows, so no row can come to lead meanwhile.
+So whoever takes up a row asks in this order: does one lead, then it is followed; was an answer
+written since the last look, then one more look is needed; and only then, was one found. All of this
+happens on the loop, with nothing in between but that look; and only one takes up rows, so that no
+row can come to lead meanwhile.
 
 An outcome that is an error answers those that wait for it, and nobody else: a row that comes later
 asks again.

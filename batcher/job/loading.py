@@ -54,9 +54,9 @@ def job_with(remembered: object, flags: Mapping[str, Any], where: str) -> JobSpe
 def plain_job(job: JobSpec) -> dict[str, Any]:
     """Return a job as plain values that mean the same from any working directory."""
     tables: dict[str, Any] = msgspec.to_builtins(job)
-    key_file = job.provider.api_key_file
-    if key_file is not None:
-        tables["provider"]["api_key_file"] = str(Path(key_file).absolute())
+    for table, key in _PATHS:
+        if (path := tables[table][key]) not in (None, ANY_FOLDER):
+            tables[table][key] = str(Path(path).absolute())
     return tables
 
 

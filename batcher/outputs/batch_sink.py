@@ -23,7 +23,8 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import types
+
+from batcher.outputs.layout import SAMPLE
 
 Row = Mapping[str, Any]
 
@@ -41,8 +42,8 @@ class BatchSink:
     def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
         self._file = file
         self._is_error = "error_class" in schema.names
-        # Else it is a column of the input that has this name.
-        self._has_samples = schema.names[2:3] == ["sample"] and types.is_int32(schema.types[2])
+        # Else a column of that name is one of the input.
+        self._has_samples = any(field.equals(ours) for field in schema for ours in SAMPLE)
         self._encode = json.JSONEncoder(
             ensure_ascii=False, allow_nan=False, separators=(",", ":")
         ).encode

@@ -6,26 +6,21 @@ metadata may hold, `datasets.utils.metadata` how it is read. License and languag
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
-from batcher.errors import OutputError
 from batcher.money import amount
 from batcher.outputs.features import Feature
 from batcher.outputs.figures import Figures
+from batcher.outputs.front_matter import Metadata, sealed
 from batcher.outputs.layout import ANSWER, HEAD
 from batcher.wording import counted
 
 NAME = "README.md"
-# The last line of a card names the hash of all before it: so an edited card is known as one.
-_SEAL = "<!-- written by batcher {} -->"
-_HASH = r"[0-9a-f]{32}"
 
 _MEANINGS = {
     "row": "number of the row in the input, from 0",
@@ -86,30 +81,14 @@ class Data:
     download: int
 
 
-def refuse_to_replace(card: Path) -> None:
-    """Keep an export from writing over a card that its user wrote or edited.
+def card(data: Data, figures: Figures, origin: Origin, kept: Metadata | None = None) -> bytes:
+    """Return the text of a card, with metadata that its user added to the one before.
 
-    Raises:
-        OutputError: the file is there, and is not as batcher wrote it.
+    The same data, origin and metadata make the same bytes.
     """
-    try:
-        text = card.read_bytes()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise OutputError(f"cannot read {card}: {error.strerror}") from None
-    body, _, last = text.rstrip(b"\n").rpartition(b"\n")
-    if last.decode(errors="replace") != _seal(body + b"\n"):
-        raise OutputError(
-            f"{card} is not, or no longer, as batcher wrote it: move it away, export again, and "
-            "take over from it what you want to keep; or name another directory with --to"
-        )
-
-
-def card(data: Data, figures: Figures, origin: Origin) -> bytes:
-    """Return the text of a card; the same data and origin make the same bytes."""
+    metadata = {**(kept or _FIRST), **_metadata(data)}
+    missing = [name for name in ("license", "language") if name not in metadata]
     sections = (
-        "---\n" + _metadata(data) + "---\n",
         *_introduction(figures, origin),
         "## How it was made\n",
         *_making(figures, origin),
@@ -117,21 +96,19 @@ def card(data: Data, figures: Figures, origin: Origin) -> bytes:
         _table(data),
         "## How to load it\n",
         _LOADING,
-        "This card names no license and no language: add `license:` and `language:` at its top.\n",
+        *(
+            f"This card names no {name}: add `{name}:` at its top. Another export keeps it.\n"
+            for name in missing
+        ),
     )
-    text = "\n".join(sections).encode(errors="backslashreplace") + b"\n"
-    return text + _seal(text).encode() + b"\n"
+    return sealed(metadata, "\n".join(sections))
 
 
-def _seal(text: bytes) -> str:
-    return _SEAL.format(hashlib.blake2b(text, digest_size=16).hexdigest())
+_FIRST: Metadata = {"tags": ["synthetic", "batcher"]}
 
 
-def _metadata(data: Data) -> str:
-    import yaml  # noqa: PLC0415 # only a dataset needs it, and each run would wait for it
-
-    metadata = {
-        "tags": ["synthetic", "batcher"],
+def _metadata(data: Data) -> Metadata:
+    return {
         "configs": [
             {
                 "config_name": "default",
@@ -145,12 +122,6 @@ def _metadata(data: Data) -> str:
             "dataset_size": data.bytes,
         },
     }
-    # Those that YAML takes for ends of lines stand escaped, and all other signs with them.
-    readable = _BREAKS.isdisjoint(json.dumps(data.features, ensure_ascii=False))
-    return yaml.safe_dump(metadata, allow_unicode=readable, sort_keys=False, width=1000)
-
-
-_BREAKS = frozenset("\x85\u2028\u2029")
 
 
 def _introduction(figures: Figures, origin: Origin) -> Iterator[str]:

@@ -12,25 +12,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batcher.errors import OutputError
-from batcher.outputs.card import NAME, Data, Origin, card, refuse_to_replace
+from batcher.outputs.card import NAME, Data, Origin, card
 from batcher.outputs.features import features
 from batcher.outputs.figures import Figures
 from batcher.outputs.formats import Kind
+from batcher.outputs.front_matter import Metadata, kept_metadata
 from batcher.outputs.partitions import Partitions
 from batcher.outputs.publication import Publication, writing
 
 _DATA = "data"
 
 
-def prepare(directory: Path, kind: Kind, schema: pa.Schema) -> None:
+def prepare(directory: Path, kind: Kind, schema: pa.Schema) -> Metadata:
     """Make the folder for the data; leave alone what is none of ours.
+
+    Returns the metadata that the user added to the card of an earlier export.
 
     Raises:
         OutputError: `datasets` cannot hold the schema; or a card or data that batcher did not write
             would be replaced.
     """
     features(schema)
-    refuse_to_replace(directory / NAME)
+    kept = kept_metadata(directory / NAME)
     data = directory / _DATA
     try:
         data.mkdir(exist_ok=True)
@@ -42,10 +45,13 @@ def prepare(directory: Path, kind: Kind, schema: pa.Schema) -> None:
             f"{data} holds {theirs[0].name} but no card: it is no dataset of batcher's. Move it "
             "away, or name another directory with --to"
         )
+    return kept
 
 
-def add_card(published: Publication, results: Partitions, figures: Figures, origin: Origin) -> None:
-    """Draft the card of data that is written, but not yet published.
+def add_card(
+    published: Publication, results: Partitions, figures: Figures, origin: Origin, kept: Metadata
+) -> None:
+    """Draft the card of data that is written, but not yet published; `kept` is the user's part.
 
     Raises:
         OutputError, StorageError: it cannot be created or written.
@@ -62,4 +68,4 @@ def add_card(published: Publication, results: Partitions, figures: Figures, orig
     )
     draft = published.draft(NAME)
     with writing(draft.target):
-        draft.file.write(card(data, figures, origin))
+        draft.file.write(card(data, figures, origin, kept))

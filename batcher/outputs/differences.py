@@ -33,12 +33,14 @@ _SIDE: Sequence[tuple[str, pa.DataType]] = (
 def write_differences(
     compared: Iterator[Compared],
     values: tuple[StructOf | None, StructOf | None],
+    samples: tuple[int, int],
     path: Path,
     metadata: Mapping[str, str],
 ) -> None:
     """Write what was `compared` to `path`, whole or not at all; memory stays flat.
 
-    `values` are what the answers of A and of B hold, where their jobs want values of known fields.
+    `values` are what the answers of A and of B hold, where their jobs want values of known fields,
+    and `samples` how many of them each row has.
 
     Raises:
         OutputError, StorageError: the file cannot be written.
@@ -48,7 +50,7 @@ def write_differences(
         draft = published.draft(path.name)
         with writing(path), open_parquet(draft.file, schema, metadata) as sink:
             for group in _grouped(compared):
-                columns = _columns(group, values)
+                columns = _columns(group, values, samples)
                 arrays = [array(columns[field.name], field.type) for field in schema]
                 sink.write(pa.RecordBatch.from_arrays(arrays, schema=schema))
 
@@ -72,11 +74,13 @@ def _schema(values: tuple[StructOf | None, StructOf | None]) -> pa.Schema:
 
 
 def _columns(
-    group: Sequence[Compared], values: tuple[StructOf | None, StructOf | None]
+    group: Sequence[Compared],
+    values: tuple[StructOf | None, StructOf | None],
+    samples: tuple[int, int],
 ) -> dict[str, Sequence[object]]:
     either = [one.pair.either for one in group]
     columns: dict[str, Sequence[object]] = {
-        "row": [one.row for one in either],
+        "row": [one.pair.either.row // samples[one.pair.a is None] for one in group],
         "id": [one.id for one in either],
         "sample": [one.sample for one in either],
         "only_in": [_only_in(one) for one in group],

@@ -72,8 +72,7 @@ def export(  # noqa: PLR0913 -- the input, its outcomes, and all that an export 
     planned = layout(schema, value, samples)
     failed = pending = 0
     figures = Figures()
-    if origin is not None:
-        dataset_folder.prepare(directory, kind, planned.results)
+    kept = {} if origin is None else dataset_folder.prepare(directory, kind, planned.results)
     with publication(directory) as published:
         start = _start(kind.open_sink, planned.results, metadata)
         results = Partitions(published, kind.results, bounds, start)
@@ -93,7 +92,7 @@ def export(  # noqa: PLR0913 -- the input, its outcomes, and all that an export 
                 if origin is not None:
                     figures.add(joined)
         if origin is not None:
-            dataset_folder.add_card(published, results, figures, origin)
+            dataset_folder.add_card(published, results, figures, origin, kept)
     return Exported(
         results=results.rows,
         errors=failed,

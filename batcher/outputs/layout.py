@@ -25,7 +25,8 @@ _MOMENT: pa.DataType = pa.timestamp("us", "UTC")
 
 HEAD = pa.schema([("row", _INT64), ("id", _TEXT)])
 
-SAMPLE = pa.schema([("sample", _INT32)])
+# Never null, as a column of the input always may be: so it is known from one of its name.
+SAMPLE = pa.schema([pa.field("sample", _INT32, nullable=False)])
 
 ANSWER = pa.schema(
     [

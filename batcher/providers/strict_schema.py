@@ -74,17 +74,15 @@ def _allowed(part: Mapping[str, Any]) -> bool:
 
 
 def _parts(schema: object, level: int) -> Iterator[_Part]:
-    """Yield a schema and all within it; one that is no object keeps no rule."""
-    if not isinstance(schema, Mapping):
-        yield _Part({"not": {}}, level)
-        return
-    yield _Part(schema, level)
+    """Yield a schema and all within it; one that is true or false keeps no rule."""
+    whole = schema if isinstance(schema, Mapping) else {"not": {}}
+    yield _Part(whole, level)
     for name in ("$defs", "definitions"):
-        for part in schema.get(name, {}).values():
+        for part in whole.get(name, {}).values():
             yield from _parts(part, level)
-    for part in schema.get("properties", {}).values():
+    for part in whole.get("properties", {}).values():
         yield from _parts(part, level + 1)
-    for part in schema.get("anyOf", ()):
+    for part in whole.get("anyOf", ()):
         yield from _parts(part, level)
-    if "items" in schema:
-        yield from _parts(schema["items"], level)
+    if "items" in whole:
+        yield from _parts(whole["items"], level)

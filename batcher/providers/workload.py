@@ -25,11 +25,13 @@ class Answers:
     """How many tokens answers are taken to have.
 
     `by_model` are lengths that answers of a model had, `lengths` those of all models; without any
-    of both an answer has as many as it may.
+    of both an answer has as many as it may. `prompts` is how many times the tokens of its prompt
+    an answer takes: more than once, where answers are asked for again.
     """
 
     lengths: Sequence[int] = ()
     by_model: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    prompts: float = 1.0
 
     @property
     def is_bound(self) -> bool:
@@ -51,7 +53,7 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
+class BandTotal:
     """The requests that are priced alike: those of a model that fall under one band.
 
     `band` is None where the model has no price, and `output_tokens` where nothing bounds its
@@ -111,9 +113,9 @@ class Workload:
             counts[model] = counts.get(model, 0) + cell.requests
         return counts
 
-    def portions(
+    def band_totals(
         self, ratios: Mapping[str, TokenRatio], answers: Answers, pricing: Pricing
-    ) -> Iterator[Portion]:
+    ) -> Iterator[BandTotal]:
         """Yield what is asked for by model and band, the models and bands in their order.
 
         `ratios` are those of models of which a sample was counted.
@@ -125,16 +127,16 @@ class Workload:
             for count, prompt, most in self._of(model, ratios.get(model, TokenRatio())):
                 unbounded |= most is None and not shares
                 for length, share in (shares or {most or 0: 1.0}).items():
-                    answer = length if most is None else min(length, most)
+                    answer = min(length, most or length) if answers.prompts == 1 else length
                     band = pricing.band(model, round(prompt), answer)
                     total = sums.setdefault(band, [0.0, 0.0, 0.0])
-                    for at, one in enumerate((1, prompt, answer)):
+                    for at, one in enumerate((1, prompt * answers.prompts, answer)):
                         total[at] += one * share * count
             order = pricing.prices.get(model, ())
             for band, (requests, tokens, output) in sorted(
                 sums.items(), key=lambda item: order.index(item[0]) if item[0] else 0
             ):
-                yield Portion(
+                yield BandTotal(
                     model,
                     band,
                     requests,

@@ -105,6 +105,9 @@ class Renderer:
         sandbox = environment()
         self._job = job
         self._model = job.provider.model or stand_in
+        # Whether one answer serves all rows that ask the same; None leaves it to the request.
+        reuse = job.reuse
+        self._shares = True if reuse.cache is not None else reuse.dedup
         self._answer_format = answer_format
         self._images = images
         if job.prompt.template is not None and not job.prompt.template.strip():
@@ -133,18 +136,11 @@ class Renderer:
             ) from None
         key = _key_of(canonical)
         request = Request(prompt.row, prompt.id, key, body, prompt.source, len(canonical))
-        if not self._shares(body):
+        if not (_is_deterministic(body) if self._shares is None else self._shares):
             return request
         # The body in [id,body], which may hold an image.
         start = len(_canonical.encode(prompt.id)) + 2
         return request._replace(content=_key_of(memoryview(canonical)[start:-1]))
-
-    def _shares(self, body: Mapping[str, object]) -> bool:
-        """Whether one answer serves all rows that ask this."""
-        reuse = self._job.reuse
-        if reuse.dedup is not None:
-            return reuse.dedup
-        return reuse.cache is not None or _is_deterministic(body)
 
     def _body(self, columns: Mapping[str, object]) -> dict[str, object]:
         body = self._asked(columns)

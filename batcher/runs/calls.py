@@ -142,6 +142,8 @@ class Calls:
                 await live.run()
             finally:
                 watchers.finished()
+                if cache is not None and live.interrupted:
+                    cache.hurry()
             await budget.close()
         return live
 
@@ -151,7 +153,7 @@ class Calls:
             done = self.checkpoint.done(errors_too=not self.retry_errors)
             self.tally.done_before = self.selection.held(done)
             return done
-        chosen = choose(self.checkpoint.path, self.only).rows
+        chosen = choose(self.checkpoint.path, self.only, self.selection.samples).rows
         self.tally.chosen = len(chosen)
         return AllBut(chosen)
 

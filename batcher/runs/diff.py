@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import batcher
 from batcher.checkpoint import CheckpointReader, pairs
-from batcher.compared import Compared, compare
+from batcher.compared import Compared, Pair, compare
 from batcher.errors import InputError, OutputError
 from batcher.observe import Difference, Side
 from batcher.outputs import write_differences
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import value_of
-from batcher.runs.rows import recalled, refuse_to_overwrite
+from batcher.runs.rows import recalled, refuse_to_overwrite, samples_in
 from batcher.structured import StructOf
 
 
@@ -29,6 +29,7 @@ def diff(a: RunDirectory, b: RunDirectory, to: Path | None = None) -> Difference
     """
     with CheckpointReader.read(a.checkpoint) as of_a, CheckpointReader.read(b.checkpoint) as of_b:
         values = value_of(of_a), value_of(of_b)
+        samples = samples_in(of_a.fact("settings")), samples_in(of_b.fact("settings"))
         difference = Difference(
             _side(a, of_a),
             _side(b, of_b),
@@ -38,24 +39,26 @@ def diff(a: RunDirectory, b: RunDirectory, to: Path | None = None) -> Difference
         if to is not None:
             for directory, checkpoint in ((a, of_a), (b, of_b)):
                 _refuse_own(directory, checkpoint, to)
-    compared = _folded(a, b, difference)
+    joined = pairs(a.checkpoint, b.checkpoint, samples)
+    compared = _folded(joined, difference)
     if to is None:
         deque(compared, maxlen=0)
     else:
         metadata = {"batcher.version": batcher.__version__, "batcher.a": str(a.path)}
-        write_differences(compared, values, to, metadata | {"batcher.b": str(b.path)})
+        write_differences(compared, values, samples, to, metadata | {"batcher.b": str(b.path)})
     return difference
 
 
-def _folded(a: RunDirectory, b: RunDirectory, difference: Difference) -> Iterator[Compared]:
+def _folded(joined: Iterator[Pair], difference: Difference) -> Iterator[Compared]:
     """Yield each pair, compared and counted."""
-    for pair in pairs(a.checkpoint, b.checkpoint):
+    for pair in joined:
         compared = compare(pair, difference.fields)
         difference.add(compared)
         yield compared
     if not difference.both:
         raise InputError(
-            f"{a.path} ({difference.only_a:,} rows) and {b.path} ({difference.only_b:,} rows) have "
+            f"{difference.a.name} ({difference.only_a:,} rows) and {difference.b.name} "
+            f"({difference.only_b:,} rows) have "
             "no row in common: rows are joined by their ids, so runs are compared whose inputs "
             "have the same ones"
         )

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import NamedTuple, TypeVar
 
 from batcher.cache import Cache
@@ -26,7 +25,6 @@ from batcher.records import (
     Kept,
     Mark,
     Outcome,
-    Prompt,
     Request,
     Source,
     Unanswered,
@@ -154,13 +152,11 @@ class LiveRun:
             self.cache.keep(kept)
 
     async def _requests(self) -> AsyncGenerator[Request | Shared, None]:
-        """Yield the requests that are still to be made; rows that cannot be one are recorded."""
-        row_of = self.selection.row_of
-        start = self.checkpoint.mark_before(row_of(self.done.first_missing()))
+        """Yield what is still to be asked, of a model or not; what cannot be is recorded."""
+        first = self.selection.row_of(self.done.first_missing())
+        start = self.checkpoint.mark_before(first)
         rows = self.dataset.rows(start, self._marks.append)
-        if (last := self.done.last_missing()) is not None:
-            rows = takewhile(lambda item: item.row <= row_of(last), rows)
-        records = self._records(rows)
+        records = self.prepare.upcoming(rows, self.selection, self.done)
         sharing = Sharing(self.checkpoint, self.cache, self.executor, self._in_reader)
         # Read in a thread: a slow disk or a large row group must not hold up the answers.
         while batch := await self._next(records):
@@ -171,31 +167,16 @@ class LiveRun:
                     await self._put(prepared)
                 elif earlier := self._earlier(prepared, recorded):
                     await self._put(self.prepare.duplicate(prepared, earlier))
-                elif prepared.content and (shared := await sharing.shared(batch.records, at)):
-                    self._in_hand[prepared.id] = prepared.row, prepared.source
-                    yield shared
-                elif not self.progress.may_call:
-                    self.executor.end_with(self.progress.rows_called)
-                    return
                 else:
-                    self.progress.called += 1
+                    shared = await sharing.shared(batch.records, at) if prepared.content else None
+                    if shared is None:
+                        if not self.progress.may_call:
+                            self.executor.end_with(self.progress.rows_called)
+                            return
+                        self.progress.called += 1
+                        self.executor.leaders.lead(prepared)
                     self._in_hand[prepared.id] = prepared.row, prepared.source
-                    self.executor.leaders.lead(prepared)
-                    yield prepared
-
-    def _records(self, rows: Iterator[Prompt | Failure]) -> Iterator[Request | Failure | None]:
-        """Yield what is still to be recorded of the selected rows; None for each other row."""
-        selection, done = self.selection, self.done
-        for item in rows:
-            row = item.row
-            if selection.is_over(row):
-                return
-            if row not in selection or all(map(done.__contains__, selection.records(row))):
-                yield None
-            else:
-                for prepared in self.prepare.records(item):
-                    if prepared.row not in done:
-                        yield prepared
+                    yield shared or prepared
 
     async def _next(self, records: Iterator[Request | Failure | None]) -> _Batch | None:
         """Read the next records; None where there are none.

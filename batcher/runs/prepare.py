@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from batcher.checkpoint import Done
 from batcher.errors import ErrorClass, Problem, RowError
 from batcher.job import JobSpec
 from batcher.providers import Provider
 from batcher.records import Failure, Prompt, Request
 from batcher.render import Images, Renderer, sampled
 from batcher.runs.images import ImageFolder
+from batcher.runs.selection import Selection
 from batcher.structured import Structure
 
 
@@ -35,6 +37,23 @@ class Preparation:
             return [sampled(prepared, sample, count) for sample in range(count)]
         first = prepared.row * count
         return [replace(prepared, row=first + s, sample=s) for s in range(count)]
+
+    def upcoming(
+        self, rows: Iterator[Prompt | Failure], selection: Selection, done: Done
+    ) -> Iterator[Request | Failure | None]:
+        """Yield what is still to be recorded of the selected rows, and None for each other row."""
+        last = done.last_missing()
+        stop = None if last is None else selection.row_of(last) + 1
+        for item in rows:
+            row = item.row
+            if selection.is_over(row) or (stop is not None and row >= stop):
+                return
+            if row not in selection or all(map(done.__contains__, selection.records(row))):
+                yield None
+            else:
+                for prepared in self.records(item):
+                    if prepared.row not in done:
+                        yield prepared
 
     @classmethod
     def of(

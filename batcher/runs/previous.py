@@ -27,10 +27,9 @@ class Previous:
     done: RowSet | None
     retry_errors: bool
 
-    @property
-    def start(self) -> Mark | None:
-        """A place before which all rows are done, None where that is the first row."""
-        return None if self.done is None else self.checkpoint.mark_before(self.done.first_missing())
+    def start(self, row: int) -> Mark | None:
+        """Return a place at or before `row` where reading may start, None for the first row."""
+        return self.checkpoint.mark_before(row)
 
     def keys(self, requests: Sequence[Request]) -> set[str]:
         """Return the keys of requests that are done, where their numbers do not tell."""

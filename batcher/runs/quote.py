@@ -10,10 +10,10 @@ from batcher.job import JobSpec
 from batcher.money import NANOS, amount, money_of
 from batcher.providers import Pricing
 from batcher.providers.token_ratio import TokenRatio
-from batcher.providers.workload import Portion, Workload
+from batcher.providers.workload import BandTotal, Workload
 from batcher.recorded import Counts
 from batcher.runs.tokenizing import Tokenized
-from batcher.wording import counted
+from batcher.wording import counted, extent
 
 _HEAD = ("model", "requests", "prompt tokens", "output tokens", "cost", "")
 
@@ -22,11 +22,13 @@ _HEAD = ("model", "requests", "prompt tokens", "output tokens", "cost", "")
 class Assumed:
     """Where the lengths of answers come from.
 
-    They are given, those of `results` of this run, or the most that answers may have.
+    They are given, those of `results` of this run, or the most that answers may have. As in those
+    results, an answer takes `prompts` times the tokens of its prompt.
     """
 
     ground: Literal["given", "recorded", "bound"]
     results: int = 0
+    prompts: float = 1.0
 
     @property
     def words(self) -> str:
@@ -38,17 +40,14 @@ class Assumed:
                 return f"as long as those of {counted(self.results, 'result')} of this run"
             case "bound":
                 return (
-                    "as long as they can be; --output-tokens N, or a first run with --max-rows 50, "
+                    "as long as they can be; --output-tokens N, or a first run with --limit 50, "
                     "tells better"
                 )
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of the input: `bad` ones cannot be called, `done` ones have their outcome.
-
-    `shared` ones ask what another row asks, or what a cache has the answer to.
-    """
+    """Rows of the input, or their records where each has several samples; see `Pending`."""
 
     total: int
     bad: int
@@ -87,7 +86,7 @@ class Quote:
     job: JobSpec
     rows: Rows
     workload: Workload
-    portions: Sequence[Portion]
+    totals: Sequence[BandTotal]
     tokenized: Tokenized
     assumed: Assumed
     pricing: Pricing
@@ -102,37 +101,37 @@ class Quote:
     @property
     def prompt_tokens(self) -> float:
         """Tokens of all prompts."""
-        return sum(portion.prompt_tokens for portion in self.portions)
+        return sum(total.prompt_tokens for total in self.totals)
 
     @property
     def prompt_error(self) -> float:
         """How far off the tokens of the prompts may be, with 95 %, as far as a sample tells."""
         ratios = self.tokenized.ratios
         return sum(
-            portion.prompt_tokens * ratio.error / ratio.value
-            for portion in self.portions
-            if (ratio := ratios.get(portion.model, TokenRatio())).value
+            total.prompt_tokens * ratio.error / ratio.value
+            for total in self.totals
+            if (ratio := ratios.get(total.model, TokenRatio())).value
         )
 
     @property
     def output_tokens(self) -> float | None:
         """Tokens of all answers, None where those of a model have no bound."""
-        return _sum(portion.output_tokens for portion in self.portions)
+        return _sum(total.output_tokens for total in self.totals)
 
     @property
     def cost(self) -> float | None:
         """Nanos of all calls, None where a price is not known."""
-        return _sum(portion.cost for portion in self.portions)
+        return _sum(total.cost for total in self.totals)
 
     @property
     def unpriced(self) -> list[str]:
         """Models whose price is not known."""
-        return sorted({portion.model for portion in self.portions if portion.band is None})
+        return sorted({total.model for total in self.totals if total.band is None})
 
     @property
     def unbounded(self) -> list[str]:
         """Models whose answers may be of any length."""
-        return sorted({p.model for p in self.portions if p.output_tokens is None})
+        return sorted({p.model for p in self.totals if p.output_tokens is None})
 
     def fits(self) -> Iterator[Fit]:
         """Yield how the ceilings of the job are met, as far as they are known."""
@@ -150,7 +149,9 @@ class Quote:
         """Return the estimate as JSON values; costs in units of `currency`."""
         pricing, spent = self.pricing, self.spent
         return {
-            "rows": self.rows.total,
+            "rows": self.rows.total // self.job.sampling.samples,
+            "samples": self.job.sampling.samples,
+            "records": self.rows.total,
             "bad": self.rows.bad,
             "done": self.rows.done,
             "shared": self.rows.shared,
@@ -159,6 +160,7 @@ class Quote:
             "prompt_tokens_error": round(self.prompt_error),
             "output_tokens": _rounded(self.output_tokens),
             "output_tokens_are": self.assumed.ground,
+            "prompts_an_answer": self.assumed.prompts,
             "cost": _units(self.cost),
             "currency": pricing.unit,
             "prices_of": pricing.origin or None,
@@ -182,15 +184,15 @@ class Quote:
             "uncounted": dict(self.tokenized.reasons),
             "bands": [
                 {
-                    "model": portion.model,
-                    "input_below": portion.band.input_below if portion.band else None,
-                    "output_below": portion.band.output_below if portion.band else None,
-                    "requests": round(portion.requests),
-                    "prompt_tokens": round(portion.prompt_tokens),
-                    "output_tokens": _rounded(portion.output_tokens),
-                    "cost": _units(portion.cost),
+                    "model": total.model,
+                    "input_below": total.band.input_below if total.band else None,
+                    "output_below": total.band.output_below if total.band else None,
+                    "requests": round(total.requests),
+                    "prompt_tokens": round(total.prompt_tokens),
+                    "output_tokens": _rounded(total.output_tokens),
+                    "cost": _units(total.cost),
                 }
-                for portion in self.portions
+                for total in self.totals
             ],
             "ceilings": {
                 fit.name: {
@@ -209,9 +211,11 @@ class Quote:
             yield "SIMULATED: tokens are counted by the simulator; no provider was asked."
         rows = self.rows
         bad = f", {rows.bad:,} bad" if rows.bad else ""
-        yield f"{rows.done:,} of {counted(rows.total, 'row')} are done{bad}"
+        samples = self.job.sampling.samples
+        total = counted(rows.total, "row") if samples == 1 else extent(rows.total, samples)
+        yield f"{rows.done:,} of {total} are done{bad}"
         if rows.shared:
-            yield f"  shared    {counted(rows.shared, 'row')} need no call: asked before"
+            yield f"  shared    {rows.shared:,} need no call: the same was asked before"
         yield f"  requests  {self.requests:,} to be made, if each is answered at once"
         error = f" (± {self.prompt_error:,.0f})" if self.prompt_error >= 1 else ""
         yield f"  prompts   about {self.prompt_tokens:,.0f} tokens{error}"
@@ -239,13 +243,15 @@ class Quote:
             some = model in self.tokenized.ratios
             what = "not all of the sample was counted" if some else "by the documented ratio"
             yield f"{model}: {what}: {reason}"
+        if self.assumed.prompts > 1:
+            yield f"{self.assumed.prompts:.2f} times over, as answers of this run were asked again"
         if self.workload.images:
             images = counted(self.workload.images, "image or other part")
             yield f"without {images}, whose tokens are not documented"
 
     def _costs(self) -> Iterator[str]:
         cost, unit = self.cost, self.pricing.unit
-        if self.portions:
+        if self.totals:
             yield from (f"            {line}" for line in self._table())
         about = "at most" if self.assumed.ground == "bound" else "about"
         if cost is not None and unit is not None:
@@ -270,16 +276,16 @@ class Quote:
 
     def _table(self) -> Iterator[str]:
         rows: list[tuple[str, ...]] = [_HEAD]
-        for portion in self.portions:
-            cost = "" if portion.cost is None else amount(round(portion.cost))
-            output = "" if portion.output_tokens is None else f"{portion.output_tokens:,.0f}"
-            figures = (f"{portion.requests:,.0f}", f"{portion.prompt_tokens:,.0f}", output, cost)
-            rows.append((portion.model, *figures, portion.band.bounds if portion.band else ""))
-        if len(self.portions) > 1:
-            total = (f"{self.requests:,}", f"{self.prompt_tokens:,.0f}")
+        for total in self.totals:
+            cost = "" if total.cost is None else amount(round(total.cost))
+            output = "" if total.output_tokens is None else f"{total.output_tokens:,.0f}"
+            figures = (f"{total.requests:,.0f}", f"{total.prompt_tokens:,.0f}", output, cost)
+            rows.append((total.model, *figures, total.band.bounds if total.band else ""))
+        if len(self.totals) > 1:
+            sums = (f"{self.requests:,}", f"{self.prompt_tokens:,.0f}")
             output = "" if self.output_tokens is None else f"{self.output_tokens:,.0f}"
             cost = "" if self.cost is None else amount(round(self.cost))
-            rows.append(("total", *total, output, cost, ""))
+            rows.append(("total", *sums, output, cost, ""))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for model, *values, bounds in rows:
             cells = [f"{cell:>{width}}" for cell, width in zip(values, widths[1:-1], strict=True)]

@@ -5,13 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from batcher.checkpoint import CheckpointReader, ErrorChoice, choose
 from batcher.errors import ConfigurationError, ErrorClass, UsageError
-from batcher.job import JobSpec, job_with
+from batcher.inputs import Dataset
+from batcher.job import JobSpec, job_with, plain_job
 from batcher.runs.directory import RunDirectory
+from batcher.runs.rows import samples_in
 from batcher.wording import counted, did_you_mean
+
+
+def remembered(job: JobSpec, dataset: Dataset) -> dict[str, Any]:
+    """Return a job as it is to be remembered, so that it can be taken up from any folder.
+
+    Images beside the input are looked for beside it then too; where the inputs lie in several
+    folders, only from the working directory of this process.
+    """
+    tables = plain_job(job)
+    folders = {str(Path(name).parent.absolute()) for name in dataset.names}
+    if job.prompt.images_from is None and len(folders) == 1:
+        (tables["prompt"]["images_from"],) = folders
+    return tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +40,7 @@ class EarlierRun:
 
     directory: RunDirectory
     simulated: bool
+    samples: int
     _job: object
 
     @classmethod
@@ -35,7 +52,8 @@ class EarlierRun:
         """
         with CheckpointReader.read(directory.checkpoint) as checkpoint:
             simulated = bool(checkpoint.fact("simulated"))
-            return cls(directory, simulated, checkpoint.fact("job"))
+            samples = samples_in(checkpoint.fact("settings"))
+            return cls(directory, simulated, samples, checkpoint.fact("job"))
 
     def job(self, flags: Mapping[str, Any]) -> JobSpec:
         """Return the run's own job, with `flags` (tables of a job file) laid over it.
@@ -73,7 +91,7 @@ class EarlierRun:
         Raises:
             UsageError: its condition cannot be understood.
         """
-        chosen = choose(self.directory.checkpoint, choice)
+        chosen = choose(self.directory.checkpoint, choice, self.samples)
         yield f"{counted(chosen.called.total(), 'error row')} would be called again"
         yield from _by_class(chosen.called)
         if chosen.bad:

@@ -21,7 +21,7 @@ from batcher.errors import (
     StorageError,
 )
 from batcher.inputs import Dataset, Rows
-from batcher.job import JobSpec, plain_job
+from batcher.job import JobSpec
 from batcher.observe import Summary, Tally, Watcher
 from batcher.outputs import Exported
 from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
@@ -34,6 +34,7 @@ from batcher.runs.export import export
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
 from batcher.runs.resume import Consent, agree_on_prices, settle
+from batcher.runs.retry import remembered
 from batcher.runs.rows import (
     input_facts,
     kept,
@@ -122,7 +123,7 @@ class Session:
             )
             dataset = kept(dataset)
             if self.only is None:
-                checkpoint.remember(input=input_facts(dataset), job=plain_job(self.job))
+                checkpoint.remember(input=input_facts(dataset), job=remembered(self.job, dataset))
             fingerprint = dataset.fingerprint()
             rows = counted_rows(directory, fingerprint)
             if rows is None and self.portion.sample is not None:

@@ -59,14 +59,14 @@ class Sharing:
         if isinstance(request, Failure) or request.content is None:
             return None
         content = request.content
-        if content not in self._found.answers and (
-            content in self._found.unseen or self.executor.leaders.has_written(content)
-        ):
+        leaders = self.executor.leaders
+        # First, for another run may have put its answer into the cache meanwhile.
+        if following := leaders.followed_by(request):
+            return following
+        if content in self._found.unseen or leaders.has_written(content):
             await self.look(rows[at:])
         found = self._found.answers.get(content)
-        return (
-            self.executor.leaders.followed_by(request) if found is None else Shared(request, found)
-        )
+        return None if found is None else Shared(request, found)
 
     def _look(self, requests: Mapping[str, Request]) -> _Found:
         """Look into the checkpoint, then into the cache for what it does not have."""

@@ -27,6 +27,7 @@ _THINKING = frozenset({"enabled", "disabled"})
 _FORMATS = frozenset({"text", "json_object", "json_schema"})
 # How batcher writes a schema into a prompt, and how it asks again for an answer that is invalid.
 _SCHEMA_LINE = re.compile(r"^JSON Schema:[ \t]*\r?\n[ \t]*(\{.*\})[ \t]*\r?$", re.MULTILINE)
+_QUOTED = re.compile(r"<(\w+)>\s*(\S.*?)\s*</\1>", re.DOTALL)
 _ASKED_AGAIN = "This answer cannot be used"
 _MOST_TOOLS = 128
 _MOST_STOPS = 4
@@ -40,8 +41,8 @@ class Asked:
     """A request that holds: what the answer depends on.
 
     `subject` is the text of the last user message (but one, where that asks again for a valid
-    answer), `instructions` that of all messages. `schema` is the JSON Schema that the answer's text
-    is to follow.
+    answer), or what stands in tags in it; `instructions` is that of all messages. `schema` is the
+    JSON Schema that the answer's text is to follow.
     """
 
     model: str
@@ -86,11 +87,15 @@ def last_user_text(messages: object) -> str:
 
 
 def _subject(messages: object) -> str:
-    """Return what is asked about: what a request for a valid answer leaves as it was."""
+    """Return what is asked about: what a request for a valid answer leaves as it was.
+
+    Where a part of it stands in tags, that is what the rest is about.
+    """
     if isinstance(messages, list):
         for end in range(len(messages), 0, -1):
             if not (text := last_user_text(messages[:end])).startswith(_ASKED_AGAIN):
-                return text
+                quoted = _QUOTED.findall(text)
+                return quoted[-1][1] if quoted else text
     return ""
 
 

@@ -11,7 +11,6 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator
-from itertools import count
 from typing import Any
 
 from batcher.structured.kinds import INT64
@@ -144,12 +143,12 @@ def _check(value: dict[str, Any]) -> None:
         InvalidAnswerError: half a surrogate pair, too many levels, or too many values.
     """
     left: list[tuple[object, int]] = [(value, 1)]
-    for checked in count(1):
-        if not left:
-            return
+    checked = 0
+    while left:
+        item, level = left.pop()
+        checked += 1
         if checked + len(left) > _MOST_VALUES:
             raise InvalidAnswerError("The answer holds very many values. Answer with fewer.")
-        item, level = left.pop()
         if level > _MOST_LEVELS:
             raise InvalidAnswerError(_TOO_DEEP)
         match item:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -164,20 +165,29 @@ def test_what_a_slow_disk_has_no_room_for_is_not_kept_but_counted(
     assert list(_texts(tmp_path, "a", "b")) == ["b"]
 
 
-def test_a_run_that_ends_does_not_wait_for_a_disk_that_does_nothing(
+def test_a_run_that_was_told_to_stop_does_not_wait_for_a_disk_that_does_nothing(
     tmp_path: Path, success: MakeSuccess
 ) -> None:
+    """What is being written then may still be; what waits behind it is told of."""
+    notices: list[str] = []
     _keep(tmp_path)
     with contextlib.closing(
         sqlite3.connect(tmp_path / "cache.db", isolation_level=None)
     ) as another:
         another.execute("BEGIN IMMEDIATE")
-        with Cache.open(tmp_path, "here", _unheard, flush_s=0.01) as cache:
+        with Cache.open(tmp_path, "here", notices.append) as cache:
             cache.keep(success("a"))
+            while cache._waiting:
+                time.sleep(0)
+            cache.keep(success("b"))
+            cache.hurry()
         another.execute("COMMIT")
     for writer in (thread for thread in threading.enumerate() if thread.name == "cache"):
         writer.join(30)
-    assert _texts(tmp_path, "a") == {"a": "fine"}
+    assert notices == [
+        f"The cache {tmp_path / 'cache.db'} is slower than the run: 1 answer not kept in it"
+    ]
+    assert "a" in _texts(tmp_path, "a", "b")
 
 
 @pytest.mark.parametrize("content", ["a", "b"])

@@ -110,6 +110,14 @@ def test_what_is_no_condition_or_touches_more_is_a_usage_error_that_lists_the_co
     assert recorded.read_bytes() == before
 
 
+def test_with_several_samples_a_condition_speaks_of_the_rows_of_the_input(
+    checkpoint: Checkpoint, failure: MakeFailure
+) -> None:
+    checkpoint.write([replace(failure(record), sample=record % 3) for record in range(9)])
+    chosen = choose(checkpoint.path, ErrorChoice(where="row = 1 AND sample > 0"), samples=3)
+    assert [record for record in range(9) if record in chosen.rows] == [4, 5]
+
+
 def test_every_column_and_every_function_that_is_allowed_exists(recorded: Path) -> None:
     for name in _VIEW:
         assert _rows(recorded, f"{name} IS {name}") == [1, 2, 3, 4]

@@ -73,6 +73,15 @@ def test_bad_rows_meet_by_their_number_and_a_duplicate_never_takes_the_place_of_
     assert _joined(a, b) == [(0, 5), (1, 1), (2, 2), (3, None), (None, 4)]
 
 
+def test_bad_rows_meet_by_the_row_of_the_input_whatever_the_samples(
+    tmp_path: Path, failure: MakeFailure
+) -> None:
+    a = _made(tmp_path / "a.db", *(replace(failure(4 + n, row_id="x"), sample=n) for n in (0, 1)))
+    b = _made(tmp_path / "b.db", *(replace(failure(6 + n, row_id="x"), sample=n) for n in range(3)))
+    joined = [(x and x.row, y and y.row) for x, y in pairs(a, b, (2, 3))]
+    assert joined == [(4, 6), (5, 7), (None, 8)]
+
+
 _kinds = st.tuples(st.integers(0, 3), st.sampled_from("xyz"), st.booleans())
 
 

@@ -84,20 +84,6 @@ def test_samples_are_between_1_and_1000(batcher: Batcher) -> None:
         assert f"[sampling] samples = {samples}: " in done.stderr
 
 
-def test_rows_are_chosen_in_one_way(batcher: Batcher) -> None:
-    for command in ("run", "check", "preview"):
-        done = batcher(command, "prompts.jsonl", "-m", "m", "--limit", "1", "--sample", "1")
-        assert done.exit_code == 2
-        assert "--limit and --sample" in done.stderr
-    assert batcher("check", "prompts.jsonl", "--limit", "0").exit_code == 2
-
-
-def test_chosen_rows_alone_are_checked_and_shown(batcher: Batcher) -> None:
-    assert "2 rows, 0 bad" in batcher("check", "prompts.jsonl", "--limit", "2").stdout
-    done = batcher("preview", "prompts.jsonl", "-m", "m", "--sample", "2", "--seed", "3")
-    assert done.stdout.count('"row": ') == 2
-
-
 def test_a_parameter_that_looks_misspelt_is_sent_with_a_warning(batcher: Batcher) -> None:
     done = batcher("preview", "prompts.jsonl", "-n", "1", "-m", "glm-5", "-p", "temprature=0.5")
     assert _request(done)["temprature"] == 0.5
@@ -152,11 +138,13 @@ def test_a_schema_is_read_from_the_working_directory(batcher: Batcher, folder: P
     assert json.dumps(schema, separators=(",", ":")) in _request(done)["messages"][0]["content"]
 
 
-def test_a_run_takes_all_three_options_and_ends_with_the_columns(
-    batcher: Batcher, folder: Path
+@pytest.mark.parametrize("provider", ["glm", "openai", "deepseek"])
+def test_a_run_takes_these_options_and_ends_with_the_columns(
+    batcher: Batcher, folder: Path, provider: str
 ) -> None:
     options = ("--field", "label=pos,neg", "--repair-attempts", "0", "--sim-latency", "0")
-    assert batcher("run", "prompts.jsonl", "--simulate", *options).exit_code == 0
+    command = ("run", "prompts.jsonl", "--simulate", "--provider", provider)
+    assert batcher(*command, *options).exit_code == 0
     job = json.loads((folder / "prompts.batch" / "run.json").read_text())["job"]
     assert job["output"]["fields"] == {"label": ["pos", "neg"]}
     assert job["output"]["repair_attempts"] == 0
@@ -210,3 +198,10 @@ def test_tools_beside_a_wanted_value_are_refused_also_as_a_column(batcher: Batch
     done = batcher(*words, "--tools-column", "tools")
     assert done.exit_code == 78
     assert "tools" in done.stderr
+
+
+def test_a_cache_for_answers_that_nobody_shares_is_refused_in_time(batcher: Batcher) -> None:
+    done = batcher("preview", "prompts.jsonl", "-m", "m", "--cache", "answers", "--no-dedup")
+    assert done.exit_code == 78
+    assert "the command line: [reuse] cache and dedup = false contradict each other" in done.stderr
+    assert batcher("preview", "prompts.jsonl", "-m", "m", "--cache", "answers").exit_code == 0

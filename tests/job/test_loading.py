@@ -509,6 +509,7 @@ def test_settings_are_what_shapes_requests_and_nothing_else(job_file: Path) -> N
     assert load_job(job_file, {}).request_settings() == {
         "model": "glm-4.7",
         "provider.allowed_models": ["glm-4.7", "glm-4-flash"],
+        "sampling.samples": 1,
         "parameters.temperature": 0,
         "parameters.thinking": {"type": "disabled"},
         "prompt.template": "Say {{ word }}",
@@ -546,12 +547,13 @@ def test_a_remembered_job_is_the_same_job_and_flags_win_over_it() -> None:
     assert again.parameters == {"temperature": 0.5}
 
 
-def test_a_key_file_is_remembered_by_where_it_lies(
+def test_a_key_file_and_a_cache_are_remembered_by_where_they_lie(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    job = load_job(None, {"provider": {"api_key_file": "keys.txt"}})
+    job = load_job(None, {"provider": {"api_key_file": "keys.txt"}, "reuse": {"cache": "answers"}})
     assert plain_job(job)["provider"]["api_key_file"] == str(tmp_path / "keys.txt")
+    assert plain_job(job)["reuse"]["cache"] == str(tmp_path / "answers")
 
 
 def test_a_template_that_begins_with_an_at_sign_is_no_file_the_second_time(tmp_path: Path) -> None:

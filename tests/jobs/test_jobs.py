@@ -19,6 +19,7 @@ from batcher.job import JobSpec, load_job
 from batcher.providers import provider_named
 from batcher.records import Prompt, Source
 from batcher.render import Renderer
+from batcher.runs import vote_run
 from batcher.runs.prepare import Preparation
 from batcher.simulator import SimulatorConfig
 from batcher.structured import Structure
@@ -52,6 +53,7 @@ def test_there_are_these_job_files() -> None:
         "sentiment_zh",
         "tools",
         "translate",
+        "vote",
     ]
 
 
@@ -87,6 +89,20 @@ def test_translations_are_asked_for_in_the_other_language() -> None:
         messages: Any = render(prompt).body["messages"]
         asked = {"zh": "into natural English", "en": "自然的中文"}[str(prompt.columns["lang"])]
         assert asked in messages[0]["content"]
+
+
+def test_the_labels_of_the_vote_job_end_as_one_for_each_review(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.write((JOBS.parent / "sample_data" / "reviews.jsonl").read_text("utf-8").splitlines()[:8])
+    flags = {"input": [str(place.input)], "output": {"directory": str(place.directory.path)}}
+    job = load_job(JOBS / "vote.toml", flags)
+    assert place.run(job).summary.counts.results == 8 * 5
+    voted = vote_run(place.directory, None, "parquet")
+    votes = pq.read_table(voted.path)
+    labels = [row["out.label"] for row in place.results()[::5]]
+    assert votes.column("vote.label").to_pylist() == labels
+    assert set(labels) <= {"positive", "negative", "mixed"}
+    assert votes.column("valid_samples").to_pylist() == [5] * 8
 
 
 def test_what_one_run_of_the_cached_job_asked_no_other_run_asks_again(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 
 from batcher.outputs import export
-from batcher.outputs.batch_sink import BatchSink
 from batcher.recorded import Recorded
 
 MakeSchema = Callable[..., pa.Schema]
@@ -138,26 +137,31 @@ def test_an_answer_that_could_not_be_used_stands_beside_its_error(
     assert line["response"]["body"]["choices"][0]["message"]["content"] == "no JSON"
 
 
-def test_each_of_several_samples_has_a_custom_id_of_its_own(tmp_path: Path) -> None:
+def test_each_of_several_samples_has_a_custom_id_of_its_own(
+    tmp_path: Path, make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+) -> None:
     """The number always stands behind the last #, so that no other id can be the same."""
-    fields: dict[str, pa.DataType] = {
-        "row": pa.int64(),
-        "id": pa.string(),
-        "sample": pa.int32(),
-        **dict.fromkeys(("error_class", "code", "message", "response"), pa.string()),
-        "http_status": pa.int32(),
-        "failed_at": pa.timestamp("us", "UTC"),
-        "request_id": pa.string(),
-    }
-    schema = pa.schema(fields)
-    rows = [(0, "a", 0), (0, "a", 1), (1, "a#1", 0)]
-    values = [
-        dict.fromkeys(schema.names) | {"row": row, "id": id_, "sample": sample}
-        for row, id_, sample in rows
+    outcomes = (answered(row, id=f"id-{row // 2}", sample=row % 2) for row in range(4))
+    batches = make_batches([{"prompt": "x"}] * 2)
+    done = export(
+        make_schema(), batches, outcomes, tmp_path, format="batch", metadata={}, samples=2
+    )
+    lines = [json.loads(line) for line in done.results_path.read_text("utf-8").splitlines()]
+    assert [line["custom_id"] for line in lines] == ["id-0#0", "id-0#1", "id-1#0", "id-1#1"]
+    assert [line["id"] for line in lines] == [
+        "batcher-0-0",
+        "batcher-0-1",
+        "batcher-1-0",
+        "batcher-1-1",
     ]
-    path = tmp_path / "error.jsonl"
-    with path.open("wb") as file:
-        BatchSink(file, schema).write(pa.RecordBatch.from_pylist(values, schema=schema))
-    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    assert [line["custom_id"] for line in lines] == ["a#0", "a#1", "a#1#0"]
-    assert [line["id"] for line in lines] == ["batcher-0-0", "batcher-0-1", "batcher-1-0"]
+
+
+def test_a_column_of_the_input_called_sample_numbers_nothing(
+    tmp_path: Path, make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
+) -> None:
+    columns = pa.struct([pa.field("sample", pa.int32())])
+    batches = make_batches([{"sample": 7}], columns)
+    done = export(
+        make_schema(columns), batches, iter([answered(0)]), tmp_path, format="batch", metadata={}
+    )
+    assert json.loads(done.results_path.read_text("utf-8"))["custom_id"] == "id-0"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,8 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.errors import OutputError
-from batcher.outputs.card import Data, Origin, card, refuse_to_replace
+from batcher.outputs.card import Data, Origin, card
 from batcher.outputs.features import features
 from batcher.outputs.figures import Figures
 from batcher.outputs.layout import ANSWER, HEAD
@@ -100,7 +98,8 @@ def test_columns_of_any_name_stand_in_the_metadata_as_they_are(names: list[str])
         "`prompt.template`:\n\n```text\na\nb\n```",
         "| `列: -` | `string` | from the input |",
         "| `response` | `string` | the model's answer |",
-        "names no license and no language",
+        "This card names no license",
+        "This card names no language",
     ],
 )
 def test_the_body_says_how_the_data_was_made(said: str) -> None:
@@ -145,26 +144,10 @@ def test_a_setting_cannot_break_its_table(value: object, shown: str) -> None:
     assert f"| `x` | {shown} |" in made
 
 
-def test_a_card_as_it_was_written_may_be_replaced(tmp_path: Path) -> None:
-    path = tmp_path / "README.md"
-    refuse_to_replace(path)
-    path.write_bytes(card(DATA, FIGURES, ORIGIN))
-    refuse_to_replace(path)
-    assert path.exists()
-
-
-@pytest.mark.parametrize("change", ["license: mit\n", "", "\n"])
-def test_a_card_of_the_users_or_edited_by_one_is_never_replaced(
-    tmp_path: Path, change: str
-) -> None:
-    path = tmp_path / "README.md"
-    made = card(DATA, FIGURES, ORIGIN).decode()
-    path.write_text(made.replace("tags:\n", f"{change}tags:\n", 1) if change else "# Mine\n")
-    with pytest.raises(OutputError, match=r"README\.md is not, or no longer, as batcher wrote it"):
-        refuse_to_replace(path)
-
-
-def test_a_card_that_cannot_be_read_is_never_replaced(tmp_path: Path) -> None:
-    (tmp_path / "README.md").mkdir()
-    with pytest.raises(OutputError, match="cannot read"):
-        refuse_to_replace(tmp_path / "README.md")
+def test_metadata_of_the_user_stands_in_the_card_and_is_not_asked_for() -> None:
+    kept = {"license": "mit", "tags": ["mine"]}
+    metadata, body = _split(card(DATA, FIGURES, ORIGIN, kept).decode())
+    assert {name: metadata[name] for name in kept} == kept
+    assert metadata["dataset_info"]["splits"][0]["num_examples"] == 3
+    assert "names no license" not in body
+    assert "names no language" in body

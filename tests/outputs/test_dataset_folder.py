@@ -96,11 +96,22 @@ def test_an_edited_card_stops_the_export_before_anything_is_replaced(
 ) -> None:
     publish()
     readme = tmp_path / "README.md"
-    readme.write_text(readme.read_text("utf-8").replace("tags:", "license: mit\ntags:"), "utf-8")
+    readme.write_text(readme.read_text("utf-8").replace("# Answers", "# My answers"), "utf-8")
     with pytest.raises(OutputError, match="no longer, as batcher wrote it"):
         publish(rows=2)
-    assert "license: mit" in readme.read_text("utf-8")
+    assert "# My answers" in readme.read_text("utf-8")
     assert pq.read_metadata(tmp_path / "data" / "train-00000-of-00001.parquet").num_rows == 5
+
+
+def test_a_license_that_was_added_is_kept_by_the_next_export(
+    tmp_path: Path, publish: Publish
+) -> None:
+    publish()
+    readme = tmp_path / "README.md"
+    readme.write_text(readme.read_text("utf-8").replace("tags:", "license: mit\ntags:"), "utf-8")
+    publish(rows=2)
+    assert _info(tmp_path)["license"] == "mit"
+    assert _info(tmp_path)["dataset_info"]["splits"][0]["num_examples"] == 2
 
 
 def test_data_without_a_card_is_taken_for_somebody_elses(tmp_path: Path, publish: Publish) -> None:

@@ -36,7 +36,9 @@ def test_each_row_of_either_run_is_there_with_the_types_of_its_fields(tmp_path: 
     )
     only_a = Pair(_outcome(1, error_class="overloaded"), None)
     only_b = Pair(None, _outcome(2, response="half \ud83d"))
-    write_differences(_compared(both, only_a, only_b), (A, B), path, {"batcher.a": "runs/a"})
+    write_differences(
+        _compared(both, only_a, only_b), (A, B), (1, 1), path, {"batcher.a": "runs/a"}
+    )
     table = pq.read_table(path)
     assert table.schema.field("a.score").type == pa.float64()
     assert (table.schema.metadata or {})[b"batcher.a"] == b"runs/a"
@@ -71,7 +73,7 @@ def test_rows_of_many_batches_and_of_long_texts_are_all_written(tmp_path: Path) 
     path = tmp_path / "diff.parquet"
     long = _outcome(0, response="x" * 5_000_000)
     pairs = [Pair(long, long)] * 3 + [Pair(_outcome(n), None) for n in range(3, 5000)]
-    write_differences(_compared(*pairs), (None, None), path, {})
+    write_differences(_compared(*pairs), (None, None), (1, 1), path, {})
     assert pq.read_table(path, columns=["row"])["row"].to_pylist()[-1] == 4999
     assert pq.ParquetFile(path).metadata.num_rows == 5000
 
@@ -82,10 +84,21 @@ def test_what_goes_wrong_on_the_way_leaves_no_file(tmp_path: Path) -> None:
         raise InputError("nothing in common")
 
     with pytest.raises(InputError):
-        write_differences(failing(), (None, None), tmp_path / "diff.parquet", {})
+        write_differences(failing(), (None, None), (1, 1), tmp_path / "diff.parquet", {})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_not_there_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot create"):
-        write_differences(_compared(), (None, None), tmp_path / "gone" / "diff.parquet", {})
+        write_differences(_compared(), (None, None), (1, 1), tmp_path / "gone" / "diff.parquet", {})
+
+
+def test_with_several_samples_the_row_is_that_of_the_input(tmp_path: Path) -> None:
+    path = tmp_path / "diff.parquet"
+    pairs = [
+        Pair(_outcome(7, sample=1), _outcome(10, sample=1)),
+        Pair(None, _outcome(11, sample=2)),
+    ]
+    write_differences(_compared(*pairs), (None, None), (2, 3), path, {})
+    rows = pq.read_table(path, columns=["row", "sample"]).to_pylist()
+    assert rows == [{"row": 3, "sample": 1}, {"row": 3, "sample": 2}]

@@ -12,7 +12,7 @@ from batcher.money import NANOS
 from batcher.providers import Pricing
 from batcher.providers.token_ratio import TokenRatio
 from batcher.providers.tokens import PER_MESSAGE
-from batcher.providers.workload import Answers, Portion, Workload, prompt_tokens
+from batcher.providers.workload import Answers, BandTotal, Workload, prompt_tokens
 from batcher.records import Usage
 
 GLM = Pricing.of("glm", {})
@@ -31,12 +31,12 @@ def _portions(
     answers: Answers,
     pricing: Pricing = GLM,
     ratios: Mapping[str, float] | None = None,
-) -> list[Portion]:
+) -> list[BandTotal]:
     workload = Workload(pricing.models)
     for body in bodies:
         workload.add(body)
     by_model = {name: TokenRatio(value) for name, value in (ratios or {}).items()}
-    return list(workload.portions(by_model, answers, pricing))
+    return list(workload.band_totals(by_model, answers, pricing))
 
 
 def test_each_request_falls_under_the_band_of_its_own_length() -> None:
@@ -129,3 +129,9 @@ def test_memory_does_not_grow_with_the_rows() -> None:
     for row in range(20_000):
         workload.add(_body("a" * (row % 3_000)))
     assert len(workload._cells) < 600
+
+
+def test_answers_that_are_asked_for_again_take_prompts_and_tokens_more_than_once() -> None:
+    answers = Answers([80], {}, 1.5)
+    (portion,) = _portions([_body(_of_tokens(1_000), max_tokens=50)] * 2, answers)
+    assert (portion.requests, portion.prompt_tokens, portion.output_tokens) == (2, 3_000, 160)

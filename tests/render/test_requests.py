@@ -742,6 +742,7 @@ def test_the_first_sample_has_the_key_of_an_only_one_and_each_other_its_own() ->
     assert [(one.row, one.sample) for one in made] == [(21, 0), (22, 1), (23, 2)]
     assert len({one.key for one in made}) == len({one.content for one in made}) == 3
     assert all(re.fullmatch("[0-9a-f]{32}", one.key) for one in made)
+
     assert made == [sampled(request, sample, 3) for sample in range(3)]
     assert all(one.body is body for one in made)
 

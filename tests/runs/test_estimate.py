@@ -14,6 +14,8 @@ from batcher.job import JobSpec
 from batcher.money import NANOS
 from batcher.providers import Bearer, provider_named
 from batcher.runs import Assumptions, Callee, Estimator, Quote, status_of
+from batcher.runs.estimate import _times
+from batcher.runs.selection import WHOLE_INPUT, Portion
 from batcher.simulator import SIMULATED_KEY
 from tests.simulated import AT_ONCE, Place
 from tests.toxic import Exchange, toxic, whole
@@ -22,8 +24,13 @@ SIMULATOR = Callee(provider_named("glm"), (Bearer(SIMULATED_KEY),), AT_ONCE)
 REVIEWS = "这家店的服务很好，菜也不错，就是等位时间有点长。下次还会再来。"
 
 
-def _quote(job: JobSpec, **assumptions: Any) -> Quote:  # noqa: ANN401 -- those of Assumptions
-    return Estimator(job, SIMULATOR, io.BytesIO(), Assumptions(**assumptions)).estimate()
+def _quote(
+    job: JobSpec,
+    portion: Portion = WHOLE_INPUT,
+    **assumptions: Any,  # noqa: ANN401 -- those of Assumptions
+) -> Quote:
+    given = Assumptions(**assumptions)
+    return Estimator(job, SIMULATOR, io.BytesIO(), given, portion=portion).estimate()
 
 
 def _write(place: Place, rows: int = 60) -> None:
@@ -118,7 +125,7 @@ def test_each_model_of_a_batch_file_has_its_own_lines(place: Place) -> None:
 
     place.write(line(n, ("glm-4.7", "glm-5")[n % 2]) for n in range(6))
     quote = _quote(place.job(provider={}), output_tokens=100)
-    lines = [(one.model, one.requests, one.prompt_tokens) for one in quote.portions]
+    lines = [(one.model, one.requests, one.prompt_tokens) for one in quote.totals]
     assert lines == [("glm-4.7", 3, 21), ("glm-5", 3, 21)]
     assert quote.cost == pytest.approx((21 * 2 + 300 * 8 + 21 * 4 + 300 * 18) / 1_000_000 * NANOS)
 
@@ -186,3 +193,76 @@ def test_a_job_that_wants_values_is_estimated_with_what_it_adds_to_each_prompt(
     assert counts.repairs == 0
     assert round(quote.prompt_tokens) == counts.prompt_tokens
     assert _quote(job).requests == 0
+
+
+def test_answers_that_were_asked_for_again_foretell_how_often_others_are(place: Place) -> None:
+    _write(place, 200)
+    broken = replace(AT_ONCE, faults={"broken_json": 0.3})
+    fields = {"output": {"fields": {"label": ["pos", "neg"]}}}
+    place.run(_priced(place, **fields, ceilings={"max_rows": 100}), simulator=broken)
+    first = status_of(place.directory).counts
+    quote = _quote(_priced(place, **fields))
+    place.run(_priced(place, **fields), simulator=broken)
+    rest = status_of(place.directory).counts
+    assert quote.assumed.prompts > 1.2
+    asked = rest.prompt_tokens - first.prompt_tokens
+    assert quote.prompt_tokens == pytest.approx(asked, rel=0.15)
+    assert quote.cost == pytest.approx(rest.cost - first.cost, rel=0.15)
+    assert "times over, as answers of this run were asked again" in "\n".join(quote.lines())
+
+
+@pytest.mark.parametrize(
+    ("once", "again", "times"),
+    [
+        ([], [], 1),
+        ([10, 20], [], 1),
+        ([], [50], 1),
+        ([0], [50], 1),
+        ([10, 10, 10], [40], 70 / 40),
+    ],
+)
+def test_how_many_prompts_an_answer_takes_is_told_by_those_that_took_one(
+    once: list[int], again: list[int], times: float
+) -> None:
+    assert _times(once, again) == pytest.approx(times)
+
+
+def test_each_sample_of_a_row_is_a_request(place: Place) -> None:
+    job = place.job(sampling={"samples": 3}, parameters={"temperature": 1})
+    assert _quote(job).requests == 30
+    place.run(
+        place.job(sampling={"samples": 3}, parameters={"temperature": 1}, ceilings={"max_rows": 7})
+    )
+    quote = _quote(job)
+    before = status_of(place.directory).counts
+    assert (quote.rows.total, quote.rows.done, quote.requests) == (30, 7, 23)
+    assert next(quote.lines()).startswith("SIMULATED")
+    assert "7 of 10 rows x 3 samples are done" in "\n".join(quote.lines())
+    place.run(job)
+    after = status_of(place.directory).counts
+    assert round(quote.prompt_tokens) == after.prompt_tokens - before.prompt_tokens
+    more = _quote(place.job(sampling={"samples": 4}, parameters={"temperature": 1}))
+    assert (more.rows.total, more.rows.done, more.requests) == (40, 30, 10)
+
+
+def test_bad_rows_of_several_samples_are_bad_for_each(place: Place) -> None:
+    place.write([{"id": "a", "prompt": "x"}, "[", {"id": "a", "prompt": "y"}])
+    quote = _quote(place.job(sampling={"samples": 2}, parameters={"temperature": 1}))
+    assert (quote.rows.total, quote.rows.bad, quote.requests) == (6, 4, 2)
+
+
+@pytest.mark.parametrize(
+    "portion", [Portion(limit=4), Portion(sample=4, seed=7), Portion(limit=99), Portion(sample=99)]
+)
+@pytest.mark.parametrize("first", [0, 2])
+def test_only_the_rows_that_are_chosen_are_estimated(
+    place: Place, portion: Portion, first: int
+) -> None:
+    if first:
+        place.run(place.job(ceilings={"max_rows": first}))
+    quote = _quote(place.job(), portion)
+    before = len(place.ledger())
+    replace(place.session(place.job()), portion=portion).run()
+    assert quote.requests == len(place.ledger()) - before
+    assert quote.rows.total == min(10, portion.limit or portion.sample or 0)
+    assert quote.rows.done == quote.rows.total - quote.requests

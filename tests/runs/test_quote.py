@@ -49,7 +49,7 @@ def _quote(
     for body in bodies:
         workload.add(body)
     tokenized = tokenized or Tokenized()
-    portions = tuple(workload.portions(tokenized.ratios, answers, pricing))
+    portions = tuple(workload.band_totals(tokenized.ratios, answers, pricing))
     done = spent.rows if spent else 0
     rows = len(bodies) + done
     return Quote(
@@ -184,7 +184,7 @@ def test_a_ceiling_that_is_met_has_no_room() -> None:
 def test_rows_that_need_no_call_are_told() -> None:
     quote = replace(_quote([_body()], *GIVEN), rows=Rows(1_010, 4, 0, 1_005))
     text = _text(quote)
-    assert text.startswith("0 of 1,010 rows are done, 4 bad\n  shared    1,005 rows need no call")
+    assert text.startswith("0 of 1,010 rows are done, 4 bad\n  shared    1,005 need no call")
     assert quote.facts()["shared"] == 1_005
 
 
@@ -194,6 +194,7 @@ def test_all_of_it_is_there_as_json() -> None:
     quote = _quote(bodies, *GIVEN, tokenized=tokenized, spent=SPENT, max_tokens_total=5_000)
     facts = json.load(io.StringIO(json.dumps(quote.facts())))
     assert (facts["rows"], facts["done"], facts["requests"]) == (16, 5, 11)
+    assert (facts["samples"], facts["records"]) == (1, 16)
     assert (facts["prompt_tokens"], facts["prompt_tokens_error"]) == (1_600, 150)
     assert (facts["output_tokens"], facts["output_tokens_are"]) == (1_100, "given")
     assert (facts["cost"], facts["currency"], facts["spent"]) == (None, "CNY", 0.04)

@@ -14,6 +14,7 @@ from batcher.errors import ConfigurationError, ErrorClass, InputError, StorageEr
 from batcher.recorded import Counts
 from batcher.runs import EarlierRun, RunResult, error_classes
 from batcher.simulator import SimulatorConfig
+from tests.pictures import picture
 from tests.simulated import AT_ONCE, Place
 
 FILTERED = ErrorChoice(frozenset({ErrorClass.CONTENT_FILTERED}))
@@ -67,6 +68,19 @@ def test_a_condition_chooses_among_the_rows_of_a_class(failed: Place) -> None:
     first, *rest = _rows(failed, "content_filtered")
     _retry(failed, replace(FILTERED, where=f"row <= {first}"))
     assert _rows(failed, "content_filtered") == rest
+
+
+def test_of_several_samples_those_that_failed_are_called_again(place: Place) -> None:
+    job = place.job(sampling={"samples": 3}, parameters={"temperature": 1.0})
+    place.run(job, replace(AT_ONCE, faults={"1301": 0.5}, seed=3))
+    failed = [(row["row"], row["sample"]) for row in place.errors()]
+    first = failed[0][0]
+    again = [sample for row, sample in failed if row == first]
+    calls = len(place.ledger())
+    _retry(place, ErrorChoice(where=f"row = {first}"))
+    assert len(place.ledger()) == calls + len(again)
+    left = [(row["row"], row["sample"]) for row in place.errors()]
+    assert left == [(row, sample) for row, sample in failed if row != first]
 
 
 def test_what_a_retried_row_took_before_stays_in_the_sums(failed: Place) -> None:
@@ -141,6 +155,24 @@ def test_the_job_is_found_again_from_anywhere_with_its_template_inlined(
     _retry(place, ErrorChoice())
     assert {entry.prompt for entry in place.ledger()} == {f"Ask Say {n}." for n in range(10)}
     assert len(place.results()) == 10
+
+
+def test_images_beside_the_input_are_found_again_from_anywhere(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place.folder)
+    Path("red.png").write_bytes(picture())
+    place.write([{"id": "a", "prompt": "What is this?", "image": "red.png"}])
+    job = place.job(
+        input=["prompts.jsonl"],
+        provider={"model": "glm-4v-flash"},
+        prompt={"image_columns": ["image"]},
+    )
+    place.run(job, replace(AT_ONCE, faults={"1301": 1.0}))
+    assert _rows(place, "content_filtered") == [0]
+    monkeypatch.chdir("/")
+    _retry(place, ErrorChoice())
+    assert [row["id"] for row in place.results()] == ["a"]
 
 
 def test_standard_input_is_found_again_where_it_was_kept(place: Place) -> None:

@@ -106,6 +106,17 @@ def test_by_default_rows_share_an_answer_that_is_the_same_each_time(
     assert len(place.ledger()) == calls
 
 
+def test_the_samples_of_a_row_are_answers_of_their_own_that_other_rows_may_share(
+    place: Place,
+) -> None:
+    _alike(place, 10, 2)
+    counts = place.run(place.job(parameters=COLD, sampling={"samples": 3})).summary.counts
+    assert (counts.results, counts.duplicates) == (30, 24)
+    assert _calls(place) == {"Ask 0.": 3, "Ask 1.": 3}
+    calls = {row["request_id"] for row in place.results() if row["answered_by"] == "call"}
+    assert len(calls) == 6
+
+
 def test_a_run_that_was_stopped_goes_on_without_a_second_call(place: Place) -> None:
     _alike(place, 500, 30)
     job = place.job(parameters=COLD, limits={"concurrency": 3})
@@ -389,3 +400,22 @@ def test_the_directory_of_a_run_may_hold_its_cache(place: Place) -> None:
     place.run(job)
     assert RunDirectory(place.directory.path).checkpoint.exists()
     assert (place.directory.path / "cache.db").exists()
+
+
+async def test_a_row_under_way_goes_before_what_another_run_kept_meanwhile(
+    checkpoint: Checkpoint, look: _Look, tmp_path: Path
+) -> None:
+    """So that rows of one run that ask the same have one answer."""
+    with Cache.open(tmp_path / "cache", "here", lambda _text: None) as cache:
+        cache.keep(_answer(0, "a", "another run's"))
+    with Cache.open(tmp_path / "cache", "here", lambda _text: None) as cache:
+        sharing = _sharing(checkpoint, look, cache)
+        leaders = sharing.executor.leaders
+        leaders.lead(_request(0, "a"))
+        rows = [_request(1, "a"), _request(2, "a")]
+        await sharing.look(rows)
+        following = await sharing.shared(rows, 0)
+        checkpoint.write([_answer(0, "a")])
+        leaders.wrote(_answer(0, "a"))
+        assert await _text(following) == "fine"
+        assert await _text(await sharing.shared(rows, 1)) == "fine"

@@ -28,7 +28,7 @@ def test_an_outage_is_read_with_its_fault(text: str, outage: Outage) -> None:
         ("60-30", "is no START\\+LENGTH"),
         ("a+b", "is no START\\+LENGTH"),
         ("60+30=", "no fault is named ''"),
-        ("60+30=timeuot", "did you mean timeout"),
+        ("60+30=timeuot", "did you mean `timeout`"),
         ("6.0.1+30", "'6.0.1' in '6.0.1\\+30' is no number"),
         ("0+" + "9" * 400, "is no number"),
     ],

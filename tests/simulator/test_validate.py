@@ -305,3 +305,18 @@ def test_a_request_for_a_valid_answer_is_about_what_was_asked_first(make_asked: 
     ]
     assert make_asked(messages=messages).subject == "The phone is great"
     assert make_asked(messages=messages[2:]).subject == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "subject"),
+    [
+        ("Label it.\n<review>\nIt is bad.\n</review>\nLabel:", "It is bad."),
+        ("<例子>好</例子><评论>差</评论>", "差"),
+        ("<a></a>", "<a></a>"),
+        ("1 < 2 and <b>", "1 < 2 and <b>"),
+    ],
+)
+def test_what_stands_in_tags_is_what_is_asked_about(
+    make_asked: MakeAsked, text: str, subject: str
+) -> None:
+    assert make_asked(text).subject == subject

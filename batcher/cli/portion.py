@@ -1,0 +1,48 @@
+"""The options that choose rows to begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batcher.cli.options import Command
+from batcher.cli.topics import topic
+
+if TYPE_CHECKING:
+    from batcher.runs import Portion
+
+
+def portion_options(command: Command) -> Command:
+    """Add --limit, --sample and --seed."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def portion_of(options: Mapping[str, Any]) -> Portion:
+    """Return the rows that a command's options choose.
+
+    Raises:
+        UsageError: the options contradict each other.
+    """
+    from batcher.runs import Portion
+
+    return Portion(options["limit"], options["sample"], options["seed"])
+
+
+_first = topic("First tries")
+
+_OPTIONS = (
+    _first(
+        "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows, for now."
+    ),
+    _first(
+        "--sample",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Only N rows drawn at random, for now; a larger N holds the smaller.",
+    ),
+    _first("--seed", type=int, metavar="S", help="What --sample draws by [0]."),
+)
