@@ -6,14 +6,19 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CHECKED := batcher benchmarks tests sample_data
 
-.PHONY: demo test faults notebook torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
+APART := --ignore=tests/faults --ignore=tests/notebook --ignore=tests/tutorial
+
+.PHONY: demo test tutorial faults notebook torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
 
 demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and show the first results.
 	$(BIN)/batcher run sample_data/prompts.jsonl --simulate
 	$(BIN)/batcher head sample_data/prompts.batch
 
-test: $(READY) ## Run the tests, less those of `make faults` and `make notebook`.
-	$(BIN)/pytest -n auto --ignore=tests/faults --ignore=tests/notebook
+test: $(READY) ## Run the tests, less those of the targets below.
+	$(BIN)/pytest -n auto $(APART)
+
+tutorial: $(READY) ## Type every command of docs/tutorial.md.
+	$(BIN)/pytest tests/tutorial
 
 faults: $(READY) ## Disturb runs in every way of the fault matrix, and print it with the verdicts.
 	$(BIN)/pytest -n auto tests/faults
@@ -46,7 +51,7 @@ contracts: $(READY) ## Check the direction of imports, and each library's one do
 	$(BIN)/lint-imports
 
 coverage: $(READY) ## Run the tests and print the branch coverage of each module.
-	$(BIN)/pytest -n auto --ignore=tests/faults --ignore=tests/notebook --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n auto $(APART) --cov --cov-report=term-missing:skip-covered
 
 CRITICAL := batcher.checkpoint batcher.engine batcher.executors batcher.providers
 coverage-critical: $(READY) ## Hold the parts that must lose nothing to 100 % branch coverage.

@@ -17,6 +17,9 @@ def test_every_example_without_frames_runs(
     assert len(blocks) == 7
     names = run_examples(tmp_path, ["import batcher", *blocks])
     assert names["table"].num_rows == 200
+    labels = names["labels"].to_pydict()
+    assert set(labels["out.label"]) <= {"positive", "negative"}
+    assert all(isinstance(score, float) for score in labels["out.score"])
     assert (names["first"].ok, names["second"].ok) == (True, True)
     shown = capsys.readouterr().out
     assert "200 results, 0 errors, 0 pending" in shown

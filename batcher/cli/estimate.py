@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batcher.cli.options import job_of, job_options, portion_of, portion_options
+from batcher.cli.options import job_of, job_options
+from batcher.cli.portion import portion_of, portion_options
 from batcher.cli.topics import ByTopic, topic
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def command(*, as_json: bool, **options: Any) -> None:
     counted. The provider's tokenizer counts a sample of the others; where it cannot be asked, the
     documented ratio of characters to tokens stands in for it.
     """
-    from batcher.runs import Assumptions, Estimator
+    from batcher.runs import Assumptions, Estimator, quote_lines
     from batcher.simulator import SIMULATED_MODEL
 
     job = job_of(options)
@@ -60,7 +61,7 @@ def command(*, as_json: bool, **options: Any) -> None:
     if as_json:
         click.echo(json.dumps(quote.facts(), ensure_ascii=False))
     else:
-        click.echo("\n".join(quote.lines()))
+        click.echo("\n".join(quote_lines(quote)))
 
 
 def _callee(spec: ProviderSpec, sample: int, *, simulate: bool) -> tuple[Callee, str | None]:

@@ -29,6 +29,8 @@ from batcher.structured import InvalidAnswerError
 
 # A row that failed so often while others went well is suspect: it says nothing of the endpoint.
 SUSPECT = 2
+# Characters of an answer from which on it is read in a thread, so that the loop goes on.
+_LONG = 256
 # What speaks of the endpoint, whoever calls: a row's own fault only if others were answered since.
 _OF_THE_ENDPOINT = frozenset({ErrorClass.OVERLOADED, ErrorClass.NOT_SENT})
 
@@ -211,16 +213,19 @@ class Retrier:
             cost = self.pricing.cost(model, completion.usage)
             self.judge.completed(permit, completion, cost)
             self.admission.end(permit)
-            kept = self._taken(row, completion, cost)
+            kept = await self._taken(row, completion, cost)
             await put(kept)
             return not isinstance(kept, InvalidAnswer)
 
-    def _taken(self, row: Row, completion: Completion, cost: int | None) -> Kept:
+    async def _taken(self, row: Row, completion: Completion, cost: int | None) -> Kept:
         """Return what an answer means for its row: an outcome, or that it is asked again."""
         output = None
         if self.read is not None:
             try:
-                output = self.read(completion.text or "")
+                text = completion.text or ""
+                # What is no JSON is read slowly, a tenth of a millisecond a character.
+                long = len(text) > _LONG
+                output = await asyncio.to_thread(self.read, text) if long else self.read(text)
             except InvalidAnswerError as error:
                 invalid = row.take(completion, str(error), cost)
                 if row.repairs < self.policy.repairs:

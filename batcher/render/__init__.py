@@ -4,9 +4,9 @@ Local images are read by whoever is passed in for that.
 """
 
 from batcher.render.images import Images, ReadImage, UnusableImageError, shortened, too_large
+from batcher.render.messages import ROLES
 from batcher.render.requests import (
     BATCH_URLS,
-    ROLES,
     Renderer,
     request_content,
     request_key,

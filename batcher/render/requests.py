@@ -7,9 +7,8 @@ with a prompt template, `messages`, or `prompt` with an optional `system`.
 from __future__ import annotations
 
 import hashlib
-import math
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import cast
 
 import jinja2
@@ -20,11 +19,10 @@ from batcher.job import EVERY_MODEL, RESERVED_PARAMETERS, JobSpec, fault_of_tool
 from batcher.records import Prompt, Request
 from batcher.render.formatting import formatted
 from batcher.render.images import Images, Message
+from batcher.render.messages import checked_messages, decoded, dialog, json_value
 from batcher.render.templates import compiled, environment
 from batcher.structured import AnswerFormat
-from batcher.wording import did_you_mean, kind_of
-
-ROLES = frozenset({"system", "user", "assistant", "tool", "developer"})
+from batcher.wording import did_you_mean
 
 # The `url` of a batch line is never an address, only a name for the call (protocol.md section 6).
 BATCH_URLS = frozenset(
@@ -166,7 +164,7 @@ class Renderer:
         given = None if name is None else columns.get(name)
         if name is None or given is None:
             return body
-        tools = _json_value(_decoded(given, name), name)
+        tools = json_value(decoded(given, name), name)
         if fault := fault_of_tools(tools):
             raise RowError(ErrorClass.INVALID_ROW, f"`{name}`: {fault}")
         body["tools"] = tools
@@ -183,7 +181,7 @@ class Renderer:
                 f"`url` is {reprlib.repr(url)}; "
                 f"a batch line asks for one of {', '.join(sorted(BATCH_URLS))}",
             )
-        own = _json_value(_decoded(columns["body"], "body"), "body")
+        own = json_value(decoded(columns["body"], "body"), "body")
         if not isinstance(own, Mapping):
             raise RowError(ErrorClass.INVALID_ROW, "`body` is not an object")
         for name in sorted(own.keys() & _RUN_DECIDES):
@@ -214,11 +212,11 @@ class Renderer:
         spec = self._job.prompt
         system = self._system and self._render(self._system, columns)
         if self._template is not None:
-            return _dialog(system, self._render(self._template, columns))
+            return dialog(system, self._render(self._template, columns))
         given = columns.get(spec.messages_column)
         if given is not None:
             name = spec.messages_column
-            messages = checked_messages(_decoded(given, name), name)
+            messages = checked_messages(decoded(given, name), name)
             return [{"role": "system", "content": system}, *messages] if system else messages
         content = columns.get(spec.prompt_column)
         if content is None:
@@ -228,7 +226,7 @@ class Renderer:
                 f"columns: {_names(columns)}{did_you_mean(spec.prompt_column, columns) or '.'} "
                 "Name one with --prompt-column, or give a --template",
             )
-        return _dialog(columns.get("system") if self._system is None else system, content)
+        return dialog(columns.get("system") if self._system is None else system, content)
 
     def _render(self, template: jinja2.Template, columns: Mapping[str, object]) -> str:
         try:
@@ -242,90 +240,6 @@ class Renderer:
         # A template is the user's program: whatever it raises on this row is this row's error.
         except Exception as error:  # noqa: BLE001
             raise RowError(ErrorClass.TEMPLATE_ERROR, f"{type(error).__name__}: {error}") from None
-
-
-def _dialog(system: object, content: object) -> list[Message]:
-    if not isinstance(content, str) or not content.strip():
-        kind = "empty" if isinstance(content, str) else f"{kind_of(content)}, not text"
-        raise RowError(ErrorClass.INVALID_ROW, f"the prompt is {kind}")
-    if system is not None and not isinstance(system, str):
-        raise RowError(ErrorClass.INVALID_ROW, f"`system` is {kind_of(system)}, not text")
-    user: Message = {"role": "user", "content": content}
-    return [{"role": "system", "content": system}, user] if system else [user]
-
-
-def checked_messages(value: object, name: str) -> list[Message]:
-    """Return `value` as a list of messages, or say what is wrong with it.
-
-    Raises:
-        RowError: not a list, empty, a role that does not exist, content of a wrong type, or
-            nothing but system and assistant messages (protocol.md section 1).
-    """
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not value:
-        raise RowError(ErrorClass.INVALID_ROW, f"`{name}` is not a list of messages")
-    messages = [
-        _checked_message(message, f"{name}[{index}]") for index, message in enumerate(value)
-    ]
-    if all(message["role"] in ("system", "assistant") for message in messages):
-        raise RowError(ErrorClass.INVALID_ROW, f"`{name}` has no user message")
-    return messages
-
-
-def _checked_message(message: object, name: str) -> Message:
-    if not isinstance(message, Mapping):
-        raise RowError(ErrorClass.INVALID_ROW, f"`{name}` is not an object")
-    checked = {
-        key: _json_value(item, f"{name}.{key}") for key, item in message.items() if item is not None
-    }
-    role, content = checked.get("role"), checked.get("content")
-    if not isinstance(role, str) or role not in ROLES:
-        raise RowError(
-            ErrorClass.INVALID_ROW,
-            f"`{name}.role` is {reprlib.repr(role)}, not one of {', '.join(sorted(ROLES))}",
-        )
-    if content is None and role != "assistant":
-        raise RowError(ErrorClass.INVALID_ROW, f"`{name}.content` is missing")
-    if isinstance(content, list):
-        if not content or not all(isinstance(part, dict) and "type" in part for part in content):
-            raise RowError(ErrorClass.INVALID_ROW, f"`{name}.content` has a part without a type")
-    elif content is not None and not isinstance(content, str):
-        raise RowError(ErrorClass.INVALID_ROW, f"`{name}.content` is neither text nor parts")
-    return checked
-
-
-def _json_value(value: object, name: str) -> object:
-    """Return a copy of `value` as JSON, without the nulls of its objects.
-
-    Arrow gives each struct every field of its type; the absent ones come as nulls.
-
-    Raises:
-        RowError: JSON has no such value, so that no two writers would write it alike.
-    """
-    if value is None or isinstance(value, str | int):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    if isinstance(value, Mapping):
-        return {
-            key: _json_value(item, f"{name}.{key}")
-            for key, item in value.items()
-            if item is not None
-        }
-    if isinstance(value, list | tuple):
-        return [_json_value(item, name) for item in value]
-    what = value if isinstance(value, float) else kind_of(value)
-    raise RowError(ErrorClass.INVALID_ROW, f"`{name}` is {what}, which is no JSON")
-
-
-def _decoded(value: object, name: str) -> object:
-    """Read a column that may hold its value as JSON text."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return msgspec.json.decode(value)
-    # ValueError: not JSON, or text that is not Unicode.
-    except (ValueError, RecursionError) as error:
-        raise RowError(ErrorClass.INVALID_ROW, f"`{name}` is not JSON text: {error}") from None
 
 
 def _names(columns: Mapping[str, object]) -> str:

@@ -8,6 +8,7 @@ from batcher.runs.estimate import Assumptions, Estimator
 from batcher.runs.export import export_run, vote_run
 from batcher.runs.head import first_results
 from batcher.runs.quote import Quote
+from batcher.runs.quote_lines import quote_lines
 from batcher.runs.resume import Change
 from batcher.runs.retry import EarlierRun, error_classes
 from batcher.runs.selection import WHOLE_INPUT, Portion
@@ -45,6 +46,7 @@ __all__ = [
     "first_results",
     "mend",
     "preview",
+    "quote_lines",
     "status_of",
     "verify",
     "vote_run",

@@ -152,7 +152,7 @@ class LiveRun:
             self.cache.keep(kept)
 
     async def _requests(self) -> AsyncGenerator[Request | Shared, None]:
-        """Yield the requests that are still to be made; rows that cannot be one are recorded."""
+        """Yield what is still to be asked, of a model or not; what cannot be is recorded."""
         first = self.selection.row_of(self.done.first_missing())
         start = self.checkpoint.mark_before(first)
         rows = self.dataset.rows(start, self._marks.append)
@@ -167,17 +167,16 @@ class LiveRun:
                     await self._put(prepared)
                 elif earlier := self._earlier(prepared, recorded):
                     await self._put(self.prepare.duplicate(prepared, earlier))
-                elif prepared.content and (shared := await sharing.shared(batch.records, at)):
-                    self._in_hand[prepared.id] = prepared.row, prepared.source
-                    yield shared
-                elif not self.progress.may_call:
-                    self.executor.end_with(self.progress.rows_called)
-                    return
                 else:
-                    self.progress.called += 1
+                    shared = await sharing.shared(batch.records, at) if prepared.content else None
+                    if shared is None:
+                        if not self.progress.may_call:
+                            self.executor.end_with(self.progress.rows_called)
+                            return
+                        self.progress.called += 1
+                        self.executor.leaders.lead(prepared)
                     self._in_hand[prepared.id] = prepared.row, prepared.source
-                    self.executor.leaders.lead(prepared)
-                    yield prepared
+                    yield shared or prepared
 
     async def _next(self, records: Iterator[Request | Failure | None]) -> _Batch | None:
         """Read the next records; None where there are none.

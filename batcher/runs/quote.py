@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from batcher.job import JobSpec
-from batcher.money import NANOS, amount, money_of
+from batcher.money import NANOS, money_of
 from batcher.providers import Pricing
 from batcher.providers.token_ratio import TokenRatio
 from batcher.providers.workload import BandTotal, Workload
 from batcher.recorded import Counts
 from batcher.runs.tokenizing import Tokenized
-from batcher.wording import counted, extent
-
-_HEAD = ("model", "requests", "prompt tokens", "output tokens", "cost", "")
+from batcher.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,102 +202,6 @@ class Quote:
                 for fit in self.fits()
             },
         }
-
-    def lines(self) -> Iterator[str]:
-        """Yield the estimate as lines to print."""
-        if self.simulated:
-            yield "SIMULATED: tokens are counted by the simulator; no provider was asked."
-        rows = self.rows
-        bad = f", {rows.bad:,} bad" if rows.bad else ""
-        samples = self.job.sampling.samples
-        total = counted(rows.total, "row") if samples == 1 else extent(rows.total, samples)
-        yield f"{rows.done:,} of {total} are done{bad}"
-        if rows.shared:
-            yield f"  shared    {rows.shared:,} need no call: the same was asked before"
-        yield f"  requests  {self.requests:,} to be made, if each is answered at once"
-        error = f" (± {self.prompt_error:,.0f})" if self.prompt_error >= 1 else ""
-        yield f"  prompts   about {self.prompt_tokens:,.0f} tokens{error}"
-        yield from (f"            {line}" for line in self._grounds())
-        if self.output_tokens is not None:
-            about = "at most" if self.assumed.ground == "bound" else "about"
-            yield f"  answers   {about} {self.output_tokens:,.0f} tokens: {self.assumed.words}"
-        for model in self.unbounded:
-            yield (
-                f"  answers   of {model} have no known bound: set max_tokens, or say how long they "
-                "are with --output-tokens N"
-            )
-        yield from self._costs()
-        for fit in self.fits():
-            yield f"  ceiling   {self._met(fit)}"
-
-    def _grounds(self) -> Iterator[str]:
-        """Say what the tokens of the prompts go by."""
-        for model, ratio in self.tokenized.ratios.items():
-            yield (
-                f"{model}: {ratio.value:.2f} times the documented ratio, by its tokenizer on "
-                f"{counted(ratio.rows, 'row')} (single rows {ratio.low:.2f} to {ratio.high:.2f})"
-            )
-        for model, reason in self.tokenized.reasons.items():
-            some = model in self.tokenized.ratios
-            what = "not all of the sample was counted" if some else "by the documented ratio"
-            yield f"{model}: {what}: {reason}"
-        if self.assumed.prompts > 1:
-            yield f"{self.assumed.prompts:.2f} times over, as answers of this run were asked again"
-        if self.workload.images:
-            images = counted(self.workload.images, "image or other part")
-            yield f"without {images}, whose tokens are not documented"
-
-    def _costs(self) -> Iterator[str]:
-        cost, unit = self.cost, self.pricing.unit
-        if self.totals:
-            yield from (f"            {line}" for line in self._table())
-        about = "at most" if self.assumed.ground == "bound" else "about"
-        if cost is not None and unit is not None:
-            source = f"; today's stand at {self.pricing.source}" if self.pricing.source else ""
-            yield (
-                f"  cost      {about} {amount(round(cost))} {unit} by the prices of "
-                f"{self.pricing.origin}{source}"
-            )
-            yield "            no cached tokens are assumed, which cost less, and no retries"
-        if self.workload.paid_tools:
-            calls = counted(self.workload.paid_tools, "request")
-            yield f"            without the fees of tools that {calls} may use"
-        for model in self.unpriced:
-            yield (
-                f"  cost      no price is known for {model}: write it into a job, under "
-                f'[prices."{model}"] (docs/job-file.md)'
-            )
-        if self.spent is not None and self.spent.currency is not None:
-            possible = self.spent.possible_cost
-            more = f", at most {amount(possible)} more without an answer" if possible else ""
-            yield f"  spent     {amount(self.spent.cost)} {self.spent.currency} so far{more}"
-
-    def _table(self) -> Iterator[str]:
-        rows: list[tuple[str, ...]] = [_HEAD]
-        for total in self.totals:
-            cost = "" if total.cost is None else amount(round(total.cost))
-            output = "" if total.output_tokens is None else f"{total.output_tokens:,.0f}"
-            figures = (f"{total.requests:,.0f}", f"{total.prompt_tokens:,.0f}", output, cost)
-            rows.append((total.model, *figures, total.band.bounds if total.band else ""))
-        if len(self.totals) > 1:
-            sums = (f"{self.requests:,}", f"{self.prompt_tokens:,.0f}")
-            output = "" if self.output_tokens is None else f"{self.output_tokens:,.0f}"
-            cost = "" if self.cost is None else amount(round(self.cost))
-            rows.append(("total", *sums, output, cost, ""))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for model, *values, bounds in rows:
-            cells = [f"{cell:>{width}}" for cell, width in zip(values, widths[1:-1], strict=True)]
-            yield "  ".join([f"{model:{widths[0]}}", *cells, bounds]).rstrip()
-
-    def _met(self, fit: Fit) -> str:
-        is_money = fit.name == "max_cost"
-        most = self.job.ceilings.max_cost if is_money else f"{fit.most:,.0f} tokens"
-        option = f"--{fit.name.replace('_', '-')} {most}"
-        if fit.holds:
-            return f"{option} holds"
-        rows = fit.share * self.requests
-        surely = " if answers are as long as they can be" if self.assumed.ground == "bound" else ""
-        return f"{option} ends the run after about {rows:,.0f} of these requests{surely}"
 
 
 def _sum(numbers: Iterator[float | None]) -> float | None:

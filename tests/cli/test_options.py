@@ -198,3 +198,10 @@ def test_tools_beside_a_wanted_value_are_refused_also_as_a_column(batcher: Batch
     done = batcher(*words, "--tools-column", "tools")
     assert done.exit_code == 78
     assert "tools" in done.stderr
+
+
+def test_a_cache_for_answers_that_nobody_shares_is_refused_in_time(batcher: Batcher) -> None:
+    done = batcher("preview", "prompts.jsonl", "-m", "m", "--cache", "answers", "--no-dedup")
+    assert done.exit_code == 78
+    assert "the command line: [reuse] cache and dedup = false contradict each other" in done.stderr
+    assert batcher("preview", "prompts.jsonl", "-m", "m", "--cache", "answers").exit_code == 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -60,6 +62,8 @@ class _World:
     invalid: dict[str, InvalidAnswer] = field(default_factory=dict)
     policy: RetryPolicy = RetryPolicy()  # noqa: RUF009 -- frozen
     spending: Spending = field(default_factory=Spending)
+    call_s: float = 1
+    monotonic: Callable[[], float] = virtual.monotonic
     asked: list[Request] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
     put: list[tuple[Kept, int]] = field(default_factory=list)
@@ -71,8 +75,7 @@ class _World:
             policy=self.policy,
             pricing=PRICING,
             spending=self.spending,
-            monotonic=virtual.monotonic,
-            clock=virtual.clock,
+            monotonic=self.monotonic,
             uniform=middle,
         )
         self.retrier = replace(
@@ -82,7 +85,7 @@ class _World:
     async def _call(self, request: Request, request_id: str) -> Completion:
         del request_id
         self.asked.append(request)
-        await asyncio.sleep(1)
+        await asyncio.sleep(self.call_s)
         answer = next(self.answers)
         if isinstance(answer, ProviderError):
             raise answer
@@ -116,6 +119,22 @@ async def test_a_valid_answer_is_the_outcome_with_the_value_it_holds() -> None:
     assert (outcome.output, outcome.repairs, outcome.cost) == ('{"a":1}', 0, 11_000)
     assert (outcome.sample, outcome.content) == (2, "content-3")
     assert len(world.put) == 1
+
+
+async def test_a_long_answer_is_read_in_a_thread_so_that_the_loop_goes_on() -> None:
+    threads = []
+
+    def read(text: str) -> str:
+        threads.append(threading.current_thread())
+        return _read(text)
+
+    for text in ("{}", "{" + " " * 1000 + "}", "hm" * 1000):
+        world = _world(_said(text), _said("{}"), call_s=0, monotonic=time.monotonic)
+        world.retrier = replace(world.retrier, read=read)
+        outcome = await world.settle()
+        assert isinstance(outcome, Success)
+    main = threading.main_thread()
+    assert [thread is main for thread in threads] == [True, False, False, True]
 
 
 @in_virtual_time

@@ -33,7 +33,7 @@ def test_it_labels_shows_and_counts(tmp_path: Path) -> None:
     assert "200 results, 0 errors, 0 pending" in "".join(shown)
     assert "200/200" in "".join(shown)
     assert "Traceback" not in "".join(shown)
-    assert "stars" in shown[-1]
+    assert "out.label" in shown[-1]
 
 
 def test_it_is_kept_without_outputs() -> None:
@@ -50,7 +50,7 @@ rows = [{"id": str(n), "prompt": f"Say {n}."} for n in range(40)]
 slow = batcher.SimulatorConfig(latency_s=0.4)
 ledger = pathlib.Path("a.batch/simulator.jsonl")
 def interrupt():
-    while not (ledger.exists() and ledger.read_text().count("arrived") >= 8):
+    while not (ledger.exists() and ledger.read_text().count('"arrived"') >= 8):
         time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=interrupt).start()
@@ -60,9 +60,9 @@ except KeyboardInterrupt:
     print("interrupted")
 """
 _GOES_ON = """
-before = ledger.read_text().count("arrived")
+before = ledger.read_text().count('"arrived"')
 done = await batcher.arun(rows, output="a.batch", simulate=slow, progress=False)
-print(before, done.succeeded, ledger.read_text().count("arrived"))
+print(before, done.succeeded, ledger.read_text().count('"arrived"'))
 """
 
 

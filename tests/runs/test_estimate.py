@@ -15,6 +15,7 @@ from batcher.money import NANOS
 from batcher.providers import Bearer, provider_named
 from batcher.runs import Assumptions, Callee, Estimator, Quote, status_of
 from batcher.runs.estimate import _times
+from batcher.runs.quote_lines import quote_lines
 from batcher.runs.selection import WHOLE_INPUT, Portion
 from batcher.simulator import SIMULATED_KEY
 from tests.simulated import AT_ONCE, Place
@@ -208,7 +209,7 @@ def test_answers_that_were_asked_for_again_foretell_how_often_others_are(place: 
     asked = rest.prompt_tokens - first.prompt_tokens
     assert quote.prompt_tokens == pytest.approx(asked, rel=0.15)
     assert quote.cost == pytest.approx(rest.cost - first.cost, rel=0.15)
-    assert "times over, as answers of this run were asked again" in "\n".join(quote.lines())
+    assert "times over, as answers of this run were asked again" in "\n".join(quote_lines(quote))
 
 
 @pytest.mark.parametrize(
@@ -236,8 +237,8 @@ def test_each_sample_of_a_row_is_a_request(place: Place) -> None:
     quote = _quote(job)
     before = status_of(place.directory).counts
     assert (quote.rows.total, quote.rows.done, quote.requests) == (30, 7, 23)
-    assert next(quote.lines()).startswith("SIMULATED")
-    assert "7 of 10 rows x 3 samples are done" in "\n".join(quote.lines())
+    assert next(quote_lines(quote)).startswith("SIMULATED")
+    assert "7 of 10 rows x 3 samples are done" in "\n".join(quote_lines(quote))
     place.run(job)
     after = status_of(place.directory).counts
     assert round(quote.prompt_tokens) == after.prompt_tokens - before.prompt_tokens

@@ -16,6 +16,7 @@ from batcher.providers.token_ratio import TokenRatio
 from batcher.providers.workload import Answers, Workload
 from batcher.recorded import Counts
 from batcher.runs.quote import Assumed, Fit, Quote, Rows
+from batcher.runs.quote_lines import quote_lines
 from batcher.runs.tokenizing import Tokenized
 
 SPENT = Counts(
@@ -71,7 +72,7 @@ def _body(model: str = "glm-5.3", **rest: object) -> dict[str, object]:
 
 
 def _text(quote: Quote) -> str:
-    return "\n".join(quote.lines())
+    return "\n".join(quote_lines(quote))
 
 
 GIVEN = (Answers([100]), Assumed("given"))

@@ -106,6 +106,17 @@ def test_by_default_rows_share_an_answer_that_is_the_same_each_time(
     assert len(place.ledger()) == calls
 
 
+def test_the_samples_of_a_row_are_answers_of_their_own_that_other_rows_may_share(
+    place: Place,
+) -> None:
+    _alike(place, 10, 2)
+    counts = place.run(place.job(parameters=COLD, sampling={"samples": 3})).summary.counts
+    assert (counts.results, counts.duplicates) == (30, 24)
+    assert _calls(place) == {"Ask 0.": 3, "Ask 1.": 3}
+    calls = {row["request_id"] for row in place.results() if row["answered_by"] == "call"}
+    assert len(calls) == 6
+
+
 def test_a_run_that_was_stopped_goes_on_without_a_second_call(place: Place) -> None:
     _alike(place, 500, 30)
     job = place.job(parameters=COLD, limits={"concurrency": 3})
