@@ -230,8 +230,9 @@ class Renderer:
 
     def _render(self, template: jinja2.Template, columns: Mapping[str, object]) -> str:
         try:
-            # `row` reaches columns whose names are no identifiers; a column `row` hides it.
-            return template.render({"row": columns, **columns})
+            # Both reach columns whose names are no identifiers. A column of their name hides one of
+            # them; the results of a run, which may be the input of the next, have a column `row`.
+            return template.render({"row": columns, "columns": columns, **columns})
         except jinja2.TemplateRuntimeError as error:
             raise RowError(
                 ErrorClass.TEMPLATE_ERROR,

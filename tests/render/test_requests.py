@@ -573,6 +573,11 @@ def test_a_template_fills_in_columns_and_the_whole_row() -> None:
     assert _printed("{{ a }} {{ row['b c'] }}\n", a=1, **{"b c": "中"}) == "1 中\n"
 
 
+def test_a_column_row_leaves_the_others_within_reach() -> None:
+    """The results of a run, which have one, are the input of the next."""
+    assert _printed("{{ row }} {{ columns['out.label'] }}", row=7, **{"out.label": "pos"}) == "7 pos"
+
+
 def test_with_a_template_no_column_but_those_it_names_is_looked_at() -> None:
     assert _messages(
         {"system": 3, "messages": 3, "prompt": 3, "x": "hi"}, _templated("{{ x }}")
