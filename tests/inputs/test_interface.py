@@ -128,7 +128,8 @@ def test_a_named_id_column_names_the_rows_and_its_absence_fails_them(
     without = dataclasses.replace(reader, id_column="key")
     failures, _ = drained(without.rows(Mark(0, 0, 1, 0), lambda _: None))
     assert {failure.problem.message for failure in failures} == {
-        "no id in `key`; columns: id, prompt, n"
+        "no id in `key`; columns: id, prompt, n; "
+        "name the right one with --id-column, or leave it out"
     }
     (batch,), _ = drained(without.batches(0, ())) if suffix != ".parquet" else ((None,), 0)
     if batch is not None:

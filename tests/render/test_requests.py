@@ -575,7 +575,9 @@ def test_a_template_fills_in_columns_and_the_whole_row() -> None:
 
 def test_a_column_row_leaves_the_others_within_reach() -> None:
     """The results of a run, which have one, are the input of the next."""
-    assert _printed("{{ row }} {{ columns['out.label'] }}", row=7, **{"out.label": "pos"}) == "7 pos"
+    assert (
+        _printed("{{ row }} {{ columns['out.label'] }}", row=7, **{"out.label": "pos"}) == "7 pos"
+    )
 
 
 def test_with_a_template_no_column_but_those_it_names_is_looked_at() -> None:
