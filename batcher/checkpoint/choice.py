@@ -111,13 +111,14 @@ def _choose(path: Path, choice: ErrorChoice, samples: int, over: threading.Event
         # Without an exception of its own, since it is called by SQLite.
         connection.set_progress_handler(over.is_set, _STEPS)
         for row in _meant(connection, choice):
-            found = reader.execute(
-                f"SELECT {schema.COLUMNS} FROM outcomes WHERE row = ?", (row,)
-            ).fetchone()
-            outcome = decoded(found) if found else None
-            if outcome is None:
-                raise damaged(path, f"the outcome of row {row} is not what was written")
-            if outcome.error_class is not None:
+            # There is none any more where a run has answered the row meanwhile.
+            for found in reader.execute(
+                f"SELECT {schema.COLUMNS} FROM outcomes WHERE row = ? AND error_class IS NOT NULL",
+                (row,),
+            ):
+                outcome = decoded(found)
+                if outcome is None or outcome.error_class is None:
+                    raise damaged(path, f"the outcome of row {row} is not what was written")
                 chosen.add(outcome, ErrorClass(outcome.error_class))
     return chosen
 
