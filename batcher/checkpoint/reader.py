@@ -164,6 +164,12 @@ class CheckpointReader:
                 after = found[0]
                 yield recalled(self.path, found)
 
+    def last_row(self) -> int | None:
+        """Return the highest row that has an outcome; None where none has."""
+        with translated(self.path):
+            (last,) = self._reader.execute("SELECT max(row) FROM outcomes").fetchone()
+        return None if last is None else int(last)
+
     def outcomes(self) -> Iterator[Recorded]:
         """Yield every recorded outcome in row order, as of the moment of the first one.
 

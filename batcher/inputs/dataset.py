@@ -72,8 +72,10 @@ class Dataset:
             row = yield from reader.rows(mark, on_mark or _forget)
             mark = Mark(row, number + 1, line=1, offset=0)
 
-    def batches(self) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    def batches(self, rows: int | None = None) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """Return the same rows for the export: row, id, source_*, and the struct `input`.
+
+        All of them, or the first `rows`: then nothing behind them is read.
 
         The user's columns stand in the order of their first appearance. Parquet columns keep
         their types; those of JSON Lines, which are read once more for it, get the smallest that
@@ -84,10 +86,11 @@ class Dataset:
             InputError: a file cannot be read, or there are more than 1,000 columns.
         """
         inference = Inference()
+        read = 0
         for file in self.files:
-            self._reader(file).infer(inference)
+            read += self._reader(file).infer(inference, None if rows is None else rows - read)
         columns = inference.columns()
-        return schema(columns), self._batches(columns)
+        return schema(columns), self._batches(columns, rows)
 
     def count(self, stop: Callable[[], bool] = _never) -> int:
         """Count the rows, without parsing any; too few where `stop` says to stop.
@@ -102,10 +105,11 @@ class Dataset:
             rows += self._reader(file).count(stop)
         return rows
 
-    def _batches(self, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+    def _batches(self, columns: Sequence[Column], rows: int | None) -> Iterator[pa.RecordBatch]:
         row = 0
         for file in self.files:
-            row = yield from self._reader(file).batches(row, columns)
+            left = None if rows is None else rows - row
+            row = yield from self._reader(file).batches(row, columns, left)
 
     def _reader(self, file: InputFile) -> Reader:
         if file.format == "parquet":

@@ -29,13 +29,13 @@ class Reader(Protocol):
         `on_mark` is told of a place to start again, now and then, before its row is yielded.
         """
 
-    def infer(self, inference: Inference) -> None:
-        """Tell `inference` of the columns."""
+    def infer(self, inference: Inference, rows: int | None = None) -> int:
+        """Tell `inference` of the columns of all rows, or of so many; return how many that is."""
 
     def batches(
-        self, first_row: int, columns: Sequence[Column]
+        self, first_row: int, columns: Sequence[Column], rows: int | None = None
     ) -> Generator[pa.RecordBatch, None, int]:
-        """Yield all rows for the export, and return the number of the row after the last."""
+        """Yield all rows for the export, or the first ones; return the number after the last."""
 
     def count(self, stop: Callable[[], bool]) -> int:
         """Count the rows, without reading them; too few where `stop` says to stop."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -51,21 +52,23 @@ class JsonlReader:
             row += 1
         return row
 
-    def infer(self, inference: Inference) -> None:
+    def infer(self, inference: Inference, rows: int | None = None) -> int:
         """See `Reader.infer`; lines that are no rows have no columns."""
-        for row, line in enumerate(self._lines()):
+        row = -1
+        for row, line in enumerate(islice(self._lines(), rows)):
             try:
                 _, columns = self._read(row, line)
             except RowError:
                 continue
             inference.add_row(columns)
+        return row + 1
 
     def batches(
-        self, first_row: int, columns: Sequence[Column]
+        self, first_row: int, columns: Sequence[Column], rows: int | None = None
     ) -> Generator[pa.RecordBatch, None, int]:
         """See `Reader.batches`."""
         row = first_row
-        for lines in _chunks(self._lines()):
+        for lines in _chunks(islice(self._lines(), rows)):
             yield self._batch(row, lines, columns)
             row += len(lines)
         return row

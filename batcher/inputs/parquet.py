@@ -55,14 +55,16 @@ class ParquetReader:
                     at += batch.num_rows
             return base + parquet.metadata.num_rows
 
-    def infer(self, inference: Inference) -> None:
+    def infer(self, inference: Inference, rows: int | None = None) -> int:
         """See `Reader.infer`; the file says it itself."""
         with self._opened() as parquet:
             for field in parquet.schema_arrow:
                 inference.add_field(field)
+            held = parquet.metadata.num_rows
+        return held if rows is None else min(held, rows)
 
     def batches(
-        self, first_row: int, columns: Sequence[Column]
+        self, first_row: int, columns: Sequence[Column], rows: int | None = None
     ) -> Generator[pa.RecordBatch, None, int]:
         """See `Reader.batches`.
 
@@ -72,8 +74,13 @@ class ParquetReader:
         with self._opened() as parquet:
             for group, _, _ in _groups(parquet):
                 for batch in _read(parquet, group):
-                    yield self._batch(row, row - first_row + 1, batch, columns)
+                    if rows is not None:
+                        batch = batch.slice(0, first_row + rows - row)  # noqa: PLW2901 -- its rest
+                    if batch.num_rows:
+                        yield self._batch(row, row - first_row + 1, batch, columns)
                     row += batch.num_rows
+                    if rows is not None and row >= first_row + rows:
+                        return row
         return row
 
     def count(self, stop: Callable[[], bool]) -> int:  # noqa: ARG002 # the footer says it at once

@@ -52,6 +52,7 @@ def export(  # noqa: PLR0913 -- the input, its outcomes, and all that an export 
     value: StructOf | None = None,
     partition_rows: int | None = None,
     origin: Origin | None = None,
+    unread: int = 0,
 ) -> Exported:
     """Join the input with its outcomes and publish both outputs in `directory`.
 
@@ -60,8 +61,9 @@ def export(  # noqa: PLR0913 -- the input, its outcomes, and all that an export 
     Each row has `samples` outcomes: that of sample s of row r is numbered r * samples + s.
     `value` is what each answer holds, where the job wants one of known fields. `metadata` goes
     into the Parquet files under its own keys. With `partition_rows`, each output has files of at
-    most so many rows. With an `origin` the results get the card of a dataset. Memory stays flat;
-    the same input and outcomes make the same bytes.
+    most so many rows. With an `origin` the results get the card of a dataset. `unread` outcomes
+    more are pending, of rows behind the batches. Memory stays flat; the same input and outcomes
+    make the same bytes.
 
     Raises:
         OutputError: the files cannot be created, or the format cannot hold a type of the input.
@@ -70,8 +72,8 @@ def export(  # noqa: PLR0913 -- the input, its outcomes, and all that an export 
     kind = kind_of(format, partitioned=partition_rows is not None)
     bounds = Bounds(partition_rows, kind.most_bytes)
     planned = layout(schema, value, samples)
-    failed = pending = 0
-    figures = Figures()
+    failed, pending = 0, unread
+    figures = Figures(pending=unread)
     kept = {} if origin is None else dataset_folder.prepare(directory, kind, planned.results)
     with publication(directory) as published:
         start = _start(kind.open_sink, planned.results, metadata)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +19,9 @@ from batcher.runs.directory import RunDirectory
 from batcher.runs.rows import recalled, refuse_changed, refuse_to_overwrite, samples_in
 from batcher.runs.stopping import Check, checked, go_on
 from batcher.structured import StructOf, Structure
+
+# Rows of the input that every export reads, if there are so many.
+_LEAST = 4096
 
 
 def export(
@@ -39,7 +43,9 @@ def export(
     refuse_changed(checkpoint, dataset)
     kind = kind_of(file_format, partitioned=partition_rows is not None)
     refuse_to_overwrite(dataset, to, kind.may_be)
-    schema, batches = dataset.batches()
+    samples = samples_in(checkpoint.fact("settings"))
+    rows, unread = _extent(checkpoint, dataset, samples)
+    schema, batches = dataset.batches(rows)
     return publish(
         schema,
         batches,
@@ -47,11 +53,23 @@ def export(
         to,
         format=file_format,
         metadata=_metadata(checkpoint),
-        samples=samples_in(checkpoint.fact("settings")),
+        samples=samples,
         partition_rows=partition_rows,
         origin=origin,
         value=value_of(checkpoint),
+        unread=unread * samples,
     )
+
+
+def _extent(checkpoint: CheckpointReader, dataset: Dataset, samples: int) -> tuple[int, int]:
+    """Return how many rows of the input an export reads, and how many are behind them.
+
+    Up to the last one with an outcome: a first try with some rows of a large input costs no reading
+    of all the others. Some more where there are few, so that their columns are known.
+    """
+    last = checkpoint.last_row()
+    rows = max(_LEAST, 0 if last is None else last // samples + 1)
+    return rows, max(0, dataset.count() - rows)
 
 
 def value_of(checkpoint: CheckpointReader) -> StructOf | None:
@@ -116,8 +134,9 @@ def vote_run(
         target = to or directory.path
         refuse_to_overwrite(dataset, target, kind.may_be)
         _make(target)
-        schema, batches = dataset.batches()
-        return export_votes(
+        rows, unread = _extent(checkpoint, dataset, samples)
+        schema, batches = dataset.batches(rows)
+        voted = export_votes(
             schema,
             batches,
             checkpoint.outcomes(),
@@ -127,6 +146,7 @@ def vote_run(
             ballot=ballot,
             partition_rows=partition_rows,
         )
+        return replace(voted, pending=voted.pending + unread)
 
 
 def _metadata(checkpoint: CheckpointReader) -> dict[str, str]:

@@ -70,6 +70,13 @@ def test_a_record_that_was_changed_is_an_error_that_names_it(
         read(checkpoint)
 
 
+def test_the_last_row_with_an_outcome_is_known(path: Path, success: MakeSuccess) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        assert checkpoint.last_row() is None
+        checkpoint.write([success(7), success(3)])
+        assert checkpoint.last_row() == 7
+
+
 def test_without_an_earlier_mark_there_is_none(path: Path) -> None:
     with Checkpoint.open(path) as checkpoint:
         checkpoint.write([], [Mark(2, 0, 3, 40)])

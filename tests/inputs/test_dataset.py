@@ -87,6 +87,27 @@ def test_batches_hold_the_rows_in_order_with_a_null_struct_for_bad_ones(
         assert made["input"] == (row.columns if isinstance(row, Prompt) else None)
 
 
+@given(parts=PARTS, rows=st.integers(0, 12))
+def test_of_the_first_rows_batches_hold_no_others(
+    parts: list[tuple[str, list[int | None]]], rows: int, write_lines: Write, write_table: Write
+) -> None:
+    data = written([(s, n) for s, n in parts if n or s == ".parquet"], write_lines, write_table)
+    schema, batches = data.batches(rows)
+    found = [row for batch in batches for row in batch.to_pylist()]
+    assert [row["row"] for row in found] == [row.row for row in data.rows()][:rows]
+    every = [row for batch in data.batches()[1] for row in batch.to_pylist()]
+    for made, row in zip(found, every, strict=False):
+        assert (made["id"], made["source_line"]) == (row["id"], row["source_line"])
+    assert {field.name for field in schema} == {field.name for field in data.batches()[0]}
+
+
+def test_what_stands_behind_the_first_rows_is_not_read(write_lines: Write) -> None:
+    data = dataset(write_lines(b'{"n":1}\n{"n":2}\n{"n":"text","more":1}\n'))
+    schema, batches = data.batches(2)
+    assert schema.field("input").type == pa.struct([pa.field("n", pa.int64())])
+    assert [row["input"] for batch in batches for row in batch.to_pylist()] == [{"n": 1}, {"n": 2}]
+
+
 def test_columns_of_all_files_are_united_and_none_is_lost(
     write_lines: Write, write_table: Write
 ) -> None:

@@ -126,11 +126,12 @@ def test_a_named_id_column_names_the_rows_and_its_absence_fails_them(
     rows, _ = drained(by_number.rows(Mark(0, 0, 1, 0), lambda _: None))
     assert [row.id for row in rows] == [str(n) for n in range(10)]
     without = dataclasses.replace(reader, id_column="key")
+    without_id = (
+        "no id in `key`; columns: id, prompt, n; name the right one with --id-column, or "
+        "leave it out"
+    )
     failures, _ = drained(without.rows(Mark(0, 0, 1, 0), lambda _: None))
-    assert {failure.problem.message for failure in failures} == {
-        "no id in `key`; columns: id, prompt, n; "
-        "name the right one with --id-column, or leave it out"
-    }
+    assert {failure.problem.message for failure in failures} == {without_id}
     (batch,), _ = drained(without.batches(0, ())) if suffix != ".parquet" else ((None,), 0)
     if batch is not None:
         assert batch.column("input").null_count == 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import yaml
 import batcher
 from batcher.errors import InputError, OutputError, UsageError
 from batcher.outputs import Format, read_head
-from batcher.runs import export_run, verify, vote_run
+from batcher.runs import Portion, export_run, verify, vote_run
 from batcher.runs.export import provider_of
 from batcher.structured.fields import schema_of
 from tests.simulated import Place
@@ -35,6 +36,20 @@ def test_lost_files_come_back_the_same(place: Place) -> None:
     exported = export_run(place.directory, None, "parquet")
     assert (exported.results, exported.errors, exported.pending) == (10, 0, 0)
     assert place.directory.results.read_bytes() == before
+
+
+def test_a_first_try_reads_no_more_of_a_large_input_than_it_must(place: Place) -> None:
+    """And counts all that is pending."""
+    rows = [{"id": f"id-{n}", "prompt": f"Say {n}.", "n": n} for n in range(5000)]
+    place.write([*rows, {"id": "last", "prompt": "Say.", "n": "text"}])
+    result = replace(place.session(), portion=Portion(limit=3)).run()
+    assert (result.summary.pending, result.summary.ended.partition(".")[0]) == (
+        0,
+        "Done: the first 3 of 5,001 rows",
+    )
+    assert str(pq.read_schema(place.directory.results).field("n").type) == "int64"
+    exported = export_run(place.directory, None, "parquet")
+    assert (exported.results, exported.pending) == (3, 4998)
 
 
 def test_a_changed_input_is_refused_and_the_files_stay(place: Place, tmp_path: Path) -> None:
