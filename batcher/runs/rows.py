@@ -24,6 +24,16 @@ from batcher.job import SAMPLES, JobSpec
 from batcher.runs.stopping import Check, go_on
 
 
+def look_for_files(job: JobSpec) -> None:
+    """Look for the files that the job names, before a directory is made for their run.
+
+    Raises:
+        InputError: one is missing or of no known kind.
+    """
+    if "-" not in job.input:
+        discover(job.input)
+
+
 def open_dataset(
     job: JobSpec,
     spool: Path,

@@ -38,6 +38,7 @@ from batcher.runs.retry import remembered
 from batcher.runs.rows import (
     input_facts,
     kept,
+    look_for_files,
     open_dataset,
     recalled,
     refuse_changed,
@@ -100,6 +101,8 @@ class Session:
         structure = Structure.of(self.job.output)
         prepare = Preparation.of(self.job, structure, self.callee.provider, time.time)
         directory = run_directory(self.job.input, self.job.output.directory)
+        if self.only is None and self.rows is None:
+            look_for_files(self.job)
         directory.create()
         samples = self.job.sampling.samples
         since = time.monotonic()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batcher.errors import StorageError
+from batcher.errors import InputError, StorageError
 from batcher.runs.rows import input_facts, open_dataset, recalled
 from tests.simulated import Place
 
@@ -39,3 +39,10 @@ def test_standard_input_lies_in_the_spool_folder(place: Place, tmp_path: Path) -
     dataset = open_dataset(place.job(input=["-"]), tmp_path, io.BytesIO(b'{"prompt": "hi"}\n'))
     assert dataset.files[0].path.parent == tmp_path
     assert dataset.count() == 1
+
+
+def test_no_directory_is_made_for_files_that_are_not_there(place: Place) -> None:
+    place.input.unlink()
+    with pytest.raises(InputError, match=r"prompts\.jsonl"):
+        place.run()
+    assert not place.directory.path.exists()
