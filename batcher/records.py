@@ -129,19 +129,35 @@ class AnsweredBy(StrEnum):
     CACHE = "cache"
 
 
-@dataclass(frozen=True, slots=True)
-class Success:
-    """A row that has its completion.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What success and failure of a row have in common.
 
-    `output` is the JSON text of the value that the answer holds, where the job wants one of a
-    schema, and `repairs` how often the model was asked again for it; the completion's usage is
-    then that of all these answers. `content` and `sample` are the request's.
+    It was asked again `repairs` times, since its answers were of no use. `answered_before` counts
+    calls of earlier processes whose answer was of no use, and `unanswered_before` those that were
+    sent and not answered whole. `content` and `sample` are the request's.
 
-    `answered_before` counts calls of earlier processes whose answer was of no use, and
-    `unanswered_before` those that were sent and not answered whole.
     `cost` is what its answers cost, None where that is unknown, and `possible_cost` the most that
     its unanswered calls can have, those of earlier processes among them: both in nanos of
     `currency` (None where no price is known).
+    """
+
+    unanswered_before: int = 0
+    answered_before: int = 0
+    cost: int | None = None
+    possible_cost: int = 0
+    currency: str | None = None
+    repairs: int = 0
+    answered_by: AnsweredBy = AnsweredBy.CALL
+    content: str | None = None
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Success(Ending):
+    """A row that has its completion, whose usage is that of all its answers.
+
+    `output` is the JSON text of the value that it holds, where the job wants one of a schema.
     """
 
     row: int
@@ -151,24 +167,15 @@ class Success:
     attempts: tuple[Attempt, ...]
     finished_at: float
     source: Source
-    unanswered_before: int = 0
-    cost: int | None = None
-    possible_cost: int = 0
-    currency: str | None = None
     output: str | None = None
-    repairs: int = 0
-    answered_before: int = 0
-    answered_by: AnsweredBy = AnsweredBy.CALL
-    content: str | None = None
-    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Ending):
     """A row that ended in an error; `key` is None where no request could be made of it.
 
-    `completion` is the last answer, where there was one that the job cannot use. The rest is as in
-    `Success`.
+    `completion` is the last answer, where there was one that the job cannot use, with the usage of
+    all of them.
     """
 
     row: int
@@ -178,16 +185,7 @@ class Failure:
     attempts: tuple[Attempt, ...]
     finished_at: float
     source: Source
-    unanswered_before: int = 0
-    cost: int | None = None
-    possible_cost: int = 0
-    currency: str | None = None
     completion: Completion | None = None
-    repairs: int = 0
-    answered_before: int = 0
-    answered_by: AnsweredBy = AnsweredBy.CALL
-    content: str | None = None
-    sample: int = 0
 
 
 Outcome = Success | Failure

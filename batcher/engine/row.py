@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from batcher.engine.repair import asked_again, joined, total_cost
 from batcher.errors import Problem
@@ -14,9 +15,18 @@ from batcher.records import (
     Failure,
     InvalidAnswer,
     Request,
-    Source,
     Success,
 )
+
+
+class _Ending(TypedDict):
+    unanswered_before: int
+    answered_before: int
+    possible_cost: int
+    currency: str | None
+    repairs: int
+    content: str | None
+    sample: int
 
 
 @dataclass(slots=True)
@@ -70,14 +80,10 @@ class Row:
         of = self.own
         return Success(
             *(of.row, of.id, of.key, joined(completion, self.invalid)),
-            *self._end(now),
-            total_cost(cost, self.invalid),
-            *self._unclear,
+            *(tuple(self.attempts), now, of.source),
             output=output,
-            repairs=self.repairs,
-            answered_before=self.answered_before,
-            content=of.content,
-            sample=of.sample,
+            cost=total_cost(cost, self.invalid),
+            **self._ending(),
         )
 
     def failure(self, problem: Problem, now: float) -> Failure:
@@ -85,14 +91,10 @@ class Row:
         of = self.own
         return Failure(
             *(of.row, of.id, of.key, problem),
-            *self._end(now),
-            self.invalid.cost if self.invalid else None,
-            *self._unclear,
+            *(tuple(self.attempts), now, of.source),
             completion=self.invalid.completion if self.invalid else None,
-            repairs=self.repairs,
-            answered_before=self.answered_before,
-            content=of.content,
-            sample=of.sample,
+            cost=self.invalid.cost if self.invalid else None,
+            **self._ending(),
         )
 
     def take(self, completion: Completion, message: str, cost: int | None) -> InvalidAnswer:
@@ -112,9 +114,13 @@ class Row:
         self.request = asked_again(self.own, self.invalid)
         self.repairs += 1
 
-    def _end(self, now: float) -> tuple[tuple[Attempt, ...], float, Source, int]:
-        return tuple(self.attempts), now, self.own.source, self.unanswered_before
-
-    @property
-    def _unclear(self) -> tuple[int, str | None]:
-        return self.possible_cost, self.currency
+    def _ending(self) -> _Ending:
+        return {
+            "unanswered_before": self.unanswered_before,
+            "answered_before": self.answered_before,
+            "possible_cost": self.possible_cost,
+            "currency": self.currency,
+            "repairs": self.repairs,
+            "content": self.own.content,
+            "sample": self.own.sample,
+        }

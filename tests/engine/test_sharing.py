@@ -37,8 +37,11 @@ def _success(row: int = 0, answered_by: AnsweredBy = AnsweredBy.CALL) -> Success
     return Success(
         *(row, f"id-{row}", f"key-{row}", COMPLETION, (Attempt(1, "r", 1.0, 0.5),), 2.0),
         Source("prompts.jsonl", row + 1),
-        *(2, 500, 30, "CNY"),
         output='{"n":4}',
+        unanswered_before=2,
+        cost=500,
+        possible_cost=30,
+        currency="CNY",
         repairs=1,
         answered_before=1,
         answered_by=answered_by,
