@@ -212,7 +212,7 @@ async def test_09_a_checkpoint_that_raises_ends_the_run_with_that_error(
     "change",
     [
         lambda live: replace(live, on_recorded=_raise),
-        lambda live: replace(live, prepare=_raise),
+        lambda live: replace(live, prepare=replace(live.prepare, render=_raise)),
         lambda live: replace(
             live, dataset=_Unreadable(live.dataset.files, id_column=live.dataset.id_column)
         ),
