@@ -119,7 +119,10 @@ def _choose(path: Path, choice: ErrorChoice, samples: int, over: threading.Event
                 outcome = decoded(found)
                 if outcome is None or outcome.error_class is None:
                     raise damaged(path, f"the outcome of row {row} is not what was written")
-                chosen.add(outcome, ErrorClass(outcome.error_class))
+                error_class = ErrorClass(outcome.error_class)
+                # Whatever parentheses the condition closes: of these classes only.
+                if not choice.classes or error_class in choice.classes:
+                    chosen.add(outcome, error_class)
     return chosen
 
 

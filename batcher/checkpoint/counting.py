@@ -35,6 +35,10 @@ def counts_in(connection: sqlite3.Connection, killed: object, prices: object) ->
     invalid = connection.execute(
         f"SELECT {', '.join(_OF_INVALID.values())} FROM invalid_answers"
     ).fetchone()
+    # Paid like the others, whatever became of their rows.
+    shelved = connection.execute(
+        f"SELECT {', '.join(f'coalesce(sum({name}), 0)' for name in schema.SUMMED)} FROM shelved"
+    ).fetchone()
     errors, results = Counter[ErrorClass](), Counter[str]()
     truncated = unpriced = 0
     for error_class, finish_reason, answered_by, rows, priced, *_ in totals:
@@ -49,6 +53,8 @@ def counts_in(connection: sqlite3.Connection, killed: object, prices: object) ->
         for index, name in enumerate(schema.SUMMED, start=5)
     }
     for name, amount in zip(_OF_INVALID, invalid, strict=True):
+        sums[name] += amount
+    for name, amount in zip(schema.SUMMED, shelved, strict=True):
         sums[name] += amount
     sums["ambiguous_attempts"] += pending
     sums["possible_cost"] += pending_cost

@@ -170,13 +170,15 @@ class CheckpointReader:
             (last,) = self._reader.execute("SELECT max(row) FROM outcomes").fetchone()
         return None if last is None else int(last)
 
-    def outcomes(self) -> Iterator[Recorded]:
+    def outcomes(self, before: int | None = None) -> Iterator[Recorded]:
         """Yield every recorded outcome in row order, as of the moment of the first one.
+
+        With `before`, only those of lower rows: others may come while the first ones are used.
 
         Raises:
             StorageError: one is not what was recorded.
         """
-        yield from self._intact("outcomes")
+        yield from self._intact("outcomes", "" if before is None else f"WHERE row < {before:d}")
 
     def unanswered(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return what is known of the pending rows that were sent and not answered whole, by key.
@@ -238,10 +240,12 @@ class CheckpointReader:
         with translated(self.path):
             return fact_in(self._reader, self.path, name)
 
-    def _intact(self, table: str) -> Iterator[Recorded]:
+    def _intact(self, table: str, which: str = "") -> Iterator[Recorded]:
         """Yield the outcomes of a table in row order, each compared with its checksum."""
         with translated(self.path), connected(self.path) as connection:
-            for row in connection.execute(f"SELECT {schema.COLUMNS} FROM {table} ORDER BY row"):
+            for row in connection.execute(
+                f"SELECT {schema.COLUMNS} FROM {table} {which} ORDER BY row"
+            ):
                 yield recalled(self.path, row)
 
 

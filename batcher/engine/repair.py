@@ -11,13 +11,13 @@ from batcher.records import Completion, InvalidAnswer, Request, Usage
 
 # What is sent back of an answer, in characters: a model that went on for a megabyte is not paid to
 # read it all again.
-_SHOWN = 16_000
+SHOWN = 16_000
 _CUT = "length"
 
 
 def asked_again(request: Request, invalid: InvalidAnswer) -> Request:
     """Return the request for another answer: the same, then the invalid one and what is wrong."""
-    answer = (invalid.completion.text or "")[:_SHOWN]
+    answer = (invalid.completion.text or "")[:SHOWN]
     messages = list(_messages(request))
     if answer.strip():
         messages.append({"role": "assistant", "content": answer})

@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import starmap
 
 import tenacity
@@ -24,7 +24,7 @@ from batcher.engine.row import Row
 from batcher.engine.waiting import Permit, Wish
 from batcher.errors import Action, ErrorClass, Problem, ProviderError
 from batcher.providers import Pricing, Worst, estimate_tokens
-from batcher.records import Attempt, Completion, InvalidAnswer, Kept, Request
+from batcher.records import Attempt, Completion, InvalidAnswer, Kept, Outcome, Request
 from batcher.structured import InvalidAnswerError
 
 # A row that failed so often while others went well is suspect: it says nothing of the endpoint.
@@ -40,6 +40,7 @@ Read = Callable[[str], str]
 """Finds in an answer's text the value that the job wants, as JSON; raises InvalidAnswerError."""
 
 _STOPPED = Problem(ErrorClass.AMBIGUOUS, "the run stopped before the answer came")
+_UNCHECKED = "The run stopped before the answer was checked."
 _SENT_TOO_OFTEN = Problem(
     ErrorClass.AMBIGUOUS, "earlier runs sent it as often as allowed, and no whole answer came"
 )
@@ -89,9 +90,11 @@ class Retrier:
             RunStoppedError: the run cannot go on; the row stays pending.
         """
         row = self._begun(request)
-        problem = self._forbidden(row)
-        if problem is not None:
-            await put(row.failure(problem, self.clock()))
+        early = await self._checked_again(row)
+        if early is None and (problem := self._forbidden(row)) is not None:
+            early = row.failure(problem, self.clock())
+        if early is not None:
+            await put(early)
             return
         while not await self._answered(row, put):
             self._ask_again(row)
@@ -213,25 +216,51 @@ class Retrier:
             cost = self.pricing.cost(model, completion.usage)
             self.judge.completed(permit, completion, cost)
             self.admission.end(permit)
-            kept = await self._taken(row, completion, cost)
+            try:
+                kept = await self._taken(row, completion, cost)
+            except asyncio.CancelledError:
+                # It came, and is paid; the next process looks at it.
+                await put(row.take(completion, _UNCHECKED, cost))
+                raise
             await put(kept)
             return not isinstance(kept, InvalidAnswer)
 
     async def _taken(self, row: Row, completion: Completion, cost: int | None) -> Kept:
         """Return what an answer means for its row: an outcome, or that it is asked again."""
-        output = None
-        if self.read is not None:
-            try:
-                text = completion.text or ""
-                # What is no JSON is read slowly, a tenth of a millisecond a character.
-                long = len(text) > _LONG
-                output = await asyncio.to_thread(self.read, text) if long else self.read(text)
-            except InvalidAnswerError as error:
-                invalid = row.take(completion, str(error), cost)
-                if row.repairs < self.policy.repairs:
-                    return invalid
-                return row.failure(_invalid(invalid), self.clock())
+        try:
+            output = await self._value(completion)
+        except InvalidAnswerError as error:
+            invalid = row.take(completion, str(error), cost)
+            if row.repairs < self.policy.repairs:
+                return invalid
+            return row.failure(_invalid(invalid), self.clock())
         return row.success(completion, self.clock(), cost, output)
+
+    async def _value(self, completion: Completion) -> str | None:
+        """Return what the job wants of an answer, None if that is no more than its text.
+
+        Raises:
+            InvalidAnswerError: it does not hold it.
+        """
+        text = completion.text or ""
+        if self.read is None:
+            return None
+        # What is no JSON is read slowly, a tenth of a millisecond a character.
+        return await asyncio.to_thread(self.read, text) if len(text) > _LONG else self.read(text)
+
+    async def _checked_again(self, row: Row) -> Outcome | None:
+        """Return the outcome of a row whose last answer turns out to be of use after all.
+
+        An earlier process may have been stopped before it had checked it.
+        """
+        if row.invalid is None:
+            return None
+        try:
+            output = await self._value(row.invalid.completion)
+        except InvalidAnswerError as error:
+            row.invalid = replace(row.invalid, message=str(error))
+            return None
+        return row.redeemed(self.clock(), output)
 
     def _wish(self, row: Row) -> Wish:
         body = row.request.body

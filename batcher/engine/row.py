@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
-from batcher.engine.repair import asked_again, joined, total_cost
+from batcher.engine.repair import SHOWN, asked_again, joined, total_cost
 from batcher.errors import Problem
 from batcher.providers import Worst
 from batcher.records import (
@@ -86,6 +86,17 @@ class Row:
             **self._ending(),
         )
 
+    def redeemed(self, now: float, output: str | None) -> Success:
+        """Return the outcome of a row whose last answer, kept by an earlier process, is valid."""
+        assert self.invalid is not None  # noqa: S101 -- that is the answer
+        of, kept = self.own, self.invalid
+        return Success(
+            *(of.row, of.id, of.key, kept.completion, (), now, of.source),
+            output=output,
+            cost=kept.cost,
+            **self._ending(),
+        )
+
     def failure(self, problem: Problem, now: float) -> Failure:
         """Return the outcome of a row that gets no (valid) answer."""
         of = self.own
@@ -112,7 +123,11 @@ class Row:
         """Ask for a better answer than the last one, which was invalid."""
         assert self.invalid is not None  # noqa: S101 -- only then is there a reason
         self.request = asked_again(self.own, self.invalid)
-        self.repairs += 1
+        self.repairs = self.invalid.answers
+        # It is written down whole; here no more of it is held than may be shown again.
+        text = self.invalid.completion.text and self.invalid.completion.text[:SHOWN]
+        lean = replace(self.invalid.completion, text=text, reasoning=None, tool_calls=None)
+        self.invalid = replace(self.invalid, completion=lean)
 
     def _ending(self) -> _Ending:
         return {

@@ -71,6 +71,9 @@ def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> Jo
     except msgspec.ValidationError as error:
         said = explain(str(error), merged, Tables(JobSpec, TABLES, {"prices": PriceSpec}))
         raise ConfigurationError(f"{where}: {said}") from None
+    # Before anything is made of a job: it is written down, and a password never is.
+    if "@" in (job.provider.base_url or ""):
+        raise ConfigurationError(f"{where}: --base-url must not hold a user name or password")
     if job.reuse.cache is not None and job.reuse.dedup is False:
         raise ConfigurationError(
             f"{where}: [reuse] cache and dedup = false contradict each other: a cache answers rows "

@@ -104,7 +104,9 @@ class Calls:
         loop = asyncio.get_running_loop()
 
         def notice(text: str) -> None:
-            loop.call_soon_threadsafe(watchers.notice, text)
+            # Of a cache that is slower than the end of the run, nobody hears any more.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(watchers.notice, text)
 
         async with contextlib.AsyncExitStack() as stack:
             executor = await stack.enter_async_context(
@@ -132,6 +134,7 @@ class Calls:
                 self.stopping,
                 cache,
                 self.selection,
+                allow_empty=self.job.provider.allow_empty,
                 sync_each=self.job.output.sync == "row",
                 time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
             )

@@ -49,7 +49,7 @@ def export(
     return publish(
         schema,
         batches,
-        checked(checkpoint.outcomes(), check),
+        checked(checkpoint.outcomes(rows * samples), check),
         to,
         format=file_format,
         metadata=_metadata(checkpoint),
@@ -139,7 +139,7 @@ def vote_run(
         voted = export_votes(
             schema,
             batches,
-            checkpoint.outcomes(),
+            checkpoint.outcomes(rows * samples),
             target,
             kind,
             metadata=_metadata(checkpoint),

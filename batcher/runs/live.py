@@ -86,6 +86,7 @@ class LiveRun:
     stopping: Stopping
     cache: Cache | None = None
     selection: Selection = ALL_ROWS
+    allow_empty: bool = False
     sync_each: bool = False
     time_left: float | None = None
     interrupted: Interrupted | None = None
@@ -157,7 +158,11 @@ class LiveRun:
         start = self.checkpoint.mark_before(first)
         rows = self.dataset.rows(start, self._marks.append)
         records = self.prepare.upcoming(rows, self.selection, self.done)
-        sharing = Sharing(self.checkpoint, self.cache, self.executor, self._in_reader)
+        sharing = Sharing(
+            *(self.checkpoint, self.cache, self.executor),
+            allow_empty=self.allow_empty,
+            in_reader=self._in_reader,
+        )
         # Read in a thread: a slow disk or a large row group must not hold up the answers.
         while batch := await self._next(records):
             recorded = batch.recorded

@@ -16,6 +16,8 @@ from batcher.runs.directory import RunDirectory
 from batcher.runs.rows import samples_in
 from batcher.wording import counted, did_you_mean
 
+_OF_ONE_PROCESS = ("max_rows", "max_errors", "max_error_rate", "max_duration", "deadline")
+
 
 def remembered(job: JobSpec, dataset: Dataset) -> dict[str, Any]:
     """Return a job as it is to be remembered, so that it can be taken up from any folder.
@@ -24,6 +26,8 @@ def remembered(job: JobSpec, dataset: Dataset) -> dict[str, Any]:
     folders, only from the working directory of this process.
     """
     tables = plain_job(job)
+    # Meant for one process; those of the whole run stay.
+    tables["ceilings"] |= dict.fromkeys(_OF_ONE_PROCESS)
     folders = {str(Path(name).parent.absolute()) for name in dataset.names}
     if job.prompt.images_from is None and len(folders) == 1:
         (tables["prompt"]["images_from"],) = folders

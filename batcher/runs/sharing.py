@@ -36,6 +36,7 @@ class Sharing:
     checkpoint: CheckpointReader
     cache: Cache | None
     executor: LocalExecutor
+    allow_empty: bool
     in_reader: Callable[[Callable[[], _Found]], Awaitable[_Found]]
     _found: _Found = field(default_factory=_Found)
 
@@ -98,6 +99,10 @@ class Sharing:
         self, request: Request, completion: Completion, answered_by: AnsweredBy
     ) -> Outcome | None:
         output = None
+        # As of a call: an empty answer counts only if the job says so.
+        whole = completion.text or completion.tool_calls or completion.finish_reason == "length"
+        if not (whole or self.allow_empty):
+            return None
         read = self.executor.retrier.read
         if read is not None:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ def checked(schema: Schema) -> tuple[Validate, Resolve]:
     """
     import referencing
     from jsonschema.exceptions import SchemaError
+    from jsonschema.validators import extend
     from referencing.jsonschema import specification_with
 
     kind = _draft(schema)
@@ -46,6 +48,14 @@ def checked(schema: Schema) -> tuple[Validate, Resolve]:
         raise ConfigurationError(
             f'{_WHERE}: the value must be an object whose fields are named: "type": "object" and '
             '"properties" at the top of the schema'
+        )
+    named = schema["properties"].keys()
+    if schema.get("additionalProperties") is False and (
+        lacking := [name for name in schema.get("required", ()) if name not in named]
+    ):
+        raise ConfigurationError(
+            f"{_WHERE}: {', '.join(map(repr, lacking))} is required, but stands in no property, "
+            "and others are not allowed: no answer could be valid"
         )
     resource = specification_with(kind.META_SCHEMA["$schema"]).create_resource(schema)
     # Without a way to retrieve anything: a schema never makes this program go to the network.
@@ -68,12 +78,41 @@ def checked(schema: Schema) -> tuple[Validate, Resolve]:
                 f"{_WHERE}, at {place}: {name!r} is not in the schema. Only what stands in it can "
                 "be referred to, as in #/$defs/name; nothing is fetched"
             ) from None
+    kind = extend(kind, {"uniqueItems": _unique_items})  # type: ignore[no-untyped-call] # untyped there
     validator: Any = kind(schema, registry=registry, format_checker=kind.FORMAT_CHECKER)
     try:
         validator.is_valid({})
     except RecursionError:
         raise ConfigurationError(f"{_WHERE} refers to itself without an end") from None
     return lambda value: complaint(validator.iter_errors(value)), resolve
+
+
+def _unique_items(
+    validator: Any,  # noqa: ANN401 # as jsonschema calls it
+    wanted: object,
+    items: object,
+    _schema: object,
+) -> Iterator[Exception]:
+    """Check `uniqueItems` in the time of a sort; jsonschema compares each item with each other."""
+    from jsonschema.exceptions import ValidationError
+
+    if wanted and validator.is_type(items, "array") and isinstance(items, list):
+        texts = {json.dumps(_plain(item), sort_keys=True) for item in items}
+        if len(texts) < len(items):
+            yield ValidationError("holds the same item twice")
+
+
+def _plain(value: object) -> object:
+    """Return a value in which numbers that are equal look alike: 1.0 is 1 (and true is not)."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {key: _plain(item) for key, item in value.items()}
+        case list():
+            return [_plain(item) for item in value]
+        case _:
+            return value
 
 
 def _names(schema: object, place: str) -> Iterator[tuple[str, str, str]]:

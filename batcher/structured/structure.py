@@ -85,6 +85,11 @@ class Structure:
             raise InvalidAnswerError("The answer is nested too deeply.") from None
         except InvalidAnswerError as error:
             raise InvalidAnswerError(cut(str(error), MOST_CHARACTERS)) from None
+        # A format or a pattern of the user's meets text of a model's: what that does to a library
+        # is no reason to stop all other rows.
+        except Exception as error:  # noqa: BLE001
+            said = cut(f"{type(error).__name__}: {error}", MOST_CHARACTERS // 2)
+            raise InvalidAnswerError(f"The answer could not be checked: {said}") from None
 
     def _read(self, text: str) -> str:
         valid = []

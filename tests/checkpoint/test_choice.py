@@ -58,6 +58,8 @@ def test_without_a_choice_all_errors_are_meant(recorded: Path) -> None:
 def test_classes_and_a_condition_must_both_hold(recorded: Path) -> None:
     assert _rows(recorded, None, ErrorClass.OVERLOADED, ErrorClass.BAD_REQUEST) == [2, 3]
     assert _rows(recorded, "row > 2", ErrorClass.OVERLOADED, ErrorClass.BAD_REQUEST) == [3]
+    # A slip of parentheses must not call more than was chosen.
+    assert _rows(recorded, "1=1) OR (1=1", ErrorClass.OVERLOADED) == [2]
 
 
 @pytest.mark.parametrize(

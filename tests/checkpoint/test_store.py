@@ -319,6 +319,16 @@ def test_a_reader_cannot_write(checkpoint: Checkpoint, path: Path) -> None:
     assert checkpoint.fact("settings") is None
 
 
+def test_outcomes_that_come_meanwhile_are_left_out_with_their_rows(
+    checkpoint: Checkpoint, success: MakeSuccess
+) -> None:
+    """An export has read the input up to the row that was the last one when it began."""
+    checkpoint.write([success(row) for row in (0, 1, 5)])
+    outcomes = checkpoint.outcomes(5)
+    checkpoint.write([success(2)])
+    assert [recorded.row for recorded in outcomes] == [0, 1, 2]
+
+
 def test_the_outcomes_are_those_of_one_moment(checkpoint: Checkpoint, success: MakeSuccess) -> None:
     checkpoint.write([success(row) for row in range(3)])
     outcomes = checkpoint.outcomes()
@@ -330,10 +340,11 @@ def test_the_outcomes_are_those_of_one_moment(checkpoint: Checkpoint, success: M
 # Totals
 
 
-def _recount(outcomes: list[Recorded]) -> Counts:
+def _recount(outcomes: list[Recorded], shelved: list[Recorded]) -> Counts:
     errors = Counter(ErrorClass(o.error_class) for o in outcomes if o.error_class)
     summed: dict[str, Any] = {
-        name: sum(getattr(outcome, name) or 0 for outcome in outcomes) for name in schema.SUMMED
+        name: sum(getattr(outcome, name) or 0 for outcome in [*outcomes, *shelved])
+        for name in schema.SUMMED
     }
     results = sum(outcome.error_class is None for outcome in outcomes)
     truncated = sum(outcome.finish_reason == "length" for outcome in outcomes)
@@ -382,7 +393,8 @@ def test_the_totals_are_a_recount_after_any_commits_and_placements(
                     for row, number in enumerate(step):
                         placement.place(request_of(row, row_id=f"id-{number}"))
                     placement.apply()
-            assert checkpoint.counts() == _recount(list(checkpoint.outcomes()))
+            shelved = list(checkpoint._intact("shelved"))
+            assert checkpoint.counts() == _recount(list(checkpoint.outcomes()), shelved)
 
 
 def test_totals_that_fall_to_none_are_not_shown(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -240,7 +241,7 @@ async def test_a_row_that_used_its_repairs_up_before_is_an_error_without_a_call(
     world = _world(invalid={"key-3": _invalid("hm", 1)}, policy=RetryPolicy(repairs=1))
     outcome = await world.settle()
     assert isinstance(outcome, Failure)
-    assert (outcome.problem.message, outcome.repairs) == ("no object in it", 1)
+    assert (outcome.problem.message, outcome.repairs) == ("no object in 'hm'", 1)
     assert world.asked == []
 
 
@@ -257,6 +258,62 @@ async def test_a_ceiling_reserves_the_worst_case_of_the_longer_request() -> None
     assert bills[1] is not None
     assert bills[1].tokens > bills[0].tokens + 100
     assert notebook.amount >= bills[1].tokens
+
+
+@in_virtual_time
+async def test_an_answer_kept_by_an_earlier_process_that_is_valid_needs_no_call() -> None:
+    """It was stopped before it had looked at it."""
+    kept = _invalid('{"a":1}', 1, 7)
+    world = _world(invalid={"key-3": kept})
+    outcome = await world.settle()
+    assert isinstance(outcome, Success)
+    assert world.asked == []
+    assert (outcome.output, outcome.completion, outcome.cost) == ('{"a":1}', kept.completion, 7)
+    assert (outcome.repairs, outcome.answered_before, outcome.attempts) == (1, 2, ())
+
+
+async def test_an_answer_whose_check_is_cut_off_is_written_down() -> None:
+    """It is paid, and the next process looks at it."""
+    checking, go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def read(text: str) -> str:
+        loop.call_soon_threadsafe(checking.set)
+        go_on.wait(30)
+        return text
+
+    world = _world(_said("{" + " " * 1000 + "}"), call_s=0, monotonic=time.monotonic)
+    world.retrier = replace(world.retrier, read=read)
+    settling = asyncio.create_task(world.settle())
+    await checking.wait()
+    settling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await settling
+    go_on.set()
+    ((kept, held),) = world.put
+    assert isinstance(kept, InvalidAnswer)
+    assert (kept.completion.text, kept.cost, kept.repairs, held) == (
+        "{" + " " * 1000 + "}",
+        11_000,
+        0,
+        1,
+    )
+
+
+async def test_of_an_endless_answer_only_the_start_is_held_while_it_is_asked_again() -> None:
+    answers = (_said("hm" * 100_000), _error_of_the_row())
+    world = _world(*answers, call_s=0, monotonic=time.monotonic)
+    outcome = await world.settle()
+    assert isinstance(outcome, Failure)
+    assert outcome.completion is not None
+    assert len(outcome.completion.text or "") == 16_000
+    first, _ = world.put[0]
+    assert isinstance(first, InvalidAnswer)
+    assert len(first.completion.text or "") == 200_000
+
+
+def _error_of_the_row() -> ProviderError:
+    return ProviderError(Problem(ErrorClass.BAD_REQUEST, "refused", "1210", 400))
 
 
 def test_the_same_answer_twice_makes_another_request() -> None:

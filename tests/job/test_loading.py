@@ -591,3 +591,10 @@ def test_image_columns_shape_requests_and_the_folder_of_images_does_not() -> Non
     assert settings(images_from="*") == settings()
     assert settings(image_columns=["photo"])["prompt.image_columns"] == ["photo"]
     assert settings(tools_column="tools")["prompt.tools_column"] == "tools"
+
+
+def test_a_password_in_the_address_is_refused_before_a_job_is_written_down(job_file: Path) -> None:
+    job_file.write_text('[provider]\nbase_url = "https://me:hunter2@example.com"')
+    with pytest.raises(ConfigurationError, match="user name or password") as refused:
+        load_job(job_file, {})
+    assert "hunter2" not in str(refused.value)

@@ -299,10 +299,16 @@ def _sharing(
     look: Callable[[Callable[[], T]], Awaitable[T]],
     cache: Cache | None = None,
     read: Callable[[str], str] | None = None,
+    *,
+    allow_empty: bool = False,
 ) -> Sharing:
     executor = Engine([_never]).executor()
     executor.retrier = replace(executor.retrier, read=read)
-    return Sharing(checkpoint, cache, executor, look)  # type: ignore[arg-type] # of any result
+    return Sharing(
+        *(checkpoint, cache, executor),
+        allow_empty=allow_empty,
+        in_reader=look,  # type: ignore[arg-type] # of any result
+    )
 
 
 async def _texts(sharing: Sharing, rows: Sequence[Request | Failure]) -> list[str | None]:
@@ -419,3 +425,17 @@ async def test_a_row_under_way_goes_before_what_another_run_kept_meanwhile(
         leaders.wrote(_answer(0, "a"))
         assert await _text(following) == "fine"
         assert await _text(await sharing.shared(rows, 1)) == "fine"
+
+
+async def test_an_empty_answer_is_shared_only_where_the_job_takes_one(
+    checkpoint: Checkpoint, look: _Look
+) -> None:
+    """As a call would have it: it may come from a run that allowed it."""
+    empty = Completion(None, None, None, "stop", "m", Usage())
+    sharing = _sharing(checkpoint, look)
+    assert sharing._usable(_request(1, "c"), empty, AnsweredBy.CACHE) is None
+    assert sharing._usable(
+        _request(1, "c"), replace(empty, finish_reason="length"), AnsweredBy.CACHE
+    )
+    allowed = _sharing(checkpoint, look, allow_empty=True)
+    assert allowed._usable(_request(1, "c"), empty, AnsweredBy.CACHE) is not None

@@ -92,3 +92,34 @@ def test_a_format_counts(format_: str, good: str, bad: str) -> None:
     validate, _ = checked(_object(a={"type": "string", "format": format_}))
     assert validate({"a": good}) is None
     assert validate({"a": bad}) is not None
+
+
+def test_what_is_required_and_not_allowed_is_refused_before_any_answer_is_paid() -> None:
+    schema = {"type": "object", "properties": {"a": {}}, "required": ["b"]}
+    checked(schema)
+    with pytest.raises(ConfigurationError, match="'b' is required, but stands in no property"):
+        checked({**schema, "additionalProperties": False})
+
+
+@pytest.mark.parametrize(
+    ("items", "unique"),
+    [
+        ([1, 2, "1", True, [1], {"a": 1}], True),
+        ([1, 1.0], False),
+        ([{"a": 1, "b": [2.0]}, {"b": [2], "a": 1}], False),
+        ([True, 1, 0, False], True),
+        (["x", "x"], False),
+        ([], True),
+    ],
+)
+def test_items_are_unique_as_the_standard_has_it(items: list[Any], unique: bool) -> None:  # noqa: FBT001 -- a case
+    fields = {"a": {"type": "array", "uniqueItems": True}}
+    validate, _ = checked({"type": "object", "properties": fields})
+    assert (validate({"a": items}) is None) is unique
+
+
+def test_items_need_not_be_unique_unless_that_is_wanted() -> None:
+    fields = {"a": {"type": ["array", "string"], "uniqueItems": False}}
+    validate, _ = checked({"type": "object", "properties": fields})
+    assert validate({"a": [1, 1]}) is None
+    assert validate({"a": "xx"}) is None

@@ -124,6 +124,15 @@ def test_a_schema_that_is_deeper_than_python_can_follow_makes_no_crash() -> None
     assert "too deeply" in _refused(structure, '{"a": ' + "[" * 45 + "]" * 45 + "}")
 
 
+def test_an_answer_that_the_validator_itself_stumbles_over_is_invalid_and_no_crash() -> None:
+    """Else one row would stop the run, again at each start."""
+    wants = {"type": "object", "properties": {"a": {"type": "string", "format": "regex"}}}
+    structure = Structure.of_schema(wants)
+    assert structure.read('{"a":"b+"}') == '{"a":"b+"}'
+    with pytest.raises(InvalidAnswerError, match="could not be checked: OverflowError"):
+        structure.read('{"a":"a{99999999999999999999}"}')
+
+
 def test_what_a_model_is_told_is_short() -> None:
     structure = _structure(fields={f"field {number} {'x' * 80}": "string" for number in range(99)})
     assert len(_refused(structure, "{}")) <= 500
