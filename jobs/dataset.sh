@@ -4,8 +4,8 @@
 #   dataset.sh JOB.toml [options of `batcher run`]
 #
 # The run goes into JOB.batch beside the job, the dataset into JOB.batch/hf. Read its card,
-# README.md, add a license and a language, and only then publish it. A run with rows pending or with
-# more errors than the job allows makes no dataset; the exit code is batcher's own.
+# README.md, add a license and a language, and only then publish it. A run that stops
+# early, or has more errors than the job allows, makes no dataset; the exit code is batcher's own.
 # BATCHER names the program if it is not on the PATH.
 
 set -eu

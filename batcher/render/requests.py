@@ -7,6 +7,7 @@ with a prompt template, `messages`, or `prompt` with an optional `system`.
 from __future__ import annotations
 
 import hashlib
+import re
 import reprlib
 from collections.abc import Mapping
 from typing import cast
@@ -35,6 +36,7 @@ _RUN_DECIDES = RESERVED_PARAMETERS.keys() - {"model", "messages", "request_id"}
 
 
 _NO_FILES = Images()
+_UNDEFINED = re.compile("'(.+)' is undefined")
 _canonical = msgspec.json.Encoder(order="sorted")
 
 
@@ -161,6 +163,12 @@ class Renderer:
     ) -> dict[str, object]:
         """Let the tools of the row take the place of the job's, also where its list is empty."""
         name = self._job.prompt.tools_column
+        if name is not None and name not in columns and "tools" not in body:
+            raise RowError(
+                ErrorClass.INVALID_ROW,
+                f"no tools in `{name}`; columns: {_names(columns)}"
+                f"{did_you_mean(name, columns) or '.'} A row without tools has null there, or []",
+            )
         given = None if name is None else columns.get(name)
         if name is None or given is None:
             return body
@@ -234,13 +242,24 @@ class Renderer:
             # them; the results of a run, which may be the input of the next, have a column `row`.
             return template.render({"row": columns, "columns": columns, **columns})
         except jinja2.TemplateRuntimeError as error:
+            near = _nearest(str(error.message), columns)
             raise RowError(
                 ErrorClass.TEMPLATE_ERROR,
-                f"{error.message}; the row's columns: {_names(columns)}",
+                f"{error.message}{near}; the row's columns: {_names(columns)}",
             ) from None
         # A template is the user's program: whatever it raises on this row is this row's error.
         except Exception as error:  # noqa: BLE001
             raise RowError(ErrorClass.TEMPLATE_ERROR, f"{type(error).__name__}: {error}") from None
+
+
+def _nearest(message: str, columns: Mapping[str, object]) -> str:
+    """Say which column an undefined name may mean: one like it, or one with a dot behind it."""
+    found = _UNDEFINED.match(message)
+    if found is None:
+        return ""
+    name = found[1]
+    dotted = next((column for column in columns if column.startswith(f"{name}.")), None)
+    return did_you_mean(name, columns) if dotted is None else f'; write columns["{dotted}"]'
 
 
 def _names(columns: Mapping[str, object]) -> str:

@@ -18,7 +18,7 @@ class Portion:
     """The rows that a user wants to try first: the first `limit`, or `sample` drawn by `seed`.
 
     Raises:
-        UsageError: both are given, or a seed for nothing to draw.
+        UsageError: both are given, or a seed for nothing to draw, or what is no number of rows.
     """
 
     limit: int | None = None
@@ -26,6 +26,10 @@ class Portion:
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        for name, least in (("limit", 1), ("sample", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < least):
+                raise UsageError(f"{name} is {value!r}; write a whole number from {least}")
         if self.limit is not None and self.sample is not None:
             raise UsageError("--limit and --sample choose different rows; give one of the two")
         if self.seed is not None and self.sample is None:

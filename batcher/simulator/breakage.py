@@ -70,7 +70,8 @@ def _wrong_value(schema: Schema, right: object) -> str | None:
     choices = schema.get("enum")
     if isinstance(choices, list):
         return next(text for text in (*_UNSURE, f"{right} or not") if text not in choices)
-    types = types_of(schema)
+    # Bounds alone forbid no text: a schema that names no type takes what they do not speak of.
+    types = types_of(schema) if "type" in schema else None
     if types and {"number", "integer", "null"}.issuperset(types):
         return _IN_WORDS
     return None

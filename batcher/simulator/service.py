@@ -43,6 +43,7 @@ _PROMPT_SHOWN = 60
 _TO_BE_RETRIED = frozenset({429, 503})
 # Turns of the event loop after which every connection that was accepted is known.
 _TURNS = 5
+_REMEMBERED = 10_000
 # Never needed: each handler ends when its connection does.
 _STOP_S = 5.0
 
@@ -128,6 +129,7 @@ class _Service:
         self._dice = FaultDice(config.faults, config.seed)
         self._name = uuid.uuid4().hex[:12]
         self._arrivals = 0
+        self._asked: dict[str, int] = {}
         self._in_flight = 0
         self._capacity = Capacity(config, clock)
 
@@ -210,7 +212,8 @@ class _Service:
     ) -> web.StreamResponse:
         """Answer a request, with the fault it meets, if there is room for it and on its turn."""
         chances = draw_chances(self._config.seed, entry.prompt_key)
-        said = compose(asked, chances)
+        varied = self._varied(entry.prompt_key, chances) if asked.varies else chances
+        said = compose(asked, varied)
         account = None
         with ExitStack() as held:
             try:
@@ -231,6 +234,17 @@ class _Service:
             if account and self._config.rate_headers:
                 reply = replace(reply, headers=account.rates.headers(self._clock()))
             return await self._deliver(request, reply, entry)
+
+    def _varied(self, row: str, chances: Chances) -> Chances:
+        """Return the chances of one more answer to the same: the first one has the row's own.
+
+        Of the rows, the latest ten thousand are remembered.
+        """
+        before = self._asked.pop(row, 0)
+        self._asked[row] = before + 1
+        if len(self._asked) > _REMEMBERED:
+            del self._asked[next(iter(self._asked))]
+        return draw_chances(self._config.seed, f"{row}#{before}") if before else chances
 
     def _fault(self, entry: LedgerEntry, chances: Chances) -> str | None:
         if self._config.fail_after and entry.seq > self._config.fail_after[0]:

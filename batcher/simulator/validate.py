@@ -42,7 +42,7 @@ class Asked:
 
     `subject` is the text of the last user message (but one, where that asks again for a valid
     answer), or what stands in tags in it; `instructions` is that of all messages. `schema` is the
-    JSON Schema that the answer's text is to follow.
+    JSON Schema that the answer's text is to follow. A temperature has it vary (`varies`).
     """
 
     model: str
@@ -55,6 +55,7 @@ class Asked:
     wants_json: bool
     schema: Body | None
     functions: tuple[Body, ...]
+    varies: bool = False
 
 
 def read_body(raw: bytes) -> Body:
@@ -139,6 +140,7 @@ def validate(body: Body) -> Asked:
         wants_json=_wants_json(body.get("response_format"), model),
         schema=_schema(body.get("response_format"), texts),
         functions=functions,
+        varies=bool(body.get("temperature")) and body.get("do_sample") is not False,
     )
 
 

@@ -886,3 +886,17 @@ def test_no_order_of_keys_makes_another_content(body: dict[str, Any]) -> None:
     content = request_content(body)
     assert content == request_content(dict(reversed(body.items())))
     assert len(content) == 32
+
+
+def test_a_tools_column_that_is_not_there_is_an_error_unless_the_job_has_tools() -> None:
+    """Else every call would go out, and be paid, without the tools that are meant."""
+    prompt = Prompt(0, "a", {"prompt": "hi", "tools": []}, SOURCE)
+    job = JobSpec(provider=ProviderSpec(model="m"), prompt=PromptSpec(tools_column="tols"))
+    with pytest.raises(RowError, match="no tools in `tols`; columns: prompt, tools; did you mean"):
+        Renderer(job)(prompt)
+
+
+def test_an_undefined_name_is_told_with_the_column_that_it_may_mean() -> None:
+    assert "did you mean `review`?" in _unprinted("{{ reviw }}", review="a")
+    assert 'write columns["out.label"]' in _unprinted("{{ out.label }}", **{"out.label": "a"})
+    assert "did you mean" not in _unprinted("{{ zzz }}", review="a")

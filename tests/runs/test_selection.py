@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,3 +99,11 @@ def test_a_seed_with_nothing_to_draw_is_refused() -> None:
 def test_nothing_is_drawn_of_an_unknown_number_of_rows() -> None:
     with pytest.raises(TypeError, match="known number"):
         Selection.of(Portion(sample=1), 1, None)
+
+
+@pytest.mark.parametrize("values", [{"limit": 0}, {"limit": "3"}, {"sample": -2}, {"limit": 1.5}])
+def test_what_is_no_number_of_rows_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="write a whole number from 1"):
+        Portion(**values)
+    with pytest.raises(UsageError, match="seed is 'x'"):
+        Portion(sample=1, seed=cast("Any", "x"))

@@ -63,6 +63,20 @@ async def test_a_stream_says_the_same_and_ends_with_done(
     assert "".join(deltas) == text_of(plain)
 
 
+async def test_with_a_temperature_the_same_question_has_several_answers(
+    simulate: Simulate, make_body: MakeBody
+) -> None:
+    """And the first one is that of the question; without, it is always that."""
+    async with simulate() as caller:
+        plain = {text_of(await caller.ask(make_body("Why is that so?"))) for _ in range(5)}
+        warm = [
+            text_of(await caller.ask(make_body("Why is that so?", temperature=0.8)))
+            for _ in range(5)
+        ]
+    assert plain == {warm[0]}
+    assert len(set(warm)) > 1
+
+
 async def test_every_answer_has_an_id_of_its_own(simulate: Simulate) -> None:
     async with simulate() as caller:
         answers = [(await caller.ask()).json() for _ in range(3)]

@@ -65,7 +65,8 @@ def test_two_prompts_are_compared_on_the_same_rows(typed: Path) -> None:
 def test_the_votes_have_one_row_a_prompt(typed: Path) -> None:
     votes = pq.read_table(typed / "vote.batch/votes.parquet")
     assert votes.num_rows == pq.read_table(typed / "vote.batch/results.parquet").num_rows / 5
-    assert min(_column(typed / "vote.batch/votes.parquet", "agreement.label")) > 0
+    agreement = _column(typed / "vote.batch/votes.parquet", "agreement.label")
+    assert 0 < min(agreement) < max(agreement) == 1
 
 
 def test_results_are_the_input_of_a_second_step(typed: Path) -> None:
