@@ -42,7 +42,7 @@ def test_the_directory_of_the_job_is_made(tmp_path: Path) -> None:
     [
         "https://api.example.com/v4/",
         "https://API.example.com/v4",
-        "https://me:secret@api.example.com/v4?token=secret#secret",
+        "https://api.example.com/v4?token=secret#secret",
     ],
 )
 def test_an_address_counts_without_what_may_be_secret_and_what_makes_no_difference(
