@@ -6,9 +6,9 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CHECKED := batcher benchmarks tests sample_data
 
-APART := --ignore=tests/faults --ignore=tests/notebook --ignore=tests/tutorial
+APART := $(addprefix --ignore=tests/,benchmarks faults notebook tutorial)
 
-.PHONY: demo test tutorial faults notebook torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
+.PHONY: demo test test-benchmarks tutorial faults notebook torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
 
 demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and show the first results.
 	$(BIN)/batcher run sample_data/prompts.jsonl --simulate
@@ -16,6 +16,9 @@ demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and sho
 
 test: $(READY) ## Run the tests, less those of the targets below.
 	$(BIN)/pytest -n auto $(APART)
+
+test-benchmarks: $(READY) ## Run the tests of the benchmarks.
+	$(BIN)/pytest -n auto tests/benchmarks
 
 tutorial: $(READY) ## Type every command of docs/tutorial.md.
 	$(BIN)/pytest tests/tutorial
