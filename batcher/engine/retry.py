@@ -19,7 +19,8 @@ from batcher.engine.admission import MAX_BACKOFF_S, Admission
 from batcher.engine.judgement import Judge
 from batcher.engine.policy.breaker import Uniform
 from batcher.engine.policy.patience import NO_FALLBACK, Fallback, RetryPolicy
-from batcher.engine.policy.spending import NOTHING, Bill
+from batcher.engine.policy.spending import NOTHING, Bill, unbounded
+from batcher.engine.reading import Read, value_of
 from batcher.engine.row import Row
 from batcher.engine.waiting import Permit, Wish
 from batcher.errors import Action, ErrorClass, Problem, ProviderError
@@ -29,15 +30,11 @@ from batcher.structured import InvalidAnswerError
 
 # A row that failed so often while others went well is suspect: it says nothing of the endpoint.
 SUSPECT = 2
-# Characters of an answer from which on it is read in a thread, so that the loop goes on.
-_LONG = 256
 # What speaks of the endpoint, whoever calls: a row's own fault only if others were answered since.
 _OF_THE_ENDPOINT = frozenset({ErrorClass.OVERLOADED, ErrorClass.NOT_SENT})
 
 OnAttempt = Callable[[Request, Attempt, int], None]
 Put = Callable[[Kept], Awaitable[None]]
-Read = Callable[[str], str]
-"""Finds in an answer's text the value that the job wants, as JSON; raises InvalidAnswerError."""
 
 _STOPPED = Problem(ErrorClass.AMBIGUOUS, "the run stopped before the answer came")
 _UNCHECKED = "The run stopped before the answer was checked."
@@ -175,14 +172,7 @@ class Retrier:
         """Say why no ceiling could be kept with such a call, if so."""
         if worst is not None and (worst.cost is not None or self.admission.spending.cost is None):
             return None
-        what, keys = "price", "input, output, currency"
-        if worst is None:
-            what, keys = "largest prompt and answer", "context, max_output"
-        return Problem(
-            ErrorClass.INVALID_ROW,
-            f"no ceiling can be kept: the {what} of {model} is not known; write it into "
-            f'the job under [prices."{model}"] ({keys})',
-        )
+        return unbounded(model, has_bound=worst is not None)
 
     async def _attempt(self, row: Row, put: Put) -> bool:
         """Make one call; return whether the row is settled by its answer."""
@@ -228,25 +218,13 @@ class Retrier:
     async def _taken(self, row: Row, completion: Completion, cost: int | None) -> Kept:
         """Return what an answer means for its row: an outcome, or that it is asked again."""
         try:
-            output = await self._value(completion)
+            output = await value_of(completion, self.read)
         except InvalidAnswerError as error:
             invalid = row.take(completion, str(error), cost)
             if row.repairs < self.policy.repairs:
                 return invalid
             return row.failure(_invalid(invalid), self.clock())
         return row.success(completion, self.clock(), cost, output)
-
-    async def _value(self, completion: Completion) -> str | None:
-        """Return what the job wants of an answer, None if that is no more than its text.
-
-        Raises:
-            InvalidAnswerError: it does not hold it.
-        """
-        text = completion.text or ""
-        if self.read is None:
-            return None
-        # What is no JSON is read slowly, a tenth of a millisecond a character.
-        return await asyncio.to_thread(self.read, text) if len(text) > _LONG else self.read(text)
 
     async def _checked_again(self, row: Row) -> Outcome | None:
         """Return the outcome of a row whose last answer turns out to be of use after all.
@@ -256,7 +234,7 @@ class Retrier:
         if row.invalid is None:
             return None
         try:
-            output = await self._value(row.invalid.completion)
+            output = await value_of(row.invalid.completion, self.read)
         except InvalidAnswerError as error:
             row.invalid = replace(row.invalid, message=str(error))
             return None

@@ -27,10 +27,14 @@ def features(schema: pa.Schema, images: Collection[str] = ()) -> list[Feature]:
     return [{"name": field.name, **_named(field, field.name in images)} for field in schema]
 
 
+class _UnheldTypeError(Exception):
+    """A type of Arrow's that a dataset does not hold."""
+
+
 def _named(field: pa.Field[Any], is_image: bool) -> Feature:  # noqa: FBT001 # private and obvious
     try:
         return (_image(field.type) if is_image else None) or _feature(field.type)
-    except NotImplementedError:
+    except _UnheldTypeError:
         raise OutputError(
             f"column `{field.name}` is of type {field.type}, which Hugging Face datasets do not "
             "hold; --format parquet or jsonl holds it"
@@ -88,7 +92,7 @@ def _dtype(type_: pa.DataType) -> str:
         return str(type_)
     if types.is_fixed_size_binary(type_):
         return f"fixed_size_binary[{type_.byte_width}]"
-    raise NotImplementedError(type_)
+    raise _UnheldTypeError(type_)
 
 
 _NAMES: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (

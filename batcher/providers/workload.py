@@ -33,11 +33,6 @@ class Answers:
     by_model: Mapping[str, Sequence[int]] = field(default_factory=dict)
     prompts: float = 1.0
 
-    @property
-    def is_bound(self) -> bool:
-        """Whether nothing is known but the most that answers may have."""
-        return not self.lengths
-
     def shares(self, model: str) -> Mapping[int, float]:
         """Return by length which share of a model's answers has it; empty where nothing is known.
 

@@ -23,7 +23,8 @@ from batcher.engine.policy.lane import Account, Lane
 from batcher.engine.policy.limit import FixedLimit, Limit
 from batcher.engine.policy.patience import Fallback, RetryPolicy
 from batcher.engine.policy.spending import Spending
-from batcher.engine.retry import OnAttempt, Read, Retrier
+from batcher.engine.reading import Read
+from batcher.engine.retry import OnAttempt, Retrier
 from batcher.engine.room import Room
 from batcher.errors import ErrorClass, Halt
 from batcher.executors import LocalExecutor

@@ -122,22 +122,6 @@ async def test_a_valid_answer_is_the_outcome_with_the_value_it_holds() -> None:
     assert len(world.put) == 1
 
 
-async def test_a_long_answer_is_read_in_a_thread_so_that_the_loop_goes_on() -> None:
-    threads = []
-
-    def read(text: str) -> str:
-        threads.append(threading.current_thread())
-        return _read(text)
-
-    for text in ("{}", "{" + " " * 1000 + "}", "hm" * 1000):
-        world = _world(_said(text), _said("{}"), call_s=0, monotonic=time.monotonic)
-        world.retrier = replace(world.retrier, read=read)
-        outcome = await world.settle()
-        assert isinstance(outcome, Success)
-    main = threading.main_thread()
-    assert [thread is main for thread in threads] == [True, False, False, True]
-
-
 @in_virtual_time
 async def test_an_invalid_answer_is_asked_for_again_at_once_with_what_is_wrong() -> None:
     world = _world(_said("hm"), _said('{"a":1}'))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from batcher.errors import ErrorClass, Problem
+
 # How far beyond what is reserved is put down in advance, so that not each call needs a write.
 _AHEAD_CALLS = 32
 _AHEAD_SHARE = 0.02
@@ -118,3 +120,18 @@ class Spending:
     def _parts(self, bill: Bill) -> list[tuple[Ceiling, int]]:
         parts = ((self.cost, bill.cost), (self.tokens, bill.tokens))
         return [(ceiling, amount) for ceiling, amount in parts if ceiling is not None]
+
+
+def unbounded(model: str, *, has_bound: bool) -> Problem:
+    """Say why a row must not be called: no ceiling could be kept with it.
+
+    Its worst case has no bound, or no price (`has_bound`).
+    """
+    what, keys = "price", "input, output, currency"
+    if not has_bound:
+        what, keys = "largest prompt and answer", "context, max_output"
+    return Problem(
+        ErrorClass.INVALID_ROW,
+        f"no ceiling can be kept: the {what} of {model} is not known; write it into "
+        f'the job under [prices."{model}"] ({keys})',
+    )
