@@ -161,3 +161,7 @@ class Counts:
     def error_rows(self) -> int:
         """Rows whose outcome is an error."""
         return sum(self.errors.values())
+
+
+NOTHING_YET = Counts(0, 0, {}, 0, 0, 0, 0, 0, 0)
+"""The sums over a run that has not begun."""

@@ -121,6 +121,21 @@ class Attempt:
     retry: bool = False
 
 
+class Exchange(NamedTuple):
+    """A call that has ended: what was sent, in which attempt, and what came of it.
+
+    `request` is that of a repair or a fallback where the call was one; its row, id and key are the
+    row's. `completion` is the answer, if one came whole, and `cost` its price in nanos, None where
+    that is unknown; `possible_cost` is the most that a call without an answer can have cost.
+    """
+
+    request: Request
+    attempt: Attempt
+    completion: Completion | None = None
+    cost: int | None = None
+    possible_cost: int = 0
+
+
 class AnsweredBy(StrEnum):
     """Where a row's answer comes from: a call of its own, another row's call, or the cache."""
 

@@ -15,12 +15,14 @@ from pathlib import Path
 
 from batcher.checkpoint import schema
 from batcher.checkpoint.checksum import checksum
+from batcher.checkpoint.chronicle import history_in
 from batcher.checkpoint.connection import connected, damaged, translated
 from batcher.checkpoint.counting import counts_in
 from batcher.checkpoint.encoding import decoded_invalid
 from batcher.checkpoint.recall import answers_to, recalled
 from batcher.checkpoint.rowset import RowSet
 from batcher.errors import StorageError
+from batcher.history import History
 from batcher.recorded import Counts, Recorded
 from batcher.records import InvalidAnswer, Mark, Request
 
@@ -211,6 +213,11 @@ class CheckpointReader:
         with translated(self.path), _snapshot(self._reader):
             killed, prices = self.fact(KILLED_CALLS), self.fact(PRICES)
             return counts_in(self._reader, killed, prices)
+
+    def history(self, steps: int = 400) -> History:
+        """Return what the run was like over time, in about `steps` steps, all of one moment."""
+        with translated(self.path), _snapshot(self._reader):
+            return history_in(self._reader, steps)
 
     def mark_before(self, row: int) -> Mark | None:
         """Return the last mark at or before `row`, or None.

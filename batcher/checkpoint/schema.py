@@ -20,6 +20,11 @@
 - `marks`: places in the input where reading may start, each with its checksum.
 - `facts`: what the run was made from (fingerprint, request settings, ...), as JSON text with its
   checksum.
+- `processes`: each process that made calls, and how it ended; no word for one that was killed.
+- `history`: for each second of a process what was recorded in it, and how its calls flowed;
+  `history_failures` the attempts that failed in it, and how. What was recorded is counted with the
+  outcomes, in one transaction; a kill can lose the flow of the last half second.
+- `histograms`: how many figures of a kind had which magnitude (`batcher.magnitudes`).
 - `owner`: the process that writes here; one row while it does, none after its orderly end.
 """
 
@@ -27,7 +32,7 @@ from __future__ import annotations
 
 from batcher.recorded import Recorded
 
-VERSION = 5
+VERSION = 6
 APPLICATION_ID = 0x62746368  # "btch": lets `file` and a careful reader recognise the database
 
 COLUMNS = ", ".join((*Recorded._fields, "checksum"))
@@ -55,6 +60,13 @@ SUMMED = (
     *("cost", "possible_cost"),
 )
 _SUMS = ", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in SUMMED)
+
+RECORDED = ("results", "errors", "prompt_tokens", "completion_tokens", "cost")
+"""What `history` counts of outcomes."""
+_FLOWS = (
+    ", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in (*RECORDED, "attempts", "in_flight"))
+    + ", paused REAL NOT NULL DEFAULT 0"
+)
 
 
 def _adjust(sign: str, row: str) -> str:
@@ -112,6 +124,24 @@ CREATE = f"""
     );
     CREATE TABLE facts (
         name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE processes (
+        number INTEGER PRIMARY KEY, started_at INTEGER NOT NULL, seen_at INTEGER NOT NULL,
+        ended TEXT
+    );
+    CREATE TABLE history (
+        process INTEGER NOT NULL, second INTEGER NOT NULL,
+        {_FLOWS},
+        concurrency_limit INTEGER NOT NULL DEFAULT 0, waiting TEXT,
+        PRIMARY KEY (process, second)
+    ) WITHOUT ROWID;
+    CREATE TABLE history_failures (
+        process INTEGER NOT NULL, second INTEGER NOT NULL, error_class TEXT NOT NULL,
+        attempts INTEGER NOT NULL, PRIMARY KEY (process, second, error_class)
+    ) WITHOUT ROWID;
+    CREATE TABLE histograms (
+        kind TEXT NOT NULL, magnitude INTEGER NOT NULL, figures INTEGER NOT NULL,
+        PRIMARY KEY (kind, magnitude)
     ) WITHOUT ROWID;
     CREATE TABLE owner (
         token TEXT NOT NULL, host TEXT NOT NULL, boot TEXT NOT NULL, namespace TEXT NOT NULL,

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from batcher.checkpoint import schema
+from batcher.checkpoint import chronicle, schema
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, transaction, translated
 from batcher.checkpoint.encoding import carried, encoded, encoded_invalid, failed_attempts
@@ -27,6 +27,7 @@ from batcher.checkpoint.placement import Placement
 from batcher.checkpoint.reader import KILLED_CALLS, CheckpointReader, check, fact_in
 from batcher.errors import OutputError, StorageError
 from batcher.filesystem import spans_machines
+from batcher.history import Beat, Ended
 from batcher.recorded import Recorded
 from batcher.records import InvalidAnswer, Kept, Mark, Unanswered
 
@@ -55,6 +56,7 @@ class Checkpoint(CheckpointReader):
         self._writer = writer
         self._ownership = ownership
         self._log = log
+        self._process = 0
         # Outcomes are written by a thread; what calls may cost, by whoever is about to make them.
         self._lock = threading.Lock()
 
@@ -110,12 +112,14 @@ class Checkpoint(CheckpointReader):
         kept: Sequence[Kept],
         marks: Sequence[Mark] = (),
         unanswered: Sequence[Unanswered] = (),
+        beats: Sequence[Beat] = (),
     ) -> None:
         """Record what is `kept`, and `marks`, in one transaction; after the next `sync` it is safe.
 
         An outcome takes the place of an earlier one of its row, and what that took is added to it.
 
-        `unanswered` are calls that were sent and not answered whole, one item for each.
+        `unanswered` are calls that were sent and not answered whole, one item for each, and
+        `beats` say how calls flowed.
 
         Raises:
             DiskFullError: there is no room; nothing was written, and it can be tried again.
@@ -146,6 +150,8 @@ class Checkpoint(CheckpointReader):
                 "INSERT INTO failed_attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 failed_attempts(outcomes),
             )
+            chronicle.count(connection, self._process, outcomes)
+            chronicle.flow(connection, self._process, beats)
             places = [(mark.row, mark.file, mark.line, mark.offset) for mark in marks]
             connection.executemany(
                 "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?, ?)",
@@ -165,6 +171,17 @@ class Checkpoint(CheckpointReader):
         """Put down that so many calls may come to be in flight: a kill may lose them all."""
         with self._writing() as connection:
             self._ownership.expect(connection, calls)
+
+    def begin_process(self, second: int) -> None:
+        """Put down that this process begins to make calls, in this second since 1970 UTC."""
+        with self._writing() as connection:
+            self._process = chronicle.begin(connection, second)
+
+    def end_process(self, ended: Ended, beats: Sequence[Beat] = ()) -> None:
+        """Put down how this process ended, and the last `beats` of its calls."""
+        with self._writing() as connection:
+            chronicle.flow(connection, self._process, beats)
+            chronicle.end(connection, self._process, ended)
 
     def remember(self, **facts: object) -> None:
         """Remember JSON-like facts about the run, all in one transaction, for good."""

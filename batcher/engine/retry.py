@@ -25,7 +25,15 @@ from batcher.engine.row import Row
 from batcher.engine.waiting import Permit, Wish
 from batcher.errors import Action, ErrorClass, Problem, ProviderError
 from batcher.providers import Pricing, Worst, estimate_tokens
-from batcher.records import Attempt, Completion, InvalidAnswer, Kept, Outcome, Request
+from batcher.records import (
+    Attempt,
+    Completion,
+    Exchange,
+    InvalidAnswer,
+    Kept,
+    Outcome,
+    Request,
+)
 from batcher.structured import InvalidAnswerError
 
 # A row that failed so often while others went well is suspect: it says nothing of the endpoint.
@@ -33,7 +41,7 @@ SUSPECT = 2
 # What speaks of the endpoint, whoever calls: a row's own fault only if others were answered since.
 _OF_THE_ENDPOINT = frozenset({ErrorClass.OVERLOADED, ErrorClass.NOT_SENT})
 
-OnAttempt = Callable[[Request, Attempt, int], None]
+OnAttempt = Callable[[Exchange], None]
 Put = Callable[[Kept], Awaitable[None]]
 
 _STOPPED = Problem(ErrorClass.AMBIGUOUS, "the run stopped before the answer came")
@@ -55,8 +63,8 @@ class Retrier:
     `unanswered` says by key how often earlier processes sent a row without a whole answer, and
     `possible_costs` how many nanos that may have cost.
     `invalid` has by key the latest answers that are of no use, of rows that are to be asked again.
-    `on_attempt` hears of each attempt, and of the nanos that it may have cost for nothing; `read`
-    finds in an answer what the job wants, where that is more than its text.
+    `on_attempt` hears of each attempt; `read` finds in an answer what the job wants, where that is
+    more than its text.
     """
 
     admission: Admission
@@ -182,7 +190,11 @@ class Retrier:
             request_id, started_at, started = self.request_id(), self.clock(), self.monotonic()
             permit.attempt = request_id
 
-            def finish(problem: Problem | None) -> None:
+            def finish(
+                problem: Problem | None,
+                completion: Completion | None = None,
+                cost: int | None = None,
+            ) -> None:
                 latency = self.monotonic() - started
                 attempt = Attempt(
                     *(len(row.attempts) + 1, request_id, started_at, latency, problem),
@@ -191,7 +203,7 @@ class Retrier:
                 row.attempts.append(attempt)
                 wasted = self._wasted(request, problem)
                 row.possible_cost += wasted
-                self.on_attempt(row.own, attempt, wasted)
+                self.on_attempt(Exchange(request, attempt, completion, cost, wasted))
 
             try:
                 completion = await account.call(request, request_id)
@@ -202,8 +214,8 @@ class Retrier:
             except asyncio.CancelledError:
                 finish(_STOPPED)
                 raise
-            finish(None)
             cost = self.pricing.cost(model, completion.usage)
+            finish(None, completion, cost)
             self.judge.completed(permit, completion, cost)
             self.admission.end(permit)
             try:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from batcher.compared import RESPONSE, Compared
+from batcher.magnitudes import Magnitudes
 from batcher.money import NANOS, amount
 from batcher.observe.agreement import Agreement
-from batcher.observe.latencies import Latencies
 from batcher.recorded import Recorded
 from batcher.records import AnsweredBy
 from batcher.wording import counted, printable, table
@@ -34,7 +34,7 @@ class Side:
     unpriced: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    latencies: Latencies = field(default_factory=Latencies)
+    latencies: Magnitudes = field(default_factory=Magnitudes)
 
     def add(self, outcome: Recorded) -> None:
         """Count an outcome."""

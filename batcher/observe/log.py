@@ -10,7 +10,7 @@ from typing import TextIO
 
 from batcher.limits import Flow
 from batcher.observe.tally import Tally
-from batcher.records import Attempt
+from batcher.records import Exchange
 
 HEARTBEAT_S = 30.0
 
@@ -47,13 +47,14 @@ class AttemptLog:
         """Write where this process starts."""
         self._log.write("run_started", done_before=tally.done_before)
 
-    def attempted(self, row: int, attempt: Attempt, sample: int = 0) -> None:
+    def attempted(self, row: int, exchange: Exchange) -> None:
         """Write the attempt if it failed; never its message, which may quote the prompt."""
+        attempt = exchange.attempt
         if (problem := attempt.problem) is not None:
             self._log.write(
                 "attempt_failed",
                 row=row,
-                sample=sample or None,
+                sample=exchange.request.sample or None,
                 attempt=attempt.number,
                 request_id=attempt.request_id,
                 latency_s=round(attempt.latency, 4),
@@ -89,7 +90,7 @@ class Heartbeat:
         self._last = self._monotonic()
         self._beat("run_started")
 
-    def attempted(self, row: int, attempt: Attempt, sample: int = 0) -> None:
+    def attempted(self, row: int, exchange: Exchange) -> None:
         """Nothing: attempts show as counts at the next beat."""
 
     def pulse(self) -> None:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from batcher.limits import Flow
 from batcher.observe.tally import Tally
-from batcher.records import Attempt
+from batcher.records import Exchange
 
 
 class ProgressBar:
@@ -41,7 +41,7 @@ class ProgressBar:
             smoothing=0.1,
         )
 
-    def attempted(self, row: int, attempt: Attempt, sample: int = 0) -> None:
+    def attempted(self, row: int, exchange: Exchange) -> None:
         """Nothing: attempts show as counts at the next pulse."""
 
     def pulse(self) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from batcher.errors import ErrorClass
-from batcher.observe.latencies import Latencies
-from batcher.records import Attempt, Failure, Outcome, Success
+from batcher.magnitudes import Magnitudes
+from batcher.recorded import NOTHING_YET, Counts
+from batcher.records import Exchange, Failure, Outcome, Success
 
 
 @dataclass(slots=True)
@@ -16,6 +17,9 @@ class Tally:
     """Counts since this process started; `done_before` rows were recorded by earlier ones.
 
     `total` are the rows of the input, `chosen` those that are called, where the others are not.
+    `earlier` are the sums over the run before this process. `cost` and `possible_cost`, in nanos of
+    the run's currency, are those of its calls, and `failed_attempts` counts these by what they
+    ended in.
     """
 
     done_before: int = 0
@@ -27,8 +31,12 @@ class Tally:
     retries: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cost: int = 0
+    possible_cost: int = 0
+    earlier: Counts = NOTHING_YET
+    failed_attempts: Counter[ErrorClass] = field(default_factory=Counter)
     classes: Counter[ErrorClass] = field(default_factory=Counter)
-    _latencies: Latencies = field(default_factory=Latencies)
+    _latencies: Magnitudes = field(default_factory=Magnitudes)
 
     @property
     def rows(self) -> int:
@@ -45,10 +53,14 @@ class Tally:
         """Rows that were to be called and have no outcome of this process."""
         return None if self.goal is None else max(0, self.goal - self.done_before - self.rows)
 
-    def attempted(self, attempt: Attempt) -> None:
+    def attempted(self, exchange: Exchange) -> None:
         """Count an attempt that has ended."""
         self.attempts += 1
-        self.retries += attempt.retry
+        self.retries += exchange.attempt.retry
+        self.cost += exchange.cost or 0
+        self.possible_cost += exchange.possible_cost
+        if (problem := exchange.attempt.problem) is not None:
+            self.failed_attempts[problem.error_class] += 1
 
     def recorded(self, outcome: Outcome) -> None:
         """Count an outcome that is safe in the checkpoint."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from batcher.limits import Flow
 from batcher.observe.tally import Tally
-from batcher.records import Attempt
+from batcher.records import Exchange
 
 
 class Watcher(Protocol):
@@ -16,8 +16,8 @@ class Watcher(Protocol):
     def started(self, tally: Tally, flow: Callable[[], Flow]) -> None:
         """Calls are about to be made; `tally` and `flow` stay current from now on."""
 
-    def attempted(self, row: int, attempt: Attempt, sample: int = 0) -> None:
-        """An attempt for a sample of a row has ended, well or not."""
+    def attempted(self, row: int, exchange: Exchange) -> None:
+        """A call for a row of the input, or for one of its samples, has ended, well or not."""
 
     def pulse(self) -> None:
         """About half a second has passed."""
@@ -43,9 +43,9 @@ class Watchers:
         """See `Watcher.started`."""
         self._tell(lambda watcher: watcher.started(tally, flow))
 
-    def attempted(self, row: int, attempt: Attempt, sample: int = 0) -> None:
+    def attempted(self, row: int, exchange: Exchange) -> None:
         """See `Watcher.attempted`."""
-        self._tell(lambda watcher: watcher.attempted(row, attempt, sample))
+        self._tell(lambda watcher: watcher.attempted(row, exchange))
 
     def pulse(self) -> None:
         """See `Watcher.pulse`."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
@@ -13,17 +14,19 @@ from typing import TextIO
 
 from batcher.checkpoint import AllBut, Checkpoint, Done, ErrorChoice, Reserve, choose
 from batcher.engine.ahead import Ahead
-from batcher.errors import InputError, OutputError, StorageError
+from batcher.errors import DiskFullError, InputError, OutputError, StorageError
+from batcher.history import Ended
 from batcher.inputs import Dataset
 from batcher.job import JobSpec
 from batcher.observe import AttemptLog, EventLog, Tally, Watcher, Watchers
 from batcher.providers import Pricing
-from batcher.records import Attempt, Request
+from batcher.records import Exchange
 from batcher.runs.calling import Callee, Hearers, Terms, Timing, open_executor
 from batcher.runs.ceilings import Progress, spending
 from batcher.runs.description import Description
 from batcher.runs.directory import RunDirectory
 from batcher.runs.live import LiveRun
+from batcher.runs.pace import Pace
 from batcher.runs.prepare import Preparation
 from batcher.runs.reuse import open_cache
 from batcher.runs.selection import Selection
@@ -74,11 +77,12 @@ class Calls:
     async def _make(self, reserve: Reserve, watchers: Watchers) -> LiveRun:
         checkpoint, tally = self.checkpoint, self.tally
         done = self._done()
+        tally.earlier = checkpoint.counts()
 
-        def attempted(request: Request, attempt: Attempt, possible_cost: int) -> None:
-            live.attempted(request, attempt, possible_cost)
-            tally.attempted(attempt)
-            watchers.attempted(self.selection.row_of(request.row), attempt, request.sample)
+        def attempted(exchange: Exchange) -> None:
+            live.attempted(exchange)
+            tally.attempted(exchange)
+            watchers.attempted(self.selection.row_of(exchange.request.row), exchange)
 
         def look_again() -> None:
             live.executor.admission.look_again()
@@ -92,7 +96,7 @@ class Calls:
 
             return Ahead(amount, remember, look_again)
 
-        budget = spending(self.job, checkpoint.counts(), checkpoint.fact, put_down)
+        budget = spending(self.job, tally.earlier, checkpoint.fact, put_down)
         terms = Terms(
             self.most,
             self.pricing,
@@ -130,6 +134,7 @@ class Calls:
                 tally.recorded,
                 watchers.pulse,
                 watchers.notice,
+                Pace(executor.flow),
                 Progress(self.job.ceilings),
                 self.stopping,
                 cache,
@@ -138,6 +143,7 @@ class Calls:
                 sync_each=self.job.output.sync == "row",
                 time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
             )
+            checkpoint.begin_process(int(time.time()))
             watchers.started(tally, executor.flow)
             for text in self._notices():
                 watchers.notice(text)
@@ -148,6 +154,10 @@ class Calls:
                 if cache is not None and live.interrupted:
                     cache.hurry()
             await budget.close()
+            live.pace.look()
+            # Where the disk is full, that is what the user hears of.
+            with contextlib.suppress(DiskFullError):
+                checkpoint.end_process(_ended(live, tally), live.pace.beats())
         return live
 
     def _done(self) -> Done:
@@ -194,6 +204,17 @@ class Calls:
         finally:
             over.set()
             counter.join()
+
+
+def _ended(live: LiveRun, tally: Tally) -> Ended:
+    """Return how the calls ended, in a word."""
+    if live.disk_full:
+        return Ended.DISK_FULL
+    if live.executor.halted is not None and tally.left != 0:
+        return Ended.HALTED
+    if live.interrupted is not None:
+        return Ended.INTERRUPTED
+    return Ended.PENDING if tally.left else Ended.DONE
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from batcher.errors import DiskFullError, ErrorClass, Halt
 from batcher.executors import LocalExecutor
 from batcher.inputs import Dataset
 from batcher.records import (
-    Attempt,
+    Exchange,
     Failure,
     InvalidAnswer,
     Kept,
@@ -30,6 +30,7 @@ from batcher.records import (
     Unanswered,
 )
 from batcher.runs.ceilings import Progress
+from batcher.runs.pace import Pace
 from batcher.runs.prepare import Preparation
 from batcher.runs.selection import ALL_ROWS, Selection
 from batcher.runs.sharing import Sharing
@@ -82,6 +83,7 @@ class LiveRun:
     on_recorded: Callable[[Outcome], None]
     on_pulse: Callable[[], None]
     on_notice: Callable[[str], None]
+    pace: Pace
     progress: Progress
     stopping: Stopping
     cache: Cache | None = None
@@ -112,7 +114,7 @@ class LiveRun:
             self.checkpoint.sync,
             self._recorded,
             each=self.sync_each or shared,
-            beat=BEAT_S if shared else None,
+            beat=BEAT_S if shared else PULSE_S,
         )
         consumer = asyncio.create_task(group.run())
         calls = asyncio.create_task(self._call_all())
@@ -222,17 +224,18 @@ class LiveRun:
         row_of = self.selection.row_of
         return None if row_of(record) == row_of(request.row) else str(source)
 
-    def attempted(self, request: Request, attempt: Attempt, possible_cost: int) -> None:
+    def attempted(self, exchange: Exchange) -> None:
         """Take down a call that may have been billed, before the row has its outcome."""
-        problem = attempt.problem
+        problem = exchange.attempt.problem
+        self.pace.attempted(problem)
         if problem is not None and problem.error_class is ErrorClass.AMBIGUOUS:
-            self._group.note(request.key, possible_cost)
+            self._group.note(exchange.request.key, exchange.possible_cost)
 
     def _write(self, kept: Sequence[Kept], unanswered: Sequence[Unanswered]) -> None:
         # The reading thread may add a mark at any moment; a deque loses none. One that is lost by
         # an error costs only reading.
         marks = [self._marks.popleft() for _ in range(len(self._marks))]
-        self.checkpoint.write(kept, marks, unanswered)
+        self.checkpoint.write(kept, marks, unanswered, self.pace.beats())
 
     async def remember(self, **facts: object) -> None:
         """Remember facts for good, before anything is done that they speak of."""
@@ -273,6 +276,7 @@ class LiveRun:
     async def _pulse(self) -> None:
         while True:
             self.on_pulse()
+            self.pace.look()
             await asyncio.sleep(PULSE_S)
 
     def _heed(self, number: signal.Signals, calls: asyncio.Task[None]) -> None:

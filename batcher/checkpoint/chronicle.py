@@ -1,0 +1,154 @@
+"""The history of a run: written with its outcomes, read in as many steps as are to be seen."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from batcher.checkpoint.schema import RECORDED
+from batcher.errors import ErrorClass
+from batcher.history import Beat, History, Moment, Process
+from batcher.magnitudes import Magnitudes, magnitude
+from batcher.records import Outcome, Success
+
+LATENCY, PROMPT_TOKENS, COMPLETION_TOKENS = "latency_s", "prompt_tokens", "completion_tokens"
+
+_COUNTED = (
+    f"INSERT INTO history (process, second, {', '.join(RECORDED)}) "
+    f"VALUES (?, ?, {', '.join('?' * len(RECORDED))}) ON CONFLICT DO UPDATE SET "
+    + ", ".join(f"{name} = {name} + excluded.{name}" for name in RECORDED)
+)
+_FLOWED = (
+    "INSERT INTO history (process, second, attempts, in_flight, concurrency_limit, paused, waiting)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+    "attempts = attempts + excluded.attempts, in_flight = max(in_flight, excluded.in_flight), "
+    "concurrency_limit = excluded.concurrency_limit, paused = paused + excluded.paused, "
+    "waiting = excluded.waiting"
+)
+_FAILED = (
+    "INSERT INTO history_failures VALUES (?, ?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET attempts = attempts + excluded.attempts"
+)
+_FIGURES = (
+    "INSERT INTO histograms VALUES (?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET figures = figures + excluded.figures"
+)
+
+
+def begin(connection: sqlite3.Connection, second: int) -> int:
+    """Put down that a process begins; return its number."""
+    (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM processes").fetchone()
+    connection.execute("INSERT INTO processes VALUES (?, ?, ?, NULL)", (last + 1, second, second))
+    return int(last) + 1
+
+
+def end(connection: sqlite3.Connection, process: int, ended: str) -> None:
+    """Put down how a process ended."""
+    connection.execute("UPDATE processes SET ended = ? WHERE number = ?", (ended, process))
+
+
+def count(connection: sqlite3.Connection, process: int, outcomes: Iterable[Outcome]) -> None:
+    """Count what is recorded, by the second in which each row ended."""
+    seconds: dict[int, list[int]] = defaultdict(lambda: [0] * len(RECORDED))
+    figures: Counter[tuple[str, int]] = Counter()
+    for outcome in outcomes:
+        sums = seconds[int(outcome.finished_at)]
+        succeeded = isinstance(outcome, Success)
+        sums[0] += succeeded
+        sums[1] += not succeeded
+        sums[4] += outcome.cost or 0
+        if (completion := outcome.completion) is not None and outcome.attempts:
+            sent, came = completion.usage.prompt_tokens, completion.usage.completion_tokens
+            sums[2] += sent or 0
+            sums[3] += came or 0
+            if sent is not None:
+                figures[PROMPT_TOKENS, magnitude(sent)] += 1
+            if came is not None:
+                figures[COMPLETION_TOKENS, magnitude(came)] += 1
+            figures[LATENCY, magnitude(outcome.attempts[-1].latency)] += 1
+    connection.executemany(_COUNTED, ((process, at, *sums) for at, sums in seconds.items()))
+    connection.executemany(_FIGURES, ((*which, rows) for which, rows in figures.items()))
+
+
+def flow(connection: sqlite3.Connection, process: int, beats: Sequence[Beat]) -> None:
+    """Add each beat to its second."""
+    for beat in beats:
+        flowed = (beat.second, beat.attempts, beat.in_flight, beat.limit, beat.paused)
+        connection.execute(_FLOWED, (process, *flowed, beat.waiting))
+        connection.executemany(
+            _FAILED,
+            ((process, beat.second, name.value, calls) for name, calls in beat.failures.items()),
+        )
+        connection.execute(
+            "UPDATE processes SET seen_at = max(seen_at, ?) WHERE number = ?",
+            (beat.second, process),
+        )
+
+
+def history_in(connection: sqlite3.Connection, steps: int) -> History:
+    """Return the history that `connection` sees, in about `steps` steps; in flat memory.
+
+    In a transaction, all of it is of one moment.
+    """
+    processes = [
+        Process(*row)
+        for row in connection.execute(
+            "SELECT number, started_at, seen_at, ended FROM processes ORDER BY number"
+        )
+    ]
+    whole = sum(process.seconds for process in processes)
+    width = max(1, -(-whole // steps))
+    last = connection.execute(
+        "SELECT waiting FROM history ORDER BY process DESC, second DESC LIMIT 1"
+    ).fetchone()
+    return History(
+        processes,
+        list(_moments(connection, processes, width)),
+        *(_magnitudes(connection, kind) for kind in (LATENCY, PROMPT_TOKENS, COMPLETION_TOKENS)),
+        waiting=last[0] if last else None,
+    )
+
+
+def _moments(
+    connection: sqlite3.Connection, processes: Sequence[Process], width: int
+) -> Iterator[Moment]:
+    before = 0
+    for process in processes:
+        number, start = process.number, process.started_at
+        failures = _failures(connection, process, width)
+        sums = ", ".join(f"sum({name})" for name in RECORDED)
+        for step, *figures in connection.execute(
+            # Of a bare column beside one max(), SQLite takes the value of that very row.
+            f"SELECT max(0, second - ?) / ? AS step, {sums}, sum(attempts), max(in_flight), "
+            "sum(paused), concurrency_limit FROM history "
+            "WHERE process = ? GROUP BY step ORDER BY step",
+            (start, width, number),
+        ):
+            *recorded, attempts, in_flight, paused, limit = figures
+            yield Moment(
+                *(number, before + step * width, start + step * width, width),
+                *(*recorded, attempts, in_flight, limit, paused),
+                failures.get(step, {}),
+            )
+        before += process.seconds
+
+
+def _failures(
+    connection: sqlite3.Connection, process: Process, width: int
+) -> Mapping[int, Mapping[ErrorClass, int]]:
+    found: dict[int, dict[ErrorClass, int]] = defaultdict(dict)
+    for step, name, attempts in connection.execute(
+        "SELECT max(0, second - ?) / ? AS step, error_class, sum(attempts) FROM history_failures "
+        "WHERE process = ? GROUP BY step, error_class",
+        (process.started_at, width, process.number),
+    ):
+        found[step][ErrorClass(name)] = attempts
+    return found
+
+
+def _magnitudes(connection: sqlite3.Connection, kind: str) -> Magnitudes:
+    found = connection.execute(
+        "SELECT magnitude, figures FROM histograms WHERE kind = ?", (kind,)
+    ).fetchall()
+    return Magnitudes(Counter(dict(found)))
