@@ -65,6 +65,13 @@ class JobOptions(TypedDict, total=False):
     schema: PathName | Mapping[str, Any] | None
     fields: Mapping[str, Any] | None
     repair_attempts: int | None
+    report: bool | None
+    lang: Literal["en", "zh"] | None
+    report_samples: bool | None
+    metrics_port: int | str | None
+    metrics_file: PathName | None
+    otel: bool | None
+    otel_content: bool | None
     prices: Mapping[str, PriceSpec | Mapping[str, Any]] | None
 
 

@@ -105,7 +105,9 @@ def history_in(connection: sqlite3.Connection, steps: int) -> History:
     return History(
         processes,
         list(_moments(connection, processes, width)),
-        *(_magnitudes(connection, kind) for kind in (LATENCY, PROMPT_TOKENS, COMPLETION_TOKENS)),
+        latencies=_magnitudes(connection, LATENCY),
+        prompt_tokens=_magnitudes(connection, PROMPT_TOKENS),
+        completion_tokens=_magnitudes(connection, COMPLETION_TOKENS),
         waiting=last[0] if last else None,
     )
 
@@ -118,19 +120,16 @@ def _moments(
         number, start = process.number, process.started_at
         failures = _failures(connection, process, width)
         sums = ", ".join(f"sum({name})" for name in RECORDED)
-        for step, *figures in connection.execute(
+        for step, *recorded, attempts, in_flight, paused, limit in connection.execute(
             # Of a bare column beside one max(), SQLite takes the value of that very row.
             f"SELECT max(0, second - ?) / ? AS step, {sums}, sum(attempts), max(in_flight), "
             "sum(paused), concurrency_limit FROM history "
             "WHERE process = ? GROUP BY step ORDER BY step",
             (start, width, number),
         ):
-            *recorded, attempts, in_flight, paused, limit = figures
-            yield Moment(
-                *(number, before + step * width, start + step * width, width),
-                *(*recorded, attempts, in_flight, limit, paused),
-                failures.get(step, {}),
-            )
+            at, second = before + step * width, start + step * width
+            flowed = (attempts, in_flight, limit, paused, failures.get(step, {}))
+            yield Moment._make((number, at, second, width, *recorded, *flowed))
         before += process.seconds
 
 

@@ -57,7 +57,7 @@ def _says_how(name: str) -> bool:
     from batcher.job import PLACES
 
     table, _ = PLACES.get(name, ("", ""))
-    return table in ("limits", "ceilings") or name in _HOW
+    return table in ("limits", "ceilings", "observe") or name in _HOW
 
 
 def flags_of(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,6 +110,7 @@ _answer = topic("Answers")
 _output = topic("Output")
 _limit = topic("Limits")
 _ceiling = topic("Ceilings")
+_seeing = topic("Seeing the run")
 _network = topic("Keys and network")
 
 _OPTIONS = (
@@ -236,6 +237,29 @@ _OPTIONS = (
     _ceiling("--max-error-rate", metavar="P%", help="The same, share, after 100 rows."),
     _ceiling("--max-duration", metavar="D", help="Begin no call after this time: 5h, 1h30m."),
     _ceiling("--deadline", metavar="HH:MM", help="Begin no call after this time of day."),
+    _seeing("--report/--no-report", default=None, help="Write report.html at the end [yes]."),
+    _seeing(
+        "--report-samples/--no-report-samples",
+        default=None,
+        help="Show prompts and answers in it [yes].",
+    ),
+    _seeing(
+        "--lang",
+        metavar="en|zh",
+        help="Its language [en].",
+        shell_complete=suggestions.words("en", "zh"),
+    ),
+    _seeing("--metrics-port", metavar="[HOST:]PORT", help="Metrics for Prometheus to ask for."),
+    _seeing(
+        "--metrics-file",
+        metavar="FILE.prom",
+        help="Metrics for its textfile collector.",
+        shell_complete=suggestions.files,
+    ),
+    _seeing("--otel/--no-otel", default=None, help="Traces and metrics by OpenTelemetry (OTEL_*)."),
+    _seeing(
+        "--otel-content/--no-otel-content", default=None, help="Prompts and answers in its traces."
+    ),
     _network(
         "--auth",
         metavar="bearer|jwt",

@@ -11,6 +11,7 @@ from batcher.job.spec import (
     CeilingSpec,
     JobSpec,
     LimitSpec,
+    ObserveSpec,
     OutputSpec,
     PriceSpec,
     PromptSpec,

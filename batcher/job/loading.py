@@ -230,5 +230,6 @@ _STRUCTURES = ("schema", "fields")
 _PATHS = (
     *(("provider", "api_key_file"), ("prompt", "images_from"), ("output", "directory")),
     ("reuse", "cache"),
+    ("observe", "metrics_file"),
 )
 _TEMPLATES = ("template", "system_template")

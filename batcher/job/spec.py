@@ -14,6 +14,9 @@ import msgspec
 from batcher.durations import DURATION, TIME_OF_DAY, seconds_of, seconds_until
 from batcher.money import MONEY
 
+# PORT, or HOST:PORT.
+ADDRESS = r"^(.+:)?[0-9]{1,5}\Z"
+
 Natural = Annotated[int, msgspec.Meta(ge=1)]
 # At most 30 days: every wait ends (reliability.md promise 14).
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=30 * 24 * 3600)]
@@ -176,6 +179,24 @@ class ReuseSpec(_Table, frozen=True):
     cache: Annotated[str, msgspec.Meta(min_length=1)] | None = None
 
 
+class ObserveSpec(_Table, frozen=True):
+    """How a run is seen: a report at its end, and figures for other programs while it goes on.
+
+    `lang` and `report_samples` are of the report: its language, and whether it shows prompts and
+    answers. `metrics_port` is PORT or HOST:PORT, where Prometheus may ask; `metrics_file` a file of
+    its textfile collector. `otel` sends traces and metrics by OpenTelemetry, as the environment's
+    OTEL_* says, and `otel_content` prompts and answers with them.
+    """
+
+    report: bool = True
+    lang: Literal["en", "zh"] = "en"
+    report_samples: bool = True
+    metrics_port: Natural | Annotated[str, msgspec.Meta(pattern=ADDRESS)] | None = None
+    metrics_file: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    otel: bool = False
+    otel_content: bool = False
+
+
 class PriceSpec(_Table, frozen=True):
     """What a model costs for a million tokens, and how many it takes and makes at most.
 
@@ -202,6 +223,7 @@ class JobSpec(_Table, frozen=True):
     ceilings: CeilingSpec = CeilingSpec()
     output: OutputSpec = OutputSpec()
     reuse: ReuseSpec = ReuseSpec()
+    observe: ObserveSpec = ObserveSpec()
     prices: dict[str, PriceSpec] = {}
 
     def with_model(self, model: str) -> JobSpec:
@@ -237,4 +259,5 @@ TABLES: dict[str, type[_Table]] = {
     "ceilings": CeilingSpec,
     "output": OutputSpec,
     "reuse": ReuseSpec,
+    "observe": ObserveSpec,
 }
