@@ -38,7 +38,7 @@ class FollowedCheckpoint(CheckpointReader):
             StorageError: there is none, or it is damaged, or of another program or version.
         """
         with CheckpointReader.read(path) as reader:
-            yield FollowedCheckpoint(path, reader._reader)
+            yield FollowedCheckpoint(path, reader._reader)  # noqa: SLF001 -- of its own base
 
     def glance(self, clock: Callable[[], float] = time.time) -> Glance:
         """Look whether anything was written, and who works on the run by `clock`.
