@@ -1,0 +1,82 @@
+"""The state of a run at a moment, as a live page tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from batcher.history import Ended, History, Lately
+from batcher.recorded import NOTHING_YET, Counts
+
+
+class Phase(StrEnum):
+    """What a run is doing; `WRITING` the files of its results, as all its rows have an outcome.
+
+    Of a run that was killed there is no word about its end. `LOST` is one that cannot be read any
+    more: its directory was moved or deleted, or its checkpoint is damaged.
+    """
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    WRITING = "writing"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    KILLED = "killed"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A run at a moment.
+
+    `total` counts records (rows times `samples`), None where nobody has counted the input, and
+    `writer` names the process that works on it. `lost` says why it cannot be read; the rest is then
+    what was read last.
+    """
+
+    name: str
+    model: str | None = None
+    simulated: bool = False
+    total: int | None = None
+    samples: int = 1
+    writer: str | None = None
+    counts: Counts = NOTHING_YET
+    history: History = field(default_factory=History)
+    lately: Lately | None = None
+    lost: str | None = None
+
+    @property
+    def pending(self) -> int | None:
+        """Records without an outcome; None where nobody knows."""
+        return None if self.total is None else max(0, self.total - self.counts.rows)
+
+    @property
+    def ended(self) -> str | None:
+        """How the last process ended; None where there is no word of it."""
+        return self.history.processes[-1].ended if self.history.processes else None
+
+    @property
+    def phase(self) -> Phase:
+        """What the run is doing."""
+        if self.lost is not None:
+            return Phase.LOST
+        if self.writer is not None:
+            if self.pending == 0 or self.ended is not None:
+                return Phase.WRITING
+            return Phase.WAITING if self.history.waiting else Phase.RUNNING
+        if self.pending == 0 or (self.pending is None and self.ended == Ended.DONE):
+            return Phase.FINISHED
+        return Phase.KILLED if self.history.processes and self.ended is None else Phase.STOPPED
+
+    @property
+    def rate(self) -> float | None:
+        """Rows a second now; None where none are called."""
+        going = self.phase in (Phase.RUNNING, Phase.WAITING)
+        return self.lately.rate if going and self.lately else None
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until all rows have an outcome, if it goes on like this; None: nobody knows."""
+        if not self.rate or self.pending is None:
+            return None
+        return self.pending / self.rate

@@ -1,0 +1,87 @@
+"""What a run is doing, and how long it will."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from batcher.history import Ended, History, Lately, Process
+from batcher.observe.live import Phase, State
+from batcher.recorded import NOTHING_YET
+
+WORKING = State(
+    name="prompts.batch",
+    total=100,
+    writer="process 7 on node-1",
+    counts=replace(NOTHING_YET, results=40),
+    history=History([Process(1, 100, 130, None)]),
+    lately=Lately(30, 15, 900, 0, 4, 8, None),
+)
+
+
+def _ended(how: str | None) -> History:
+    return History([Process(1, 10, 20, None), Process(2, 100, 130, how)])
+
+
+def test_a_run_with_a_process_goes_on_and_says_how_long() -> None:
+    assert WORKING.phase is Phase.RUNNING
+    assert WORKING.rate == 0.5
+    assert WORKING.time_left == 120
+
+
+def test_before_a_second_has_passed_or_a_row_has_ended_nobody_knows_how_long() -> None:
+    assert replace(WORKING, lately=None).time_left is None
+    assert replace(WORKING, lately=Lately(0, 0, 0, 0, 0, 0, None)).time_left is None
+    assert replace(WORKING, lately=Lately(30, 0, 0, 0, 0, 0, None)).time_left is None
+
+
+def test_nor_while_nobody_has_counted_the_input() -> None:
+    uncounted = replace(WORKING, total=None)
+    assert (uncounted.phase, uncounted.pending, uncounted.time_left) == (Phase.RUNNING, None, None)
+
+
+def test_a_run_that_cannot_call_waits() -> None:
+    waiting = replace(WORKING, history=History(WORKING.history.processes, waiting="an outage"))
+    assert waiting.phase is Phase.WAITING
+
+
+def test_a_process_whose_calls_are_over_writes_its_files() -> None:
+    full = replace(WORKING, counts=replace(NOTHING_YET, results=100))
+    assert full.phase is Phase.WRITING
+    assert replace(WORKING, history=_ended(Ended.PENDING)).phase is Phase.WRITING
+    assert full.rate is None
+
+
+@pytest.mark.parametrize(
+    ("total", "results", "how", "phase"),
+    [
+        (100, 100, Ended.DONE, Phase.FINISHED),
+        (100, 100, None, Phase.FINISHED),
+        (None, 100, Ended.DONE, Phase.FINISHED),
+        (None, 100, Ended.HALTED, Phase.STOPPED),
+        (100, 40, Ended.INTERRUPTED, Phase.STOPPED),
+        (100, 40, None, Phase.KILLED),
+        (None, 40, None, Phase.KILLED),
+    ],
+)
+def test_a_run_without_a_process_has_ended_and_how(
+    total: int | None, results: int, how: str | None, phase: Phase
+) -> None:
+    ended = replace(
+        WORKING,
+        total=total,
+        writer=None,
+        counts=replace(NOTHING_YET, results=results),
+        history=_ended(how),
+    )
+    assert ended.phase is phase
+    assert ended.rate is None
+
+
+def test_a_run_that_never_made_a_call_was_stopped_not_killed() -> None:
+    assert replace(WORKING, writer=None, history=History()).phase is Phase.STOPPED
+
+
+def test_what_cannot_be_read_is_lost_whatever_was_read_before() -> None:
+    assert replace(WORKING, lost="it was moved").phase is Phase.LOST
