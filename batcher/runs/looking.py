@@ -27,11 +27,15 @@ class Look:
     """
 
     directory: RunDirectory
+    _state: State = field(init=False)
     _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _checkpoint: FollowedCheckpoint | None = None
     _file: tuple[int, int] | None = None
     _seen: Glance | None = None
-    _state: State | None = None
+
+    def __post_init__(self) -> None:
+        """Begin with a run of which nothing is known but its name."""
+        self._state = State(self.directory.path.resolve().name)
 
     def __call__(self) -> State | None:
         """Return the state of the run, or None where it is the same as before."""
@@ -40,12 +44,12 @@ class Look:
         # A directory may vanish between any two steps, and come back.
         except (BatcherError, OSError) as error:
             self.close()
-            before = self._state or State(self.directory.path.resolve().name)
-            lost = self._lost(error)
-            if before.lost == lost:
-                return None
-            self._state = replace(before, lost=lost)
-            return self._state
+            before = self._state
+            if self.directory.checkpoint.exists():
+                self._state = replace(before, gone=False, unreadable=str(error))
+            else:
+                self._state = replace(before, gone=True)
+            return None if self._state == before else self._state
 
     def close(self) -> None:
         """Let go of the checkpoint; the next look opens it anew."""
@@ -72,7 +76,7 @@ class Look:
         rows = counted_rows(self.directory, str(checkpoint.fact("fingerprint")))
         model = settings.get("model") if isinstance(settings, dict) else None
         return State(
-            name=self.directory.path.resolve().name,
+            name=self._state.name,
             model=model if isinstance(model, str) else None,
             simulated=bool(checkpoint.fact("simulated")),
             total=None if rows is None else rows * samples,
@@ -82,11 +86,6 @@ class Look:
             history=checkpoint.history(),
             lately=checkpoint.lately(_LATELY_S),
         )
-
-    def _lost(self, error: Exception) -> str:
-        if not self.directory.checkpoint.exists():
-            return f"{self.directory.path} is not there any more: it was moved or deleted."
-        return str(error)
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -64,7 +64,8 @@ async def _serve(
         board.watched,
     )
     with Signals().calling(end):
-        async with serve(lambda nonce: page(nonce, lang), board, port) as address:
+        name = directory.path.resolve().name
+        async with serve(lambda nonce: page(nonce, lang, name), board, port) as address:
             tell(address)
             with looking.going_on():
                 return await ended

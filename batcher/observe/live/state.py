@@ -10,19 +10,21 @@ from batcher.recorded import NOTHING_YET, Counts
 
 
 class Phase(StrEnum):
-    """What a run is doing; `WRITING` the files of its results, as all its rows have an outcome.
+    """What a run is doing.
 
-    Of a run that was killed there is no word about its end. `LOST` is one that cannot be read any
-    more: its directory was moved or deleted, or its checkpoint is damaged.
+    One that is `WAITING` cannot call for now, and a `BUSY` one makes no calls: it reads its input
+    or writes its files. Of a run that was `KILLED` there is no word about its end. One is `GONE`
+    when its directory was moved or deleted, and `UNREADABLE` when its checkpoint is.
     """
 
     RUNNING = "running"
     WAITING = "waiting"
-    WRITING = "writing"
+    BUSY = "busy"
     FINISHED = "finished"
     STOPPED = "stopped"
     KILLED = "killed"
-    LOST = "lost"
+    GONE = "gone"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,8 @@ class State:
     """A run at a moment.
 
     `total` counts records (rows times `samples`), None where nobody has counted the input, and
-    `writer` names the process that works on it. `lost` says why it cannot be read; the rest is then
-    what was read last.
+    `writer` names the process that works on it. Where it is `gone`, or `unreadable` as that text
+    says, the rest is what was read last.
     """
 
     name: str
@@ -43,7 +45,8 @@ class State:
     counts: Counts = NOTHING_YET
     history: History = field(default_factory=History)
     lately: Lately | None = None
-    lost: str | None = None
+    gone: bool = False
+    unreadable: str | None = None
 
     @property
     def pending(self) -> int | None:
@@ -58,11 +61,13 @@ class State:
     @property
     def phase(self) -> Phase:
         """What the run is doing."""
-        if self.lost is not None:
-            return Phase.LOST
+        if self.gone:
+            return Phase.GONE
+        if self.unreadable is not None:
+            return Phase.UNREADABLE
         if self.writer is not None:
             if self.pending == 0 or self.ended is not None:
-                return Phase.WRITING
+                return Phase.BUSY
             return Phase.WAITING if self.history.waiting else Phase.RUNNING
         if self.pending == 0 or (self.pending is None and self.ended == Ended.DONE):
             return Phase.FINISHED

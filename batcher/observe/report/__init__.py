@@ -3,8 +3,8 @@
 from batcher.observe.report.charts import charts
 from batcher.observe.report.content import Content, Facts, Failed, Shown
 from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, policy
-from batcher.observe.report.tiles import extents, tiles
-from batcher.observe.report.words import Lang, Words
+from batcher.observe.report.tiles import extents, share, tiles
+from batcher.observe.report.words import Lang, Said, Words
 
 __all__ = [
     "CHART_SCRIPTS",
@@ -13,6 +13,7 @@ __all__ = [
     "Facts",
     "Failed",
     "Lang",
+    "Said",
     "Shown",
     "Words",
     "asset",
@@ -20,5 +21,6 @@ __all__ = [
     "environment",
     "extents",
     "policy",
+    "share",
     "tiles",
 ]

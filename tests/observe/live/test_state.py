@@ -46,10 +46,10 @@ def test_a_run_that_cannot_call_waits() -> None:
     assert waiting.phase is Phase.WAITING
 
 
-def test_a_process_whose_calls_are_over_writes_its_files() -> None:
+def test_a_process_that_makes_no_calls_is_busy_with_files() -> None:
     full = replace(WORKING, counts=replace(NOTHING_YET, results=100))
-    assert full.phase is Phase.WRITING
-    assert replace(WORKING, history=_ended(Ended.PENDING)).phase is Phase.WRITING
+    assert full.phase is Phase.BUSY
+    assert replace(WORKING, history=_ended(Ended.PENDING)).phase is Phase.BUSY
     assert full.rate is None
 
 
@@ -83,5 +83,6 @@ def test_a_run_that_never_made_a_call_was_stopped_not_killed() -> None:
     assert replace(WORKING, writer=None, history=History()).phase is Phase.STOPPED
 
 
-def test_what_cannot_be_read_is_lost_whatever_was_read_before() -> None:
-    assert replace(WORKING, lost="it was moved").phase is Phase.LOST
+def test_what_cannot_be_read_is_told_whatever_was_read_before() -> None:
+    assert replace(WORKING, unreadable="it is damaged").phase is Phase.UNREADABLE
+    assert replace(WORKING, gone=True).phase is Phase.GONE
