@@ -20,9 +20,6 @@ from batcher.records import AnsweredBy
 MOST_CHARACTERS = 4000
 _MOST_MESSAGES = 20
 
-# What these say quotes the answer.
-_QUOTING = {ErrorClass.INVALID_OUTPUT.value, ErrorClass.MALFORMED_ANSWER.value}
-
 
 class Part(NamedTuple):
     """A part of a message: a `text`, an `image` (told of, never shown), or `json`."""
@@ -40,7 +37,10 @@ class Spoken(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A row as it is shown. `asked` and `answered` are one line each, for the list."""
+    """A row as it is shown. `asked` and `answered` are one line each, for the list.
+
+    `answers` have a title each, and whether they are JSON.
+    """
 
     id: str
     source: str | None
@@ -50,7 +50,7 @@ class Card:
     message: Cut | None
     messages: Sequence[Spoken] | None
     messages_left_out: int
-    answers: Sequence[tuple[str, Cut]]
+    answers: Sequence[tuple[str, Cut, bool]]
     reasoning: Cut | None
     facts: Sequence[tuple[str, str]]
     latency: str
@@ -60,17 +60,19 @@ class Card:
 
 
 def card(shown: Shown, words: Words, *, texts: bool) -> Card:
-    """Return a row for the page; without `texts`, nothing of what was asked and answered."""
+    """Return a row for the page; without `texts`, nothing of what was asked and answered.
+
+    Nor what the provider said of an error then, which may quote both.
+    """
     row = shown.outcome
     messages = shown.messages if texts else None
-    told = row.message and (texts or row.error_class not in _QUOTING)
     return Card(
         id=row.id,
         source=row.source,
         sample=row.sample,
         error=None if row.error_class is None else words.error(ErrorClass(row.error_class)),
         problem=list(_problem(row)),
-        message=cut(row.message or "", MOST_CHARACTERS) if told else None,
+        message=cut(row.message, MOST_CHARACTERS) if texts and row.message else None,
         messages=None if messages is None else [_spoken(m) for m in messages[:_MOST_MESSAGES]],
         messages_left_out=max(0, len(messages or ()) - _MOST_MESSAGES),
         answers=list(_answers(row, words)) if texts else (),
@@ -90,13 +92,13 @@ def _problem(row: Recorded) -> Iterator[str]:
         yield row.code
 
 
-def _answers(row: Recorded, words: Words) -> Iterator[tuple[str, Cut]]:
+def _answers(row: Recorded, words: Words) -> Iterator[tuple[str, Cut, bool]]:
     if row.response:
-        yield words("answer"), cut(row.response, MOST_CHARACTERS)
+        yield words("answer"), cut(row.response, MOST_CHARACTERS), False
     if row.tool_calls:
-        yield words("tool_calls"), cut(tidy_json(row.tool_calls), MOST_CHARACTERS)
+        yield words("tool_calls"), cut(tidy_json(row.tool_calls), MOST_CHARACTERS), True
     if row.output:
-        yield words("output"), cut(tidy_json(row.output), MOST_CHARACTERS)
+        yield words("output"), cut(tidy_json(row.output), MOST_CHARACTERS), True
 
 
 def _facts(row: Recorded, words: Words) -> Iterator[tuple[str, str]]:
@@ -109,14 +111,14 @@ def _facts(row: Recorded, words: Words) -> Iterator[tuple[str, str]]:
     if row.prompt_tokens is not None or row.completion_tokens is not None:
         yield words("tokens"), f"{_count(row.prompt_tokens)} + {_count(row.completion_tokens)}"
     if row.reasoning_tokens:
-        yield words("reasoning"), f"{row.reasoning_tokens:,}"
+        yield words("fact_reasoning"), f"{row.reasoning_tokens:,}"
     if row.cost is not None and row.currency:
         yield words("cost"), f"{exact(row.cost)} {row.currency}"
-    yield words("attempts"), f"{row.attempts:,}"
+    yield words("fact_attempts"), f"{row.attempts:,}"
     if row.ambiguous_attempts:
-        yield words("unanswered"), f"{row.ambiguous_attempts:,}"
+        yield words("fact_unanswered"), f"{row.ambiguous_attempts:,}"
     if row.repairs:
-        yield words("repairs"), f"{row.repairs:,}"
+        yield words("fact_repairs"), f"{row.repairs:,}"
     if row.answered_by != AnsweredBy.CALL.value:
         yield words("answered_by"), words(f"answered_by_{row.answered_by}")
 

@@ -115,9 +115,8 @@ def _of_calls(content: Content, words: Words) -> Iterator[tuple[str, str, str]]:
     yield words("killed_calls"), f"{counts.killed_calls:,}", words("killed_calls_note")
     if history.seconds:
         yield words("working_time"), words.lasting(history.seconds), ""
-    latencies = [f"{name} {figure(value)} s" for name, value in quantiles(history.latencies).items()]
-    if latencies:
-        yield words("latency"), ", ".join(latencies), ""
+    for name, value in quantiles(history.latencies).items():
+        yield f"{words('latency_of')} {name}", f"{figure(value)} s", ""
 
 
 def _of_cost(counts: Counts, words: Words) -> Iterator[tuple[str, str, str]]:

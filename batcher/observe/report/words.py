@@ -210,7 +210,8 @@ TEXTS: Mapping[str, Said] = {
         "进程被终止时最多有这么多调用在途：可能重复计费",
     ),
     "working_time": Said("Time worked", "工作时间"),
-    "latency": Said("Latency", "耗时"),
+    "latency": Said("latency", "耗时"),
+    "latency_of": Said("Latency", "耗时"),
     "spent": Said("Spent", "已花费"),
     "by_prices": Said("by the prices of {source}", "按 {source} 的价格"),
     "at_most_more": Said("At most, more", "最多另加"),
@@ -245,6 +246,11 @@ TEXTS: Mapping[str, Said] = {
     "model": Said("model", "模型"),
     "finish_reason": Said("finish reason", "结束原因"),
     "tokens": Said("tokens", "token"),
+    "fact_reasoning": Said("of these, reasoning", "其中推理"),
+    "fact_attempts": Said("calls", "调用"),
+    "fact_unanswered": Said("not answered whole", "未完整回答"),
+    "fact_repairs": Said("repairs", "修复"),
+    "prompts_missing": Said("Some prompts are missing: {note}", "缺少部分提示词：{note}"),
     "answered_by": Said("answered by", "回答来自"),
     "answered_by_duplicate": Said("another row's call", "其他行的调用"),
     "answered_by_cache": Said("the cache", "缓存"),
@@ -266,8 +272,8 @@ TEXTS: Mapping[str, Said] = {
     "left_out": Said("(left out)", "（已略去）"),
     "no_settings": Said("The job sets nothing.", "任务没有设置。"),
     "private": Said(
-        "Prompts and answers were left out. Ids, messages of errors and settings are in here.",
-        "提示词与回答已略去；仍包含 id、错误信息和设置。",
+        "Prompts, templates and answers were left out. Ids, file names and settings are in here.",
+        "提示词、模板与回答已略去；仍包含 id、文件名和设置。",
     ),
     "holds_texts": Said(
         "This file holds prompts and answers. Share it as you would share them; "
