@@ -2,6 +2,7 @@
 
 from batcher.checkpoint.choice import Chosen, ErrorChoice, choose
 from batcher.checkpoint.connection import damaged
+from batcher.checkpoint.excerpt import Excerpt
 from batcher.checkpoint.following import FollowedCheckpoint
 from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lock import RunLock
@@ -24,6 +25,7 @@ __all__ = [
     "Comparison",
     "Done",
     "ErrorChoice",
+    "Excerpt",
     "FollowedCheckpoint",
     "GroupCommit",
     "Placement",

@@ -2,6 +2,7 @@
 
 from batcher.observe.report.charts import charts
 from batcher.observe.report.content import Content, Facts, Failed, Shown
+from batcher.observe.report.page import page
 from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, policy
 from batcher.observe.report.tiles import extents, share, tiles
 from batcher.observe.report.words import Lang, Said, Words
@@ -20,6 +21,7 @@ __all__ = [
     "charts",
     "environment",
     "extents",
+    "page",
     "policy",
     "share",
     "tiles",

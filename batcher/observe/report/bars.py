@@ -13,7 +13,7 @@ _FEWEST_BUCKETS = 12
 _QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 # Figures of 100 and more are read as whole numbers, those below one to a thousandth.
-_WHOLE, _ONE = 100, 1
+_WHOLE, _ONE, _LEAST = 100, 1, 0.0005
 
 
 def bars(magnitudes: Magnitudes) -> tuple[dict[int, int], int]:
@@ -44,4 +44,4 @@ def figure(value: float, *, whole: bool = False) -> str:
         return f"{value:,.0f}"
     if value >= _WHOLE / 10:
         return f"{value:.1f}"
-    return f"{value:.2f}" if value >= _ONE else f"{value:.3f}".rstrip("0").rstrip(".") or "0"
+    return f"{value:.2f}" if value >= _ONE else f"{value:.3f}" if value >= _LEAST else "0"

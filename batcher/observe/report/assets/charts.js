@@ -136,7 +136,7 @@ function histogram(told, color) {
           return [at[0] - width, at[at.length - 1] + 2 * width];
         },
       },
-      y: { range: (plot, low, high) => [0, high * 1.2 || 1] },
+      y: { range: (plot, low, high) => [0, high * 1.4 || 1] },
     },
     series: [
       {
