@@ -7,7 +7,6 @@ from typing import Literal
 
 import click
 
-from batcher.cli import suggestions
 from batcher.cli.options import run_directory
 
 
@@ -20,15 +19,8 @@ from batcher.cli.options import run_directory
     metavar="N",
     help="Port to listen on [a free one].",
 )
-@click.option(
-    "--lang",
-    type=click.Choice(["en", "zh"]),
-    default="en",
-    metavar="en|zh",
-    help="Language of the page [en].",
-    shell_complete=suggestions.words("en", "zh"),
-)
-def command(directory: str, port: int, lang: Literal["en", "zh"]) -> None:
+@click.option("--lang", type=click.Choice(["en", "zh"]), help="Its language [the run's].")
+def command(directory: str, port: int, lang: Literal["en", "zh"] | None) -> None:
     """Show the run in DIR as a live page on this machine, also while it goes on.
 
     Open the printed address in a browser. The page follows the run, to its end and when it is

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from batcher.checkpoint import CheckpointReader
 from batcher.errors import Interruption
 from batcher.observe.live import Board, State, event, page, serve
 from batcher.observe.report import Lang
 from batcher.runs.directory import RunDirectory
 from batcher.runs.looking import Look
+from batcher.runs.report import Reporter
 from batcher.runs.signals import Signals
 
 LOOK_S = 2.0
@@ -26,16 +26,19 @@ _READING_SHARE = 0.05
 _PATIENCE_S = 1.0
 
 
-def watch(directory: RunDirectory, port: int, lang: Lang, tell: Callable[[str], None]) -> None:
+def watch(
+    directory: RunDirectory, port: int, lang: Lang | None, tell: Callable[[str], None]
+) -> None:
     """Serve the live page of a run until Ctrl-C; `tell` its address.
+
+    It is in the language of the run's report where none is named.
 
     Raises:
         StorageError: the directory holds no run.
         OutputError: the port is taken.
         Interruption: another signal than Ctrl-C asks to end.
     """
-    with CheckpointReader.read(directory.checkpoint):
-        pass
+    lang = Reporter.of(directory, lang=lang).lang
     number = asyncio.run(_serve(directory, port, lang, tell))
     if number != signal.SIGINT:
         raise Interruption(number)

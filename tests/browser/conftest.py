@@ -25,7 +25,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def shoot() -> Shoot:
-    """Return a function that takes a picture of a page, where BATCHER_SCREENSHOTS names a folder."""
+    """Return what takes a picture of a page, where BATCHER_SCREENSHOTS names a folder for it."""
     folder = os.environ.get("BATCHER_SCREENSHOTS")
 
     def take(seen: Seen, name: str) -> None:

@@ -16,6 +16,7 @@ from batcher.observe.report import (
     Lang,
     asset,
     charts,
+    cleaned,
     environment,
     extents,
     share,
@@ -45,7 +46,8 @@ def page(nonce: str, lang: Lang, name: str) -> str:
 def event(state: State, lang: Lang) -> str:
     """Return what is sent to an open page, as JSON in one line."""
     words = LiveWords(lang)
-    return json.dumps(_shown(state, words) | {"status": words.status(state)}, allow_nan=False)
+    shown = _shown(state, words) | {"status": cleaned(words.status(state))}
+    return json.dumps(shown, allow_nan=False)
 
 
 def _shown(state: State, words: LiveWords) -> dict[str, Any]:
@@ -53,8 +55,8 @@ def _shown(state: State, words: LiveWords) -> dict[str, Any]:
     done = share(state.counts.rows, state.total) if state.total else f"{state.counts.rows:,}"
     return {
         "name": state.name,
-        "model": state.model or "",
-        "title": f"{done} – {state.name}",
+        "model": cleaned(state.model or ""),
+        "title": cleaned(f"{done} – {state.name}"),
         "simulated": state.simulated,
         "phase": state.phase,
         "phase_said": words(f"phase_{state.phase}"),

@@ -69,9 +69,10 @@ class State:
             if self.pending == 0 or self.ended is not None:
                 return Phase.BUSY
             return Phase.WAITING if self.history.waiting else Phase.RUNNING
-        if self.pending == 0 or (self.pending is None and self.ended == Ended.DONE):
-            return Phase.FINISHED
-        return Phase.KILLED if self.history.processes and self.ended is None else Phase.STOPPED
+        if self.history.processes and self.ended is None:
+            return Phase.KILLED
+        done = self.pending == 0 or (self.pending is None and self.ended == Ended.DONE)
+        return Phase.FINISHED if done else Phase.STOPPED
 
     @property
     def rate(self) -> float | None:

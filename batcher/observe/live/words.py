@@ -25,7 +25,7 @@ class LiveWords(Words):
         """Say in a sentence or two what a run is doing."""
         pending = self("some") if state.pending is None else f"{state.pending:,}"
         if state.phase is Phase.STOPPED:
-            why = self(f"ended_{Ended(state.ended)}") if state.ended else ""
+            why = self(f"why_{Ended(state.ended)}") if state.ended else ""
             return self("status_stopped", why=why, pending=pending)
         return self(
             f"status_{state.phase}",
@@ -74,14 +74,14 @@ TEXTS: Mapping[str, Said] = {
         "无法读取任务：{error} 以下是最后读到的内容；将继续重试。",
     ),
     "some": Said("some", "若干"),
-    "ended_done": Said("", ""),
-    "ended_pending": Said("", ""),
-    "ended_halted": Said(
+    "why_done": Said("", ""),
+    "why_pending": Said("", ""),
+    "why_halted": Said(
         "It stopped by itself: a ceiling of the job was met, or the provider refuses every call. ",
         "任务自行停止：达到了设定的上限，或服务商拒绝一切调用。",
     ),
-    "ended_interrupted": Said("It was interrupted. ", "任务被中断。"),
-    "ended_disk_full": Said("The disk was full; free space first. ", "磁盘已满，请先腾出空间。"),
+    "why_interrupted": Said("It was interrupted. ", "任务被中断。"),
+    "why_disk_full": Said("The disk was full; free space first. ", "磁盘已满，请先腾出空间。"),
     # What the script says by itself.
     "reading": Said("Reading the run …", "正在读取任务……"),
     "no_answer": Said(
@@ -104,14 +104,6 @@ TEXTS: Mapping[str, Said] = {
     "flight_note": Said("of at most {limit}", "上限 {limit}"),
     "throttled_note": Said("in the last {time}", "最近 {time}内"),
     "none": Said("–", "–"),
-    "errors_by_class": Said("Errors by class", "各类错误"),
-    "class": Said("Class", "类别"),
-    "rows_in_it": Said("Rows", "行数"),
-    "what_to_do": Said("What to do", "处理办法"),
-    "simulated": Said(
-        "These answers come from the simulator; no model was called.",
-        "这些回答来自模拟器，没有调用任何模型。",
-    ),
     "footer": Said(
         "Only for this machine, and only to look: it changes nothing, and shows no prompts and no "
         "answers.",

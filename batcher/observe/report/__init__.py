@@ -2,6 +2,7 @@
 
 from batcher.observe.report.charts import charts
 from batcher.observe.report.content import Content, Facts, Failed, Shown
+from batcher.observe.report.foreign import cleaned
 from batcher.observe.report.page import page
 from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, policy
 from batcher.observe.report.tiles import extents, share, tiles
@@ -19,6 +20,7 @@ __all__ = [
     "Words",
     "asset",
     "charts",
+    "cleaned",
     "environment",
     "extents",
     "page",

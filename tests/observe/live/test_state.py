@@ -57,7 +57,7 @@ def test_a_process_that_makes_no_calls_is_busy_with_files() -> None:
     ("total", "results", "how", "phase"),
     [
         (100, 100, Ended.DONE, Phase.FINISHED),
-        (100, 100, None, Phase.FINISHED),
+        (100, 100, None, Phase.KILLED),
         (None, 100, Ended.DONE, Phase.FINISHED),
         (None, 100, Ended.HALTED, Phase.STOPPED),
         (100, 40, Ended.INTERRUPTED, Phase.STOPPED),
@@ -79,8 +79,11 @@ def test_a_run_without_a_process_has_ended_and_how(
     assert ended.rate is None
 
 
-def test_a_run_that_never_made_a_call_was_stopped_not_killed() -> None:
-    assert replace(WORKING, writer=None, history=History()).phase is Phase.STOPPED
+def test_a_run_without_a_history_was_not_killed() -> None:
+    """It never came to make a call, or was made by an older version."""
+    before = replace(WORKING, writer=None, history=History())
+    assert before.phase is Phase.STOPPED
+    assert replace(before, total=40).phase is Phase.FINISHED
 
 
 def test_what_cannot_be_read_is_told_whatever_was_read_before() -> None:

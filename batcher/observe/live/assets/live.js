@@ -25,14 +25,16 @@
     say(state.phase, state.status);
   }
 
-  function row(error) {
+  function row({ name, rows, hint }) {
     const made = document.createElement("tr");
-    for (const [name, text] of Object.entries(error)) {
-      const cell = document.createElement("td");
+    const cells = [["th", name], ["td", rows], ["td", hint]].map(([kind, text]) => {
+      const cell = document.createElement(kind);
       cell.textContent = text;
-      if (name === "rows") cell.className = "figure";
-      made.append(cell);
-    }
+      return cell;
+    });
+    cells[0].scope = "row";
+    cells[1].className = "figure";
+    made.append(...cells);
     return made;
   }
 
