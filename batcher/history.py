@@ -86,6 +86,7 @@ class Lately(NamedTuple):
     """The latest whole `seconds` of the last process, and how its calls flow now.
 
     `rows` are those that got their outcome then, and `waiting` what calls wait for, if they do.
+    `ended` is as in `Process`.
     """
 
     seconds: int
@@ -95,6 +96,7 @@ class Lately(NamedTuple):
     in_flight: int
     limit: int
     waiting: str | None
+    ended: str | None = None
 
     @property
     def rate(self) -> float | None:

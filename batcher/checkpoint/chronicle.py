@@ -126,11 +126,11 @@ def lately_in(connection: sqlite3.Connection, seconds: int) -> Lately | None:
     Reads no more than so many rows. The second that has not ended is left out.
     """
     process = connection.execute(
-        "SELECT number, started_at, seen_at FROM processes ORDER BY number DESC LIMIT 1"
+        "SELECT number, started_at, seen_at, ended FROM processes ORDER BY number DESC LIMIT 1"
     ).fetchone()
     if process is None:
         return None
-    number, started, seen = process
+    number, started, seen, ended = process
     first = max(started, seen - seconds)
     span = (number, first, seen - 1)
     rows, tokens = connection.execute(
@@ -149,7 +149,7 @@ def lately_in(connection: sqlite3.Connection, seconds: int) -> Lately | None:
         "WHERE process = ? AND concurrency_limit > 0 ORDER BY second DESC LIMIT 1",
         (number,),
     ).fetchone()
-    return Lately(seen - first, rows, tokens, throttled, *(flow or (0, 0, None)))
+    return Lately(seen - first, rows, tokens, throttled, *(flow or (0, 0, None)), ended)
 
 
 def _moments(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from batcher.checkpoint import FollowedCheckpoint
 from batcher.checkpoint.following import Glance
 from batcher.errors import BatcherError
+from batcher.history import History
 from batcher.observe.live import State
 from batcher.runs.description import counted_rows
 from batcher.runs.directory import RunDirectory
@@ -16,6 +20,9 @@ from batcher.runs.rows import samples_in
 
 # What "now" is: long enough that the speed of a slow run is seen.
 _LATELY_S = 30
+# All but the history is read at once, however long the run. Of a run of weeks that takes a while:
+# never more than this share of the time is spent on it.
+_READING_SHARE = 0.05
 
 
 @dataclass(slots=True)
@@ -27,11 +34,13 @@ class Look:
     """
 
     directory: RunDirectory
+    monotonic: Callable[[], float] = time.monotonic
     _state: State = field(init=False)
     _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _checkpoint: FollowedCheckpoint | None = None
     _file: tuple[int, int] | None = None
     _seen: Glance | None = None
+    _history_due: float = -math.inf
 
     def __post_init__(self) -> None:
         """Begin with a run of which nothing is known but its name."""
@@ -55,6 +64,7 @@ class Look:
         """Let go of the checkpoint; the next look opens it anew."""
         self._open.close()
         self._checkpoint = self._seen = None
+        self._history_due = -math.inf
 
     def _look(self) -> State | None:
         path = self.directory.checkpoint
@@ -83,9 +93,19 @@ class Look:
             samples=samples,
             writer=writer,
             counts=checkpoint.counts(),
-            history=checkpoint.history(),
+            history=self._history(checkpoint, writer),
             lately=checkpoint.lately(_LATELY_S),
         )
+
+    def _history(self, checkpoint: FollowedCheckpoint, writer: str | None) -> History:
+        """Return the history as it is at the end of a process, else perhaps as it was."""
+        began = self.monotonic()
+        if writer is not None and began < self._history_due:
+            return self._state.history
+        history = checkpoint.history()
+        now = self.monotonic()
+        self._history_due = now + (now - began) / _READING_SHARE
+        return history
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -20,8 +19,6 @@ from batcher.runs.signals import Signals
 
 LOOK_S = 2.0
 """Seconds between two looks at a run."""
-# Of a run of weeks there is more to read: never more than this share of the time is spent on it.
-_READING_SHARE = 0.05
 # A look that waits for a disk is not waited for.
 _PATIENCE_S = 1.0
 
@@ -101,11 +98,9 @@ class _Looking:
         try:
             while not self._over.is_set():
                 self.watched.wait()
-                began = time.monotonic()
                 if (state := self.look()) is not None:
                     self.show(state)
-                spent = time.monotonic() - began
-                self._over.wait(max(LOOK_S, spent / _READING_SHARE))
+                self._over.wait(LOOK_S)
             self.look.close()
         except BaseException as error:  # noqa: BLE001 -- told by the thread that is waited for
             self.failed(error)

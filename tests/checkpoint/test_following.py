@@ -94,3 +94,6 @@ def test_of_late_are_the_whole_seconds_of_the_last_process_and_its_flow_now(
         lately = reader.lately(10)
     assert lately == Lately(10, 1, 15, 2, 5, 8, "an outage")
     assert lately.rate == 0.1
+    checkpoint.end_process(Ended.DONE)
+    with FollowedCheckpoint.follow(checkpoint.path) as reader:
+        assert reader.lately(10) == lately._replace(ended="done")

@@ -45,8 +45,7 @@ def test_a_run_that_is_taken_up_again_is_seen_to_go_on_and_to_end(place: Place) 
         checkpoint.write([], beats=[Beat(1_800_000_001, 0, {}, 0, 8, 0.5, "an outage")])
         waiting = look()
         assert waiting is not None
-        assert (waiting.phase, waiting.history.waiting) == (Phase.WAITING, "an outage")
-        assert waiting.lately is not None
+        assert (waiting.phase, waiting.waiting) == (Phase.WAITING, "an outage")
     # Without a word about its end, as after a kill.
     killed = look()
     assert killed is not None
@@ -123,4 +122,25 @@ def test_nothing_is_read_that_grows_with_the_rows(finished: Place) -> None:
     }
     assert any("SCAN totals" in step for step in plans)
     assert not any("outcomes" in step for step in plans)
+    look.close()
+
+
+def test_a_history_that_takes_long_to_read_is_read_less_often_but_at_the_end(place: Place) -> None:
+    """By this clock, each reading of it takes 3 seconds: one minute is left between two."""
+    place.run(place.job(limits={"concurrency": 1}), replace(AT_ONCE, fail_after=(4, "1113")))
+    ticks = iter(range(0, 3000, 3))
+    look = Look(place.directory, lambda: float(next(ticks)))
+    with Checkpoint.open(place.directory.checkpoint) as checkpoint:
+        looks = []
+        for second in range(40):
+            checkpoint.begin_process(1_800_000_000 + second)
+            state = look()
+            assert state is not None
+            looks.append(len(state.history.processes))
+    ended = look()
+    assert ended is not None
+    assert looks[:19] == [2] * 19
+    assert {*looks} == {2, looks[-1]}
+    assert 20 < looks[-1] < 41
+    assert len(ended.history.processes) == 41
     look.close()

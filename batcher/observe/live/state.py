@@ -32,8 +32,8 @@ class State:
     """A run at a moment.
 
     `total` counts records (rows times `samples`), None where nobody has counted the input, and
-    `writer` names the process that works on it. Where it is `gone`, or `unreadable` as that text
-    says, the rest is what was read last.
+    `writer` names the process that works on it. The `history` may be a little older than the rest.
+    Where the run is `gone`, or `unreadable` as that text says, all is what was read last.
     """
 
     name: str
@@ -56,7 +56,12 @@ class State:
     @property
     def ended(self) -> str | None:
         """How the last process ended; None where there is no word of it."""
-        return self.history.processes[-1].ended if self.history.processes else None
+        return self.lately.ended if self.lately else None
+
+    @property
+    def waiting(self) -> str | None:
+        """What calls wait for, if they do."""
+        return self.lately.waiting if self.lately else None
 
     @property
     def phase(self) -> Phase:
@@ -68,8 +73,8 @@ class State:
         if self.writer is not None:
             if self.pending == 0 or self.ended is not None:
                 return Phase.BUSY
-            return Phase.WAITING if self.history.waiting else Phase.RUNNING
-        if self.history.processes and self.ended is None:
+            return Phase.WAITING if self.waiting else Phase.RUNNING
+        if self.lately and self.ended is None:
             return Phase.KILLED
         done = self.pending == 0 or (self.pending is None and self.ended == Ended.DONE)
         return Phase.FINISHED if done else Phase.STOPPED

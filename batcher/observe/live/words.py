@@ -30,7 +30,7 @@ class LiveWords(Words):
         return self(
             f"status_{state.phase}",
             writer=state.writer,
-            waiting=state.history.waiting,
+            waiting=state.waiting,
             pending=pending,
             error=state.unreadable,
         )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from batcher.errors import ErrorClass
-from batcher.history import History, Lately, Process
+from batcher.history import Lately
 from batcher.observe.live import State, event, page
 from batcher.observe.report import Lang
 from batcher.recorded import NOTHING_YET
@@ -26,7 +26,6 @@ STATE = State(
     total=5000,
     writer="process 7 on node-1",
     counts=COUNTS,
-    history=History([Process(1, 100, 130, None)]),
     lately=Lately(30, 900, 54_000, 6, 15, 16, None),
 )
 

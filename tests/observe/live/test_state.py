@@ -6,22 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from batcher.history import Ended, History, Lately, Process
+from batcher.history import Ended, Lately
 from batcher.observe.live import Phase, State
 from batcher.recorded import NOTHING_YET
 
+LATELY = Lately(30, 15, 900, 0, 4, 8, None)
 WORKING = State(
     name="prompts.batch",
     total=100,
     writer="process 7 on node-1",
     counts=replace(NOTHING_YET, results=40),
-    history=History([Process(1, 100, 130, None)]),
-    lately=Lately(30, 15, 900, 0, 4, 8, None),
+    lately=LATELY,
 )
-
-
-def _ended(how: str | None) -> History:
-    return History([Process(1, 10, 20, None), Process(2, 100, 130, how)])
 
 
 def test_a_run_with_a_process_goes_on_and_says_how_long() -> None:
@@ -42,14 +38,14 @@ def test_nor_while_nobody_has_counted_the_input() -> None:
 
 
 def test_a_run_that_cannot_call_waits() -> None:
-    waiting = replace(WORKING, history=History(WORKING.history.processes, waiting="an outage"))
+    waiting = replace(WORKING, lately=LATELY._replace(waiting="an outage"))
     assert waiting.phase is Phase.WAITING
 
 
 def test_a_process_that_makes_no_calls_is_busy_with_files() -> None:
     full = replace(WORKING, counts=replace(NOTHING_YET, results=100))
     assert full.phase is Phase.BUSY
-    assert replace(WORKING, history=_ended(Ended.PENDING)).phase is Phase.BUSY
+    assert replace(WORKING, lately=LATELY._replace(ended=Ended.PENDING)).phase is Phase.BUSY
     assert full.rate is None
 
 
@@ -73,7 +69,7 @@ def test_a_run_without_a_process_has_ended_and_how(
         total=total,
         writer=None,
         counts=replace(NOTHING_YET, results=results),
-        history=_ended(how),
+        lately=LATELY._replace(ended=how),
     )
     assert ended.phase is phase
     assert ended.rate is None
@@ -81,7 +77,7 @@ def test_a_run_without_a_process_has_ended_and_how(
 
 def test_a_run_without_a_history_was_not_killed() -> None:
     """It never came to make a call, or was made by an older version."""
-    before = replace(WORKING, writer=None, history=History())
+    before = replace(WORKING, writer=None, lately=None)
     assert before.phase is Phase.STOPPED
     assert replace(before, total=40).phase is Phase.FINISHED
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from batcher.history import Ended, History, Process
+from batcher.history import Ended, Lately
 from batcher.observe.live import Phase, State
 from batcher.observe.live.words import TEXTS, LiveWords
 from batcher.observe.report import Lang
 
+LATELY = Lately(30, 15, 900, 0, 4, 8, None)
 STATE = State("prompts.batch", total=1500, writer="process 7 on node-1")
 
 
@@ -34,7 +35,7 @@ def test_each_phase_and_each_end_has_its_words(lang: Lang) -> None:
     [
         (STATE, "The run goes on: process 7 on node-1."),
         (
-            replace(STATE, history=History(waiting="the endpoint is down")),
+            replace(STATE, lately=LATELY._replace(waiting="the endpoint is down")),
             "No call can be made for now: the endpoint is down.",
         ),
         (replace(STATE, total=0), "process 7 on node-1 reads the input, or writes the files"),
@@ -42,10 +43,10 @@ def test_each_phase_and_each_end_has_its_words(lang: Lang) -> None:
         (replace(STATE, writer=None), "1,500 rows pending. The same command goes on"),
         (replace(STATE, writer=None, total=None), "some rows pending"),
         (
-            replace(STATE, writer=None, history=History([Process(1, 1, 2, Ended.DISK_FULL)])),
+            replace(STATE, writer=None, lately=LATELY._replace(ended=Ended.DISK_FULL)),
             "1,500 rows pending. The disk was full; free space first. The same command goes on",
         ),
-        (replace(STATE, writer=None, history=History([Process(1, 1, 2, None)])), "was killed"),
+        (replace(STATE, writer=None, lately=LATELY), "was killed"),
         (replace(STATE, gone=True), "was moved or deleted"),
         (replace(STATE, unreadable="the disk failed."), "cannot be read: the disk failed. Below"),
     ],
