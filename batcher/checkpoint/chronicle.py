@@ -149,7 +149,8 @@ def lately_in(connection: sqlite3.Connection, seconds: int) -> Lately | None:
         "WHERE process = ? AND concurrency_limit > 0 ORDER BY second DESC LIMIT 1",
         (number,),
     ).fetchone()
-    return Lately(seen - first, rows, tokens, throttled, *(flow or (0, 0, None)), ended)
+    in_flight, limit, waiting = flow or (0, 0, None)
+    return Lately(seen - first, rows, tokens, throttled, in_flight, limit, waiting, ended)
 
 
 def _moments(
