@@ -241,7 +241,7 @@ _NOTHING = Moment(0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, {})
 # What is met most has a colour of its own; what stops a run is red.
 _COLORS: Mapping[ErrorClass, str] = {
     **dict.fromkeys(ErrorClass, "bad"),
-    ErrorClass.THROTTLED: "wait",
+    ErrorClass.THROTTLED: "amber",
     ErrorClass.OVERLOADED: "third",
     ErrorClass.SERVER_ERROR: "second",
     ErrorClass.AMBIGUOUS: "fourth",
