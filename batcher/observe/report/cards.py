@@ -81,8 +81,15 @@ def card(shown: Shown, words: Words, *, texts: bool) -> Card:
         latency="" if row.latency_s is None else figure(row.latency_s),
         tokens="" if row.completion_tokens is None else f"{row.completion_tokens:,}",
         asked=_asked(messages),
-        answered=first_line(row.response or row.output or row.tool_calls) if texts else "",
+        answered=_answered(row) if texts else "",
     )
+
+
+def _answered(row: Recorded) -> str:
+    """Return how the answer begins, or what is said of the error."""
+    if row.error_class is not None:
+        return first_line(row.message)
+    return first_line(row.response or row.output or row.tool_calls)
 
 
 def _problem(row: Recorded) -> Iterator[str]:

@@ -180,8 +180,14 @@ def _over_time(
     yield chart(
         "calls",
         said,
-        Series(words("limit"), "faint", limits),
-        Series(words("in_flight"), "first", flying),
+        *(
+            [
+                Series(words("limit"), "faint", limits),
+                Series(words("in_flight"), "first", flying),
+            ]
+            if any(flying)
+            else []
+        ),
     )
     failed: Counter[ErrorClass] = Counter()
     for moment in moments:
@@ -230,7 +236,8 @@ def _histograms(history: History, words: Words) -> Iterator[Chart]:
             title,
             words(said, **shown),
             [Series(words("answers"), "first", list(counted.values()))],
-            at=[bucket / BUCKETS_PER_E for bucket in counted],
+            # A bucket stands for the figures on both sides of its own.
+            at=[(bucket - 0.5) / BUCKETS_PER_E for bucket in counted],
             width=wide / BUCKETS_PER_E,
             marks={f"{which} {shown[which]}": math.log(max(v, 1e-6)) for which, v in marks.items()},
         )

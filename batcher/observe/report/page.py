@@ -125,8 +125,9 @@ def _of_cost(counts: Counts, words: Words) -> Iterator[tuple[str, str, str]]:
         currency = counts.currency
         prices = words("by_prices", source=counts.priced_by) if counts.priced_by else ""
         yield words("spent"), f"{amount(counts.cost)} {currency}", prices
-        possible = f"{amount(counts.possible_cost)} {currency}"
-        yield words("at_most_more"), possible, words("at_most_more_note")
+        if counts.possible_cost:
+            possible = f"{amount(counts.possible_cost)} {currency}"
+            yield words("at_most_more"), possible, words("at_most_more_note")
         if counts.unpriced:
             yield words("unpriced"), f"{counts.unpriced:,}", words("unpriced_note")
         elif counts.cost:

@@ -49,7 +49,6 @@ TEXTS: Mapping[str, Said] = {
     "in_flight": Said("in flight", "进行中"),
     "limit": Said("limit", "上限"),
     "cost": Said("cost", "费用"),
-    "rows": Said("rows", "行"),
     "said_rows": Said(
         "{mean} rows a second over {time}; at most {peak}.",
         "{time}内平均每秒 {mean} 行，最高 {peak} 行。",
@@ -80,7 +79,7 @@ TEXTS: Mapping[str, Said] = {
     ),
     "none_rows": Said("No row has an outcome yet.", "还没有任何一行有结果。"),
     "none_tokens": Said("No answer told its tokens.", "没有回答给出 token 数。"),
-    "none_calls": Said("No call was made.", "没有发出调用。"),
+    "none_calls": Said("No call was seen in flight.", "没有看到进行中的调用。"),
     "none_failures": Said("No attempt failed.", "没有失败的调用。"),
     "none_cost": Said("No price is known, or nothing was spent.", "价格未知，或没有费用。"),
     "none_prompt_tokens": Said("No answer told its tokens.", "没有回答给出 token 数。"),

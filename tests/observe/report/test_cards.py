@@ -30,6 +30,7 @@ def test_a_result_has_its_messages_and_all_its_answers() -> None:
 def test_an_error_says_which_and_what_the_provider_said() -> None:
     shown = card(Shown(failed("1301")), EN, texts=True)
     assert (shown.error, shown.problem) == ("content_filtered", ["HTTP 400", "1301"])
+    assert shown.answered == "1301"
     assert shown.message is not None
     assert shown.messages is None
 

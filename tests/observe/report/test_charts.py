@@ -160,3 +160,19 @@ def test_nothing_is_lost_and_time_always_goes_on(
     assert total == pytest.approx(sum(one.results for one in moments), abs=0.001 * len(at) * 7)
     for line in (line for chart in data["charts"].values() for line in chart["series"]):
         assert all(value >= 0 for value in line["values"])
+
+
+def test_calls_too_short_to_be_seen_in_flight_are_not_drawn_as_none() -> None:
+    history = History(
+        [Process(1, START, START, "done")], [moment(1, 0, START, 1, attempts=1, limit=8)]
+    )
+    calls = _charts(history)["charts"]["calls"]
+    assert (calls["series"], calls["said"]) == ([], "No call was seen in flight.")
+
+
+@pytest.mark.parametrize("figure", [1, 20, 50, 0.4, 1234])
+def test_a_quantile_stands_in_the_bar_of_its_figure(figure: float) -> None:
+    latency = _charts(replace(HISTORY, latencies=magnitudes(figure)))["charts"]["latency"]
+    (at,) = latency["at"]
+    for mark in latency["marks"].values():
+        assert at <= mark <= at + latency["width"]

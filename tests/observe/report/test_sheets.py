@@ -41,6 +41,21 @@ def test_what_is_printed_is_cleaned_and_escaped_and_what_is_missing_is_an_error(
         pages.from_string("{{ missing }}").render()
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "Run `batcher check` & `b<c`.",
+            "Run <code>batcher check</code> &amp; <code>b&lt;c</code>.",
+        ),
+        ("none", "none"),
+        ("`first`", "<code>first</code>"),
+    ],
+)
+def test_commands_in_hints_are_code(text: str, shown: str) -> None:
+    assert environment().from_string("{{ text | code }}").render(text=text) == shown
+
+
 def test_another_package_finds_its_own_templates_and_those_that_pages_share() -> None:
     assert environment("batcher.observe.report").get_template("parts.html").name == "parts.html"
 
