@@ -69,6 +69,14 @@ def test_long_texts_and_long_conversations_are_cut_with_a_count() -> None:
     assert message.parts[-1].cut.left_out > 0
 
 
+def test_names_of_any_length_fit_into_a_line() -> None:
+    shown = card(Shown(failed("x" * 100_000), [{"role": "y" * 100_000}]), EN, texts=True)
+    assert max(map(len, (shown.id, shown.source or "", *shown.problem))) == 160
+    assert max(len(value) for _, value in shown.facts) == 160
+    assert shown.messages is not None
+    assert len(shown.messages[0].role) == 160
+
+
 def test_a_row_that_was_never_called_has_few_facts() -> None:
     row = failed()._replace(
         model=None,

@@ -24,6 +24,13 @@ def test_the_library_is_that_of_the_version_it_says(name: str, digest: str) -> N
     assert hashlib.sha256(held.read_bytes()).hexdigest() == digest
 
 
+def test_its_size_is_what_the_reasons_for_it_say() -> None:
+    held = resources.files("batcher.observe.report") / "assets"
+    reasons = (held / "README.md").read_text("utf-8")
+    for name in ("uPlot.iife.min.js", "uPlot.min.css"):
+        assert f"{len((held / name).read_bytes()):,} bytes" in reasons
+
+
 @pytest.mark.parametrize("name", [*CHART_SCRIPTS, *STYLES, "report.js"])
 def test_what_is_inlined_can_end_no_element_and_is_hashed_as_the_browser_reads_it(
     name: str,
