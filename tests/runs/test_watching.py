@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from batcher.errors import Interruption, OutputError, StorageError
-from batcher.runs.watching import watch
+from batcher.observe.live import State
+from batcher.runs.looking import Look
+from batcher.runs.watching import _Looking, watch
 from tests.simulated import Place
 
 
@@ -79,3 +81,38 @@ def test_a_port_that_is_taken_is_told(place: Place) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(OutputError, match="choose another port with --port"):
             watch(place.directory, port, None, Visitor(signal.SIGINT))
+
+
+class _Broken(Look):
+    """A look that fails as only a defect makes it."""
+
+    def __call__(self) -> State | None:
+        raise ZeroDivisionError
+
+
+def test_a_defect_of_the_reading_is_handed_on_not_hidden_in_a_thread(place: Place) -> None:
+    place.run()
+    watched, failed = threading.Event(), threading.Event()
+    errors: list[BaseException] = []
+
+    def fail(error: BaseException) -> None:
+        errors.append(error)
+        failed.set()
+
+    looking = _Looking(_Broken(place.directory), lambda _state: None, fail, watched)
+    with looking.going_on():
+        watched.set()
+        assert failed.wait(60)
+    assert [type(error) for error in errors] == [ZeroDivisionError]
+
+
+def test_nothing_is_read_while_no_page_is_open(place: Place) -> None:
+    place.run()
+    watched, shown = threading.Event(), threading.Event()
+    looking = _Looking(
+        Look(place.directory), lambda _state: shown.set(), lambda _error: None, watched
+    )
+    with looking.going_on():
+        assert not shown.is_set()
+        watched.set()
+        assert shown.wait(60)

@@ -5,8 +5,9 @@ from batcher.observe.report.content import Content, Facts, Failed, Shown
 from batcher.observe.report.foreign import cleaned
 from batcher.observe.report.page import page
 from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, policy
+from batcher.observe.report.texts import Said
 from batcher.observe.report.tiles import extents, share, tiles
-from batcher.observe.report.words import Lang, Said, Words
+from batcher.observe.report.words import Lang, Words
 
 __all__ = [
     "CHART_SCRIPTS",

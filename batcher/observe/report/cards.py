@@ -67,8 +67,8 @@ def card(shown: Shown, words: Words, *, texts: bool) -> Card:
     row = shown.outcome
     messages = shown.messages if texts else None
     return Card(
-        id=row.id,
-        source=row.source,
+        id=first_line(row.id),
+        source=row.source and first_line(row.source),
         sample=row.sample,
         error=None if row.error_class is None else words.error(ErrorClass(row.error_class)),
         problem=list(_problem(row)),
@@ -81,15 +81,22 @@ def card(shown: Shown, words: Words, *, texts: bool) -> Card:
         latency="" if row.latency_s is None else figure(row.latency_s),
         tokens="" if row.completion_tokens is None else f"{row.completion_tokens:,}",
         asked=_asked(messages),
-        answered=first_line(row.response or row.output or row.tool_calls) if texts else "",
+        answered=_answered(row) if texts else "",
     )
+
+
+def _answered(row: Recorded) -> str:
+    """Return how the answer begins, or what is said of the error."""
+    if row.error_class is not None:
+        return first_line(row.message)
+    return first_line(row.response or row.output or row.tool_calls)
 
 
 def _problem(row: Recorded) -> Iterator[str]:
     if row.http_status is not None:
         yield f"HTTP {row.http_status}"
     if row.code is not None:
-        yield row.code
+        yield first_line(row.code)
 
 
 def _answers(row: Recorded, words: Words) -> Iterator[tuple[str, Cut, bool]]:
@@ -103,9 +110,9 @@ def _answers(row: Recorded, words: Words) -> Iterator[tuple[str, Cut, bool]]:
 
 def _facts(row: Recorded, words: Words) -> Iterator[tuple[str, str]]:
     if row.model:
-        yield words("model"), row.model
+        yield words("model"), first_line(row.model)
     if row.finish_reason:
-        yield words("finish_reason"), row.finish_reason
+        yield words("finish_reason"), first_line(row.finish_reason)
     if row.latency_s is not None:
         yield words("latency"), f"{figure(row.latency_s)} s"
     if row.prompt_tokens is not None or row.completion_tokens is not None:
@@ -132,7 +139,7 @@ def _spoken(message: Mapping[str, object]) -> Spoken:
     rest = {name: value for name, value in message.items() if name not in ("role", "content")}
     if rest:
         parts.append(Part("json", cut(as_json(rest), MOST_CHARACTERS)))
-    return Spoken(str(message.get("role", "")), parts)
+    return Spoken(first_line(str(message.get("role", ""))), parts)
 
 
 def _parts(content: object) -> Iterator[Part]:
