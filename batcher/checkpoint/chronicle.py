@@ -91,12 +91,12 @@ def history_in(connection: sqlite3.Connection, steps: int) -> History:
 
     In a transaction, all of it is of one moment.
     """
-    processes = [
+    processes = tuple(
         Process(*row)
         for row in connection.execute(
             "SELECT number, started_at, seen_at, ended FROM processes ORDER BY number"
         )
-    ]
+    )
     whole = sum(process.seconds for process in processes)
     width = max(1, -(-whole // steps))
     last = connection.execute(
@@ -104,7 +104,7 @@ def history_in(connection: sqlite3.Connection, steps: int) -> History:
     ).fetchone()
     return History(
         processes,
-        list(_moments(connection, processes, width)),
+        tuple(_moments(connection, processes, width)),
         latencies=_magnitudes(connection, LATENCY),
         prompt_tokens=_magnitudes(connection, PROMPT_TOKENS),
         completion_tokens=_magnitudes(connection, COMPLETION_TOKENS),
