@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
+from batcher.errors import ErrorClass
 from batcher.money import amount
 from batcher.observe.alerts.alert import Alert, Cause, Event, Figures
 from batcher.observe.alerts.words import Lang, say, say_lasting
@@ -122,6 +123,8 @@ def _errors(figures: Figures, lang: Lang) -> str:
 def _lines(alert: Alert, lang: Lang) -> Iterator[str]:
     if alert.why is not None:
         yield say(lang, f"why_{alert.why.cause}", detail=alert.why.detail)
+        if alert.why.cause is Cause.PROVIDER and lang == "en":
+            yield ErrorClass(alert.why.detail).rule.hint
         if alert.why.cause is not Cause.TOO_MANY_ERRORS:
             yield say(lang, "way_on")
     elif alert.event in (Event.OUTAGE, Event.ERROR_RATE, Event.COST):
