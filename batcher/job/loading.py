@@ -36,6 +36,8 @@ def load_job(
     folder = Path()
     if isinstance(source, Path):
         where, folder, tables = str(source), source.parent, _read_toml(source)
+    for given in (tables, flags):
+        refuse_secrets(given, where)
     return _laid(_anchored(tables, folder), flags, where)
 
 
@@ -66,8 +68,6 @@ def plain_job(job: JobSpec) -> dict[str, Any]:
 
 def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> JobSpec:
     anchored = _anchored(flags, Path())
-    refuse_secrets(tables, where)
-    refuse_secrets(flags, where)
     if set(_STRUCTURES) & anchored.get("output", {}).keys() and "output" in tables:
         kept = {k: v for k, v in tables["output"].items() if k not in _STRUCTURES}
         tables = {**tables, "output": kept}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -16,6 +16,8 @@ from batcher.wording import printable
 # As much of a name as a title has room for.
 LONGEST_NAME = 80
 _SHOWN_CLASSES = 3
+
+Escape = Callable[[str], str]
 
 
 class Tone(Enum):
@@ -45,14 +47,14 @@ class Message:
         return "\n".join((self.title, *figures, *self.lines, self.footer))
 
 
-def message_of(alert: Alert, lang: Lang) -> Message:
-    """Put an alert into words."""
+def message_of(alert: Alert, lang: Lang, escaped: Escape = lambda name: name) -> Message:
+    """Put an alert into words; names that are not ours as they are `escaped`."""
     return Message(
-        title=_title(alert, lang),
+        title=_title(alert, lang, escaped),
         tone=_tone(alert),
         fields=list(_fields(alert.figures, lang)),
         lines=list(_lines(alert, lang)),
-        footer=f"{shortened(alert.host)}, {moment(alert.at)}",
+        footer=f"{escaped(shortened(alert.host))}, {moment(alert.at)}",
     )
 
 
@@ -67,7 +69,7 @@ def moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _title(alert: Alert, lang: Lang) -> str:
+def _title(alert: Alert, lang: Lang, escaped: Escape) -> str:
     marks = [say(lang, mark) for mark in ("test", "simulated") if getattr(alert, mark)]
     name = alert.event.value
     if alert.why is not None and alert.why.cause is Cause.TOO_MANY_ERRORS:
@@ -75,7 +77,7 @@ def _title(alert: Alert, lang: Lang) -> str:
     said = say(
         lang,
         name,
-        run=shortened(alert.run),
+        run=escaped(shortened(alert.run)),
         lasted=say_lasting(lang, alert.lasted or 0.0),
         over=alert.over,
     )

@@ -38,9 +38,9 @@ def payload_of(shape: Shape, alert: Alert, lang: Lang) -> Payload:
         case "feishu":
             return _feishu(message)
         case "dingtalk":
-            return _dingtalk(message)
+            return _dingtalk(message.title, message_of(alert, lang, markdown_escaped))
         case "wecom":
-            return _wecom(message)
+            return _wecom(message_of(alert, lang, markdown_escaped))
 
 
 def signature_of(
@@ -150,22 +150,22 @@ def _feishu_plain(text: str) -> Payload:
     return {"tag": "plain_text", "content": text}
 
 
-def _dingtalk(message: Message) -> Payload:
-    """https://open.dingtalk.com/document/robots/custom-robot-access: markdown."""
+def _dingtalk(title: str, message: Message) -> Payload:
+    """https://open.dingtalk.com/document/robots/custom-robot-access: markdown.
+
+    `title` is what notifications show, as plain text.
+    """
     return {
         "msgtype": "markdown",
-        "markdown": {"title": message.title, "text": "\n\n".join(_dingtalk_parts(message))},
+        "markdown": {"title": title, "text": "\n\n".join(_dingtalk_parts(message))},
     }
 
 
 def _dingtalk_parts(message: Message) -> Iterator[str]:
-    yield f"#### {markdown_escaped(message.title)}"
-    yield "\n".join(
-        f"- **{label}**: {markdown_escaped(figure)}" for label, figure in message.fields
-    )
-    for line in message.lines:
-        yield markdown_escaped(line)
-    yield f"> {markdown_escaped(message.footer)}"
+    yield f"#### {message.title}"
+    yield "\n".join(f"- **{label}**: {figure}" for label, figure in message.fields)
+    yield from message.lines
+    yield f"> {message.footer}"
 
 
 _WECOM_COLORS = {Tone.GOOD: "info", Tone.BAD: "warning", Tone.WARNING: "warning"}
@@ -173,25 +173,24 @@ _WECOM_COLORS = {Tone.GOOD: "info", Tone.BAD: "warning", Tone.WARNING: "warning"
 
 def _wecom(message: Message) -> Payload:
     """https://developer.work.weixin.qq.com/document/path/91770: markdown."""
-    title = markdown_escaped(message.title)
     lines = [
-        f'<font color="{_WECOM_COLORS[message.tone]}">{title}</font>',
-        *(f"> {label}: {markdown_escaped(figure)}" for label, figure in message.fields),
-        *map(markdown_escaped, message.lines),
-        f'<font color="comment">{markdown_escaped(message.footer)}</font>',
+        f'<font color="{_WECOM_COLORS[message.tone]}">{message.title}</font>',
+        *(f"> {label}: {figure}" for label, figure in message.fields),
+        *message.lines,
+        f'<font color="comment">{message.footer}</font>',
     ]
     while len("\n".join(lines).encode()) > _WECOM_BYTES:
         lines.pop()
     return {"msgtype": "markdown", "markdown": {"content": "\n".join(lines)}}
 
 
-_MARKUP = re.compile(r"[\\`*\[\]()#!|~]|(?<![^\W_])_|_(?![^\W_])")
+_MARKUP = re.compile(r"[\\`*\[\]~]|(?<![^\W_])_|_(?![^\W_])")
 # Backslashes keep no bot from reading <@all>, which mentions everybody.
 _TAGS = str.maketrans({"<": "＜", ">": "＞"})
 
 
 def markdown_escaped(text: str) -> str:
-    """Escape what DingTalk and WeCom read as markdown; a _ inside of a word is none."""
+    """Escape what DingTalk and WeCom read as markdown in a name; a _ inside of a word is none."""
     return _MARKUP.sub(r"\\\g<0>", text.translate(_TAGS))
 
 

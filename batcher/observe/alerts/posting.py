@@ -46,11 +46,15 @@ class Poster:
     """Posts to one address. TLS is verified; no redirect is followed, no cookie kept."""
 
     def __init__(
-        self, address: str, network: Network, monotonic: Callable[[], float] = time.monotonic
+        self,
+        address: str,
+        network: Network,
+        monotonic: Callable[[], float] = time.monotonic,
+        transport: httpx2.BaseTransport | None = None,
     ) -> None:
         """Post to `address`."""
         self._url = httpx2.URL(address)
-        self._transport = httpx2.HTTPTransport(
+        self._transport = transport or httpx2.HTTPTransport(
             verify=network.certificates, trust_env=False, proxy=network.proxy
         )
         self._monotonic = monotonic

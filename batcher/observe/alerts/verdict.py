@@ -70,7 +70,7 @@ def _of_body(shape: Shape, body: bytes) -> Verdict:
     known = [values[key] for key in keys if key in values] if isinstance(values, dict) else []
     codes = [code for code in known if type(code) is int]
     if not codes:
-        return Verdict(delivered=False, said=f"HTTP 200 without a {keys[0]}: no {shape} bot")
+        return Verdict(delivered=False, said=f"HTTP 200, but not from a bot of {shape}")
     code = next(filter(None, codes), 0)
     if code == 0:
         return Verdict(delivered=True, said="delivered")
