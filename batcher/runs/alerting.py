@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from math import inf
 from typing import Protocol
 
 from batcher.durations import seconds_of
@@ -66,7 +67,7 @@ class Alerting:
     currency: str | None
     simulated: bool
     clocks: Clocks = REAL_CLOCKS
-    _rules: Rules = field(init=False)
+    _rules: Rules = field(default_factory=lambda: Rules(inf))
     _tally: Tally = field(default_factory=Tally)
     _flow: Callable[[], Flow] = field(default=lambda: Flow(0, 0))
     _since: float = 0.0
@@ -137,6 +138,10 @@ class Alerting:
 
     def pulse(self) -> None:
         """Tell what is to be told by now."""
+        self._look()
+        self._report_failures()
+
+    def _look(self) -> None:
         tally, earlier = self._tally, self._tally.earlier
         cost = earlier.cost + earlier.possible_cost + tally.cost + tally.possible_cost
         waiting = self._flow().waiting is not None
@@ -145,13 +150,13 @@ class Alerting:
             self._tell(
                 sighting.event, self._figures(), lasted=sighting.lasted, over=self._over(sighting)
             )
-        self._report_failures()
 
     def notice(self, text: str) -> None:
         """Nothing: a notice may quote the provider."""
 
     def finished(self) -> None:
-        """Nothing: how the run ended is known later."""
+        """Tell what has come since the last pulse; how the run ended is known later."""
+        self._look()
 
     def _over(self, sighting: Sighting) -> Money | str | None:
         if sighting.cost is not None and self.currency is not None:

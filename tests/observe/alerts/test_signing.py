@@ -1,4 +1,4 @@
-"""Signatures, compared with what openssl makes of the same.
+r"""Signatures, compared with what openssl makes of the same.
 
 printf '' | openssl dgst -sha256 -mac HMAC -macopt key:"$(printf '1599360473\nthis is secret')"
 printf '1599360473000\nthis is secret' | openssl dgst -sha256 -mac HMAC -macopt 'key:this is secret'
