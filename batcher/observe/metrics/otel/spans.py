@@ -30,10 +30,6 @@ Shorten = Callable[[Mapping[str, object]], Mapping[str, object]]
 """Returns a request's body without the bytes of its images."""
 
 
-def _nanos(seconds: float) -> int:
-    return round(seconds * NANOS)
-
-
 @dataclass(slots=True)
 class Spans:
     """A watcher that makes a span of each call. With `shorten`, they hold prompts and answers."""
@@ -66,13 +62,14 @@ class Spans:
         """Make the span of a call that has ended."""
         attempt, body = exchange.attempt, exchange.request.body
         facts, model = self.figures.facts, str(body["model"])
+        start = round(attempt.started_at * NANOS)
         span = self.tracer.start_span(
             f"chat {encodable(model)}",
             context=_ROOT,
             kind=SpanKind.CLIENT,
             attributes=attributes.call(facts, model),
             links=self._links,
-            start_time=_nanos(attempt.started_at),
+            start_time=start,
         )
         if span.is_recording():
             span.set_attributes(attributes.asked(body, streamed=facts.streamed))
@@ -85,7 +82,7 @@ class Spans:
                 # Its message may quote the prompt.
                 said = encodable(attempt.problem.message) if self.shorten else None
                 span.set_status(Status(StatusCode.ERROR, said))
-        span.end(_nanos(attempt.started_at + attempt.latency))
+        span.end(start + round(attempt.latency * NANOS))
 
     def _add_content(self, span: Span, exchange: Exchange, shorten: Shorten) -> None:
         span.set_attribute("gen_ai.input.messages", asked_messages(shorten(exchange.request.body)))
