@@ -7,17 +7,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 # They fall into buckets 1 % wide, so a quantile is within 1 % however many there are.
-_BUCKETS_PER_E = 100
+BUCKETS_PER_E = 100
 
 
 def magnitude(figure: float) -> int:
     """Return the bucket of a figure; all that are not above 0 share one."""
-    return round(math.log(max(figure, 1e-6)) * _BUCKETS_PER_E)
+    return round(math.log(max(figure, 1e-6)) * BUCKETS_PER_E)
 
 
 def figure_of(bucket: float) -> float:
     """Return the figure in the middle of a bucket."""
-    return math.exp(bucket / _BUCKETS_PER_E)
+    return math.exp(bucket / BUCKETS_PER_E)
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from batcher.engine.retry import OnAttempt, Retrier
 from batcher.errors import Halt
 from batcher.executors import LocalExecutor
 from batcher.providers import Pricing
+from batcher.records import Attempt, Exchange, Request, Source
 from tests.overload import virtual
 
 PRICING = Pricing.of("glm", {})
@@ -42,6 +43,12 @@ def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P,
 def middle(low: float, high: float) -> float:
     """Draw no lot."""
     return (low + high) / 2
+
+
+def exchange(attempt: Attempt, *, sample: int = 0) -> Exchange:
+    """Return a call of a row about which a test does not care."""
+    source = Source("prompts.jsonl", 1)
+    return Exchange(Request(0, "a", "key", {"model": "m"}, source, sample=sample), attempt)
 
 
 @dataclass
@@ -81,7 +88,7 @@ class Engine:
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     uniform: Callable[[float, float], float] = random.uniform
-    on_attempt: OnAttempt = lambda _request, _attempt, _cost: None
+    on_attempt: OnAttempt = lambda _exchange: None
     renewed: list[int] = field(default_factory=list)
     halts: list[Halt] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)

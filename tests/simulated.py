@@ -20,12 +20,13 @@ from batcher.job import CeilingSpec, JobSpec, load_job
 from batcher.limits import Flow
 from batcher.observe import Tally
 from batcher.providers import Bearer, provider_named
-from batcher.records import Attempt
+from batcher.records import Exchange
 from batcher.render import Renderer
 from batcher.runs import Callee, Change, RunDirectory, RunResult, Session
 from batcher.runs.calling import Timing
 from batcher.runs.ceilings import Progress
 from batcher.runs.live import LiveRun
+from batcher.runs.pace import Pace
 from batcher.runs.prepare import Preparation
 from batcher.runs.rows import open_dataset
 from batcher.runs.signals import Signals
@@ -58,7 +59,7 @@ class Silent:
     """A watcher that shows nothing."""
 
     def started(self, tally: Tally, flow: Callable[[], Flow]) -> None: ...
-    def attempted(self, row: int, attempt: Attempt, sample: int = 0) -> None: ...
+    def attempted(self, row: int, exchange: Exchange) -> None: ...
     def pulse(self) -> None: ...
     def notice(self, text: str) -> None: ...
     def finished(self) -> None: ...
@@ -136,6 +137,7 @@ class Place:
             on_recorded=lambda _outcome: None,
             on_pulse=lambda: None,
             on_notice=lambda _text: None,
+            pace=Pace(lambda: Flow(0, 0)),
             progress=Progress(CeilingSpec()),
             stopping=Signals(),
         )

@@ -40,6 +40,7 @@ class Result:
         possible_cost: The most that calls without a whole answer can have cost beside it.
         currency: The currency of both.
         simulated: Whether a simulator answered in the place of a model.
+        report: The page that shows what the run was like; None where there is none of this end.
         exported: Whether the Parquet files were written; else `batcher export` does it.
         summary: The same as `batcher run` prints it.
     """
@@ -60,6 +61,7 @@ class Result:
     possible_cost: float | None
     currency: str | None
     simulated: bool
+    report: Path | None
     exported: bool
     summary: str
     _results_path: Path = field(repr=False)
@@ -134,6 +136,7 @@ def result_of(run: RunResult, output: OutputSpec) -> Result:
         possible_cost=counts.possible_cost / NANOS if priced else None,
         currency=counts.currency,
         simulated=summary.simulated,
+        report=summary.report if isinstance(summary.report, Path) else None,
         exported=summary.exported,
         summary="\n".join(summary.lines()),
         _results_path=summary.results_path,

@@ -2,6 +2,7 @@
 
 from batcher.checkpoint.choice import Chosen, ErrorChoice, choose
 from batcher.checkpoint.connection import damaged
+from batcher.checkpoint.excerpt import Excerpt
 from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lock import RunLock
 from batcher.checkpoint.ownership import BEAT_S
@@ -23,6 +24,7 @@ __all__ = [
     "Comparison",
     "Done",
     "ErrorChoice",
+    "Excerpt",
     "GroupCommit",
     "Placement",
     "Reserve",

@@ -51,7 +51,6 @@ def end(connection: sqlite3.Connection, process: int, ended: str) -> None:
 def count(connection: sqlite3.Connection, process: int, outcomes: Iterable[Outcome]) -> None:
     """Count what is recorded, by the second in which each row ended."""
     seconds: dict[int, list[int]] = defaultdict(lambda: [0] * len(RECORDED))
-    figures: Counter[tuple[str, int]] = Counter()
     for outcome in outcomes:
         sums = seconds[int(outcome.finished_at)]
         succeeded = isinstance(outcome, Success)
@@ -59,15 +58,24 @@ def count(connection: sqlite3.Connection, process: int, outcomes: Iterable[Outco
         sums[1] += not succeeded
         sums[4] += outcome.cost or 0
         if (completion := outcome.completion) is not None and outcome.attempts:
-            sent, came = completion.usage.prompt_tokens, completion.usage.completion_tokens
-            sums[2] += sent or 0
-            sums[3] += came or 0
-            if sent is not None:
-                figures[PROMPT_TOKENS, magnitude(sent)] += 1
-            if came is not None:
-                figures[COMPLETION_TOKENS, magnitude(came)] += 1
-            figures[LATENCY, magnitude(outcome.attempts[-1].latency)] += 1
+            sums[2] += completion.usage.prompt_tokens or 0
+            sums[3] += completion.usage.completion_tokens or 0
     connection.executemany(_COUNTED, ((process, at, *sums) for at, sums in seconds.items()))
+
+
+def figures_of(outcomes: Iterable[Outcome]) -> Iterator[tuple[str, int]]:
+    """Yield how large the figures of calls that were answered are: their kind and magnitude."""
+    for outcome in outcomes:
+        if (completion := outcome.completion) is not None and outcome.attempts:
+            yield LATENCY, magnitude(outcome.attempts[-1].latency)
+            if (sent := completion.usage.prompt_tokens) is not None:
+                yield PROMPT_TOKENS, magnitude(sent)
+            if (came := completion.usage.completion_tokens) is not None:
+                yield COMPLETION_TOKENS, magnitude(came)
+
+
+def add_figures(connection: sqlite3.Connection, figures: Mapping[tuple[str, int], int]) -> None:
+    """Add so many figures of each kind and magnitude."""
     connection.executemany(_FIGURES, ((*which, rows) for which, rows in figures.items()))
 
 
@@ -91,12 +99,12 @@ def history_in(connection: sqlite3.Connection, steps: int) -> History:
 
     In a transaction, all of it is of one moment.
     """
-    processes = [
+    processes = tuple(
         Process(*row)
         for row in connection.execute(
             "SELECT number, started_at, seen_at, ended FROM processes ORDER BY number"
         )
-    ]
+    )
     whole = sum(process.seconds for process in processes)
     width = max(1, -(-whole // steps))
     last = connection.execute(
@@ -104,7 +112,7 @@ def history_in(connection: sqlite3.Connection, steps: int) -> History:
     ).fetchone()
     return History(
         processes,
-        list(_moments(connection, processes, width)),
+        tuple(_moments(connection, processes, width)),
         latencies=_magnitudes(connection, LATENCY),
         prompt_tokens=_magnitudes(connection, PROMPT_TOKENS),
         completion_tokens=_magnitudes(connection, COMPLETION_TOKENS),

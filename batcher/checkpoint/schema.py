@@ -23,8 +23,8 @@
 - `processes`: each process that made calls, and how it ended; no word for one that was killed.
 - `history`: for each second of a process what was recorded in it, and how its calls flowed;
   `history_failures` the attempts that failed in it, and how. What was recorded is counted with the
-  outcomes, in one transaction; a kill can lose the flow of the last half second.
-- `histograms`: how many figures of a kind had which magnitude (`batcher.magnitudes`).
+  outcomes, in one transaction; a kill can lose how calls flowed in the last half second.
+- `histograms`: how many figures of a kind had which magnitude (`batcher.magnitudes`); the same.
 - `owner`: the process that writes here; one row while it does, none after its orderly end.
 """
 

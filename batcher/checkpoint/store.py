@@ -13,6 +13,7 @@ import json
 import os
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -57,6 +58,9 @@ class Checkpoint(CheckpointReader):
         self._ownership = ownership
         self._log = log
         self._process = 0
+        # How large the figures were that were recorded since the last beat: to write them with each
+        # outcome would take half as long as the outcome itself.
+        self._figures: Counter[tuple[str, int]] = Counter()
         # Outcomes are written by a thread; what calls may cost, by whoever is about to make them.
         self._lock = threading.Lock()
 
@@ -151,12 +155,14 @@ class Checkpoint(CheckpointReader):
                 failed_attempts(outcomes),
             )
             chronicle.count(connection, self._process, outcomes)
-            chronicle.flow(connection, self._process, beats)
+            if beats:
+                self._flow(connection, beats)
             places = [(mark.row, mark.file, mark.line, mark.offset) for mark in marks]
             connection.executemany(
                 "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?, ?)",
                 [(*place, checksum(place)) for place in places],
             )
+        self._figures.update(chronicle.figures_of(outcomes))
 
     def sync(self) -> None:
         """Bring everything written to the disk.
@@ -180,7 +186,7 @@ class Checkpoint(CheckpointReader):
     def end_process(self, ended: Ended, beats: Sequence[Beat] = ()) -> None:
         """Put down how this process ended, and the last `beats` of its calls."""
         with self._writing() as connection:
-            chronicle.flow(connection, self._process, beats)
+            self._flow(connection, beats)
             chronicle.end(connection, self._process, ended)
 
     def remember(self, **facts: object) -> None:
@@ -217,6 +223,11 @@ class Checkpoint(CheckpointReader):
             dropped = mend(connection)
         self.sync()
         return dropped
+
+    def _flow(self, connection: sqlite3.Connection, beats: Sequence[Beat]) -> None:
+        chronicle.flow(connection, self._process, beats)
+        figures, self._figures = self._figures, Counter()
+        chronicle.add_figures(connection, figures)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -31,6 +31,7 @@ __all__ = [
     "CeilingSpec",
     "JobSpec",
     "LimitSpec",
+    "ObserveSpec",
     "OutputSpec",
     "PriceSpec",
     "PromptSpec",

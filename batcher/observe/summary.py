@@ -20,7 +20,8 @@ class Summary:
 
     `pending` is None where the rows of the input were not counted to the end. `exported` is False
     where the files could not be written before the run had to end. `cache` says that there was one.
-    Each of a row's `samples` is counted for itself.
+    Each of a row's `samples` is counted for itself. `report` is where
+    that is, or why it is nowhere; None where none is wanted.
     """
 
     ended: str
@@ -33,6 +34,7 @@ class Summary:
     simulated: bool
     concurrency: Concurrency
     exported: bool = True
+    report: Path | str | None = None
     cache: bool = False
     samples: int = 1
 
@@ -83,11 +85,16 @@ class Summary:
         quantiles = [(name, tally.latency(share)) for name, share in _QUANTILES]
         if all(value is not None for _, value in quantiles):
             yield "  latency   " + ", ".join(f"{name} {value:.2f} s" for name, value in quantiles)
-        if self.exported:
-            yield f"  results   {self.results_path}"
-            yield f"  errors    {self.errors_path}"
-        else:
+        yield from self._files()
+
+    def _files(self) -> Iterator[str]:
+        if not self.exported:
             yield f"  results   not written; `batcher export {self.results_path.parent}` does it"
+            return
+        yield f"  results   {self.results_path}"
+        yield f"  errors    {self.errors_path}"
+        if self.report is not None:
+            yield f"  report    {self.report}"
 
 
 def _in_flight(calls: Concurrency) -> str:

@@ -9,6 +9,7 @@ from batcher.runs.export import export_run, vote_run
 from batcher.runs.head import first_results
 from batcher.runs.quote import Quote
 from batcher.runs.quote_lines import quote_lines
+from batcher.runs.report import Reporter
 from batcher.runs.resume import Change
 from batcher.runs.retry import EarlierRun, error_classes
 from batcher.runs.selection import WHOLE_INPUT, Portion
@@ -31,6 +32,7 @@ __all__ = [
     "Estimator",
     "Portion",
     "Quote",
+    "Reporter",
     "RunDirectory",
     "RunResult",
     "Session",

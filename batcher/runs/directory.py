@@ -14,6 +14,7 @@ from batcher.outputs import sync_directory
 
 WRITTEN = frozenset(
     {"results.parquet", "errors.parquet", "run.json", "log.jsonl", "simulator.jsonl"}
+    | {"report.html"}
 )
 """What a run writes beside its checkpoint."""
 
@@ -48,6 +49,11 @@ class RunDirectory:
     def log(self) -> Path:
         """One JSON line for each failed attempt and each event."""
         return self.path / "log.jsonl"
+
+    @property
+    def report(self) -> Path:
+        """What the run was like, as a page."""
+        return self.path / "report.html"
 
     @property
     def ledger(self) -> Path:

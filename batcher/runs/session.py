@@ -29,10 +29,11 @@ from batcher.runs.calls import Calls
 from batcher.runs.ceilings import check_ceilings
 from batcher.runs.description import Description, counted_rows
 from batcher.runs.descriptors import affordable_calls
-from batcher.runs.directory import WRITTEN, run_directory
+from batcher.runs.directory import WRITTEN, RunDirectory, run_directory
 from batcher.runs.export import export
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
+from batcher.runs.report import Reporter
 from batcher.runs.resume import Consent, agree_on_prices, settle
 from batcher.runs.retry import remembered
 from batcher.runs.rows import (
@@ -179,6 +180,9 @@ class Session:
                 errors=counts.error_rows,
                 pending=pending,
             )
+            report: Path | str | None = None
+            if exported is not None and interrupted is None and self.job.observe.report:
+                report = self._reported(directory, "finished" if pending == 0 else "stopped")
         summary = Summary(
             ended=_ended(live, interrupted, pending, tally, chosen),
             counts=counts,
@@ -190,6 +194,7 @@ class Session:
             simulated=self._simulated,
             concurrency=live.executor.concurrency(fixed=self.job.limits.is_fixed),
             exported=exported is not None,
+            report=report,
             cache=self.job.reuse.cache is not None,
             samples=samples,
         )
@@ -201,6 +206,18 @@ class Session:
         dataset = recalled(checkpoint.fact("input"))
         refuse_changed(checkpoint, dataset)
         return dataset
+
+    def _reported(self, directory: RunDirectory, state: str) -> Path | str:
+        """Write the report; return where it is, or why it is nowhere: the run is done anyway."""
+        how = self.job.observe
+        try:
+            with self.stopping.interruptible() as check:
+                reporter = Reporter(directory, how.lang, how.report_samples, check)
+                return reporter.write(state=state)
+        except Interruption:
+            return f"not written; `batcher report {directory.path}` does it"
+        except Exception as error:  # noqa: BLE001 -- whatever it is, all answers are there
+            return f"not written: {error}"
 
     @property
     def _simulated(self) -> bool:

@@ -25,6 +25,7 @@ from batcher.providers import Pricing
 from batcher.records import (
     Attempt,
     Completion,
+    Exchange,
     Failure,
     InvalidAnswer,
     Kept,
@@ -77,6 +78,7 @@ class _World:
     held_in_sleep: list[int] = field(default_factory=list)
     held_in_put: list[int] = field(default_factory=list)
     reported: list[tuple[Attempt, int]] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
     put: list[Outcome] = field(default_factory=list)
     others_go_on: bool = False
     engine: Engine = field(init=False)
@@ -124,9 +126,10 @@ class _World:
         self.held_in_sleep.append(self.retrier.admission.held)
         await asyncio.sleep(seconds)
 
-    def _on_attempt(self, request: Request, attempt: Attempt, cost: int) -> None:
-        assert request is REQUEST
-        self.reported.append((attempt, cost))
+    def _on_attempt(self, exchange: Exchange) -> None:
+        assert exchange.request.key == REQUEST.key
+        self.exchanges.append(exchange)
+        self.reported.append((exchange.attempt, exchange.possible_cost))
 
     async def _put(self, outcome: Kept) -> None:
         assert not isinstance(outcome, InvalidAnswer)

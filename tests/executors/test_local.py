@@ -26,6 +26,7 @@ from batcher.providers import Pricing
 from batcher.records import (
     Attempt,
     Completion,
+    Exchange,
     Failure,
     InvalidAnswer,
     Kept,
@@ -94,9 +95,12 @@ class _World:
             [self.call] * self.keys,
             self.permits,
             sleep=self.sleep,
-            on_attempt=lambda request, attempt, _cost: self.attempts.append((request.row, attempt)),
+            on_attempt=self._attempted,
             **settings,
         ).executor()
+
+    def _attempted(self, exchange: Exchange) -> None:
+        self.attempts.append((exchange.request.row, exchange.attempt))
 
     def start(self, executor: LocalExecutor) -> asyncio.Task[None]:
         return asyncio.create_task(executor.run(self.requests(), self.record))

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from batcher.records import Attempt, Failure, InvalidAnswer, Kept, Outcome, Request, Success
+from batcher.records import Exchange as Attempted
+from batcher.records import (
+    Failure,
+    InvalidAnswer,
+    Kept,
+    Outcome,
+    Request,
+    Success,
+)
 from tests.engines import Engine
 from tests.faults.real_run import (
     GOOD_ROWS,
@@ -212,8 +220,8 @@ async def test_37_a_row_that_always_fails_is_called_eight_times_and_spoils_no_ot
         assert not isinstance(outcome, InvalidAnswer)
         outcomes.append(outcome)
 
-    def seen(request: Request, _: Attempt, _cost: int) -> None:
-        attempted[request.id] += 1
+    def seen(exchange: Attempted) -> None:
+        attempted[exchange.request.id] += 1
 
     prompts = ["poison" if number == 500 else f"Say {number}." for number in range(1000)]
     async with toxic(behave) as server, calling(server.url) as client:

@@ -243,7 +243,7 @@ async def test_44_a_clock_that_is_an_hour_behind_the_provider_s_stops_the_run_as
         engine = Engine(
             [client.complete],
             1,
-            on_attempt=lambda _request, attempt, _cost: attempts.append(attempt),
+            on_attempt=lambda exchange: attempts.append(exchange.attempt),
             sleep=waits.sleep,
             monotonic=waits.monotonic,
         )

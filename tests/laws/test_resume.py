@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from batcher.checkpoint import Checkpoint, Reserve
 from batcher.engine.policy.patience import MAX_AMBIGUOUS, RetryPolicy
 from batcher.errors import ErrorClass, Problem, ProviderError
+from batcher.history import Beat
 from batcher.job import JobSpec
-from batcher.records import Attempt, Completion, Kept, Mark, Request, Unanswered, Usage
+from batcher.records import Completion, Exchange, Kept, Mark, Request, Unanswered, Usage
 from batcher.structured import InvalidAnswerError
 from tests.engines import Engine
 from tests.simulated import Place, QuickTime
@@ -115,9 +116,10 @@ class Breakable(Checkpoint):
         kept: Sequence[Kept],
         marks: Sequence[Mark] = (),
         unanswered: Sequence[Unanswered] = (),
+        beats: Sequence[Beat] = (),
     ) -> None:
         self.pass_moment()
-        super().write(kept, marks, unanswered)
+        super().write(kept, marks, unanswered, beats)
         self.pass_moment()
 
     def sync(self) -> None:
@@ -165,8 +167,8 @@ def run(
         pass_moment()
         await quick.sleep(seconds)
 
-    def attempted(request: Request, attempt: Attempt, cost: int) -> None:
-        live.attempted(request, attempt, cost)
+    def attempted(exchange: Exchange) -> None:
+        live.attempted(exchange)
 
     provider.pass_moment = pass_moment
     place.directory.create()

@@ -15,6 +15,7 @@ from batcher.limits import Flow
 from batcher.observe import AttemptLog, EventLog, Heartbeat, Tally
 from batcher.observe.log import HEARTBEAT_S
 from batcher.records import Attempt
+from tests.engines import exchange
 
 NOON = 1_700_049_600.25  # 2023-11-15 12:00:00.250 UTC
 QUOTED = "my prompt, as the provider quotes it"
@@ -81,7 +82,7 @@ def test_a_failed_attempt_is_a_line_without_the_providers_message() -> None:
     """A message may quote the prompt."""
     stream = io.StringIO()
     log = AttemptLog(EventLog(stream, lambda: NOON))
-    log.attempted(7, _attempt(Problem(ErrorClass.THROTTLED, QUOTED, "1302", 429)))
+    log.attempted(7, exchange(_attempt(Problem(ErrorClass.THROTTLED, QUOTED, "1302", 429))))
     (line,) = _lines(stream)
     assert line == {
         "time": "2023-11-15T12:00:00.250+00:00",
@@ -100,14 +101,14 @@ def test_a_failed_attempt_is_a_line_without_the_providers_message() -> None:
 def test_a_failed_attempt_for_a_further_sample_names_it() -> None:
     stream = io.StringIO()
     log = AttemptLog(EventLog(stream, lambda: NOON))
-    log.attempted(7, _attempt(Problem(ErrorClass.NOT_SENT, "refused")), 2)
+    log.attempted(7, exchange(_attempt(Problem(ErrorClass.NOT_SENT, "refused")), sample=2))
     assert (_lines(stream)[0]["row"], _lines(stream)[0]["sample"]) == (7, 2)
 
 
 def test_an_attempt_that_got_no_answer_has_neither_code_nor_status() -> None:
     stream = io.StringIO()
     log = AttemptLog(EventLog(stream, lambda: NOON))
-    log.attempted(7, _attempt(Problem(ErrorClass.NOT_SENT, "refused")))
+    log.attempted(7, exchange(_attempt(Problem(ErrorClass.NOT_SENT, "refused"))))
     assert _lines(stream)[0].keys().isdisjoint({"code", "http_status"})
 
 
@@ -115,7 +116,7 @@ def test_successes_and_pulses_write_nothing_and_start_and_end_do() -> None:
     stream = io.StringIO()
     log = AttemptLog(EventLog(stream, lambda: NOON))
     log.started(Tally(done_before=5), lambda: Flow(0, 8))
-    log.attempted(7, _attempt(None))
+    log.attempted(7, exchange(_attempt(None)))
     log.pulse()
     log.finished()
     assert [(line["event"], line.get("done_before")) for line in _lines(stream)] == [
@@ -167,7 +168,7 @@ def test_a_beat_shows_the_present_counts() -> None:
     tally.results, tally.failures, tally.retries = 20, 3, 4
     tally.prompt_tokens, tally.completion_tokens = 1000, 234
     tally.total = 500
-    heart.attempted(7, _attempt(Problem(ErrorClass.THROTTLED, QUOTED)))
+    heart.attempted(7, exchange(_attempt(Problem(ErrorClass.THROTTLED, QUOTED))))
     heart.finished()
     first, last = _lines(stream)
     assert (first["event"], first["done"], first["in_flight"]) == ("run_started", 100, 8)

@@ -9,6 +9,7 @@ import pytest
 from batcher.limits import Flow
 from batcher.observe import ProgressBar, Tally
 from batcher.records import Attempt
+from tests.engines import exchange
 
 
 class _Terminal(io.StringIO):
@@ -52,7 +53,7 @@ def test_it_shows_rows_rates_errors_retries_and_calls_in_flight(
     tally.results, tally.failures, tally.retries = 47, 3, 4
     tally.prompt_tokens, tally.completion_tokens = 20_000, 5_000
     clock.now += 10
-    bar.attempted(1, Attempt(1, "request", 0.0, 1.0))
+    bar.attempted(1, exchange(Attempt(1, "request", 0.0, 1.0)))
     bar.pulse()
     assert "25%" in terminal.drawn
     assert "50/200" in terminal.drawn

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from batcher.errors import ErrorClass, Problem
 from batcher.observe import Tally
 from batcher.records import Attempt, Completion, Failure, Source, Success, Usage
+from tests.engines import exchange
 
 SOURCE = Source("prompts.jsonl", 1)
 SHARES = (Fraction(50, 100), Fraction(95, 100), Fraction(99, 100))
@@ -51,7 +52,7 @@ def test_only_attempts_after_one_that_failed_are_retries() -> None:
         replace(_attempt(3), retry=True),
         _attempt(4),
     ):
-        tally.attempted(attempt)
+        tally.attempted(exchange(attempt))
     assert (tally.attempts, tally.retries) == (5, 2)
     assert tally.rows == 0
 
@@ -117,7 +118,7 @@ def test_an_answer_of_another_row_has_no_latency_of_its_own() -> None:
 
 def test_quantiles_take_no_more_memory_for_more_rows() -> None:
     few, many = (_of_latencies([0.5 + n / 100 for n in range(100)] * k) for k in (1, 50))
-    assert len(few._latencies._buckets) == len(many._latencies._buckets)
+    assert len(few._latencies.buckets) == len(many._latencies.buckets)
 
 
 def test_rows_are_left_until_all_that_were_to_be_called_have_an_outcome() -> None:

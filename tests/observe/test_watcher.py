@@ -8,9 +8,10 @@ import pytest
 
 from batcher.limits import Flow
 from batcher.observe import Tally, Watchers
-from batcher.records import Attempt
+from batcher.records import Attempt, Exchange
+from tests.engines import exchange
 
-ATTEMPT = Attempt(1, "request", 0.0, 1.0)
+EXCHANGE = exchange(Attempt(1, "request", 0.0, 1.0))
 
 
 class _Watcher:
@@ -23,8 +24,8 @@ class _Watcher:
     def started(self, tally: Tally, flow: Callable[[], Flow]) -> None:
         self.told.append(("started", tally, flow()))
 
-    def attempted(self, row: int, attempt: Attempt, sample: int = 0) -> None:
-        self.told.append((row, attempt, sample))
+    def attempted(self, row: int, exchange: Exchange) -> None:
+        self.told.append((row, exchange))
 
     def pulse(self) -> None:
         self.told.append("pulse")
@@ -40,7 +41,7 @@ class _Watcher:
 
 def _tell_all(watchers: Watchers, tally: Tally) -> None:
     watchers.started(tally, lambda: Flow(7, 8))
-    watchers.attempted(3, ATTEMPT, 1)
+    watchers.attempted(3, EXCHANGE)
     watchers.pulse()
     watchers.pulse()
     watchers.notice("stopping")
@@ -52,7 +53,7 @@ def test_each_is_told_everything() -> None:
     _tell_all(Watchers(one, two), tally)
     assert one.told == [
         ("started", tally, Flow(7, 8)),
-        (3, ATTEMPT, 1),
+        (3, EXCHANGE),
         "pulse",
         "pulse",
         "stopping",

@@ -13,6 +13,7 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, Reserve, RowSet
 from batcher.errors import DiskFullError, StorageError
+from batcher.history import Beat
 from batcher.records import (
     Completion,
     Failure,
@@ -55,8 +56,9 @@ class FullDisk(Checkpoint):
         kept: Sequence[Kept],
         marks: Sequence[Mark] = (),
         unanswered: Sequence[Unanswered] = (),
+        beats: Sequence[Beat] = (),
     ) -> None:
-        del kept, marks, unanswered
+        del kept, marks, unanswered, beats
         raise StorageError("the disk is full")
 
 
@@ -70,11 +72,12 @@ class NearlyFullDisk(Checkpoint):
         kept: Sequence[Kept],
         marks: Sequence[Mark] = (),
         unanswered: Sequence[Unanswered] = (),
+        beats: Sequence[Beat] = (),
     ) -> None:
         self.writes += 1
         if self.writes > 1 and (self.path.parent / "reserve").exists():
             raise DiskFullError("no room left")
-        super().write(kept, marks, unanswered)
+        super().write(kept, marks, unanswered, beats)
 
 
 class Watched(Checkpoint):

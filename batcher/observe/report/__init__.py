@@ -1,5 +1,26 @@
 """A run as one page: what it says, its charts, and the page itself, in English or Chinese."""
 
+from batcher.observe.report.charts import charts
 from batcher.observe.report.content import Content, Facts, Failed, Shown
+from batcher.observe.report.page import page
+from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, policy
+from batcher.observe.report.tiles import extents, tiles
+from batcher.observe.report.words import Lang, Words
 
-__all__ = ["Content", "Facts", "Failed", "Shown"]
+__all__ = [
+    "CHART_SCRIPTS",
+    "STYLES",
+    "Content",
+    "Facts",
+    "Failed",
+    "Lang",
+    "Shown",
+    "Words",
+    "asset",
+    "charts",
+    "environment",
+    "extents",
+    "page",
+    "policy",
+    "tiles",
+]

@@ -1,0 +1,170 @@
+"""Rows as a page shows them: who they are, what was asked, what came, and where texts were cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from batcher.errors import ErrorClass
+from batcher.money import exact
+from batcher.observe.report.bars import figure
+from batcher.observe.report.content import Shown
+from batcher.observe.report.foreign import Cut, as_json, cut, first_line, tidy_json
+from batcher.observe.report.words import Words
+from batcher.recorded import Recorded
+from batcher.records import AnsweredBy
+
+# Characters of a text, and messages of a row, that a page shows; a report of some hundred rows
+# stays a file that can be sent.
+MOST_CHARACTERS = 4000
+_MOST_MESSAGES = 20
+
+
+class Part(NamedTuple):
+    """A part of a message: a `text`, an `image` (told of, never shown), or `json`."""
+
+    kind: str
+    cut: Cut
+
+
+class Spoken(NamedTuple):
+    """A message: who speaks, and its parts."""
+
+    role: str
+    parts: Sequence[Part]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A row as it is shown. `asked` and `answered` are one line each, for the list.
+
+    `answers` have a title each, and whether they are JSON.
+    """
+
+    id: str
+    source: str | None
+    sample: int
+    error: str | None
+    problem: Sequence[str]
+    message: Cut | None
+    messages: Sequence[Spoken] | None
+    messages_left_out: int
+    answers: Sequence[tuple[str, Cut, bool]]
+    reasoning: Cut | None
+    facts: Sequence[tuple[str, str]]
+    latency: str
+    tokens: str
+    asked: str
+    answered: str
+
+
+def card(shown: Shown, words: Words, *, texts: bool) -> Card:
+    """Return a row for the page; without `texts`, nothing of what was asked and answered.
+
+    Nor what the provider said of an error then, which may quote both.
+    """
+    row = shown.outcome
+    messages = shown.messages if texts else None
+    return Card(
+        id=row.id,
+        source=row.source,
+        sample=row.sample,
+        error=None if row.error_class is None else words.error(ErrorClass(row.error_class)),
+        problem=list(_problem(row)),
+        message=cut(row.message, MOST_CHARACTERS) if texts and row.message else None,
+        messages=None if messages is None else [_spoken(m) for m in messages[:_MOST_MESSAGES]],
+        messages_left_out=max(0, len(messages or ()) - _MOST_MESSAGES),
+        answers=list(_answers(row, words)) if texts else (),
+        reasoning=cut(row.reasoning, MOST_CHARACTERS) if texts and row.reasoning else None,
+        facts=list(_facts(row, words)),
+        latency="" if row.latency_s is None else figure(row.latency_s),
+        tokens="" if row.completion_tokens is None else f"{row.completion_tokens:,}",
+        asked=_asked(messages),
+        answered=first_line(row.response or row.output or row.tool_calls) if texts else "",
+    )
+
+
+def _problem(row: Recorded) -> Iterator[str]:
+    if row.http_status is not None:
+        yield f"HTTP {row.http_status}"
+    if row.code is not None:
+        yield row.code
+
+
+def _answers(row: Recorded, words: Words) -> Iterator[tuple[str, Cut, bool]]:
+    if row.response:
+        yield words("answer"), cut(row.response, MOST_CHARACTERS), False
+    if row.tool_calls:
+        yield words("tool_calls"), cut(tidy_json(row.tool_calls), MOST_CHARACTERS), True
+    if row.output:
+        yield words("output"), cut(tidy_json(row.output), MOST_CHARACTERS), True
+
+
+def _facts(row: Recorded, words: Words) -> Iterator[tuple[str, str]]:
+    if row.model:
+        yield words("model"), row.model
+    if row.finish_reason:
+        yield words("finish_reason"), row.finish_reason
+    if row.latency_s is not None:
+        yield words("latency"), f"{figure(row.latency_s)} s"
+    if row.prompt_tokens is not None or row.completion_tokens is not None:
+        yield words("tokens"), f"{_count(row.prompt_tokens)} + {_count(row.completion_tokens)}"
+    if row.reasoning_tokens:
+        yield words("fact_reasoning"), f"{row.reasoning_tokens:,}"
+    if row.cost is not None and row.currency:
+        yield words("cost"), f"{exact(row.cost)} {row.currency}"
+    yield words("fact_attempts"), f"{row.attempts:,}"
+    if row.ambiguous_attempts:
+        yield words("fact_unanswered"), f"{row.ambiguous_attempts:,}"
+    if row.repairs:
+        yield words("fact_repairs"), f"{row.repairs:,}"
+    if row.answered_by != AnsweredBy.CALL.value:
+        yield words("answered_by"), words(f"answered_by_{row.answered_by}")
+
+
+def _count(tokens: int | None) -> str:
+    return "?" if tokens is None else f"{tokens:,}"
+
+
+def _spoken(message: Mapping[str, object]) -> Spoken:
+    parts = list(_parts(message.get("content")))
+    rest = {name: value for name, value in message.items() if name not in ("role", "content")}
+    if rest:
+        parts.append(Part("json", cut(as_json(rest), MOST_CHARACTERS)))
+    return Spoken(str(message.get("role", "")), parts)
+
+
+def _parts(content: object) -> Iterator[Part]:
+    match content:
+        case None:
+            return
+        case str():
+            yield Part("text", cut(content, MOST_CHARACTERS))
+        case list() | tuple():
+            yield from map(_part, content[:_MOST_MESSAGES])
+            if rest := content[_MOST_MESSAGES:]:
+                yield Part("json", Cut("", len(as_json(rest))))
+        case _:
+            yield Part("json", cut(as_json(content), MOST_CHARACTERS))
+
+
+def _part(part: object) -> Part:
+    match part:
+        case {"type": "text", "text": str(text)}:
+            return Part("text", cut(text, MOST_CHARACTERS))
+        case {"type": "image_url", "image_url": {"url": str(url)}}:
+            # An image is no text, so of one that is given whole only the kind is told.
+            told = url.partition(",")[0] if url.startswith("data:") else url
+            return Part("image", cut(told, 200))
+        case _:
+            return Part("json", cut(as_json(part), MOST_CHARACTERS))
+
+
+def _asked(messages: Sequence[Mapping[str, object]] | None) -> str:
+    """Return how the last message of the user begins."""
+    for message in reversed(messages or ()):
+        if message.get("role") == "user":
+            texts = [part.cut.text for part in _parts(message.get("content")) if part.kind == "text"]
+            return first_line(" ".join(texts))
+    return ""

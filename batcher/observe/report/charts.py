@@ -1,0 +1,254 @@
+"""What the charts of a run show: its history as plain JSON values, for `assets/charts.js`."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import accumulate
+from typing import NamedTuple
+
+from batcher.errors import ErrorClass
+from batcher.history import History, Moment, Process
+from batcher.magnitudes import BUCKETS_PER_E
+from batcher.money import NANOS, amount
+from batcher.observe.report.bars import bars, figure, quantiles
+from batcher.observe.report.words import Words
+
+
+class Series(NamedTuple):
+    """A line or an area: a figure for each step; `color` is the name of a colour of the style."""
+
+    label: str
+    color: str
+    values: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One chart. `said` tells in a sentence what it shows, or that there is nothing to show.
+
+    Those over time share their axis, `Charts.at`, and where they are `stacked` their series add up;
+    a histogram has bars at `at` (natural logarithms), `width` wide, and its quantiles as `marks`.
+    """
+
+    name: str
+    kind: str
+    title: str
+    said: str
+    series: Sequence[Series] = ()
+    stacked: bool = False
+    at: Sequence[float] = ()
+    width: float = 0.0
+    marks: Mapping[str, float] = field(default_factory=dict)
+
+
+class _Step(NamedTuple):
+    """A step of the axis, with what happened in it."""
+
+    at: int
+    second: int
+    seconds: int
+    moment: Moment | None
+
+
+def charts(history: History, words: Words, currency: str | None = None) -> dict[str, object]:
+    """Return all charts of a run.
+
+    Each is there at any time, without series where it has nothing to show, so that a page can be
+    told again as the run goes on. `at` are the starts of the steps and the end, in seconds of the
+    run, `wall` the same as Unix seconds; `resumed` and `paused` (from, to) are in those of the run.
+    """
+    steps = list(_steps(history))
+    ends = steps[-1:]
+    drawn = (*_over_time(history, steps, words, currency), *_histograms(history, words))
+    return {
+        "lang": words.tag,
+        "time": words("time"),
+        "at": [step.at for step in steps] + [last.at + last.seconds for last in ends],
+        "wall": [step.second for step in steps] + [last.second + last.seconds for last in ends],
+        "resumed": _resumed(history.processes),
+        "paused": _paused(steps),
+        "charts": {
+            chart.name: asdict(chart) | {"series": [line._asdict() for line in chart.series]}
+            for chart in drawn
+        },
+    }
+
+
+def _steps(history: History) -> Iterator[_Step]:
+    """Yield the axis without a gap: steps in which nothing happened as well."""
+    found: dict[int, list[Moment]] = {}
+    for moment in history.moments:
+        found.setdefault(moment.process, []).append(moment)
+    width = max((moment.width for moment in history.moments), default=0)
+    before = 0
+    for process in history.processes if width else ():
+        # What was recorded after the process was last seen falls into its last step.
+        last = (process.seconds - 1) // width
+        moments: dict[int, Moment] = {}
+        for moment in found.get(process.number, ()):
+            step = min(last, (moment.second - process.started_at) // width)
+            moments[step] = _joined(moments[step], moment) if step in moments else moment
+        for step in range(last + 1):
+            start = step * width
+            seconds = min(width, process.seconds - start)
+            yield _Step(before + start, process.started_at + start, seconds, moments.get(step))
+        before += process.seconds
+
+
+def _joined(one: Moment, other: Moment) -> Moment:
+    return one._replace(
+        results=one.results + other.results,
+        errors=one.errors + other.errors,
+        prompt_tokens=one.prompt_tokens + other.prompt_tokens,
+        completion_tokens=one.completion_tokens + other.completion_tokens,
+        cost=one.cost + other.cost,
+        attempts=one.attempts + other.attempts,
+        in_flight=max(one.in_flight, other.in_flight),
+        limit=other.limit or one.limit,
+        paused=one.paused + other.paused,
+        failures=Counter(one.failures) + Counter(other.failures),
+    )
+
+
+def _resumed(processes: Sequence[Process]) -> list[int]:
+    ends = list(accumulate(process.seconds for process in processes))
+    return ends[:-1]
+
+
+def _paused(steps: Sequence[_Step]) -> list[list[float]]:
+    """Return the pauses, each as long as it was; where it began is known to a step."""
+    found: list[list[float]] = []
+    for at, _, seconds, moment in steps:
+        if moment is None or moment.paused <= 0:
+            continue
+        end = at + min(float(seconds), moment.paused)
+        if found and found[-1][1] >= at:
+            found[-1][1] = end
+        else:
+            found.append([at, end])
+    return found
+
+
+def _over_time(
+    history: History, steps: Sequence[_Step], words: Words, currency: str | None
+) -> Iterator[Chart]:
+    moments = [step.moment or _NOTHING for step in steps]
+
+    def chart(name: str, said: str, *series: Series, stacked: bool = False) -> Chart:
+        shown = [line for line in series if any(line.values)]
+        said = said if shown else words(f"none_{name}")
+        return Chart(name, "time", words(f"chart_{name}"), said, shown, stacked)
+
+    def rate(label: str, color: str, amounts: Sequence[float]) -> Series:
+        figures = zip(amounts, steps, strict=True)
+        return Series(label, color, [round(n / step.seconds, 3) for n, step in figures])
+
+    seconds = max(1, history.seconds)
+    rows = [moment.results + moment.errors for moment in moments]
+    yield chart(
+        "rows",
+        words(
+            "said_rows",
+            mean=figure(sum(rows) / seconds),
+            time=words.lasting(seconds),
+            peak=figure(max(rate("", "", rows).values, default=0)),
+        ),
+        rate(words("results"), "good", [moment.results for moment in moments]),
+        rate(words("errors"), "bad", [moment.errors for moment in moments]),
+        stacked=True,
+    )
+    sent = [moment.prompt_tokens for moment in moments]
+    came = [moment.completion_tokens for moment in moments]
+    yield chart(
+        "tokens",
+        words("said_tokens", sent=figure(sum(sent) / seconds), came=figure(sum(came) / seconds)),
+        rate(words("tokens_in"), "first", sent),
+        rate(words("tokens_out"), "second", came),
+    )
+    limits: list[int] = []
+    for moment in moments:
+        # While nothing was heard of it, it stayed.
+        limits.append(moment.limit or (limits[-1] if limits else 0))
+    flying = [moment.in_flight for moment in moments]
+    paused = sum(moment.paused for moment in moments)
+    said = words("said_calls", peak=f"{max(flying, default=0):,}", limit=f"{[0, *limits][-1]:,}")
+    if paused >= 1:
+        said += words("between") + words("said_paused", time=words.lasting(paused))
+    yield chart(
+        "calls",
+        said,
+        Series(words("limit"), "faint", limits),
+        Series(words("in_flight"), "first", flying),
+    )
+    failed: Counter[ErrorClass] = Counter()
+    for moment in moments:
+        failed.update(moment.failures)
+    yield chart(
+        "failures",
+        words(
+            "said_failures",
+            failed=f"{failed.total():,}",
+            attempts=f"{sum(moment.attempts for moment in moments):,}",
+            classes=words("comma").join(
+                f"{words.error(name)} {n:,}" for name, n in failed.most_common()
+            ),
+        ),
+        *(
+            rate(words.error(name), _COLORS[name], [m.failures.get(name, 0) for m in moments])
+            for name, _ in failed.most_common()
+        ),
+        stacked=True,
+    )
+    spent = list(accumulate(moment.cost for moment in moments))
+    yield chart(
+        "cost",
+        words("said_cost", cost=amount([0, *spent][-1]), currency=currency or ""),
+        Series(currency or words("cost"), "first", [nanos / NANOS for nanos in spent]),
+    )
+
+
+def _histograms(history: History, words: Words) -> Iterator[Chart]:
+    for name, magnitudes, said in (
+        ("latency", history.latencies, "said_seconds"),
+        ("prompt_tokens", history.prompt_tokens, "said_token_counts"),
+        ("completion_tokens", history.completion_tokens, "said_token_counts"),
+    ):
+        counted, wide = bars(magnitudes)
+        title = words(f"chart_{name}")
+        if not counted:
+            yield Chart(name, "histogram", title, words(f"none_{name}"))
+            continue
+        marks = quantiles(magnitudes)
+        whole = name != "latency"
+        shown = {which: figure(value, whole=whole) for which, value in marks.items()}
+        yield Chart(
+            name,
+            "histogram",
+            title,
+            words(said, **shown),
+            [Series(words("answers"), "first", list(counted.values()))],
+            at=[bucket / BUCKETS_PER_E for bucket in counted],
+            width=wide / BUCKETS_PER_E,
+            marks={f"{which} {shown[which]}": math.log(max(v, 1e-6)) for which, v in marks.items()},
+        )
+
+
+_NOTHING = Moment(0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, {})
+
+# What is met most has a colour of its own; what stops a run is red.
+_COLORS: Mapping[ErrorClass, str] = {
+    **dict.fromkeys(ErrorClass, "bad"),
+    ErrorClass.THROTTLED: "wait",
+    ErrorClass.OVERLOADED: "third",
+    ErrorClass.SERVER_ERROR: "second",
+    ErrorClass.AMBIGUOUS: "fourth",
+    ErrorClass.NOT_SENT: "fifth",
+    ErrorClass.CONTENT_FILTERED: "sixth",
+    ErrorClass.INFERENCE_FAILED: "first",
+    ErrorClass.INVALID_OUTPUT: "good",
+    ErrorClass.MALFORMED_ANSWER: "seventh",
+    ErrorClass.EMPTY_COMPLETION: "faint",
+}

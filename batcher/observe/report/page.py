@@ -1,0 +1,157 @@
+"""The report as one HTML file that needs nothing else: no network, no other file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache, partial
+
+import jinja2
+from markupsafe import Markup
+
+from batcher.history import Ended, History
+from batcher.money import amount
+from batcher.observe.report.bars import figure, quantiles
+from batcher.observe.report.cards import MOST_CHARACTERS, card
+from batcher.observe.report.charts import charts
+from batcher.observe.report.content import Content, Facts
+from batcher.observe.report.foreign import as_json, cut
+from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, policy
+from batcher.observe.report.tiles import extents, share, tiles
+from batcher.observe.report.words import Lang, Words
+from batcher.recorded import Counts
+
+
+def page(content: Content, lang: Lang) -> str:
+    """Return the report as an HTML file in the language `lang`."""
+    words = Words(lang)
+    texts = content.sample is not None
+    shown = partial(card, words=words, texts=texts)
+    scripts = [asset(name) for name in (*CHART_SCRIPTS, "report.js")]
+    styles = [asset(name) for name in STYLES]
+    facts, counts = content.facts, content.counts
+    return _template().render(
+        w=words,
+        policy=policy(scripts, styles),
+        scripts=scripts,
+        styles=styles,
+        favicon=Markup(asset("favicon.svg").replace("\n", "").replace("#", "%23")),  # noqa: S704 -- our own
+        facts=facts,
+        tiles=tiles(counts, facts.total, words),
+        extents=extents(counts, facts.total),
+        charts=charts(content.history, words, counts.currency),
+        history=content.history,
+        processes=list(_processes(content.history, facts, words)),
+        figures=dict(_figures(content, words)),
+        settings=dict(_tables(facts, words, texts=texts)),
+        failed=[
+            (failed, share(failed.rows, counts.error_rows), [shown(s) for s in failed.examples])
+            for failed in content.failed
+        ],
+        slowest=[shown(s) for s in content.slowest],
+        longest=[shown(s) for s in content.longest],
+        sample=None if content.sample is None else [shown(s) for s in content.sample],
+        note=content.note,
+        utc=_utc,
+    )
+
+
+@cache
+def _template() -> jinja2.Template:
+    return environment().get_template("report.html")
+
+
+def _utc(second: int) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _processes(
+    history: History, facts: Facts, words: Words
+) -> Iterator[tuple[int, int, str, str, str]]:
+    """Yield each process: its number, its start, how long it worked, how it ended, and the tone."""
+    last = len(history.processes)
+    for place, process in enumerate(history.processes, 1):
+        if process.ended is None:
+            working = facts.state == "running" and place == last
+            ended, tone = ("working", "") if working else ("killed", "bad")
+        else:
+            ended = process.ended
+            tone = {Ended.DONE: "good", Ended.DISK_FULL: "bad"}.get(Ended(ended), "wait")
+        length = words.lasting(process.seconds)
+        yield process.number, process.started_at, length, words(f"ended_{ended}"), tone
+
+
+def _figures(content: Content, words: Words) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+    """Yield lists of figures by their titles: a label, a value and a remark ("" for none)."""
+    counts, total = content.counts, content.facts.total
+    yield words("figures_rows"), list(_of_rows(counts, total, words))
+    yield words("figures_calls"), list(_of_calls(content, words))
+    yield words("figures_cost"), list(_of_cost(counts, words))
+
+
+def _of_rows(counts: Counts, total: int | None, words: Words) -> Iterator[tuple[str, str, str]]:
+    yield words("done"), f"{counts.rows:,}", "" if total is None else share(counts.rows, total)
+    yield words("tile_results"), f"{counts.results:,}", ""
+    if counts.truncated:
+        yield words("truncated"), f"{counts.truncated:,}", words("truncated_note")
+    if counts.duplicates or counts.cached:
+        yield words("called"), f"{counts.called:,}", ""
+        yield words("duplicates"), f"{counts.duplicates:,}", words("duplicates_note")
+        hits = words("hit_rate", share=share(counts.cached, counts.results))
+        yield words("cached"), f"{counts.cached:,}", hits
+    yield words("tile_errors"), f"{counts.error_rows:,}", ""
+    pending = words("unknown") if total is None else f"{max(0, total - counts.rows):,}"
+    yield words("tile_pending"), pending, ""
+
+
+def _of_calls(content: Content, words: Words) -> Iterator[tuple[str, str, str]]:
+    counts, history = content.counts, content.history
+    yield words("attempts"), f"{counts.attempts:,}", ""
+    if history.moments:
+        failed = sum(sum(moment.failures.values()) for moment in history.moments)
+        yield words("failed_attempts"), f"{failed:,}", words("failed_attempts_note")
+    yield words("repairs"), f"{counts.repairs:,}", words("repairs_note")
+    yield words("unanswered"), f"{counts.ambiguous_attempts:,}", words("unanswered_note")
+    yield words("killed_calls"), f"{counts.killed_calls:,}", words("killed_calls_note")
+    if history.seconds:
+        yield words("working_time"), words.lasting(history.seconds), ""
+    for name, value in quantiles(history.latencies).items():
+        yield f"{words('latency_of')} {name}", f"{figure(value)} s", ""
+
+
+def _of_cost(counts: Counts, words: Words) -> Iterator[tuple[str, str, str]]:
+    if counts.currency is None:
+        yield words("spent"), words("unknown"), words("cost_unknown")
+    else:
+        currency = counts.currency
+        prices = words("by_prices", source=counts.priced_by) if counts.priced_by else ""
+        yield words("spent"), f"{amount(counts.cost)} {currency}", prices
+        possible = f"{amount(counts.possible_cost)} {currency}"
+        yield words("at_most_more"), possible, words("at_most_more_note")
+        if counts.unpriced:
+            yield words("unpriced"), f"{counts.unpriced:,}", words("unpriced_note")
+        if counts.results and counts.cost:
+            yield words("per_thousand"), f"{amount(counts.cost * 1000 // counts.rows)} {currency}", ""
+    yield words("prompt_tokens"), f"{counts.prompt_tokens:,}", ""
+    yield words("cached_tokens"), f"{counts.cached_tokens:,}", ""
+    yield words("completion_tokens"), f"{counts.completion_tokens:,}", ""
+    yield words("reasoning_tokens"), f"{counts.reasoning_tokens:,}", ""
+
+
+def _tables(
+    facts: Facts, words: Words, *, texts: bool
+) -> Iterator[tuple[str, list[tuple[str, str, int]]]]:
+    """Yield what the job says, by table: names, values, and how much of each was cut."""
+    for title, table in ((words("settings"), facts.settings), *facts.limits.items()):
+        rows = []
+        for name, value in table.items():
+            if "template" in name and not texts:
+                rows.append((name, words("left_out"), 0))
+            else:
+                rows.append((name, *cut(_setting(value), MOST_CHARACTERS)))
+        if rows:
+            yield title, rows
+
+
+def _setting(value: object) -> str:
+    return value if isinstance(value, str) else as_json(value)

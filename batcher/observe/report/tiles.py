@@ -1,0 +1,104 @@
+"""The figures at the head of a page: how far a run is, and what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from batcher.money import amount
+from batcher.observe.report.words import Words
+from batcher.recorded import Counts
+
+
+def tiles(counts: Counts, total: int | None, words: Words) -> list[dict[str, str]]:
+    """Return the figures, each with a name, a label, a value, a note ("" for none), and a tone.
+
+    The tone is good, bad, wait, or "" for none. All are there at any time, so that a page can be
+    told again as the run goes on.
+    """
+    pending = None if total is None else max(0, total - counts.rows)
+    return [
+        _tile(words, "results", f"{counts.results:,}", _of_results(counts, words), "good"),
+        _tile(
+            words,
+            "errors",
+            f"{counts.error_rows:,}",
+            words("share_of_rows", share=share(counts.error_rows, counts.rows)),
+            "bad" if counts.error_rows else "",
+        ),
+        _tile(
+            words,
+            "pending",
+            words("unknown") if pending is None else f"{pending:,}",
+            "" if total is None else words("of_total", total=f"{total:,}"),
+            "wait" if pending else "",
+        ),
+        _tile(words, "cost", *_cost(counts, words)),
+        _tile(
+            words,
+            "tokens",
+            f"{counts.prompt_tokens + counts.completion_tokens:,}",
+            words(
+                "tokens_note",
+                sent=f"{counts.prompt_tokens:,}",
+                came=f"{counts.completion_tokens:,}",
+            ),
+        ),
+        _tile(words, "attempts", f"{counts.attempts:,}", _of_attempts(counts, words)),
+    ]
+
+
+def share(part: int, whole: int) -> str:
+    """Return a part in percent: to a tenth, and never as nothing or all where it is not."""
+    if not 0 < part < whole:
+        return "100 %" if whole and part == whole else "0 %"
+    percent = 100 * part / whole
+    return f"{min(99.9, max(0.1, percent)):.1f} %"
+
+
+def extents(counts: Counts, total: int | None) -> dict[str, int]:
+    """Return the lengths of the bar of progress: results, errors and all rows."""
+    return {
+        "results": counts.results,
+        "errors": counts.error_rows,
+        "total": max(1, counts.rows, total or 0),
+    }
+
+
+def _tile(words: Words, name: str, value: str, note: str = "", tone: str = "") -> dict[str, str]:
+    return {
+        "name": name,
+        "label": words(f"tile_{name}"),
+        "value": value,
+        "note": note,
+        "tone": tone,
+    }
+
+
+def _of_results(counts: Counts, words: Words) -> str:
+    def parts() -> Iterator[str]:
+        for name in ("truncated", "duplicates", "cached"):
+            if number := getattr(counts, name):
+                yield words(f"results_{name}", number=f"{number:,}")
+
+    return words("comma").join(parts())
+
+
+def _of_attempts(counts: Counts, words: Words) -> str:
+    twice = counts.ambiguous_attempts + counts.killed_calls
+    parts = [
+        words("attempts_repairs", number=f"{counts.repairs:,}") if counts.repairs else "",
+        words("attempts_twice", number=f"{twice:,}") if twice else "",
+    ]
+    return words("comma").join(filter(None, parts))
+
+
+def _cost(counts: Counts, words: Words) -> tuple[str, str]:
+    """Return what is known of the cost, and what is not."""
+    spent, possible = counts.cost, counts.possible_cost
+    if counts.currency is None or (counts.unpriced == counts.results and not (spent or possible)):
+        return words("unknown"), words("cost_unknown")
+    notes = [
+        words("cost_more", cost=amount(possible)) if possible else "",
+        words("cost_unpriced", number=f"{counts.unpriced:,}") if counts.unpriced else "",
+    ]
+    return f"{amount(spent)} {counts.currency}", words("comma").join(filter(None, notes))

@@ -1,0 +1,164 @@
+"""`report`: what a run's report says, gathered from its directory; and the page written there."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import batcher
+from batcher.checkpoint import CheckpointReader, Excerpt, RunLock
+from batcher.errors import OutputError
+from batcher.observe.report import Content, Facts, Failed, Shown, page
+from batcher.recorded import Recorded
+from batcher.runs.description import counted_rows
+from batcher.runs.directory import RunDirectory
+from batcher.runs.export import provider_of
+from batcher.runs.messages import Messages
+from batcher.runs.rows import recalled, refuse_to_overwrite, samples_in
+from batcher.runs.stopping import Check, go_on
+
+Language = Literal["en", "zh"]
+
+# Examples of each class of error, slowest rows, longest rows.
+_EACH = 5
+_SAMPLE = 200
+# What a job says beside the request; how it is watched, and where things lie on this machine, is
+# nobody else's business.
+_TABLES = ("limits", "ceilings", "output", "reuse")
+_PRIVATE = ("directory", "cache")
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Gathers and writes the report of the run in `directory`, also while the run goes on.
+
+    Without `samples` neither prompts nor answers are shown. `clock` stamps it.
+    """
+
+    directory: RunDirectory
+    lang: Language = "en"
+    samples: bool = True
+    check: Check = go_on
+    clock: Callable[[], float] = time.time
+
+    @classmethod
+    def of(
+        cls, directory: RunDirectory, *, lang: Language | None = None, samples: bool | None = None
+    ) -> Reporter:
+        """Report as the run's own job wants it, where nothing else is said.
+
+        Raises:
+            StorageError: the directory holds no run.
+        """
+        with CheckpointReader.read(directory.checkpoint) as checkpoint:
+            job: Any = checkpoint.fact("job") or {}
+        how: Mapping[str, Any] = job.get("observe", {})
+        wanted = how.get("report_samples", True) if samples is None else samples
+        return cls(directory, lang or how.get("lang", "en"), wanted)
+
+    def write(self, to: Path | None = None, *, state: str | None = None) -> Path:
+        """Write the page to `to`, else into the run directory, in one step; return where it is.
+
+        Raises:
+            Interruption: `check` says so; nothing was written.
+            StorageError: the directory holds no run, or it is damaged.
+            OutputError: the page cannot be written.
+        """
+        path = to or self.directory.report
+        if to is not None:
+            self._refuse_to_overwrite(to)
+        text = page(self.content(state), self.lang)
+        temporary = path.with_name(f"{path.name}.tmp")
+        try:
+            # It holds prompts and answers.
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise OutputError(f"cannot write {path}: {error.strerror}") from None
+        return path
+
+    def content(self, state: str | None = None) -> Content:
+        """Return what the report says; `state` is looked up where it is not given."""
+        with CheckpointReader.read(self.directory.checkpoint) as checkpoint:
+            counts, history = checkpoint.counts(), checkpoint.history()
+            facts = self._facts(checkpoint, counts.rows, state)
+            some = Excerpt.of(
+                checkpoint.path,
+                each=_EACH,
+                sample=_SAMPLE if self.samples else 0,
+                check=self.check,
+            )
+            failed, results = some.failed, (*some.slowest, *some.longest, *some.sample)
+            note, messages = None, Messages({}, None)
+            if self.samples:
+                wanted = [one for group in failed.values() for one in group]
+                messages = Messages.of(checkpoint, [*wanted, *results], self.check)
+                note = messages.missing
+
+            def shown(outcomes: Iterable[Recorded]) -> Sequence[Shown]:
+                return [self._shown(one, messages) for one in outcomes]
+
+            return Content(
+                facts,
+                counts,
+                history,
+                [
+                    Failed(name, rows, shown(failed.get(name, ())))
+                    for name, rows in sorted(counts.errors.items(), key=lambda item: -item[1])
+                ],
+                shown(some.slowest),
+                shown(some.longest),
+                shown(some.sample) if self.samples else None,
+                note,
+            )
+
+    def _refuse_to_overwrite(self, to: Path) -> None:
+        with CheckpointReader.read(self.directory.checkpoint) as checkpoint:
+            refuse_to_overwrite(recalled(checkpoint.fact("input")), to.parent, to.name.__eq__)
+
+    def _shown(self, outcome: Recorded, messages: Messages) -> Shown:
+        if not self.samples:
+            # Also what the provider said of an error may quote the prompt.
+            outcome = outcome._replace(
+                response=None, reasoning=None, tool_calls=None, output=None, message=None
+            )
+        return Shown(outcome, messages.by_row.get(outcome.row))
+
+    def _facts(self, checkpoint: CheckpointReader, recorded: int, state: str | None) -> Facts:
+        dataset = recalled(checkpoint.fact("input"))
+        settings: Any = checkpoint.fact("settings") or {}
+        job: Any = checkpoint.fact("job") or {}
+        samples = samples_in(settings)
+        rows = counted_rows(self.directory, str(checkpoint.fact("fingerprint")))
+        total = None if rows is None else rows * samples
+        if state is None:
+            holder = RunLock.holder(self.directory.path)
+            state = "running" if holder else "finished" if recorded == total else "stopped"
+        simulated = bool(checkpoint.fact("simulated"))
+        return Facts(
+            name=self.directory.path.resolve().name,
+            state=state,
+            simulated=simulated,
+            version=batcher.__version__,
+            made_at=int(self.clock()),
+            provider=None if simulated else provider_of(self.directory),
+            model=settings.get("model"),
+            inputs=dataset.names,
+            total=total,
+            samples=samples,
+            settings=settings,
+            limits={name: _given(job[name]) for name in _TABLES if name in job},
+        )
+
+
+def _given(table: Mapping[str, Any]) -> dict[str, object]:
+    return {
+        name: value for name, value in table.items() if value is not None and name not in _PRIVATE
+    }

@@ -1,0 +1,145 @@
+"""What a run's report says, gathered from its directory; and the page written there."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from batcher.errors import ErrorClass, Interruption, OutputError, StorageError
+from batcher.observe.report import Content
+from batcher.runs import Portion, Reporter, RunDirectory
+from tests.simulated import AT_ONCE, Place
+
+SECRETIVE = "Say 3."
+
+
+def _content(place: Place, *, samples: bool = True) -> Content:
+    return Reporter(place.directory, samples=samples).content()
+
+
+def test_a_run_writes_it_at_its_end_readable_by_its_owner_only(place: Place) -> None:
+    result = place.run()
+    page = place.directory.report
+    assert f"  report    {page}" in list(result.summary.lines())
+    assert SECRETIVE in page.read_text("utf-8")
+    assert page.stat().st_mode & 0o777 == 0o600
+    assert not page.with_name("report.html.tmp").exists()
+
+
+def test_a_job_can_do_without_it_or_without_prompts_or_in_chinese(place: Place) -> None:
+    place.run(place.job(observe={"report": False}))
+    assert not place.directory.report.exists()
+    place.run(place.job(observe={"report_samples": False, "lang": "zh"}))
+    text = place.directory.report.read_text("utf-8")
+    assert SECRETIVE not in text
+    assert 'lang="zh' in text
+    assert Reporter.of(place.directory) == Reporter(place.directory, "zh", samples=False)
+    assert Reporter.of(place.directory, lang="en", samples=True) == Reporter(place.directory)
+
+
+def test_it_says_what_ran_and_how_far_it_is(place: Place) -> None:
+    place.run(place.job(parameters={"temperature": 0.2}))
+    facts = _content(place).facts
+    assert (facts.name, facts.state, facts.simulated, facts.total) == (
+        "prompts.batch",
+        "finished",
+        True,
+        10,
+    )
+    assert facts.settings["parameters.temperature"] == 0.2
+    assert facts.limits["limits"]["max_attempts"] == 8
+    assert "directory" not in facts.limits["output"]
+    assert facts.provider is None
+
+
+def test_a_part_of_the_input_is_not_the_whole(place: Place) -> None:
+    replace(place.session(), portion=Portion(limit=4)).run()
+    content = _content(place)
+    assert (content.facts.state, content.facts.total, content.counts.results) == ("stopped", 10, 4)
+
+
+def test_errors_come_with_examples_and_their_prompts(place: Place) -> None:
+    faulty = replace(AT_ONCE, faults={"sensitive": 1.0})
+    place.run(simulator=faulty)
+    content = _content(place)
+    (failed,) = content.failed
+    assert (failed.error_class, failed.rows) == (ErrorClass.CONTENT_FILTERED, 10)
+    assert [one.outcome.id for one in failed.examples] == [f"id-{n}" for n in range(5)]
+    assert failed.examples[3].messages == [{"role": "user", "content": SECRETIVE}]
+    assert content.slowest == []
+
+
+def test_without_samples_nothing_of_a_prompt_or_an_answer_is_in_it(place: Place) -> None:
+    """Nor what the provider said of an error, which may quote them."""
+    place.run()
+    content = _content(place, samples=False)
+    assert content.sample is None
+    for shown in (*content.slowest, *content.longest):
+        assert shown.messages is None
+        assert (shown.outcome.response, shown.outcome.message) == (None, None)
+    assert content.slowest
+    assert SECRETIVE not in repr(content)
+
+
+def test_history_and_sums_agree_also_after_several_processes(place: Place) -> None:
+    replace(place.session(), portion=Portion(limit=3)).run()
+    replace(place.session(), portion=Portion(limit=6)).run()
+    place.run()
+    content = _content(place)
+    assert len(content.history.processes) == 3
+    assert {process.ended for process in content.history.processes} == {"done"}
+    assert sum(moment.results for moment in content.history.moments) == 10
+    assert sum(moment.attempts for moment in content.history.moments) == content.counts.attempts
+    assert content.history.latencies.buckets.total() == 10
+
+
+def test_it_can_be_made_where_the_input_is_gone(place: Place) -> None:
+    place.run()
+    place.input.unlink()
+    content = _content(place)
+    assert "prompts.jsonl" in str(content.note)
+    assert content.sample is not None
+    assert [one.messages for one in content.sample] == [None] * 10
+    assert content.sample[0].outcome.response
+
+
+def test_of_no_run_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="is this the directory of a run"):
+        Reporter(RunDirectory(tmp_path)).write()
+
+
+def test_it_is_never_written_over_the_input_nor_left_half_written(place: Place) -> None:
+    place.run()
+    before = place.input.read_bytes()
+    reporter = Reporter(place.directory)
+    with pytest.raises(OutputError, match="would be overwritten"):
+        reporter.write(place.input)
+    assert place.input.read_bytes() == before
+    (place.folder / "there").mkdir()
+    with pytest.raises(OutputError, match="cannot write"):
+        reporter.write(place.folder / "there")
+    assert not (place.folder / "there.tmp").exists()
+
+
+def test_whoever_waits_can_end_it(place: Place) -> None:
+    place.run(place.job(observe={"report": False}))
+
+    def stop() -> None:
+        raise Interruption(signal.SIGINT)
+
+    with pytest.raises(Interruption):
+        Reporter(place.directory, check=stop).write()
+    assert not place.directory.report.exists()
+
+
+def test_a_report_that_cannot_be_made_ends_no_run(place: Place) -> None:
+    """All answers are there, and the summary says what is missing."""
+    replace(place.session(place.job(observe={"report": False})), portion=Portion(limit=1)).run()
+    place.directory.report.mkdir()
+    result = place.run()
+    (line,) = [line for line in result.summary.lines() if line.startswith("  report")]
+    assert line.startswith("  report    not written: cannot write")
+    assert result.summary.counts.results == 10
