@@ -6,6 +6,7 @@ import os
 import platform
 import signal
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,18 +16,17 @@ import msgspec
 
 import batcher
 from batcher.checkpoint import Checkpoint, ErrorChoice, RunLock
-from batcher.errors import (
-    Halt,
-    Interruption,
-    StorageError,
-)
+from batcher.errors import Interruption, StorageError
 from batcher.inputs import Dataset, Rows
 from batcher.job import JobSpec
-from batcher.observe import Summary, Tally, Watcher
+from batcher.observe import Summary, Tally, Watcher, Watchers
 from batcher.outputs import Exported
+from batcher.providers import Pricing
+from batcher.runs.alerting import Alerting
 from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
 from batcher.runs.calls import Calls
 from batcher.runs.ceilings import check_ceilings
+from batcher.runs.credentials import environment
 from batcher.runs.description import Description, counted_rows
 from batcher.runs.descriptors import affordable_calls
 from batcher.runs.directory import WRITTEN, RunDirectory, run_directory
@@ -34,6 +34,7 @@ from batcher.runs.export import export
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
 from batcher.runs.report import Reporter
+from batcher.runs.result import RunResult
 from batcher.runs.resume import Consent, agree_on_prices, settle
 from batcher.runs.retry import remembered
 from batcher.runs.rows import (
@@ -53,20 +54,8 @@ from batcher.wording import counted
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
 EXIT_S = 24.0
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """How a run ended: stopped by the provider or a ceiling, a signal, a full disk, or not.
-
-    `left` are the rows that were to be called and were not; None where nobody knows.
-    """
-
-    summary: Summary
-    halted: Halt | None
-    interrupted: signal.Signals | None
-    disk_full: bool = False
-    left: int | None = 0
+# What is left where it was asked twice, or nothing is left.
+AT_ONCE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +64,7 @@ class Session:
 
     `rows` in memory take the place of the job's input, and `portion` are those that it is about.
     With `only`, it is a `batcher retry`: of the run that is there, the errors that it means are
-    called again, and nothing else.
+    called again, and nothing else. `variables` reads those of the environment.
     """
 
     job: JobSpec
@@ -89,15 +78,31 @@ class Session:
     timing: Timing = REAL_TIME
     only: ErrorChoice | None = None
     stopping: Stopping = field(default_factory=Signals)
+    variables: Callable[[], Mapping[str, str]] = environment
 
     def run(self) -> RunResult:
         """Call every chosen row that is not done, record it, and publish results and errors.
+
+        How that ends, the webhooks of the job are told.
 
         Raises:
             BatcherError: nothing more can be done; whatever was received is recorded.
             Interruption: a signal came before the first call.
         """
         pricing = pricing_of(self.job, self.callee)
+        if not self.job.alerts.webhooks:
+            return self._run(pricing, self.watcher)
+        alerting = Alerting.of(
+            self.job,
+            pricing,
+            self.watcher,
+            self.stopping,
+            self.variables(),
+            simulated=self._simulated,
+        )
+        return alerting.telling(lambda: self._run(pricing, Watchers(self.watcher, alerting)))
+
+    def _run(self, pricing: Pricing, watcher: Watcher) -> RunResult:
         check_ceilings(self.job, pricing)
         structure = Structure.of(self.job.output)
         prepare = Preparation.of(self.job, structure, self.callee.provider, time.time)
@@ -140,7 +145,7 @@ class Session:
                 self.callee,
                 pricing,
                 self.timing,
-                self.watcher,
+                watcher,
                 checkpoint,
                 dataset,
                 prepare,
@@ -198,7 +203,14 @@ class Session:
             cache=self.job.reuse.cache is not None,
             samples=samples,
         )
-        return RunResult(summary, live.executor.halted, interrupted, live.disk_full, tally.left)
+        return RunResult(
+            summary,
+            live.executor.halted,
+            interrupted,
+            live.disk_full,
+            tally.left,
+            hurry=_hurry(live, exported),
+        )
 
     def _dataset(self, checkpoint: Checkpoint, spool: Path, check: Check) -> Dataset:
         if self.only is None:
@@ -255,6 +267,15 @@ def _exported(
     except Interruption as second:
         return None, first.number if first else second.number
     return exported, first.number if first else None
+
+
+def _hurry(live: LiveRun, exported: Exported | None) -> float | None:
+    """Return in how many seconds the process must have ended, None where no signal came so far."""
+    if (first := live.interrupted) is None:
+        return None
+    if first.twice or exported is None:
+        return AT_ONCE_S
+    return max(AT_ONCE_S, EXIT_S - (time.monotonic() - first.at))
 
 
 def _ended(

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from batcher.history import Ended, History, Process
 from batcher.money import amount
 from batcher.observe.report.bars import figure, quantiles
-from batcher.observe.report.cards import MOST_CHARACTERS, card
+from batcher.observe.report.cards import MOST_CHARACTERS, cards
 from batcher.observe.report.charts import charts
 from batcher.observe.report.content import Content, Facts
 from batcher.observe.report.foreign import as_json, cut
@@ -26,7 +26,7 @@ def page(content: Content, lang: Lang) -> str:
     """Return the report as an HTML file in the language `lang`."""
     words = Words(lang)
     texts = content.sample is not None
-    shown = partial(card, words=words, texts=texts)
+    shown = partial(cards, words=words, texts=texts)
     scripts = [asset(name) for name in (*CHART_SCRIPTS, "report.js")]
     styles = [asset(name) for name in STYLES]
     facts, counts = content.facts, content.counts
@@ -45,12 +45,12 @@ def page(content: Content, lang: Lang) -> str:
         figures=dict(_figures(content, words)),
         settings=dict(_tables(facts, words, texts=texts)),
         failed=[
-            (failed, share(failed.rows, counts.error_rows), [shown(s) for s in failed.examples])
+            (failed, share(failed.rows, counts.error_rows), shown(failed.examples))
             for failed in content.failed
         ],
-        slowest=[shown(s) for s in content.slowest],
-        longest=[shown(s) for s in content.longest],
-        sample=None if content.sample is None else [shown(s) for s in content.sample],
+        slowest=shown(content.slowest),
+        longest=shown(content.longest),
+        sample=None if content.sample is None else shown(content.sample),
         note=content.note,
         utc=_utc,
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from batcher.observe.report import Shown, Words
-from batcher.observe.report.cards import MOST_CHARACTERS, Card, card
+from batcher.observe.report.cards import MOST_CHARACTERS, Card, card, cards, told_apart
 from tests.reported import failed, messages, recorded
 
 EN = Words("en")
@@ -60,13 +60,59 @@ def test_images_are_told_of_and_never_shown() -> None:
 def test_long_texts_and_long_conversations_are_cut_with_a_count() -> None:
     long = {"role": "user", "content": "x" * (MOST_CHARACTERS + 5)}
     shown = _asked(*[long] * 23)
-    assert shown.messages_left_out == 3
+    assert shown.messages_left_out == 18
     assert shown.messages is not None
     assert shown.messages[0].parts[0].cut.left_out == 5
     parts = {"role": "user", "content": [{"type": "text", "text": "x"}] * 30}
     (message,) = _asked(parts).messages or ()
     assert len(message.parts) == 21
     assert message.parts[-1].cut.left_out > 0
+
+
+def test_conversations_without_texts_end_as_well() -> None:
+    assert _asked(*[{"role": "user"}] * 1000).messages_left_out == 800
+
+
+def test_prompts_of_one_template_are_shown_from_where_they_differ() -> None:
+    """Also where they are of two templates; what begins alike for a few words only stays whole."""
+    english = "Classify the sentiment of this review. Review: "
+    chinese = "判断下面这条评论的情感，从正面、负面、中性中选一个，只回答标签。评论："
+    lines = [english + "good", chinese + "好", english + "bad", chinese + "坏", "Classify me"]
+    assert told_apart(lines) == [
+        *("…ew. Review: good", "…一个，只回答标签。评论：好"),
+        *("…ew. Review: bad", "…一个，只回答标签。评论：坏"),
+        "Classify me",
+    ]
+
+
+def test_a_few_that_are_nearly_the_same_are_shown_by_what_they_share() -> None:
+    """Where many begin alike, what counts is how these begin, not how two of them do."""
+    template = "Summarize this customer review in a word: "
+    lines = [f"{template}{letter * 20}" for letter in "abcdefghijklmnopqrst"]
+    shown = told_apart([*lines, lines[0] + " again"])
+    assert shown[0] == "…in a word: " + "a" * 20
+    assert shown[-1] == shown[0] + " again"
+
+
+def test_the_same_prompts_are_shown_from_their_start() -> None:
+    assert (
+        told_apart(["The very same prompt, again and again"] * 2)
+        == ["The very same prompt, again and again"] * 2
+    )
+
+
+def test_a_list_tells_its_rows_apart() -> None:
+    prompts = ["What is the capital of the country " + name for name in ("Chile", "Peru")]
+    rows = [
+        Shown(recorded(), [{"role": "user", "content": f"{prompt}?\n" + "x" * 200}])
+        for prompt in prompts
+    ]
+    asked = [one.asked for one in cards(rows, EN, texts=True)]
+    assert [
+        line.startswith("…the country " + name)
+        for line, name in zip(asked, ("Chile", "Peru"), strict=True)
+    ] == [True] * 2
+    assert max(map(len, asked)) == 161
 
 
 def test_names_of_any_length_fit_into_a_line() -> None:
