@@ -19,6 +19,7 @@ from batcher.observe.report import (
     cleaned,
     environment,
     extents,
+    favicon,
     share,
     tiles,
 )
@@ -34,6 +35,7 @@ def page(nonce: str, lang: Lang, name: str) -> str:
     made: str = template.render(
         w=words,
         nonce=nonce,
+        favicon=favicon(),
         version=__version__,
         styles=[*map(asset, STYLES), asset("live.css", _HERE)],
         scripts=[*map(asset, CHART_SCRIPTS), asset("live.js", _HERE)],
