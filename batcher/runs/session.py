@@ -30,6 +30,7 @@ from batcher.runs.credentials import environment
 from batcher.runs.description import Description, counted_rows
 from batcher.runs.descriptors import affordable_calls
 from batcher.runs.directory import WRITTEN, RunDirectory, run_directory
+from batcher.runs.endings import ending
 from batcher.runs.export import export
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
@@ -50,7 +51,6 @@ from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Check, Stopping
 from batcher.structured import Structure
-from batcher.wording import counted
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
 EXIT_S = 24.0
@@ -189,7 +189,7 @@ class Session:
             if exported is not None and interrupted is None and self.job.observe.report:
                 report = self._reported(directory, "finished" if pending == 0 else "stopped")
         summary = Summary(
-            ended=_ended(live, interrupted, pending, tally, chosen),
+            ended=ending(live, interrupted, pending, tally, chosen),
             counts=counts,
             pending=pending,
             tally=tally,
@@ -276,39 +276,6 @@ def _hurry(live: LiveRun, exported: Exported | None) -> float | None:
     if first.twice or exported is None:
         return AT_ONCE_S
     return max(AT_ONCE_S, EXIT_S - (time.monotonic() - first.at))
-
-
-def _ended(
-    live: LiveRun,
-    interrupted: signal.Signals | None,
-    pending: int | None,
-    tally: Tally,
-    chosen: str | None,
-) -> str:
-    if live.disk_full:
-        return (
-            "The disk is full. Every answer that came is recorded; free space, then run the same "
-            "command again."
-        )
-    if live.executor.halted is not None and tally.left != 0:
-        return live.executor.halted.reason
-    if interrupted is not None:
-        return f"Stopped by {interrupted.name}; the same command goes on where it stopped."
-    return _at_the_end(pending, tally, chosen)
-
-
-def _at_the_end(pending: int | None, tally: Tally, chosen: str | None) -> str:
-    """Say what was done by a run that nothing stopped; `chosen` names a part of the input."""
-    if tally.chosen == 0:
-        return "No error was chosen; nothing was called."
-    if tally.chosen is not None:
-        again = f"{counted(tally.rows, 'chosen error')} taken up again."
-        return f"{again} `batcher run` goes on with the pending rows." if pending else again
-    if pending:
-        return "Rows are pending; the same command goes on with them."
-    if chosen is not None:
-        return f"Done: {chosen}. The same command without this choice goes on with the rest."
-    return "Done."
 
 
 def _now() -> str:
