@@ -9,14 +9,12 @@ from pathlib import Path
 
 from batcher.errors import Interruption, StorageError
 from batcher.job import ObserveSpec
-from batcher.observe import Tally
 from batcher.outputs import Exported
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export
 from batcher.runs.live import LiveRun
 from batcher.runs.report import Reporter
 from batcher.runs.stopping import Stopping
-from batcher.wording import counted
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
 EXIT_S = 24.0
@@ -84,37 +82,3 @@ class Finish:
     def _left(self) -> float | None:
         first = self.live.interrupted
         return None if first is None else EXIT_S - (time.monotonic() - first.at)
-
-    def said(
-        self,
-        interrupted: signal.Signals | None,
-        pending: int | None,
-        tally: Tally,
-        chosen: str | None,
-    ) -> str:
-        """Say how the run ended; `chosen` names a part of the input that it was about."""
-        halted = self.live.executor.halted
-        if self.live.disk_full:
-            return (
-                "The disk is full. Every answer that came is recorded; free space, then run the "
-                "same command again."
-            )
-        if halted is not None and tally.left != 0:
-            return halted.reason
-        if interrupted is not None:
-            return f"Stopped by {interrupted.name}; the same command goes on where it stopped."
-        return _at_the_end(pending, tally, chosen)
-
-
-def _at_the_end(pending: int | None, tally: Tally, chosen: str | None) -> str:
-    """Say what was done by a run that nothing stopped; `chosen` names a part of the input."""
-    if tally.chosen == 0:
-        return "No error was chosen; nothing was called."
-    if tally.chosen is not None:
-        again = f"{counted(tally.rows, 'chosen error')} taken up again."
-        return f"{again} `batcher run` goes on with the pending rows." if pending else again
-    if pending:
-        return "Rows are pending; the same command goes on with them."
-    if chosen is not None:
-        return f"Done: {chosen}. The same command without this choice goes on with the rest."
-    return "Done."

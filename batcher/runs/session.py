@@ -26,6 +26,7 @@ from batcher.runs.credentials import environment
 from batcher.runs.description import Description, counted_rows
 from batcher.runs.descriptors import affordable_calls
 from batcher.runs.directory import WRITTEN, RunDirectory, run_directory
+from batcher.runs.endings import ending
 from batcher.runs.finish import Finish
 from batcher.runs.prepare import Preparation
 from batcher.runs.result import RunResult
@@ -159,7 +160,7 @@ class Session:
             if exported is not None and self.job.observe.report:
                 report = finish.report(self.job.observe, finished=pending == 0)
         summary = Summary(
-            ended=finish.said(interrupted, pending, tally, chosen),
+            ended=ending(live, interrupted, pending, tally, chosen),
             counts=counts,
             pending=pending,
             tally=tally,

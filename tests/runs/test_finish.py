@@ -13,9 +13,8 @@ from dataclasses import replace
 import pytest
 
 from batcher.checkpoint import Checkpoint, Reserve
-from batcher.errors import Halt, StorageError
+from batcher.errors import StorageError
 from batcher.job import ObserveSpec
-from batcher.observe import Tally
 from batcher.runs.finish import AT_ONCE_S, EXIT_S, Finish
 from batcher.runs.live import Interrupted
 from batcher.runs.stopping import Asked, Check
@@ -107,17 +106,3 @@ def test_a_checkpoint_that_counts_other_rows_than_it_holds_is_named(place: Place
             connection.commit()
         with pytest.raises(StorageError, match="it counts 99 rows and holds 10"):
             finish.export()
-
-
-def test_the_end_is_said_by_what_brought_it_about(place: Place) -> None:
-    with _finish(place) as finish:
-        some, all_done = Tally(total=10), Tally(done_before=10, total=10)
-        assert finish.said(None, 0, all_done, None) == "Done."
-        assert finish.said(None, 3, some, None).startswith("Rows are pending")
-        assert finish.said(TERM, 3, some, None).startswith("Stopped by SIGTERM")
-        assert finish.said(None, 0, all_done, "the first 3 of 10 rows").startswith("Done: the fir")
-        finish.live.executor.halted = Halt("The balance is empty.")
-        assert finish.said(TERM, 3, some, None) == "The balance is empty."
-        assert finish.said(None, 0, all_done, None) == "Done."
-        finish.live.disk_full = True
-        assert finish.said(TERM, 3, some, None).startswith("The disk is full")
