@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,14 +14,11 @@ from typing import Protocol
 from batcher.durations import seconds_of
 from batcher.engine.client import network_of
 from batcher.errors import (
-    BatcherError,
     ConfigurationError,
     Interruption,
     OutputError,
-    StorageError,
     UsageError,
 )
-from batcher.history import Ended
 from batcher.job import JobSpec
 from batcher.limits import Flow
 from batcher.money import Money, money_of
@@ -30,7 +26,6 @@ from batcher.observe import EventLog, Tally, Watcher
 from batcher.observe.alerts import (
     REAL_CLOCKS,
     Alert,
-    Cause,
     Clocks,
     Delivery,
     Event,
@@ -45,6 +40,7 @@ from batcher.observe.alerts import (
 )
 from batcher.providers import Pricing
 from batcher.records import Exchange
+from batcher.runs.causes import why_ended, why_raised
 from batcher.runs.ceilings import currency_of
 from batcher.runs.directory import RunDirectory, run_directory
 from batcher.runs.result import RunResult
@@ -104,7 +100,7 @@ class Alerting:
         try:
             result = run()
         except BaseException as error:
-            self._tell(Event.FAILURE, self._figures(), why=_why_raised(error))
+            self._tell(Event.FAILURE, self._figures(), why=why_raised(error))
             within = LAST_S if isinstance(error, Exception) else LAST_IN_A_HURRY_S
             with contextlib.suppress(KeyboardInterrupt):
                 self.delivery.close(within, go_on)
@@ -167,7 +163,7 @@ class Alerting:
         """Tell how a run ended, unless there was nothing to do in it and all is well."""
         summary = result.summary
         counts, tally = summary.counts, summary.tally
-        why = _why_ended(result, self.job)
+        why = why_ended(result, self.job)
         if why is None and not tally.rows:
             return
         figures = Figures(
@@ -289,33 +285,3 @@ def _check_costs(job: JobSpec, pricing: Pricing) -> None:
         raise ConfigurationError(
             f"[alerts] cost_over is in {wanted}, but prices are in {known}; write it in {known}"
         )
-
-
-def _why_ended(result: RunResult, job: JobSpec) -> Why | None:
-    """Return why a run that ended in order did not end well, if so."""
-    code = result.exit_code(job.output)
-    halted, number = result.halted, result.interrupted
-    match result.ended:
-        case Ended.DISK_FULL:
-            return Why(Cause.DISK_FULL, exit_code=code)
-        case Ended.HALTED if halted is not None and halted.error_class is not None:
-            # Its reason quotes the provider.
-            return Why(Cause.PROVIDER, halted.error_class.value, code)
-        case Ended.HALTED if halted is not None:
-            return Why(Cause.STOPPED, halted.reason, code)
-        case Ended.INTERRUPTED if number is not None:
-            return Why(Cause.INTERRUPTED, number.name, code)
-        case Ended.DONE:
-            return Why(Cause.TOO_MANY_ERRORS, exit_code=code) if code else None
-        case _:
-            return Why(Cause.PENDING, exit_code=code)
-
-
-def _why_raised(error: BaseException) -> Why:
-    """Return why a run ended that raised `error`, whose text may quote a row."""
-    if isinstance(error, KeyboardInterrupt):
-        number = error.number if isinstance(error, Interruption) else signal.SIGINT
-        return Why(Cause.INTERRUPTED, number.name, 128 + number)
-    ended = error if isinstance(error, BatcherError) else BatcherError
-    code = StorageError.exit_code if isinstance(error, OSError) else ended.exit_code
-    return Why(Cause.ERROR, type(error).__name__, code)

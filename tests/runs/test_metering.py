@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 import urllib.request
@@ -10,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from prometheus_client.parser import text_string_to_metric_families
 
 from batcher.checkpoint import CheckpointReader, ErrorChoice
@@ -17,6 +19,8 @@ from batcher.errors import ConfigurationError, ErrorClass
 from batcher.recorded import Counts
 from batcher.simulator import SimulatorConfig
 from tests.commands import ran, variables
+from tests.otlp import attributes, collecting
+from tests.pictures import bare, noisy_picture
 from tests.simulated import Place, Silent
 
 FAULTY = SimulatorConfig(latency_s=0, faults={"1301": 0.4})
@@ -186,3 +190,61 @@ def test_a_plain_run_loads_none_of_their_libraries(place: Place) -> None:
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert "httpx2" in loaded
     assert loaded.isdisjoint({"prometheus_client", "opentelemetry", "requests"})
+
+
+def test_spans_of_a_run_in_this_process_are_sent_and_logging_is_left_as_it_was(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by `batcher.run` in a program that may log and trace by itself."""
+    logger = logging.getLogger("opentelemetry")
+    before = logger.propagate, list(logger.handlers)
+    with collecting() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        place.run(**observed(place, otel=True), simulator=FAULTY)
+    assert len(collector.calls) == counts(place).attempts
+    assert attributes(collector.run.attributes)["batcher.ended"] == "done"
+    assert (logger.propagate, logger.handlers) == before
+
+
+def test_a_run_that_is_broken_off_ends_its_span_as_an_error(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(Silent):
+        def finished(self) -> None:
+            raise ZeroDivisionError
+
+    with collecting() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        session = replace(place.session(**observed(place, otel=True)), watcher=Broken())
+        with pytest.raises(ZeroDivisionError):
+            session.run()
+    assert attributes(collector.run.attributes)["batcher.ended"] == "failed"
+    assert collector.run.status.code == Status.STATUS_CODE_ERROR
+
+
+def test_a_disabled_sdk_makes_no_telemetry(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with collecting() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        monkeypatch.setenv("OTEL_SDK_DISABLED", "TRUE")
+        place.run(**observed(place, otel=True))
+    assert collector.bodies == []
+    assert len(place.results()) == 10
+
+
+def test_images_are_told_by_their_size_only(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = bare(noisy_picture(64))
+    place.write([{"id": "a", "prompt": "What is this?", "photo": f"data:image/png;base64,{data}"}])
+    job = place.job(
+        prompt={"image_columns": ["photo"]},
+        observe={"report": False, "otel": True, "otel_content": True},
+        provider={"model": "glm-4.6v"},
+    )
+    with collecting() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        place.run(job)
+    assert len(place.results()) == 1
+    (span,) = collector.calls
+    asked = str(attributes(span.attributes)["gen_ai.input.messages"])
+    assert "What is this?" in asked
+    assert '"modality": "image"' in asked
+    assert data not in asked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,13 @@ from tests.webhooks import SECRET
 ADDRESS = "https://hooks.example.com/canary"
 
 
-def _found(webhook: dict[str, object], **variables: str) -> Webhook:
+def _found(webhook: Mapping[str, object], **variables: str) -> Webhook:
     alerts = load_job({"alerts": {"webhooks": [webhook]}}, {}, "job.toml").alerts
     (found,) = webhooks_of(alerts, variables)
     return found
 
 
-def _refused(webhook: dict[str, object], **variables: str) -> str:
+def _refused(webhook: Mapping[str, object], **variables: str) -> str:
     with pytest.raises(ConfigurationError) as raised:
         _found(webhook, **variables)
     assert "canary" not in str(raised.value)

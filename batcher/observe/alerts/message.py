@@ -10,7 +10,8 @@ from enum import Enum
 from batcher.errors import ErrorClass
 from batcher.money import amount
 from batcher.observe.alerts.alert import Alert, Cause, Event, Figures
-from batcher.observe.alerts.words import Lang, say, say_lasting
+from batcher.observe.alerts.words import say
+from batcher.observe.report.words import Lang, Words
 from batcher.wording import printable
 
 # As much of a name as a title has room for.
@@ -78,7 +79,7 @@ def _title(alert: Alert, lang: Lang, escaped: Escape) -> str:
         lang,
         name,
         run=escaped(shortened(alert.run)),
-        lasted=say_lasting(lang, alert.lasted or 0.0),
+        lasted=Words(lang).lasting(alert.lasted or 0.0),
         over=alert.over,
     )
     return " ".join([*(f"[{mark}]" for mark in marks), f"batcher: {said}"])
@@ -111,12 +112,14 @@ def _fields(figures: Figures, lang: Lang) -> Iterator[tuple[str, str]]:
     if figures.rows_per_s is not None:
         yield say(lang, "rate"), say(lang, "per_second", rate=f"{figures.rows_per_s:,.1f}")
     if figures.left_s is not None:
-        yield say(lang, "left"), say_lasting(lang, figures.left_s)
+        yield say(lang, "left"), Words(lang).lasting(figures.left_s)
 
 
 def _errors(figures: Figures, lang: Lang) -> str:
     classes = sorted(figures.errors.items(), key=lambda item: -item[1])
-    shown = [f"{name} {rows:,}" for name, rows in classes[:_SHOWN_CLASSES] if rows]
+    shown = [
+        f"{Words(lang).error(name)} {rows:,}" for name, rows in classes[:_SHOWN_CLASSES] if rows
+    ]
     if rest := sum(rows for _, rows in classes[_SHOWN_CLASSES:]):
         shown.append(say(lang, "more", count=f"{rest:,}"))
     return f"{figures.error_rows:,} ({', '.join(shown)})" if shown else "0"
@@ -124,9 +127,13 @@ def _errors(figures: Figures, lang: Lang) -> str:
 
 def _lines(alert: Alert, lang: Lang) -> Iterator[str]:
     if alert.why is not None:
-        yield say(lang, f"why_{alert.why.cause}", detail=alert.why.detail)
-        if alert.why.cause is Cause.PROVIDER and lang == "en":
-            yield ErrorClass(alert.why.detail).rule.hint
+        detail = alert.why.detail
+        if alert.why.cause is Cause.PROVIDER:
+            error_class = ErrorClass(detail)
+            yield say(lang, "why_provider", detail=Words(lang).error(error_class))
+            yield Words(lang).hint(error_class)
+        else:
+            yield say(lang, f"why_{alert.why.cause}", detail=detail)
         if alert.why.cause is not Cause.TOO_MANY_ERRORS:
             yield say(lang, "way_on")
     elif alert.event in (Event.OUTAGE, Event.ERROR_RATE, Event.COST):

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
 
-from batcher.wording import lasting
+from batcher.observe.report.texts import Said
+from batcher.observe.report.words import Lang
 
-Lang = Literal["en", "zh"]
-
-
-class Said(NamedTuple):
-    """A text in each language, with the same {figures}."""
-
-    en: str
-    zh: str
-
-
-TEXTS = {
+TEXTS: Mapping[str, Said] = {
     "simulated": Said("SIMULATED", "模拟"),
     "test": Said("TEST", "测试"),
     "finish": Said("{run} is done", "{run} 已完成"),
@@ -50,7 +41,7 @@ TEXTS = {
         "每一行都有结果，但错误行数超过了任务允许的数目（allow_errors）。"
         "用 `batcher retry` 可以重新调用它们。",
     ),
-    "why_provider": Said("Stopped by the provider: {detail}.", "服务商使运行停止：{detail}。"),
+    "why_provider": Said("Stopped by the provider: {detail}.", "服务商使任务停止：{detail}。"),
     "why_stopped": Said("{detail}", "运行按规则提前停止：{detail}"),
     "why_pending": Said("Rows are pending.", "还有未完成的行。"),
     "why_interrupted": Said("Stopped by {detail}.", "被信号 {detail} 停止。"),
@@ -84,16 +75,8 @@ TEXTS = {
     ),
 }
 
-_UNITS = {"s": "秒", "min": "分钟", "h": "小时", "d": "天"}
-
 
 def say(lang: Lang, name: str, **figures: object) -> str:
     """Return the text `name`, with its figures."""
     text = TEXTS[name]
     return (text.zh if lang == "zh" else text.en).format_map(figures)
-
-
-def say_lasting(lang: Lang, seconds: float) -> str:
-    """Return a duration in its two largest units."""
-    text = lasting(seconds)
-    return text if lang == "en" else " ".join(_UNITS.get(part, part) for part in text.split(" "))

@@ -9,7 +9,8 @@ import pytest
 from batcher.errors import ErrorClass
 from batcher.observe.alerts import Alert, Cause, Event, Figures, Why
 from batcher.observe.alerts.message import LONGEST_NAME, Tone, message_of
-from batcher.observe.alerts.words import Lang
+from batcher.observe.report.hints import hint_in_chinese
+from batcher.observe.report.words import Lang
 from tests.observe.alerts.conftest import alert_of
 
 TITLES = {
@@ -72,6 +73,19 @@ def test_a_failure_says_why_and_the_way_on(why: Why, said: str) -> None:
 
 def test_a_provider_that_stops_a_run_is_explained_by_our_words() -> None:
     assert ErrorClass.BALANCE.rule.hint in message_of(alert_of(Event.FAILURE), "en").lines
+
+
+def test_what_a_provider_did_is_explained_in_chinese_too() -> None:
+    why, hint, way = message_of(alert_of(Event.FAILURE), "zh").lines
+    assert "balance" in why
+    assert (hint, way) == (
+        hint_in_chinese(ErrorClass.BALANCE),
+        "再次运行同一条命令，即可从中断处继续。",
+    )
+
+
+def test_durations_have_units_of_the_language() -> None:
+    assert "12 分" in message_of(alert_of(Event.OUTAGE), "zh").title
 
 
 def test_simulated_runs_and_tests_are_marked() -> None:

@@ -6,7 +6,7 @@ import string
 
 import pytest
 
-from batcher.observe.alerts.words import TEXTS, say, say_lasting
+from batcher.observe.alerts.words import TEXTS, say
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -22,11 +22,3 @@ def test_both_languages_have_each_text_with_the_same_figures(name: str) -> None:
 def test_a_text_is_said_with_its_figures() -> None:
     assert say("en", "finish", run="a.batch") == "a.batch is done"
     assert say("zh", "finish", run="a.batch") == "a.batch 已完成"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"), [(12.0, "12 秒"), (720.0, "12 分钟"), (7500.0, "2 小时 5 分钟")]
-)
-def test_durations_have_units_of_the_language(seconds: float, said: str) -> None:
-    assert say_lasting("zh", seconds) == said
-    assert not any(unit in say_lasting("en", seconds) for unit in "秒分时天")

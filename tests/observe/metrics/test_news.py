@@ -10,7 +10,12 @@ from batcher.observe.metrics import News
 def test_what_a_thread_tells_is_passed_on_at_the_next_pulse_and_once() -> None:
     heard: list[tuple[str, int]] = []
     news = News(lambda text: heard.append((text, threading.get_ident())))
-    thread = threading.Thread(target=lambda: (news.tell("one"), news.tell("two")))
+
+    def tell() -> None:
+        news.tell("one")
+        news.tell("two")
+
+    thread = threading.Thread(target=tell)
     thread.start()
     thread.join()
     assert heard == []
