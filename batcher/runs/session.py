@@ -22,7 +22,6 @@ from batcher.job import JobSpec
 from batcher.observe import Summary, Tally, Watcher, Watchers
 from batcher.outputs import Exported
 from batcher.providers import Pricing
-from batcher.runs.alerting import Alerting
 from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
 from batcher.runs.calls import Calls
 from batcher.runs.ceilings import check_ceilings
@@ -55,7 +54,7 @@ from batcher.structured import Structure
 # A run that was asked to end has ended by then, its files written or not (promise 11).
 EXIT_S = 24.0
 # What is left where it was asked twice, or nothing is left.
-AT_ONCE_S = 0.5
+AT_ONCE_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +91,9 @@ class Session:
         pricing = pricing_of(self.job, self.callee)
         if not self.job.alerts.webhooks:
             return self._run(pricing, self.watcher)
+        # Most runs have none, and need not wait for what is loaded.
+        from batcher.runs.alerting import Alerting  # noqa: PLC0415 -- see above
+
         alerting = Alerting.of(
             self.job,
             pricing,
