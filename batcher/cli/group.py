@@ -36,6 +36,7 @@ _TOPICS = {
     },
     "What came of it": {
         "status": "Show how far a run is, also while it goes on.",
+        "watch": "Show a run as a live page, also while it goes on.",
         "report": "Write the report of a run again, a page for people.",
         "head": "Show the first results of a run.",
         "export": "Write results and errors of a run again.",

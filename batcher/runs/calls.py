@@ -23,6 +23,7 @@ from batcher.runs.calling import Callee, Hearers, Terms, Timing, open_executor
 from batcher.runs.ceilings import Progress, spending
 from batcher.runs.description import Description
 from batcher.runs.live import LiveRun
+from batcher.runs.metering import metering
 from batcher.runs.pace import Pace
 from batcher.runs.prepare import Preparation
 from batcher.runs.reuse import open_cache
@@ -67,9 +68,14 @@ class Calls:
             directory.open_log() as log,
             self._counting(),
         ):
-            return asyncio.run(
-                self._make(reserve, Watchers(self.watcher, AttemptLog(EventLog(log))))
-            )
+            shown = self.watcher, AttemptLog(EventLog(log))
+            whole = self.selection == Selection(self.selection.samples)
+            with metering(
+                *(self.job, self.callee, directory, Watchers(*shown).notice), whole=whole
+            ) as meters:
+                live = asyncio.run(self._make(reserve, Watchers(*shown, *meters.watchers)))
+                meters.ended = _ended(live, self.tally)
+        return live
 
     async def _make(self, reserve: Reserve, watchers: Watchers) -> LiveRun:
         checkpoint, tally = self.checkpoint, self.tally

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 import batcher
 from batcher.checkpoint import Checkpoint, ErrorChoice, RunLock
-from batcher.errors import Interruption, StorageError
 from batcher.inputs import Dataset, Rows
 from batcher.job import JobSpec
 from batcher.observe import Summary, Tally, Watcher, Watchers
-from batcher.outputs import Exported
 from batcher.providers import Pricing
 from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
 from batcher.runs.calls import Calls
@@ -30,10 +26,8 @@ from batcher.runs.description import Description, counted_rows
 from batcher.runs.descriptors import affordable_calls
 from batcher.runs.directory import WRITTEN, RunDirectory, run_directory
 from batcher.runs.endings import ending
-from batcher.runs.export import export
-from batcher.runs.live import LiveRun
+from batcher.runs.finish import Finish
 from batcher.runs.prepare import Preparation
-from batcher.runs.report import Reporter
 from batcher.runs.result import RunResult
 from batcher.runs.resume import Consent, agree_on_prices, settle
 from batcher.runs.retry import remembered
@@ -50,11 +44,6 @@ from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Check, Stopping
 from batcher.structured import Structure
-
-# A run that was asked to end has ended by then, its files written or not (promise 11).
-EXIT_S = 24.0
-# What is left where it was asked twice, or nothing is left.
-AT_ONCE_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,21 +109,7 @@ class Session:
             RunLock.held(directory.path),
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
-            dataset = self._dataset(checkpoint, directory.path, check)
-            refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
-            agree_on_prices(checkpoint, pricing)
-            settle(
-                checkpoint,
-                self.job.request_settings(),
-                dataset,
-                prepare,
-                self.consent,
-                check,
-                simulated=self._simulated,
-            )
-            dataset = kept(dataset)
-            if self.only is None:
-                checkpoint.remember(input=input_facts(dataset), job=remembered(self.job, dataset))
+            dataset = self._settled(checkpoint, directory, prepare, pricing, check)
             fingerprint = dataset.fingerprint()
             rows = counted_rows(directory, fingerprint)
             if rows is None and self.portion.sample is not None:
@@ -161,7 +136,8 @@ class Session:
                 selection=selection,
                 rows=rows,
             ).make()
-            exported, interrupted = _exported(live, directory.path, self.stopping)
+            finish = Finish(live, directory, self.stopping)
+            exported, interrupted = finish.export()
             if exported is not None:
                 rows = (exported.results + exported.errors + exported.pending) // samples
                 tally.total = selection.size(rows)
@@ -171,11 +147,6 @@ class Session:
                 recorded = selection.held(checkpoint.done())
                 if rows is not None and counts.rows < rows * samples:
                     chosen = selection.named(rows)
-            if exported is not None and counts.rows != exported.results + exported.errors:
-                raise StorageError(
-                    f"{directory.checkpoint} is damaged: it counts {counts.rows:,} rows and holds "
-                    f"{exported.results + exported.errors:,}; `batcher verify` says more"
-                )
             pending = None if tally.total is None else max(0, tally.total - recorded)
             description.add(
                 rows=rows,
@@ -187,9 +158,9 @@ class Session:
                 errors=counts.error_rows,
                 pending=pending,
             )
-            report: Path | str | None = None
-            if exported is not None and interrupted is None and self.job.observe.report:
-                report = self._reported(directory, "finished" if pending == 0 else "stopped")
+            report = None
+            if exported is not None and self.job.observe.report:
+                report = finish.report(self.job.observe, finished=pending == 0)
         summary = Summary(
             ended=ending(live, interrupted, pending, tally, chosen),
             counts=counts,
@@ -211,27 +182,38 @@ class Session:
             interrupted,
             live.disk_full,
             tally.left,
-            hurry=_hurry(live, exported),
+            hurry=finish.hurry(exported),
         )
 
-    def _dataset(self, checkpoint: Checkpoint, spool: Path, check: Check) -> Dataset:
+    def _settled(
+        self,
+        checkpoint: Checkpoint,
+        directory: RunDirectory,
+        prepare: Preparation,
+        pricing: Pricing,
+        check: Check,
+    ) -> Dataset:
+        """Return the input, once the checkpoint speaks of it and of the job."""
         if self.only is None:
-            return open_dataset(self.job, spool, self.stdin, self.rows, check)
-        dataset = recalled(checkpoint.fact("input"))
-        refuse_changed(checkpoint, dataset)
+            dataset = open_dataset(self.job, directory.path, self.stdin, self.rows, check)
+        else:
+            dataset = recalled(checkpoint.fact("input"))
+            refuse_changed(checkpoint, dataset)
+        refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
+        agree_on_prices(checkpoint, pricing)
+        settle(
+            checkpoint,
+            self.job.request_settings(),
+            dataset,
+            prepare,
+            self.consent,
+            check,
+            simulated=self._simulated,
+        )
+        dataset = kept(dataset)
+        if self.only is None:
+            checkpoint.remember(input=input_facts(dataset), job=remembered(self.job, dataset))
         return dataset
-
-    def _reported(self, directory: RunDirectory, state: str) -> Path | str:
-        """Write the report; return where it is, or why it is nowhere: the run is done anyway."""
-        how = self.job.observe
-        try:
-            with self.stopping.interruptible() as check:
-                reporter = Reporter(directory, how.lang, how.report_samples, check)
-                return reporter.write(state=state)
-        except Interruption:
-            return f"not written; `batcher report {directory.path}` does it"
-        except Exception as error:  # noqa: BLE001 -- whatever it is, all answers are there
-            return f"not written: {error}"
 
     @property
     def _simulated(self) -> bool:
@@ -251,33 +233,6 @@ class Session:
             "pid": os.getpid(),
             "state": "running",
         }
-
-
-def _exported(
-    live: LiveRun, to: Path, stopping: Stopping
-) -> tuple[Exported | None, signal.Signals | None]:
-    """Publish what there is, as far as a signal, come or coming, leaves time for it."""
-    first = live.interrupted
-    if live.disk_full:
-        return None, first.number if first else None
-    if first is not None and first.twice:
-        return None, first.number
-    left = None if first is None else EXIT_S - (time.monotonic() - first.at)
-    try:
-        with stopping.interruptible(within=left) as check:
-            exported = export(live.checkpoint, live.dataset, to, check=check)
-    except Interruption as second:
-        return None, first.number if first else second.number
-    return exported, first.number if first else None
-
-
-def _hurry(live: LiveRun, exported: Exported | None) -> float | None:
-    """Return in how many seconds the process must have ended, None where no signal came so far."""
-    if (first := live.interrupted) is None:
-        return None
-    if first.twice or exported is None:
-        return AT_ONCE_S
-    return max(AT_ONCE_S, EXIT_S - (time.monotonic() - first.at))
 
 
 def _now() -> str:

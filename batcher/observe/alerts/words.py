@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from batcher.observe.report.words import Lang, Said
+from batcher.observe.report.texts import Said
+from batcher.observe.report.words import Lang
 
 TEXTS: Mapping[str, Said] = {
     "simulated": Said("SIMULATED", "模拟"),
