@@ -165,6 +165,8 @@ def _asked(messages: Sequence[Mapping[str, object]] | None) -> str:
     """Return how the last message of the user begins."""
     for message in reversed(messages or ()):
         if message.get("role") == "user":
-            texts = [part.cut.text for part in _parts(message.get("content")) if part.kind == "text"]
+            texts = [
+                part.cut.text for part in _parts(message.get("content")) if part.kind == "text"
+            ]
             return first_line(" ".join(texts))
     return ""

@@ -131,7 +131,11 @@ def _of_cost(counts: Counts, words: Words) -> Iterator[tuple[str, str, str]]:
         if counts.unpriced:
             yield words("unpriced"), f"{counts.unpriced:,}", words("unpriced_note")
         if counts.results and counts.cost:
-            yield words("per_thousand"), f"{amount(counts.cost * 1000 // counts.rows)} {currency}", ""
+            yield (
+                words("per_thousand"),
+                f"{amount(counts.cost * 1000 // counts.rows)} {currency}",
+                "",
+            )
     yield words("prompt_tokens"), f"{counts.prompt_tokens:,}", ""
     yield words("cached_tokens"), f"{counts.cached_tokens:,}", ""
     yield words("completion_tokens"), f"{counts.completion_tokens:,}", ""

@@ -185,7 +185,9 @@ TEXTS: Mapping[str, Said] = {
     "figures_cost": Said("Cost and tokens", "费用与 token"),
     "done": Said("Done", "已完成"),
     "truncated": Said("Truncated results", "被截断的结果"),
-    "truncated_note": Said("cut at max_tokens (finish reason: length)", "因 max_tokens 截断（length）"),
+    "truncated_note": Said(
+        "cut at max_tokens (finish reason: length)", "因 max_tokens 截断（length）"
+    ),
     "called": Said("Called themselves", "自行调用"),
     "duplicates": Said("Duplicates", "重复"),
     "duplicates_note": Said("answered by another row's call", "采用其他行的回答"),
@@ -231,7 +233,9 @@ TEXTS: Mapping[str, Said] = {
     "no_answers": Said("No row has an answer yet.", "还没有任何一行得到回答。"),
     "no_rows": Said("No row has an outcome yet.", "还没有任何一行有结果。"),
     "sample": Said("Prompts and answers", "提示词与回答"),
-    "sample_note": Said("Rows from all over the run; open one to read it.", "取自整个任务的若干行；点开即可阅读。"),
+    "sample_note": Said(
+        "Rows from all over the run; open one to read it.", "取自整个任务的若干行；点开即可阅读。"
+    ),
     "search": Said("Search", "搜索"),
     "show": Said("Show", "显示"),
     "all": Said("all", "全部"),
