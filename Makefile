@@ -6,9 +6,9 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CHECKED := batcher benchmarks tests sample_data
 
-APART := $(addprefix --ignore=tests/,benchmarks faults notebook tutorial)
+APART := $(addprefix --ignore=tests/,benchmarks browser faults notebook tutorial)
 
-.PHONY: demo test test-benchmarks tutorial faults notebook torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
+.PHONY: demo test test-benchmarks tutorial faults notebook browser screenshots torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
 
 demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and show the first results.
 	$(BIN)/batcher run sample_data/prompts.jsonl --simulate
@@ -29,6 +29,13 @@ faults: $(READY) ## Disturb runs in every way of the fault matrix, and print it 
 NOTEBOOK := $(VENV)-notebook
 notebook: $(NOTEBOOK)/.ready ## Run the example notebook, and the tests with pandas and Polars.
 	PYTHONPATH=$(CURDIR) $(NOTEBOOK)/bin/pytest tests/notebook
+
+BROWSER := $(VENV)-browser
+browser: $(BROWSER)/.ready ## Look at the pages of runs in Chromium.
+	PYTHONPATH=$(CURDIR) $(BROWSER)/bin/pytest tests/browser
+
+screenshots: $(BROWSER)/.ready ## Make the pictures of the docs again, of a run of 20,000 rows.
+	PYTHONPATH=$(CURDIR) $(BROWSER)/bin/python -m tests.browser.screenshots docs/pictures
 
 SEEDS ?= 500
 torture: $(READY) ## Kill runs at SEEDS random moments, and count what the oracle objects to.
@@ -74,6 +81,12 @@ $(NOTEBOOK)/.ready: requirements/notebook.txt
 		-r requirements/notebook.txt
 	touch $@
 
+$(BROWSER)/.ready: requirements/browser.txt
+	$(PYTHON) -m venv $(BROWSER)
+	$(BROWSER)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
+		-r requirements/browser.txt
+	touch $@
+
 PINNING := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-annotate \
 	--no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 lock: ## Pin the newest versions that pyproject.toml allows.
@@ -82,7 +95,9 @@ lock: ## Pin the newest versions that pyproject.toml allows.
 	$(VENV)-lock/bin/pip-compile $(PINNING) --extra dev -o requirements/dev.txt pyproject.toml
 	$(VENV)-lock/bin/pip-compile $(PINNING) --extra notebook -c requirements/dev.txt \
 		-o requirements/notebook.txt pyproject.toml
+	$(VENV)-lock/bin/pip-compile $(PINNING) --extra browser -c requirements/dev.txt \
+		-o requirements/browser.txt pyproject.toml
 	rm -r $(VENV)-lock
 
 clean: ## Remove what the other targets made.
-	rm -rf $(VENV) $(NOTEBOOK) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) $(NOTEBOOK) $(BROWSER) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -297,10 +297,15 @@ class ProviderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Why a run stops with rows pending, as a sentence or two for the user; and its exit code."""
+    """Why a run stops with rows pending, as a sentence or two for the user; and its exit code.
+
+    `error_class` is that of the problem behind it, where there is one: then `reason` quotes the
+    provider, which may quote a prompt.
+    """
 
     reason: str
     exit_code: int = RowsPendingError.exit_code
+    error_class: ErrorClass | None = None
 
 
 class RowError(Exception):

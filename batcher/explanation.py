@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -18,6 +18,10 @@ _UNKNOWN = re.compile(
 )
 # Where msgspec says "one of a mapping's values", but not of which key.
 _NAMED = re.compile(r".* - at `\$\.(?P<table>\w+)\[\.\.\.\].*`", re.DOTALL)
+# Where it says that of a list's.
+_LISTED = re.compile(
+    r"(?P<what>.*) - at `\$\.(?P<list>[\w.]+)\[(?P<number>[0-9]+)\](?:\.(?P<key>.*))?`", re.DOTALL
+)
 # msgspec's words, and those of a TOML file.
 _WORDS = {
     " | null`": "`",
@@ -27,12 +31,19 @@ _WORDS = {
 }
 _SHARE = 'not a share such as "1%", at most "100%"'
 _DURATION = 'not a time such as "90s", "30m", "5h" or "1h30m"'
+_AMOUNT = 'not an amount and its currency, such as "5.00CNY"'
+_VARIABLE = "not the name of an environment variable, such as SLACK_WEBHOOK"
 _PATTERNS = {
     "max_outage": _DURATION,
     "max_duration": _DURATION,
+    "outage_after": _DURATION,
     "deadline": 'not a time of day such as "06:00"',
-    "max_cost": 'not an amount and its currency, such as "5.00CNY"',
+    "max_cost": _AMOUNT,
+    "cost_over": _AMOUNT,
     "max_error_rate": _SHARE,
+    "error_rate_over": _SHARE,
+    "url_env": _VARIABLE,
+    "secret_env": _VARIABLE,
     "allow_errors": 'neither a number of rows nor a share such as "1%", at most "100%"',
     "currency": 'not the three capital letters of a currency, such as "CNY"',
 }
@@ -40,20 +51,29 @@ _PATTERNS = {
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What a file may hold: `[name]` for each of `single`, `[name."KEY"]` for each of `named`."""
+    """What a file may hold: `[name]` for each of `single`, `[name."KEY"]` for each of `named`.
+
+    And `[[name]]`, several times, for each of `listed`, whose values are never shown: slips there
+    may be secrets.
+    """
 
     root: Table
     single: Mapping[str, Table]
     named: Mapping[str, Table]
+    listed: Mapping[str, Table] = field(default_factory=dict)
 
 
 def explain(message: str, given: Mapping[str, Any], tables: Tables) -> str:
     """Turn msgspec's words on `given` into: `[table] key`, what is wrong, and a suggestion."""
     if named := _NAMED.fullmatch(message):
         return _explain_named(named["table"], given[named["table"]], tables)
+    listed = _LISTED.fullmatch(message)
+    if listed and listed["list"] in tables.listed:
+        return _explain_listed(listed, tables)
     if unknown := _UNKNOWN.fullmatch(message):
         kind = tables.single.get(unknown["at"], tables.root)
-        return _unknown(unknown["key"], unknown["at"], kind, tables)
+        at = unknown["at"]
+        return _unknown(unknown["key"], f"[{at}]" if at else "", kind, tables)
     what, at = _parted(message)
     table, _, key = at.partition(".")
     if not key:
@@ -77,7 +97,24 @@ def _explain_named(name: str, given: Mapping[str, Any], tables: Tables) -> str:
     if isinstance(given[key][unknown["key"]], Mapping):
         whole = f"{key}.{unknown['key']}"
         return f'[{name}.{whole}]: a name with a dot takes quotes, [{name}."{whole}"]'
-    return _unknown(unknown["key"], table, kind, tables)
+    return _unknown(unknown["key"], f"[{table}]", kind, tables)
+
+
+def _explain_listed(found: re.Match[str], tables: Tables) -> str:
+    """Explain what is wrong in a table of a list, without its value."""
+    kind, table = tables.listed[found["list"]], f"[[{found['list']}]] {int(found['number']) + 1}"
+    if unknown := _UNKNOWN.fullmatch(found["what"]):
+        return _unknown(unknown["key"], table, kind, tables)
+    key = found["key"]
+    if key is None:
+        return f"{table}: {_in_words(found['what'])}"
+    what = found["what"]
+    if what.startswith("Invalid enum value"):
+        known = _choices(get_type_hints(kind)[key.partition("[")[0]])
+        what = f"not one of {', '.join(known)}"
+    elif "matching regex" in what:
+        what = _PATTERNS[key]
+    return f"{table}: {key}: {_in_words(what)}"
 
 
 def _complaint(content: object, kind: Table) -> str | None:
@@ -97,7 +134,7 @@ def _wrong(what: str, table: str, key: str, given: Mapping[str, Any], kind: Tabl
         slip = next(str(one) for one in values if one not in known)
         what = f"not one of {', '.join(known)}{did_you_mean(slip, known)}"
     elif "matching regex" in what:
-        what = _PATTERNS[key]
+        what = _PATTERNS[key.partition("[")[0]]
     return f"[{table}] {key} = {given[key.partition('[')[0]]!r}: {what}"
 
 
@@ -115,12 +152,16 @@ def _choices(hint: object) -> Iterator[str]:
 def _parted(message: str) -> tuple[str, str]:
     """Part msgspec's message into what is wrong, in the user's words, and where."""
     what, _, at = message.partition(" - at `$.")
+    return _in_words(what), at.removesuffix("`")
+
+
+def _in_words(what: str) -> str:
     for word, ours in _WORDS.items():
         what = what.replace(word, ours)
-    return what, at.removesuffix("`")
+    return what
 
 
-def _unknown(key: str, at: str | None, table: Table, tables: Tables) -> str:
+def _unknown(key: str, at: str, table: Table, tables: Tables) -> str:
     """Say where an unknown key belongs, or which known one it resembles."""
     known = table.__struct_fields__
     near = nearest(key, known, 0.5)
@@ -131,4 +172,4 @@ def _unknown(key: str, at: str | None, table: Table, tables: Tables) -> str:
         hint = f"did you mean `{near}`?"
     else:
         hint = f"known: {', '.join(known)}"
-    return f"unknown key `{key}`{f' in [{at}]' if at else ''}; {hint}"
+    return f"unknown key `{key}`{f' in {at}' if at else ''}; {hint}"

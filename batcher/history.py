@@ -82,6 +82,28 @@ class Moment(NamedTuple):
     failures: Mapping[ErrorClass, int]
 
 
+class Lately(NamedTuple):
+    """The latest whole `seconds` of the last process, and how its calls flow now.
+
+    `rows` are those that got their outcome then, and `waiting` what calls wait for, if they do.
+    `ended` is as in `Process`.
+    """
+
+    seconds: int
+    rows: int
+    tokens: int
+    throttled: int
+    in_flight: int
+    limit: int
+    waiting: str | None
+    ended: str | None = None
+
+    @property
+    def rate(self) -> float | None:
+        """Rows a second; None where no second has passed."""
+        return self.rows / self.seconds if self.seconds else None
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """A run over time. Rows that were called again are counted each time.

@@ -158,6 +158,12 @@ class Counts:
         return self.cached / self.results if self.results else 0.0
 
     @property
+    def has_cost(self) -> bool:
+        """Whether the price of any call of the run is known."""
+        priced = self.unpriced != self.results or self.cost or self.possible_cost
+        return self.currency is not None and bool(priced)
+
+    @property
     def error_rows(self) -> int:
         """Rows whose outcome is an error."""
         return sum(self.errors.values())

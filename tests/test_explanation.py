@@ -21,9 +21,10 @@ class _Root(msgspec.Struct, forbid_unknown_fields=True):
     box: _Box | None = None
     boxes: dict[str, _Box] = {}
     words: list[str] = []
+    doors: list[_Box] = []
 
 
-_TABLES = Tables(_Root, {"box": _Box}, {"boxes": _Box})
+_TABLES = Tables(_Root, {"box": _Box}, {"boxes": _Box}, {"doors": _Box})
 
 
 def _explained(given: Mapping[str, Any]) -> str:
@@ -37,7 +38,7 @@ def _explained(given: Mapping[str, Any]) -> str:
     [
         ({"boxx": 1}, "unknown key `boxx`; did you mean `box`?"),
         ({"size": 1}, "unknown key `size`; it belongs under [box]"),
-        ({"zzz": 1}, "unknown key `zzz`; known: box, boxes, words"),
+        ({"zzz": 1}, "unknown key `zzz`; known: box, boxes, words, doors"),
         ({"box": {"sise": 1}}, "unknown key `sise` in [box]; did you mean `size`?"),
         ({"words": 3}, "words: Expected `list`, got `int`"),
         ({"box": {"size": "3"}}, "[box] size = '3': Expected `int`, got `str`"),
@@ -66,3 +67,19 @@ def test_a_table_and_its_key_are_named(given: dict[str, Any], said: str) -> None
 )
 def test_of_several_tables_the_wrong_one_is_named(box: object, said: str) -> None:
     assert _explained({"boxes": {"a": {"size": 1}, "b": box}}) == said
+
+
+@pytest.mark.parametrize(
+    ("door", "said"),
+    [
+        ({"size": "canary"}, "[[doors]] 2: size: Expected `int`, got `str`"),
+        ({"size": 1, "kind": "canary"}, "[[doors]] 2: kind: not one of wood, steel"),
+        ({}, "[[doors]] 2: missing key `size`"),
+        ("canary", "[[doors]] 2: Expected `table`, got `str`"),
+        ({"sise": "canary"}, "unknown key `sise` in [[doors]] 2; did you mean `size`?"),
+    ],
+)
+def test_in_a_list_of_tables_the_wrong_one_is_named_but_no_value_is_shown(
+    door: object, said: str
+) -> None:
+    assert _explained({"doors": [{"size": 1}, door]}) == said

@@ -72,6 +72,7 @@ class JobOptions(TypedDict, total=False):
     metrics_file: PathName | None
     otel: bool | None
     otel_content: bool | None
+    alerts: Mapping[str, Any] | None
     prices: Mapping[str, PriceSpec | Mapping[str, Any]] | None
 
 
@@ -90,7 +91,7 @@ class Options(JobOptions, total=False):
     yes: bool
 
 
-_TABLES = ("parameters", "prices")
+_TABLES = ("parameters", "alerts", "prices")
 
 
 def job_of(inputs: Sequence[str] | None, job: Job | None, options: Options) -> JobSpec:

@@ -3,6 +3,7 @@
 from batcher.checkpoint.choice import Chosen, ErrorChoice, choose
 from batcher.checkpoint.connection import damaged
 from batcher.checkpoint.excerpt import Excerpt
+from batcher.checkpoint.following import FollowedCheckpoint
 from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lock import RunLock
 from batcher.checkpoint.ownership import BEAT_S
@@ -25,6 +26,7 @@ __all__ = [
     "Done",
     "ErrorChoice",
     "Excerpt",
+    "FollowedCheckpoint",
     "GroupCommit",
     "Placement",
     "Reserve",

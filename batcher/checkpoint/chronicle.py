@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from batcher.checkpoint.schema import RECORDED
 from batcher.errors import ErrorClass
-from batcher.history import Beat, History, Moment, Process
+from batcher.history import Beat, History, Lately, Moment, Process
 from batcher.magnitudes import Magnitudes, magnitude
 from batcher.records import Outcome, Success
 
@@ -118,6 +118,39 @@ def history_in(connection: sqlite3.Connection, steps: int) -> History:
         completion_tokens=_magnitudes(connection, COMPLETION_TOKENS),
         waiting=last[0] if last else None,
     )
+
+
+def lately_in(connection: sqlite3.Connection, seconds: int) -> Lately | None:
+    """Return how the last process went in its latest `seconds`; None where there was none.
+
+    Reads no more than so many rows. The second that has not ended is left out.
+    """
+    process = connection.execute(
+        "SELECT number, started_at, seen_at, ended FROM processes ORDER BY number DESC LIMIT 1"
+    ).fetchone()
+    if process is None:
+        return None
+    number, started, seen, ended = process
+    first = max(started, seen - seconds)
+    span = (number, first, seen - 1)
+    rows, tokens = connection.execute(
+        "SELECT coalesce(sum(results + errors), 0), "
+        "coalesce(sum(prompt_tokens + completion_tokens), 0) FROM history "
+        "WHERE process = ? AND second BETWEEN ? AND ?",
+        span,
+    ).fetchone()
+    (throttled,) = connection.execute(
+        "SELECT coalesce(sum(attempts), 0) FROM history_failures "
+        "WHERE process = ? AND second BETWEEN ? AND ? AND error_class = ?",
+        (*span, ErrorClass.THROTTLED.value),
+    ).fetchone()
+    flow = connection.execute(
+        "SELECT in_flight, concurrency_limit, waiting FROM history "
+        "WHERE process = ? AND concurrency_limit > 0 ORDER BY second DESC LIMIT 1",
+        (number,),
+    ).fetchone()
+    in_flight, limit, waiting = flow or (0, 0, None)
+    return Lately(seen - first, rows, tokens, throttled, in_flight, limit, waiting, ended)
 
 
 def _moments(

@@ -127,6 +127,20 @@ class Ownership:
         connection.execute("DELETE FROM owner WHERE token = ?", (self.token,))
 
 
+def working(connection: sqlite3.Connection, clock: Callable[[], float] = time.time) -> str | None:
+    """Return which process works on the checkpoint that `connection` sees; None where none does.
+
+    One that cannot be seen from here works as long as it writes.
+    """
+    found = connection.execute("SELECT host, boot, namespace, pid, ticks, beat FROM owner")
+    for *named, beat in found.fetchall():
+        owner = Process(*named)
+        alive = owner.is_alive()
+        if alive or (alive is None and abs(clock() - beat) < STALE_S):
+            return f"process {owner.pid} on {owner.host}"
+    return None
+
+
 def _held(directory: Path, owner: Process) -> str:
     return f"another run works in {directory}: process {owner.pid} on {owner.host}"
 

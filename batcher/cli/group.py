@@ -31,10 +31,12 @@ _TOPICS = {
         "check": "Read the whole input and report every bad row, without a call.",
         "preview": "Show the exact requests of the first rows, without a call.",
         "estimate": "Estimate tokens and cost of a run, without a paid call.",
+        "alert": "Show what the webhooks of a job would be told, or tell them a test.",
         "prices": "Show what the models cost, and of which day that is known.",
     },
     "What came of it": {
         "status": "Show how far a run is, also while it goes on.",
+        "watch": "Show a run as a live page, also while it goes on.",
         "report": "Write the report of a run again, a page for people.",
         "head": "Show the first results of a run.",
         "export": "Write results and errors of a run again.",

@@ -14,11 +14,10 @@ from batcher.cli.options import job_of, job_options
 from batcher.cli.portion import portion_of, portion_options
 from batcher.cli.simulate import simulator_config, simulator_options
 from batcher.cli.topics import ByTopic, topic
-from batcher.errors import DiskFullError, RowsPendingError, TooManyRowErrorsError
 
 if TYPE_CHECKING:
     from batcher.job import JobSpec
-    from batcher.runs import Callee, Change, ErrorChoice, Portion, RunResult
+    from batcher.runs import Callee, Change, ErrorChoice, Portion
 
 
 # Calls in flight are many objects that live for a while. By default they are all walked for each
@@ -102,23 +101,7 @@ def carry_out(
     result = session.run()
     for line in result.summary.lines():
         click.echo(line)
-    return exit_code(result, job)
-
-
-def exit_code(result: RunResult, job: JobSpec) -> int:
-    """Return the process's exit code for a run that ended in order (docs/errors.md)."""
-    counts, pending = result.summary.counts, result.summary.pending
-    if result.disk_full:
-        return DiskFullError.exit_code
-    if result.halted is not None and result.left != 0:
-        return result.halted.exit_code
-    if result.interrupted is not None:
-        return 128 + result.interrupted
-    if pending != 0:
-        return RowsPendingError.exit_code
-    if job.output.allows(counts.error_rows, counts.rows):
-        return 0
-    return TooManyRowErrorsError.exit_code
+    return result.exit_code(job.output)
 
 
 def _consent(change: Change, *, given: bool) -> bool:

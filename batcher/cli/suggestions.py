@@ -17,6 +17,8 @@ Suggest = Callable[[click.Context, click.Parameter, str], "list[CompletionItem[s
 # Also those of the job's schema, which a test holds; here, so that Tab loads no schema.
 PROVIDERS = ("glm", "zai", "openai", "deepseek")
 
+EVENTS = ("finish", "failure", "outage", "recovered", "error_rate", "cost")
+
 
 def words(*choices: str) -> Suggest:
     """Suggest one of a few words."""

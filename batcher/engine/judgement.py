@@ -200,7 +200,8 @@ class Judge:
             return
         halt = Halt(
             f"The endpoint has been down for {lasting(lasted)}: {problem.message}. "
-            "The same command goes on once it is back."
+            "The same command goes on once it is back.",
+            error_class=problem.error_class,
         )
         self.admission.halt(halt)
         raise RunStoppedError
@@ -211,7 +212,7 @@ class Judge:
         reason = (
             f"Stopped by the provider: {problem.message}{code}. {problem.error_class.rule.hint}"
         )
-        self.admission.halt(Halt(reason, exit_code))
+        self.admission.halt(Halt(reason, exit_code, problem.error_class))
         return False
 
     def _say(self, lane: Lane, text: str) -> None:

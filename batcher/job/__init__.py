@@ -1,5 +1,6 @@
 """What a run is to do: a TOML file and flags become one frozen, validated `JobSpec`."""
 
+from batcher.job.alerts import AlertsSpec, Shape, WebhookSpec
 from batcher.job.loading import job_with, load_job, plain_job
 from batcher.job.parameters import KNOWN_PARAMETERS, misspelt
 from batcher.job.places import PLACES, tables_of
@@ -28,6 +29,7 @@ __all__ = [
     "PLACES",
     "RESERVED_PARAMETERS",
     "SAMPLES",
+    "AlertsSpec",
     "CeilingSpec",
     "JobSpec",
     "LimitSpec",
@@ -38,6 +40,8 @@ __all__ = [
     "ProviderSpec",
     "ReuseSpec",
     "SamplingSpec",
+    "Shape",
+    "WebhookSpec",
     "fault_of_tools",
     "job_with",
     "load_job",

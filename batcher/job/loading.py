@@ -12,6 +12,7 @@ import msgspec
 
 from batcher.errors import ConfigurationError
 from batcher.explanation import Tables, explain
+from batcher.job.alerts import AlertsSpec, WebhookSpec, check_alerts, refuse_secrets
 from batcher.job.spec import ANY_FOLDER, RESERVED_PARAMETERS, TABLES, JobSpec, PriceSpec
 from batcher.job.tools import fault_of_tools, with_tools_read
 
@@ -35,6 +36,8 @@ def load_job(
     folder = Path()
     if isinstance(source, Path):
         where, folder, tables = str(source), source.parent, _read_toml(source)
+    for given in (tables, flags):
+        refuse_secrets(given, where)
     return _laid(_anchored(tables, folder), flags, where)
 
 
@@ -57,6 +60,9 @@ def plain_job(job: JobSpec) -> dict[str, Any]:
     for table, key in _PATHS:
         if (path := tables[table][key]) not in (None, ANY_FOLDER):
             tables[table][key] = str(Path(path).absolute())
+    tables["alerts"]["webhooks"] = [
+        _with_file(webhook, Path().absolute()) for webhook in tables["alerts"]["webhooks"]
+    ]
     return tables
 
 
@@ -69,7 +75,7 @@ def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> Jo
     try:
         job = msgspec.convert(merged, JobSpec)
     except msgspec.ValidationError as error:
-        said = explain(str(error), merged, Tables(JobSpec, TABLES, {"prices": PriceSpec}))
+        said = explain(str(error), merged, _EXPLAINED)
         raise ConfigurationError(f"{where}: {said}") from None
     # Before anything is made of a job: it is written down, and a password never is.
     if "@" in (job.provider.base_url or ""):
@@ -94,6 +100,7 @@ def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> Jo
     if "tools" in job.parameters and (fault := fault_of_tools(job.parameters["tools"])):
         raise ConfigurationError(f"{where}: [parameters] tools: {fault}")
     _check_structure(job, where)
+    check_alerts(job.alerts, where)
     if len(currencies := {price.currency for price in job.prices.values()}) > 1:
         raise ConfigurationError(
             f"{where}: [prices] are in {' and '.join(sorted(currencies))}; "
@@ -191,12 +198,23 @@ def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         anchored["output"] = {**output, "schema": _read_schema(folder / output["schema"])}
     if isinstance(parameters := anchored.get("parameters"), Mapping):
         anchored["parameters"] = with_tools_read(parameters, folder)
+    alerts = anchored.get("alerts")
+    if isinstance(alerts, Mapping) and isinstance(alerts.get("webhooks"), list | tuple):
+        webhooks = [_with_file(webhook, folder) for webhook in alerts["webhooks"]]
+        anchored["alerts"] = {**alerts, "webhooks": webhooks}
     for table, key in _PATHS:
         content = anchored.get(table)
         if isinstance(content, Mapping) and isinstance(content.get(key), str):
             path = content[key]
             anchored[table] = {**content, key: path if path == ANY_FOLDER else str(folder / path)}
     return anchored
+
+
+def _with_file(webhook: object, folder: Path) -> object:
+    """Return a webhook with the file of its address resolved against `folder`."""
+    if isinstance(webhook, Mapping) and isinstance(name := webhook.get("url_file"), str) and name:
+        return {**webhook, "url_file": str(folder / name)}
+    return webhook
 
 
 def _template(value: object, folder: Path) -> object:
@@ -226,6 +244,13 @@ def _read_schema(path: Path) -> dict[str, Any]:
 
 # The two ways to say what answers hold; one of a flag takes the place of either in the file.
 _STRUCTURES = ("schema", "fields")
+
+_EXPLAINED = Tables(
+    JobSpec,
+    {**TABLES, "alerts": AlertsSpec},
+    {"prices": PriceSpec},
+    {"alerts.webhooks": WebhookSpec},
+)
 
 _PATHS = (
     *(("provider", "api_key_file"), ("prompt", "images_from"), ("output", "directory")),

@@ -11,19 +11,14 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from batcher.durations import DURATION, TIME_OF_DAY, seconds_of, seconds_until
-from batcher.money import MONEY
+from batcher.durations import TIME_OF_DAY, seconds_of, seconds_until
+from batcher.job.alerts import AlertsSpec
+from batcher.job.table import Amount, Duration, Natural, Seconds, Share, Table
 
 # PORT, or HOST:PORT.
 ADDRESS = r"^(.+:)?[0-9]{1,5}\Z"
 
-Natural = Annotated[int, msgspec.Meta(ge=1)]
-# At most 30 days: every wait ends (reliability.md promise 14).
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=30 * 24 * 3600)]
 Price = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
-Share = Annotated[str, msgspec.Meta(pattern=r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%\Z")]
-
-Duration = Annotated[str, msgspec.Meta(pattern=DURATION)]
 
 EVERY_MODEL = "*"
 ANY_FOLDER = "*"
@@ -41,11 +36,7 @@ RESERVED_PARAMETERS = {
 }
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One table of a job file: unknown keys and wrong types are errors."""
-
-
-class ProviderSpec(_Table, frozen=True):
+class ProviderSpec(Table, frozen=True):
     """Whom to call, and how to sign in. The key itself never stands in a job.
 
     `models` are `model` and those asked after it, in their order, on the errors of `fallback_on`.
@@ -66,7 +57,7 @@ class ProviderSpec(_Table, frozen=True):
     trust_env: bool = False
 
 
-class PromptSpec(_Table, frozen=True):
+class PromptSpec(Table, frozen=True):
     """How a row becomes messages. Templates are Jinja2 text.
 
     `image_columns` hold images for the last user message. `images_from` is the folder that local
@@ -84,13 +75,13 @@ class PromptSpec(_Table, frozen=True):
     tools_column: str | None = None
 
 
-class SamplingSpec(_Table, frozen=True):
+class SamplingSpec(Table, frozen=True):
     """How many answers each row gets, each by a call of its own."""
 
     samples: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
 
 
-class LimitSpec(_Table, frozen=True):
+class LimitSpec(Table, frozen=True):
     """How hard, how long and how often to try; times in seconds.
 
     `concurrency` is a number, or found by the run, up to `max_concurrency`. `rpm` and `tpm` are
@@ -121,13 +112,13 @@ class LimitSpec(_Table, frozen=True):
         return self.max_concurrency if self.concurrency == "auto" else self.concurrency
 
 
-class CeilingSpec(_Table, frozen=True):
+class CeilingSpec(Table, frozen=True):
     """What ends a run before its last row; then it goes on with the same command.
 
     Cost and tokens are those of all processes of the run, the others of one.
     """
 
-    max_cost: Annotated[str, msgspec.Meta(pattern=MONEY)] | None = None
+    max_cost: Amount | None = None
     max_tokens_total: Natural | None = None
     max_rows: Natural | None = None
     max_errors: Annotated[int, msgspec.Meta(ge=0)] | None = None
@@ -143,7 +134,7 @@ class CeilingSpec(_Table, frozen=True):
         return min(left, default=None)
 
 
-class OutputSpec(_Table, frozen=True):
+class OutputSpec(Table, frozen=True):
     """Where results go, how safe each is, what answers hold, and how many errors are fine.
 
     `sync` says what a loss of power may cost: at most the last 100 ms of a `group`, or no `row`.
@@ -167,7 +158,7 @@ class OutputSpec(_Table, frozen=True):
         return errors <= self.allow_errors
 
 
-class ReuseSpec(_Table, frozen=True):
+class ReuseSpec(Table, frozen=True):
     """Which answers are used for more than the row that was called for them.
 
     With `dedup`, rows that ask the same are called once; None does so where the answer is the same
@@ -179,7 +170,7 @@ class ReuseSpec(_Table, frozen=True):
     cache: Annotated[str, msgspec.Meta(min_length=1)] | None = None
 
 
-class ObserveSpec(_Table, frozen=True):
+class ObserveSpec(Table, frozen=True):
     """How a run is seen: a report at its end, and figures for other programs while it goes on.
 
     `lang` and `report_samples` are of the report: its language, and whether it shows prompts and
@@ -197,7 +188,7 @@ class ObserveSpec(_Table, frozen=True):
     otel_content: bool = False
 
 
-class PriceSpec(_Table, frozen=True):
+class PriceSpec(Table, frozen=True):
     """What a model costs for a million tokens, and how many it takes and makes at most.
 
     Without `cached`, tokens that the provider had in its cache cost as much as the others.
@@ -211,12 +202,12 @@ class PriceSpec(_Table, frozen=True):
     max_output: Natural | None = None
 
 
-class JobSpec(_Table, frozen=True):
+class JobSpec(Table, frozen=True):
     """Everything a run is told, validated once; `prices` are by model, all in one currency."""
 
     input: tuple[str, ...] = ()
     provider: ProviderSpec = ProviderSpec()
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
     prompt: PromptSpec = PromptSpec()
     sampling: SamplingSpec = SamplingSpec()
     limits: LimitSpec = LimitSpec()
@@ -224,7 +215,8 @@ class JobSpec(_Table, frozen=True):
     output: OutputSpec = OutputSpec()
     reuse: ReuseSpec = ReuseSpec()
     observe: ObserveSpec = ObserveSpec()
-    prices: dict[str, PriceSpec] = {}
+    alerts: AlertsSpec = AlertsSpec()
+    prices: dict[str, PriceSpec] = msgspec.field(default_factory=dict)
 
     def with_model(self, model: str) -> JobSpec:
         """Return this job, asking `model`; where it named none, batch lines still name theirs."""
@@ -251,7 +243,7 @@ class JobSpec(_Table, frozen=True):
         return {name: value for name, value in settings.items() if value is not None}
 
 
-TABLES: dict[str, type[_Table]] = {
+TABLES: dict[str, type[Table]] = {
     "provider": ProviderSpec,
     "prompt": PromptSpec,
     "sampling": SamplingSpec,

@@ -14,9 +14,9 @@ def cost_lines(counts: Counts, indent: int) -> Iterator[str]:
 
     There is none where no call of the run has a known price.
     """
-    spent, possible = counts.cost, counts.possible_cost
-    if counts.currency is None or (counts.unpriced == counts.results and not (spent or possible)):
+    if not counts.has_cost:
         return
+    spent, possible = counts.cost, counts.possible_cost
     more = f", at most {amount(possible)} more for calls without an answer" if possible else ""
     known = f"{amount(spent)} {counts.currency} by the prices of {counts.priced_by}"
     yield f"{'  cost':{indent}}{known}{more}"

@@ -82,6 +82,8 @@ class Heartbeat:
         """Write to `log`."""
         self._log = log
         self._monotonic = monotonic
+        # There may be news before the first call.
+        self._flow: Callable[[], Flow] = lambda: Flow(0, 0)
 
     def started(self, tally: Tally, flow: Callable[[], Flow]) -> None:
         """Write where this process starts."""

@@ -60,7 +60,8 @@ class ProgressBar:
 
     def notice(self, text: str) -> None:
         """Write it above the bar."""
-        self._bar.write(text, file=self._stream)
+        # By the class, since there may be news before the bar is drawn.
+        self._make.write(text, file=self._stream)
 
     def finished(self) -> None:
         """Draw the last state and leave it standing."""

@@ -10,14 +10,16 @@ from batcher.runs.head import first_results
 from batcher.runs.quote import Quote
 from batcher.runs.quote_lines import quote_lines
 from batcher.runs.report import Reporter
+from batcher.runs.result import RunResult
 from batcher.runs.resume import Change
 from batcher.runs.retry import EarlierRun, error_classes
 from batcher.runs.selection import WHOLE_INPUT, Portion
-from batcher.runs.session import RunResult, Session
+from batcher.runs.session import Session
 from batcher.runs.signals import Signals
 from batcher.runs.status import Status, status_of
 from batcher.runs.stopping import Asked, Stopping
 from batcher.runs.survey import STAND_IN, Survey, check, preview
+from batcher.runs.trial import Trial, event_named
 from batcher.runs.verify import Verification, mend, verify
 
 __all__ = [
@@ -40,10 +42,12 @@ __all__ = [
     "Status",
     "Stopping",
     "Survey",
+    "Trial",
     "Verification",
     "check",
     "diff",
     "error_classes",
+    "event_named",
     "export_run",
     "first_results",
     "mend",

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
-from typing import TextIO
 
 from batcher.checkpoint import AllBut, Checkpoint, Done, ErrorChoice, Reserve, choose
 from batcher.engine.ahead import Ahead
-from batcher.errors import DiskFullError, InputError, OutputError, StorageError
+from batcher.errors import DiskFullError, InputError, StorageError
 from batcher.history import Ended
 from batcher.inputs import Dataset
 from batcher.job import JobSpec
@@ -24,7 +22,6 @@ from batcher.records import Exchange
 from batcher.runs.calling import Callee, Hearers, Terms, Timing, open_executor
 from batcher.runs.ceilings import Progress, spending
 from batcher.runs.description import Description
-from batcher.runs.directory import RunDirectory
 from batcher.runs.live import LiveRun
 from batcher.runs.metering import metering
 from batcher.runs.pace import Pace
@@ -68,7 +65,7 @@ class Calls:
         directory, limits = self.description.directory, self.job.limits
         with (
             Reserve.held(directory.reserve, self.most, limits.max_response_bytes) as reserve,
-            _open_log(directory) as log,
+            directory.open_log() as log,
             self._counting(),
         ):
             shown = self.watcher, AttemptLog(EventLog(log))
@@ -221,15 +218,3 @@ def _ended(live: LiveRun, tally: Tally) -> Ended:
     if live.interrupted is not None:
         return Ended.INTERRUPTED
     return Ended.PENDING if tally.left else Ended.DONE
-
-
-@contextlib.contextmanager
-def _open_log(directory: RunDirectory) -> Iterator[TextIO]:
-    """Open `log.jsonl` for appending, readable by its owner only."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        descriptor = os.open(directory.log, flags, 0o600)
-    except OSError as error:
-        raise OutputError(f"cannot create {directory.log}: {error.strerror}") from None
-    with os.fdopen(descriptor, "a", encoding="utf-8") as log:
-        yield log

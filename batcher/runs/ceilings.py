@@ -115,9 +115,14 @@ class Progress:
         return None
 
 
-def _check_currency(most: Money, job: JobSpec, pricing: Pricing) -> None:
+def currency_of(job: JobSpec, pricing: Pricing) -> str | None:
+    """Return what the calls of a job are paid in, None where no price of its model is known."""
     model = job.provider.model
-    currency = pricing.unit if model is None else pricing.currency(model)
+    return pricing.unit if model is None else pricing.currency(model)
+
+
+def _check_currency(most: Money, job: JobSpec, pricing: Pricing) -> None:
+    model, currency = job.provider.model, currency_of(job, pricing)
     if currency is None:
         raise ConfigurationError(
             f"no price is known for {model or 'any model'}, so that --max-cost cannot be kept; "

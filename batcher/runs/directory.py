@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from batcher.errors import OutputError, StorageError, UsageError
 from batcher.inputs import SPOOLED
@@ -92,6 +94,21 @@ class RunDirectory:
                 "its checkpoint was lost. Name another directory with -o, or move these away to "
                 "call all rows anew"
             )
+
+    @contextlib.contextmanager
+    def open_log(self) -> Iterator[TextIO]:
+        """Open `log.jsonl` for appending, readable by its owner only.
+
+        Raises:
+            OutputError: it cannot be opened.
+        """
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            descriptor = os.open(self.log, flags, 0o600)
+        except OSError as error:
+            raise OutputError(f"cannot create {self.log}: {error.strerror}") from None
+        with os.fdopen(descriptor, "a", encoding="utf-8") as log:
+            yield log
 
     def describe(self, facts: Mapping[str, object]) -> None:
         """Write `run.json` anew, in one step.

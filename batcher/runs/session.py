@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 import batcher
 from batcher.checkpoint import Checkpoint, ErrorChoice, RunLock
-from batcher.errors import (
-    Halt,
-    Interruption,
-    StorageError,
-)
 from batcher.inputs import Dataset, Rows
 from batcher.job import JobSpec
-from batcher.observe import Summary, Tally, Watcher
-from batcher.outputs import Exported
+from batcher.observe import Summary, Tally, Watcher, Watchers
+from batcher.providers import Pricing
+from batcher.runs.alerting import Alerting
 from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
 from batcher.runs.calls import Calls
 from batcher.runs.ceilings import check_ceilings
+from batcher.runs.credentials import environment
 from batcher.runs.description import Description, counted_rows
 from batcher.runs.descriptors import affordable_calls
 from batcher.runs.directory import WRITTEN, RunDirectory, run_directory
-from batcher.runs.export import export
-from batcher.runs.live import LiveRun
+from batcher.runs.endings import ending
+from batcher.runs.finish import Finish
 from batcher.runs.prepare import Preparation
-from batcher.runs.report import Reporter
+from batcher.runs.result import RunResult
 from batcher.runs.resume import Consent, agree_on_prices, settle
 from batcher.runs.retry import remembered
 from batcher.runs.rows import (
@@ -49,24 +45,6 @@ from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Check, Stopping
 from batcher.structured import Structure
-from batcher.wording import counted
-
-# A run that was asked to end has ended by then, its files written or not (promise 11).
-EXIT_S = 24.0
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """How a run ended: stopped by the provider or a ceiling, a signal, a full disk, or not.
-
-    `left` are the rows that were to be called and were not; None where nobody knows.
-    """
-
-    summary: Summary
-    halted: Halt | None
-    interrupted: signal.Signals | None
-    disk_full: bool = False
-    left: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +53,7 @@ class Session:
 
     `rows` in memory take the place of the job's input, and `portion` are those that it is about.
     With `only`, it is a `batcher retry`: of the run that is there, the errors that it means are
-    called again, and nothing else.
+    called again, and nothing else. `variables` reads those of the environment.
     """
 
     job: JobSpec
@@ -89,15 +67,31 @@ class Session:
     timing: Timing = REAL_TIME
     only: ErrorChoice | None = None
     stopping: Stopping = field(default_factory=Signals)
+    variables: Callable[[], Mapping[str, str]] = environment
 
     def run(self) -> RunResult:
         """Call every chosen row that is not done, record it, and publish results and errors.
+
+        How that ends, the webhooks of the job are told.
 
         Raises:
             BatcherError: nothing more can be done; whatever was received is recorded.
             Interruption: a signal came before the first call.
         """
         pricing = pricing_of(self.job, self.callee)
+        if not self.job.alerts.webhooks:
+            return self._run(pricing, self.watcher)
+        alerting = Alerting.of(
+            self.job,
+            pricing,
+            self.watcher,
+            self.stopping,
+            self.variables(),
+            simulated=self._simulated,
+        )
+        return alerting.telling(lambda: self._run(pricing, Watchers(self.watcher, alerting)))
+
+    def _run(self, pricing: Pricing, watcher: Watcher) -> RunResult:
         check_ceilings(self.job, pricing)
         structure = Structure.of(self.job.output)
         prepare = Preparation.of(self.job, structure, self.callee.provider, time.time)
@@ -113,21 +107,7 @@ class Session:
             RunLock.held(directory.path),
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
-            dataset = self._dataset(checkpoint, directory.path, check)
-            refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
-            agree_on_prices(checkpoint, pricing)
-            settle(
-                checkpoint,
-                self.job.request_settings(),
-                dataset,
-                prepare,
-                self.consent,
-                check,
-                simulated=self._simulated,
-            )
-            dataset = kept(dataset)
-            if self.only is None:
-                checkpoint.remember(input=input_facts(dataset), job=remembered(self.job, dataset))
+            dataset = self._settled(checkpoint, directory, prepare, pricing, check)
             fingerprint = dataset.fingerprint()
             rows = counted_rows(directory, fingerprint)
             if rows is None and self.portion.sample is not None:
@@ -140,7 +120,7 @@ class Session:
                 self.callee,
                 pricing,
                 self.timing,
-                self.watcher,
+                watcher,
                 checkpoint,
                 dataset,
                 prepare,
@@ -154,7 +134,8 @@ class Session:
                 selection=selection,
                 rows=rows,
             ).make()
-            exported, interrupted = _exported(live, directory.path, self.stopping)
+            finish = Finish(live, directory, self.stopping)
+            exported, interrupted = finish.export()
             if exported is not None:
                 rows = (exported.results + exported.errors + exported.pending) // samples
                 tally.total = selection.size(rows)
@@ -164,11 +145,6 @@ class Session:
                 recorded = selection.held(checkpoint.done())
                 if rows is not None and counts.rows < rows * samples:
                     chosen = selection.named(rows)
-            if exported is not None and counts.rows != exported.results + exported.errors:
-                raise StorageError(
-                    f"{directory.checkpoint} is damaged: it counts {counts.rows:,} rows and holds "
-                    f"{exported.results + exported.errors:,}; `batcher verify` says more"
-                )
             pending = None if tally.total is None else max(0, tally.total - recorded)
             description.add(
                 rows=rows,
@@ -180,11 +156,11 @@ class Session:
                 errors=counts.error_rows,
                 pending=pending,
             )
-            report: Path | str | None = None
-            if exported is not None and interrupted is None and self.job.observe.report:
-                report = self._reported(directory, "finished" if pending == 0 else "stopped")
+            report = None
+            if exported is not None and self.job.observe.report:
+                report = finish.report(self.job.observe, finished=pending == 0)
         summary = Summary(
-            ended=_ended(live, interrupted, pending, tally, chosen),
+            ended=ending(live, interrupted, pending, tally, chosen),
             counts=counts,
             pending=pending,
             tally=tally,
@@ -198,26 +174,44 @@ class Session:
             cache=self.job.reuse.cache is not None,
             samples=samples,
         )
-        return RunResult(summary, live.executor.halted, interrupted, live.disk_full, tally.left)
+        return RunResult(
+            summary,
+            live.executor.halted,
+            interrupted,
+            live.disk_full,
+            tally.left,
+            hurry=finish.hurry(exported),
+        )
 
-    def _dataset(self, checkpoint: Checkpoint, spool: Path, check: Check) -> Dataset:
+    def _settled(
+        self,
+        checkpoint: Checkpoint,
+        directory: RunDirectory,
+        prepare: Preparation,
+        pricing: Pricing,
+        check: Check,
+    ) -> Dataset:
+        """Return the input, once the checkpoint speaks of it and of the job."""
         if self.only is None:
-            return open_dataset(self.job, spool, self.stdin, self.rows, check)
-        dataset = recalled(checkpoint.fact("input"))
-        refuse_changed(checkpoint, dataset)
+            dataset = open_dataset(self.job, directory.path, self.stdin, self.rows, check)
+        else:
+            dataset = recalled(checkpoint.fact("input"))
+            refuse_changed(checkpoint, dataset)
+        refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
+        agree_on_prices(checkpoint, pricing)
+        settle(
+            checkpoint,
+            self.job.request_settings(),
+            dataset,
+            prepare,
+            self.consent,
+            check,
+            simulated=self._simulated,
+        )
+        dataset = kept(dataset)
+        if self.only is None:
+            checkpoint.remember(input=input_facts(dataset), job=remembered(self.job, dataset))
         return dataset
-
-    def _reported(self, directory: RunDirectory, state: str) -> Path | str:
-        """Write the report; return where it is, or why it is nowhere: the run is done anyway."""
-        how = self.job.observe
-        try:
-            with self.stopping.interruptible() as check:
-                reporter = Reporter(directory, how.lang, how.report_samples, check)
-                return reporter.write(state=state)
-        except Interruption:
-            return f"not written; `batcher report {directory.path}` does it"
-        except Exception as error:  # noqa: BLE001 -- whatever it is, all answers are there
-            return f"not written: {error}"
 
     @property
     def _simulated(self) -> bool:
@@ -237,57 +231,6 @@ class Session:
             "pid": os.getpid(),
             "state": "running",
         }
-
-
-def _exported(
-    live: LiveRun, to: Path, stopping: Stopping
-) -> tuple[Exported | None, signal.Signals | None]:
-    """Publish what there is, as far as a signal, come or coming, leaves time for it."""
-    first = live.interrupted
-    if live.disk_full:
-        return None, first.number if first else None
-    if first is not None and first.twice:
-        return None, first.number
-    left = None if first is None else EXIT_S - (time.monotonic() - first.at)
-    try:
-        with stopping.interruptible(within=left) as check:
-            exported = export(live.checkpoint, live.dataset, to, check=check)
-    except Interruption as second:
-        return None, first.number if first else second.number
-    return exported, first.number if first else None
-
-
-def _ended(
-    live: LiveRun,
-    interrupted: signal.Signals | None,
-    pending: int | None,
-    tally: Tally,
-    chosen: str | None,
-) -> str:
-    if live.disk_full:
-        return (
-            "The disk is full. Every answer that came is recorded; free space, then run the same "
-            "command again."
-        )
-    if live.executor.halted is not None and tally.left != 0:
-        return live.executor.halted.reason
-    if interrupted is not None:
-        return f"Stopped by {interrupted.name}; the same command goes on where it stopped."
-    return _at_the_end(pending, tally, chosen)
-
-
-def _at_the_end(pending: int | None, tally: Tally, chosen: str | None) -> str:
-    """Say what was done by a run that nothing stopped; `chosen` names a part of the input."""
-    if tally.chosen == 0:
-        return "No error was chosen; nothing was called."
-    if tally.chosen is not None:
-        again = f"{counted(tally.rows, 'chosen error')} taken up again."
-        return f"{again} `batcher run` goes on with the pending rows." if pending else again
-    if pending:
-        return "Rows are pending; the same command goes on with them."
-    if chosen is not None:
-        return f"Done: {chosen}. The same command without this choice goes on with the rest."
-    return "Done."
 
 
 def _now() -> str:

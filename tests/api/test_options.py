@@ -17,7 +17,7 @@ def _job(job: Job | None = None, inputs: list[str] | None = None, /, **options: 
 
 
 def test_every_key_of_a_job_has_its_keyword() -> None:
-    assert JobOptions.__annotations__.keys() == {*PLACES, "parameters", "prices"}
+    assert JobOptions.__annotations__.keys() == {*PLACES, "parameters", "alerts", "prices"}
 
 
 def test_options_say_what_a_job_file_says() -> None:

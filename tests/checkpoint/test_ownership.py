@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from batcher.checkpoint import Checkpoint, schema
-from batcher.checkpoint.ownership import BEAT_S, STALE_S, Ownership, Process
+from batcher.checkpoint.ownership import BEAT_S, STALE_S, Ownership, Process, working
 from batcher.errors import LockedError
 from batcher.records import Success
 
@@ -154,3 +154,23 @@ def test_a_system_without_proc_knows_nothing_of_processes(tmp_path: Path) -> Non
     assert process.is_alive() is None
     assert Process.this(tmp_path)[1:3] == ("", "")
     assert Process.this(tmp_path).is_alive(tmp_path) is None
+
+
+def test_who_works_is_told_by_the_process_or_by_its_latest_beat(
+    database: sqlite3.Connection, another: int
+) -> None:
+    """One of another machine works as long as it writes, whatever its clock."""
+    assert working(database, lambda: NOW) is None
+    _own(database, _of(another))
+    assert (
+        working(database, lambda: NOW + 10 * STALE_S)
+        == f"process {another} on {Process.this().host}"
+    )
+    database.execute("DELETE FROM owner")
+    _own(database, _of(another, ticks="1"))
+    assert working(database, lambda: NOW) is None
+    database.execute("DELETE FROM owner")
+    elsewhere = _of(another, host="node-2", boot="elsewhere")
+    _own(database, elsewhere)
+    assert working(database, lambda: NOW + BEAT_S) == f"process {another} on node-2"
+    assert working(database, lambda: NOW + STALE_S) is None

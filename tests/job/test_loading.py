@@ -14,6 +14,7 @@ import pytest
 from batcher.errors import ConfigurationError
 from batcher.job import (
     RESERVED_PARAMETERS,
+    AlertsSpec,
     JobSpec,
     LimitSpec,
     OutputSpec,
@@ -21,6 +22,7 @@ from batcher.job import (
     PromptSpec,
     ProviderSpec,
     ReuseSpec,
+    WebhookSpec,
     job_with,
     load_job,
     plain_job,
@@ -404,7 +406,7 @@ def test_a_key_has_no_place_in_a_job_and_is_not_printed() -> None:
 def test_every_table_of_a_job_is_known_to_its_error_messages() -> None:
     hints = get_type_hints(JobSpec)
     tables = {name: kind for name, kind in hints.items() if hasattr(kind, "__struct_fields__")}
-    assert tables == TABLES
+    assert tables == {**TABLES, "alerts": AlertsSpec}
 
 
 def test_every_key_stands_in_the_documentation() -> None:
@@ -416,6 +418,9 @@ def test_every_key_stands_in_the_documentation() -> None:
     example["prompt"]["tools_column"] = "tools"
     for name, table in TABLES.items():
         assert set(example[name]) == set(table.__struct_fields__)
+    assert set(example["alerts"]) == set(AlertsSpec.__struct_fields__)
+    webhooks = example["alerts"]["webhooks"]
+    assert {key for webhook in webhooks for key in webhook} == set(WebhookSpec.__struct_fields__)
     assert set(example) == set(JobSpec.__struct_fields__)
     assert set(get_args(get_type_hints(ProviderSpec)["name"])) <= set(re.findall(r"\w+", text))
 

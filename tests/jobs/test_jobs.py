@@ -48,6 +48,7 @@ def _renderer(job: JobSpec) -> Renderer:
 
 def test_there_are_these_job_files() -> None:
     assert [path.stem for path in FILES] == [
+        "alerts",
         "cached",
         "describe_images",
         "extract_json",

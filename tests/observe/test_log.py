@@ -186,3 +186,11 @@ def test_a_beat_shows_the_present_counts() -> None:
         "waiting": "endpoint down for 12 min, next probe in 40 s",
         "tokens": 1234,
     }
+
+
+def test_news_before_the_first_call_is_written_too() -> None:
+    """An alert that nobody got may be the only thing that a run has to tell."""
+    stream = io.StringIO()
+    Heartbeat(EventLog(stream)).notice("nobody was told")
+    (line,) = _lines(stream)
+    assert (line["event"], line["text"], line["in_flight"]) == ("notice", "nobody was told", 0)

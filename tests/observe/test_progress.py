@@ -127,3 +127,8 @@ def test_at_the_end_the_last_state_is_left_standing(terminal: _Terminal, clock: 
     assert terminal.getvalue().endswith("\n")
     assert "2/2" in terminal.drawn
     assert "100%" in terminal.drawn
+
+
+def test_news_is_written_before_there_is_a_bar(terminal: _Terminal) -> None:
+    ProgressBar(terminal).notice("nobody was told")
+    assert terminal.getvalue() == "nobody was told\n"

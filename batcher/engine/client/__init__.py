@@ -6,7 +6,7 @@ Nothing here retries a call that may have been answered.
 """
 
 from batcher.engine.client.calls import Client, Timeouts
-from batcher.engine.client.connections import open_transport
+from batcher.engine.client.connections import network_of, open_transport
 from batcher.engine.client.intake import Receiving
 
-__all__ = ["Client", "Receiving", "Timeouts", "open_transport"]
+__all__ = ["Client", "Receiving", "Timeouts", "network_of", "open_transport"]

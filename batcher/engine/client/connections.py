@@ -31,9 +31,19 @@ async def open_transport(
         ConfigurationError: the base URL is no http(s) address, or plain http off this machine;
             or a proxy or certificates that the environment names cannot be used.
     """
-    url = _checked(base_url)
-    async with Transport(_tls_context(environment), connections, _proxy(url, environment)) as pool:
+    _checked(base_url)
+    context, proxy = network_of(base_url, environment)
+    async with Transport(context, connections, proxy) as pool:
         yield pool
+
+
+def network_of(address: str, environment: Mapping[str, str]) -> tuple[ssl.SSLContext, str | None]:
+    """Return whose certificates to trust, and the proxy for `address`, as `open_transport` does.
+
+    Raises:
+        ConfigurationError: those that `environment` names cannot be used.
+    """
+    return _tls_context(environment), _proxy(httpx2.URL(address), environment)
 
 
 def _checked(base_url: str) -> httpx2.URL:

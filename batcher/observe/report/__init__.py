@@ -2,9 +2,11 @@
 
 from batcher.observe.report.charts import charts
 from batcher.observe.report.content import Content, Facts, Failed, Shown
+from batcher.observe.report.foreign import cleaned
 from batcher.observe.report.page import page
 from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, policy
-from batcher.observe.report.tiles import extents, tiles
+from batcher.observe.report.texts import Said
+from batcher.observe.report.tiles import extents, share, tiles
 from batcher.observe.report.words import Lang, Words
 
 __all__ = [
@@ -14,13 +16,16 @@ __all__ = [
     "Facts",
     "Failed",
     "Lang",
+    "Said",
     "Shown",
     "Words",
     "asset",
     "charts",
+    "cleaned",
     "environment",
     "extents",
     "page",
     "policy",
+    "share",
     "tiles",
 ]

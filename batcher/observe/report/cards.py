@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import NamedTuple
 
 from batcher.errors import ErrorClass
@@ -15,10 +16,16 @@ from batcher.observe.report.words import Words
 from batcher.recorded import Recorded
 from batcher.records import AnsweredBy
 
-# Characters of a text, and messages of a row, that a page shows; a report of some hundred rows
-# stays a file that can be sent.
+# Characters of a text, those of all messages of a row, and parts of a message that a page shows; a
+# report of some hundred rows stays a file that can be sent.
 MOST_CHARACTERS = 4000
-_MOST_MESSAGES = 20
+_MOST_OF_A_ROW = 20_000
+_MOST_PARTS = 20
+
+# Of a prompt so much is compared with others; where it begins like one for longer than a few words,
+# it is shown from a little before they differ.
+_COMPARED = 2000
+_ALIKE, _BEFORE = 24, 12
 
 
 class Part(NamedTuple):
@@ -59,6 +66,38 @@ class Card:
     answered: str
 
 
+def cards(shown: Sequence[Shown], words: Words, *, texts: bool) -> list[Card]:
+    """Return the rows of a list; their prompts are shown from about where they differ."""
+    made = [card(one, words, texts=texts) for one in shown]
+    lines = told_apart([one.asked for one in made])
+    return [replace(one, asked=line) for one, line in zip(made, lines, strict=True)]
+
+
+def told_apart(lines: Sequence[str]) -> list[str]:
+    """Return each line from about where it differs from a tenth of the others, or from one.
+
+    Prompts of one template begin alike, and nobody could tell them apart by that.
+    """
+    apart = max(1, len(lines) // 10)
+    shared = [0] * len(lines)
+    order = sorted(range(len(lines)), key=lines.__getitem__)
+    # In their order, all lines between two begin with what these have in common.
+    for one, other in zip(order, order[apart:], strict=False):
+        if lines[one] != lines[other]:
+            alike = _alike(lines[one], lines[other])
+            shared[one], shared[other] = max(shared[one], alike), max(shared[other], alike)
+    return [
+        first_line(line) if alike < _ALIKE else f"…{first_line(line[alike - _BEFORE :])}"
+        for line, alike in zip(lines, shared, strict=True)
+    ]
+
+
+def _alike(one: str, other: str) -> int:
+    """Return for how many characters both begin alike."""
+    both = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], both))
+
+
 def card(shown: Shown, words: Words, *, texts: bool) -> Card:
     """Return a row for the page; without `texts`, nothing of what was asked and answered.
 
@@ -66,30 +105,38 @@ def card(shown: Shown, words: Words, *, texts: bool) -> Card:
     """
     row = shown.outcome
     messages = shown.messages if texts else None
+    spoken = None if messages is None else list(_spoken(messages))
     return Card(
-        id=row.id,
-        source=row.source,
+        id=first_line(row.id),
+        source=row.source and first_line(row.source),
         sample=row.sample,
         error=None if row.error_class is None else words.error(ErrorClass(row.error_class)),
         problem=list(_problem(row)),
         message=cut(row.message, MOST_CHARACTERS) if texts and row.message else None,
-        messages=None if messages is None else [_spoken(m) for m in messages[:_MOST_MESSAGES]],
-        messages_left_out=max(0, len(messages or ()) - _MOST_MESSAGES),
+        messages=spoken,
+        messages_left_out=len(messages or ()) - len(spoken or ()),
         answers=list(_answers(row, words)) if texts else (),
         reasoning=cut(row.reasoning, MOST_CHARACTERS) if texts and row.reasoning else None,
         facts=list(_facts(row, words)),
         latency="" if row.latency_s is None else figure(row.latency_s),
         tokens="" if row.completion_tokens is None else f"{row.completion_tokens:,}",
         asked=_asked(messages),
-        answered=first_line(row.response or row.output or row.tool_calls) if texts else "",
+        answered=_answered(row) if texts else "",
     )
+
+
+def _answered(row: Recorded) -> str:
+    """Return how the answer begins, or what is said of the error."""
+    if row.error_class is not None:
+        return first_line(row.message)
+    return first_line(row.response or row.output or row.tool_calls)
 
 
 def _problem(row: Recorded) -> Iterator[str]:
     if row.http_status is not None:
         yield f"HTTP {row.http_status}"
     if row.code is not None:
-        yield row.code
+        yield first_line(row.code)
 
 
 def _answers(row: Recorded, words: Words) -> Iterator[tuple[str, Cut, bool]]:
@@ -103,9 +150,9 @@ def _answers(row: Recorded, words: Words) -> Iterator[tuple[str, Cut, bool]]:
 
 def _facts(row: Recorded, words: Words) -> Iterator[tuple[str, str]]:
     if row.model:
-        yield words("model"), row.model
+        yield words("model"), first_line(row.model)
     if row.finish_reason:
-        yield words("finish_reason"), row.finish_reason
+        yield words("finish_reason"), first_line(row.finish_reason)
     if row.latency_s is not None:
         yield words("latency"), f"{figure(row.latency_s)} s"
     if row.prompt_tokens is not None or row.completion_tokens is not None:
@@ -127,12 +174,18 @@ def _count(tokens: int | None) -> str:
     return "?" if tokens is None else f"{tokens:,}"
 
 
-def _spoken(message: Mapping[str, object]) -> Spoken:
-    parts = list(_parts(message.get("content")))
-    rest = {name: value for name, value in message.items() if name not in ("role", "content")}
-    if rest:
-        parts.append(Part("json", cut(as_json(rest), MOST_CHARACTERS)))
-    return Spoken(str(message.get("role", "")), parts)
+def _spoken(messages: Sequence[Mapping[str, object]]) -> Iterator[Spoken]:
+    shown = 0
+    for message in messages:
+        if shown >= _MOST_OF_A_ROW:
+            return
+        parts = list(_parts(message.get("content")))
+        rest = {name: value for name, value in message.items() if name not in ("role", "content")}
+        if rest:
+            parts.append(Part("json", cut(as_json(rest), MOST_CHARACTERS)))
+        # A message without a text takes room as well.
+        shown += 100 + sum(len(part.cut.text) for part in parts)
+        yield Spoken(first_line(str(message.get("role", ""))), parts)
 
 
 def _parts(content: object) -> Iterator[Part]:
@@ -142,8 +195,8 @@ def _parts(content: object) -> Iterator[Part]:
         case str():
             yield Part("text", cut(content, MOST_CHARACTERS))
         case list() | tuple():
-            yield from map(_part, content[:_MOST_MESSAGES])
-            if rest := content[_MOST_MESSAGES:]:
+            yield from map(_part, content[:_MOST_PARTS])
+            if rest := content[_MOST_PARTS:]:
                 yield Part("json", Cut("", len(as_json(rest))))
         case _:
             yield Part("json", cut(as_json(content), MOST_CHARACTERS))
@@ -168,5 +221,5 @@ def _asked(messages: Sequence[Mapping[str, object]] | None) -> str:
             texts = [
                 part.cut.text for part in _parts(message.get("content")) if part.kind == "text"
             ]
-            return first_line(" ".join(texts))
+            return first_line(" ".join(texts), _COMPARED)
     return ""

@@ -180,8 +180,14 @@ def _over_time(
     yield chart(
         "calls",
         said,
-        Series(words("limit"), "faint", limits),
-        Series(words("in_flight"), "first", flying),
+        *(
+            [
+                Series(words("limit"), "faint", limits),
+                Series(words("in_flight"), "first", flying),
+            ]
+            if any(flying)
+            else []
+        ),
     )
     failed: Counter[ErrorClass] = Counter()
     for moment in moments:
@@ -230,7 +236,8 @@ def _histograms(history: History, words: Words) -> Iterator[Chart]:
             title,
             words(said, **shown),
             [Series(words("answers"), "first", list(counted.values()))],
-            at=[bucket / BUCKETS_PER_E for bucket in counted],
+            # A bucket stands for the figures on both sides of its own.
+            at=[(bucket - 0.5) / BUCKETS_PER_E for bucket in counted],
             width=wide / BUCKETS_PER_E,
             marks={f"{which} {shown[which]}": math.log(max(v, 1e-6)) for which, v in marks.items()},
         )
@@ -241,7 +248,7 @@ _NOTHING = Moment(0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, {})
 # What is met most has a colour of its own; what stops a run is red.
 _COLORS: Mapping[ErrorClass, str] = {
     **dict.fromkeys(ErrorClass, "bad"),
-    ErrorClass.THROTTLED: "wait",
+    ErrorClass.THROTTLED: "amber",
     ErrorClass.OVERLOADED: "third",
     ErrorClass.SERVER_ERROR: "second",
     ErrorClass.AMBIGUOUS: "fourth",

@@ -9,10 +9,10 @@ from functools import cache, partial
 import jinja2
 from markupsafe import Markup
 
-from batcher.history import Ended, History
+from batcher.history import Ended, History, Process
 from batcher.money import amount
 from batcher.observe.report.bars import figure, quantiles
-from batcher.observe.report.cards import MOST_CHARACTERS, card
+from batcher.observe.report.cards import MOST_CHARACTERS, cards
 from batcher.observe.report.charts import charts
 from batcher.observe.report.content import Content, Facts
 from batcher.observe.report.foreign import as_json, cut
@@ -26,7 +26,7 @@ def page(content: Content, lang: Lang) -> str:
     """Return the report as an HTML file in the language `lang`."""
     words = Words(lang)
     texts = content.sample is not None
-    shown = partial(card, words=words, texts=texts)
+    shown = partial(cards, words=words, texts=texts)
     scripts = [asset(name) for name in (*CHART_SCRIPTS, "report.js")]
     styles = [asset(name) for name in STYLES]
     facts, counts = content.facts, content.counts
@@ -45,12 +45,12 @@ def page(content: Content, lang: Lang) -> str:
         figures=dict(_figures(content, words)),
         settings=dict(_tables(facts, words, texts=texts)),
         failed=[
-            (failed, share(failed.rows, counts.error_rows), [shown(s) for s in failed.examples])
+            (failed, share(failed.rows, counts.error_rows), shown(failed.examples))
             for failed in content.failed
         ],
-        slowest=[shown(s) for s in content.slowest],
-        longest=[shown(s) for s in content.longest],
-        sample=None if content.sample is None else [shown(s) for s in content.sample],
+        slowest=shown(content.slowest),
+        longest=shown(content.longest),
+        sample=None if content.sample is None else shown(content.sample),
         note=content.note,
         utc=_utc,
     )
@@ -67,8 +67,8 @@ def _utc(second: int) -> str:
 
 def _processes(
     history: History, facts: Facts, words: Words
-) -> Iterator[tuple[int, int, str, str, str]]:
-    """Yield each process: its number, its start, how long it worked, how it ended, and the tone."""
+) -> Iterator[tuple[Process, str, str, str]]:
+    """Yield each process with how long it worked, how it ended, and the tone of that."""
     last = len(history.processes)
     for place, process in enumerate(history.processes, 1):
         if process.ended is None:
@@ -77,8 +77,7 @@ def _processes(
         else:
             ended = process.ended
             tone = {Ended.DONE: "good", Ended.DISK_FULL: "bad"}.get(Ended(ended), "wait")
-        length = words.lasting(process.seconds)
-        yield process.number, process.started_at, length, words(f"ended_{ended}"), tone
+        yield process, words.lasting(process.seconds), ended, tone
 
 
 def _figures(content: Content, words: Words) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
@@ -120,17 +119,18 @@ def _of_calls(content: Content, words: Words) -> Iterator[tuple[str, str, str]]:
 
 
 def _of_cost(counts: Counts, words: Words) -> Iterator[tuple[str, str, str]]:
-    if counts.currency is None:
+    if not counts.has_cost:
         yield words("spent"), words("unknown"), words("cost_unknown")
     else:
         currency = counts.currency
         prices = words("by_prices", source=counts.priced_by) if counts.priced_by else ""
         yield words("spent"), f"{amount(counts.cost)} {currency}", prices
-        possible = f"{amount(counts.possible_cost)} {currency}"
-        yield words("at_most_more"), possible, words("at_most_more_note")
+        if counts.possible_cost:
+            possible = f"{amount(counts.possible_cost)} {currency}"
+            yield words("at_most_more"), possible, words("at_most_more_note")
         if counts.unpriced:
             yield words("unpriced"), f"{counts.unpriced:,}", words("unpriced_note")
-        if counts.results and counts.cost:
+        elif counts.cost:
             yield (
                 words("per_thousand"),
                 f"{amount(counts.cost * 1000 // counts.rows)} {currency}",
@@ -146,7 +146,10 @@ def _tables(
     facts: Facts, words: Words, *, texts: bool
 ) -> Iterator[tuple[str, list[tuple[str, str, int]]]]:
     """Yield what the job says, by table: names, values, and how much of each was cut."""
-    for title, table in ((words("settings"), facts.settings), *facts.limits.items()):
+    for title, table in (
+        (words("settings"), facts.settings),
+        *((f"[{name}]", table) for name, table in facts.limits.items()),
+    ):
         rows = []
         for name, value in table.items():
             if "template" in name and not texts:

@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from batcher.observe.report.foreign import cleaned, data_in_script
 
@@ -39,6 +39,16 @@ def environment(*packages: str) -> jinja2.Environment:
     )
     made.filters["number"] = "{:,}".format
     made.filters["data_in_script"] = lambda value: Markup(data_in_script(value))  # noqa: S704 -- nothing in it is markup
+    made.filters["code"] = _with_code
+    return made
+
+
+def _with_code(text: str) -> Markup:
+    """Return a text of ours with what stands in `backticks` as code."""
+    told, *rest = cleaned(text).split("`")
+    made = escape(told)
+    for place, part in enumerate(rest):
+        made += escape(part) if place % 2 else Markup("<code>{}</code>").format(part)
     return made
 
 

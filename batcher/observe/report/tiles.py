@@ -94,9 +94,9 @@ def _of_attempts(counts: Counts, words: Words) -> str:
 
 def _cost(counts: Counts, words: Words) -> tuple[str, str]:
     """Return what is known of the cost, and what is not."""
-    spent, possible = counts.cost, counts.possible_cost
-    if counts.currency is None or (counts.unpriced == counts.results and not (spent or possible)):
+    if not counts.has_cost:
         return words("unknown"), words("cost_unknown")
+    spent, possible = counts.cost, counts.possible_cost
     notes = [
         words("cost_more", cost=amount(possible)) if possible else "",
         words("cost_unpriced", number=f"{counts.unpriced:,}") if counts.unpriced else "",

@@ -61,7 +61,7 @@ function draw(place, chart, data, shape, width) {
   const height = 190;
   options.width = width || Math.max(240, Math.floor(place.clientWidth));
   options.height = height;
-  options.padding = [10, 8, 0, 0];
+  options.padding = [10, 20, 0, 0];
   const plot = new uPlot(options, columns(chart, data), place);
   const watch = new ResizeObserver(() => {
     const wide = Math.floor(place.clientWidth);

@@ -1,0 +1,84 @@
+"""The end of a run: what is written once no more calls are made, as far as there is time for it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from batcher.errors import Interruption, StorageError
+from batcher.job import ObserveSpec
+from batcher.outputs import Exported
+from batcher.runs.directory import RunDirectory
+from batcher.runs.export import export
+from batcher.runs.live import LiveRun
+from batcher.runs.report import Reporter
+from batcher.runs.stopping import Stopping
+
+# A run that was asked to end has ended by then, its files written or not (promise 11).
+EXIT_S = 24.0
+# What is left where it was asked twice, or nothing is left.
+AT_ONCE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Publishes what a run in `directory` has, whose calls have ended."""
+
+    live: LiveRun
+    directory: RunDirectory
+    stopping: Stopping
+
+    def export(self) -> tuple[Exported | None, signal.Signals | None]:
+        """Write results and errors, as far as a signal, come or coming, leaves time for it.
+
+        Returns None for them where it does not, and the signal that counts.
+
+        Raises:
+            StorageError: the checkpoint counts other rows than it holds, or cannot be read.
+            OutputError: they cannot be written.
+        """
+        first = self.live.interrupted
+        number = first.number if first else None
+        if self.live.disk_full or (first is not None and first.twice):
+            return None, number
+        checkpoint = self.live.checkpoint
+        try:
+            with self.stopping.interruptible(within=self._left) as check:
+                exported = export(checkpoint, self.live.dataset, self.directory.path, check=check)
+        except Interruption as second:
+            return None, number or second.number
+        counted_rows, held = checkpoint.counts().rows, exported.results + exported.errors
+        if counted_rows != held:
+            raise StorageError(
+                f"{checkpoint.path} is damaged: it counts {counted_rows:,} rows and holds "
+                f"{held:,}; `batcher verify` says more"
+            )
+        return exported, number
+
+    def report(self, how: ObserveSpec, *, finished: bool) -> Path | str:
+        """Write the report; return where it is, or why it is nowhere: the run is done anyway."""
+        try:
+            with self.stopping.interruptible(within=self._left) as check:
+                reporter = Reporter(self.directory, how.lang, how.report_samples, check)
+                return reporter.write(state="finished" if finished else "stopped")
+        except Interruption:
+            return f"not written; `batcher report {self.directory.path}` does it"
+        except Exception as error:  # noqa: BLE001 -- whatever it is, all answers are there
+            return f"not written: {error}"
+
+    def hurry(self, exported: Exported | None) -> float | None:
+        """Return in how many seconds the process must have ended; None where no signal came."""
+        left = self._left
+        if left is None:
+            return None
+        first = self.live.interrupted
+        if exported is None or (first is not None and first.twice):
+            return AT_ONCE_S
+        return max(AT_ONCE_S, left)
+
+    @property
+    def _left(self) -> float | None:
+        first = self.live.interrupted
+        return None if first is None else EXIT_S - (time.monotonic() - first.at)

@@ -1,0 +1,55 @@
+"""How a run ended, for whoever carries it out."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+from batcher.errors import DiskFullError, Halt, RowsPendingError, TooManyRowErrorsError
+from batcher.history import Ended
+from batcher.job import OutputSpec
+from batcher.observe import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended: stopped by the provider or a ceiling, a signal, a full disk, or not.
+
+    `left` are the rows that were to be called and were not; None where nobody knows. The process
+    must have ended in `hurry` seconds, where a signal asked it to.
+    """
+
+    summary: Summary
+    halted: Halt | None
+    interrupted: signal.Signals | None
+    disk_full: bool = False
+    left: int | None = 0
+    hurry: float | None = None
+
+    @property
+    def ended(self) -> Ended:
+        """How it ended, in a word: the one that decides its exit code."""
+        if self.disk_full:
+            return Ended.DISK_FULL
+        if self.halted is not None and self.left != 0:
+            return Ended.HALTED
+        if self.interrupted is not None:
+            return Ended.INTERRUPTED
+        return Ended.DONE if self.summary.pending == 0 else Ended.PENDING
+
+    def exit_code(self, output: OutputSpec) -> int:
+        """Return that of a process whose run ended so, in order (docs/errors.md)."""
+        counts = self.summary.counts
+        match self.ended:
+            case Ended.DISK_FULL:
+                return DiskFullError.exit_code
+            case Ended.HALTED if self.halted is not None:
+                return self.halted.exit_code
+            case Ended.INTERRUPTED if self.interrupted is not None:
+                return 128 + self.interrupted
+            case Ended.DONE if output.allows(counts.error_rows, counts.rows):
+                return 0
+            case Ended.DONE:
+                return TooManyRowErrorsError.exit_code
+            case _:
+                return RowsPendingError.exit_code

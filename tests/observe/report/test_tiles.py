@@ -1,0 +1,67 @@
+"""The figures at the head of a page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from batcher.observe.report import Lang, Words, extents, tiles
+from batcher.observe.report.tiles import share
+from batcher.recorded import NOTHING_YET, Counts
+from tests.reported import COUNTS, NANOS
+
+
+def _told(counts: Counts, total: int | None, lang: Lang = "en") -> dict[str, tuple[str, str, str]]:
+    return {
+        tile["name"]: (tile["value"], tile["note"], tile["tone"])
+        for tile in tiles(counts, total, Words(lang))
+    }
+
+
+def test_they_say_how_far_a_run_is_and_what_it_took() -> None:
+    assert _told(COUNTS, 20) == {
+        "results": ("13", "1 cut at max_tokens, 2 duplicates, 1 from the cache", "good"),
+        "errors": ("2", "13.3 % of the rows done", "bad"),
+        "pending": ("5", "of 20 in all", "wait"),
+        "cost": ("2.00 CNY", "at most 0.1000 more", ""),
+        "tokens": ("1,560", "1,300 prompt, 260 completion", ""),
+        "attempts": ("18", "3 repairs, up to 5 perhaps billed in vain", ""),
+    }
+
+
+def test_of_a_run_that_has_not_begun_nothing_is_claimed() -> None:
+    told = _told(NOTHING_YET, None)
+    assert told["pending"] == ("unknown", "", "")
+    assert told["cost"] == ("unknown", "no price is known", "")
+    assert told["errors"] == ("0", "0 % of the rows done", "")
+
+
+def test_results_without_a_price_are_named_beside_the_cost() -> None:
+    told = _told(replace(COUNTS, possible_cost=0, unpriced=4, cost=NANOS), 20)
+    assert told["cost"] == ("1.00 CNY", "4 results without a price", "")
+
+
+def test_they_are_told_in_chinese() -> None:
+    assert _told(COUNTS, 20, "zh")["pending"] == ("5", "共 20", "wait")
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [
+        (0, 0, "0 %"),
+        (0, 5, "0 %"),
+        (5, 5, "100 %"),
+        (1, 3, "33.3 %"),
+        (1, 100_000, "0.1 %"),
+        (99_999, 100_000, "99.9 %"),
+    ],
+)
+def test_a_share_is_nothing_or_all_only_where_it_is(part: int, whole: int, text: str) -> None:
+    assert share(part, whole) == text
+
+
+def test_the_bar_of_progress_never_ends_before_what_is_done() -> None:
+    assert extents(COUNTS, 20) == {"results": 13, "errors": 2, "total": 20}
+    assert extents(COUNTS, 3)["total"] == extents(COUNTS, None)["total"] == 15
+    assert extents(NOTHING_YET, 0)["total"] == 1

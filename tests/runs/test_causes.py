@@ -1,0 +1,28 @@
+"""Why a run failed, without a text that may quote anybody."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from batcher.errors import DiskFullError, InputError, Interruption, LockedError
+from batcher.observe.alerts import Cause, Why
+from batcher.runs.causes import why_raised
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (InputError("canary"), Why(Cause.ERROR, "InputError", 2)),
+        (LockedError("canary"), Why(Cause.ERROR, "LockedError", 75)),
+        (DiskFullError("canary"), Why(Cause.ERROR, "DiskFullError", 74)),
+        (PermissionError("canary"), Why(Cause.ERROR, "PermissionError", 74)),
+        (ZeroDivisionError("canary"), Why(Cause.ERROR, "ZeroDivisionError", 70)),
+        (Interruption(signal.SIGHUP), Why(Cause.INTERRUPTED, "SIGHUP", 129)),
+        (KeyboardInterrupt("canary"), Why(Cause.INTERRUPTED, "SIGINT", 130)),
+    ],
+)
+def test_an_error_is_told_by_its_kind_and_its_exit_code(error: BaseException, why: Why) -> None:
+    """The codes are those that the command line ends with."""
+    assert why_raised(error) == why
