@@ -8,6 +8,7 @@ answer, or an error's message, which may quote one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeGuard
 
 from batcher.money import NANOS
 from batcher.observe.metrics.figures import RunFacts
@@ -30,6 +31,8 @@ _REAL = {
     "presence_penalty": "gen_ai.request.presence_penalty",
 }
 _JSON = ("json_object", "json_schema")
+# The protocol has whole numbers of 64 bits; a larger one would cost the whole batch of spans.
+_LEAST, _MOST = -(2**63), 2**63 - 1
 
 
 def call(facts: RunFacts, model: str) -> Attributes:
@@ -51,11 +54,11 @@ def asked(body: Mapping[str, object], *, streamed: bool) -> Attributes:
     """Return what the body of a request says beside its model and messages."""
     found: Attributes = {}
     for name, attribute in _WHOLE.items():
-        if isinstance(value := body.get(name), int) and not isinstance(value, bool):
+        if _is_whole(value := body.get(name)):
             found[attribute] = value
     for name, attribute in _REAL.items():
         # A convention says double, and one may write temperature = 0.
-        if isinstance(value := body.get(name), int | float) and not isinstance(value, bool):
+        if isinstance(value := body.get(name), float) or _is_whole(value):
             found[attribute] = float(value)
     match body.get("stop"):
         case str(stop):
@@ -69,6 +72,10 @@ def asked(body: Mapping[str, object], *, streamed: bool) -> Attributes:
     if streamed:
         found["gen_ai.request.stream"] = True
     return found
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return type(value) is int and _LEAST <= value <= _MOST
 
 
 def answered(completion: Completion) -> Attributes:

@@ -35,13 +35,14 @@ HURRIED_S = 0.5
 """The same where a signal ends the run, or nothing could be sent before."""
 
 _PROTOCOL = "http/protobuf"
+_SCHEMES = ("http://", "https://")
 _POLL_S = 0.02
 _LOG = logging.getLogger("opentelemetry")
 
 
 @dataclass(slots=True)
 class Delivery:
-    """How sending goes: of `sampled` spans that ended, so many were `sent`.
+    """How sending goes: of `sampled` spans that ended, so many were `sent`, or `refused`.
 
     `why` is the last trouble there was, and `failing` says whether it goes on. `tell` hears of the
     first, in a thread of the SDK.
@@ -50,6 +51,7 @@ class Delivery:
     tell: Callable[[str], None]
     sampled: int = 0
     sent: int = 0
+    refused: int = 0
     why: str | None = None
     failing: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -69,7 +71,9 @@ class Delivery:
         missing = self.sampled - self.sent
         if not missing:
             return None
-        why = f"the collector {self.why}" if self.why else "they came faster than they were taken"
+        why = "they came faster than they were taken"
+        if self.why or self.refused:
+            why = f"the collector {self.why}" if self.why else "they cannot be written as OTLP"
         return f"OpenTelemetry: {missing:,} of {self.sampled:,} spans lost: {why}"
 
 
@@ -123,6 +127,8 @@ class _Counted(SpanExporter):
         result = self._exporter.export(spans)
         if result is SpanExportResult.SUCCESS:
             self._delivery.sent += len(spans)
+        else:
+            self._delivery.refused += len(spans)
         return result
 
     def shutdown(self) -> None:
@@ -191,6 +197,10 @@ def check_environment(variables: Mapping[str, str]) -> None:
             raise ConfigurationError(
                 f"{name} is {variables[name]!r}; --otel knows `otlp` (by default) and `none`"
             )
+        for name in (f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+            # The value may hold a key.
+            if (url := variables.get(name)) and not url.startswith(_SCHEMES):
+                raise ConfigurationError(f"{name} must begin with http:// or https://")
         for name in (f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
             if variables.get(name, _PROTOCOL) not in (_PROTOCOL, ""):
                 raise ConfigurationError(
@@ -221,7 +231,7 @@ def sending(
     def session() -> requests.Session:
         made = requests.Session()
         made.trust_env = trust_env
-        for scheme in ("http://", "https://"):
+        for scheme in _SCHEMES:
             made.mount(scheme, _Adapter(delivery))
         return made
 

@@ -6,6 +6,7 @@ run's span, and a sampler (OTEL_TRACES_SAMPLER) takes or leaves single calls.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -85,9 +86,12 @@ class Spans:
         span.end(start + round(attempt.latency * NANOS))
 
     def _add_content(self, span: Span, exchange: Exchange, shorten: Shorten) -> None:
-        span.set_attribute("gen_ai.input.messages", asked_messages(shorten(exchange.request.body)))
-        if exchange.completion is not None:
-            span.set_attribute("gen_ai.output.messages", answered_messages(exchange.completion))
+        # What is nested too deeply to be written is left out.
+        with contextlib.suppress(RecursionError):
+            asked = asked_messages(shorten(exchange.request.body))
+            span.set_attribute("gen_ai.input.messages", asked)
+            if exchange.completion is not None:
+                span.set_attribute("gen_ai.output.messages", answered_messages(exchange.completion))
 
     def pulse(self) -> None:
         """Nothing: spans end by themselves."""

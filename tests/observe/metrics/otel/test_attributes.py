@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from opentelemetry.semconv.attributes import error_attributes, http_attributes, server_attributes
 
@@ -71,6 +72,12 @@ def test_what_a_row_made_of_another_type_is_left_out() -> None:
     assert attributes.asked({"stop": "END"}, streamed=False) == {
         "gen_ai.request.stop_sequences": ["END"]
     }
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**400])
+def test_a_number_that_the_protocol_cannot_hold_is_left_out(number: int) -> None:
+    """Or the whole batch that the span is in would be lost."""
+    assert attributes.asked({"seed": number, "temperature": number}, streamed=False) == {}
 
 
 def test_an_answer_says_its_model_id_reason_and_tokens() -> None:

@@ -337,6 +337,7 @@ def test_with_content_prompts_and_answers_are_there_and_else_they_are_refused(
     [
         ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "port 4318"),
         ({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"}, "'http/json'"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "localhost:4318"}, "must begin with http://"),
         ({"OTEL_TRACES_EXPORTER": "console"}, "OTEL_TRACES_EXPORTER is 'console'"),
         ({"OTEL_METRICS_EXPORTER": "prometheus"}, "OTEL_METRICS_EXPORTER"),
     ],
@@ -349,7 +350,8 @@ def test_what_the_environment_wants_and_there_is_not_is_refused(
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:
-    check_environment({"OTEL_TRACES_EXPORTER": "", "OTEL_EXPORTER_OTLP_PROTOCOL": ""})
+    names = ("TRACES_EXPORTER", "EXPORTER_OTLP_PROTOCOL", "EXPORTER_OTLP_ENDPOINT")
+    check_environment({f"OTEL_{name}": "" for name in names})
 
 
 def test_a_queue_that_cannot_be_is_refused_before_any_call(folder: Path) -> None:

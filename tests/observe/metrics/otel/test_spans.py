@@ -91,6 +91,17 @@ def test_texts_are_there_only_where_they_are_wanted_and_then_shortened() -> None
     assert not any("messages" in name for name in plain.last.attributes or {})
 
 
+def test_a_message_that_is_nested_too_deeply_is_left_out() -> None:
+    deep: object = "?"
+    for _ in range(100_000):
+        deep = [deep]
+    traced = Traced(dict)
+    traced.start()
+    traced.spans.attempted(7, exchange(messages=[{"role": "tool", "content": deep}]))
+    assert "gen_ai.input.messages" not in (traced.last.attributes or {})
+    assert "gen_ai.response.model" in (traced.last.attributes or {})
+
+
 @pytest.mark.parametrize("how", [*Ended, None])
 def test_a_run_that_ended_before_its_last_row_is_an_error(how: Ended | None) -> None:
     traced = Traced()
