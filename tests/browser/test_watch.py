@@ -71,6 +71,7 @@ def test_it_follows_a_run_through_a_kill_and_a_resume_to_its_end(
             _grows(seen, "results")
             first = _grows(seen, "results")
             expect(seen.page.locator("#simulated")).to_be_visible()
+            expect(seen.page.locator("#now")).to_be_visible()
             shoot(seen, "watch-running")
             kill(run)
             _is(seen, "killed")
@@ -80,7 +81,8 @@ def test_it_follows_a_run_through_a_kill_and_a_resume_to_its_end(
                 assert _grows(seen, "results") > first
                 said, _ = again.communicate()
             _is(seen, "finished")
-            assert "finished" in seen.page.locator("#phase").inner_text()
+            expect(seen.page.locator("#phase")).to_have_text("finished")
+            expect(seen.page.locator("#now")).to_be_hidden()
             assert seen.figure("results") + seen.figure("errors") == ROWS, said
             assert seen.figure("pending") == 0
             assert {"rows", "failures", "calls", "tokens", "cost", "latency"} <= {*seen.charts()}

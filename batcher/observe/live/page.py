@@ -63,6 +63,7 @@ def _shown(state: State, words: LiveWords) -> dict[str, Any]:
         "phase": state.phase,
         "phase_said": words(f"phase_{state.phase}"),
         "tone": _TONES[state.phase],
+        "moving": state.moving,
         "tiles": [*_now(state, words), *tiles(state.counts, state.total, words)],
         "extents": extents(state.counts, state.total),
         "errors": [
@@ -76,7 +77,7 @@ def _shown(state: State, words: LiveWords) -> dict[str, Any]:
 
 def _now(state: State, words: LiveWords) -> list[dict[str, str]]:
     """Return the figures of the moment, in the form of `tiles`."""
-    lately = state.lately if state.phase in (Phase.RUNNING, Phase.WAITING) else None
+    lately = state.lately if state.moving else None
     none, rate, left = words("none"), state.rate, state.time_left
     time = words.lasting(lately.seconds) if lately else ""
     tokens = f"{lately.tokens / lately.seconds:,.0f}" if lately and lately.seconds else ""

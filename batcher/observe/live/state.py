@@ -80,10 +80,14 @@ class State:
         return Phase.FINISHED if done else Phase.STOPPED
 
     @property
+    def moving(self) -> bool:
+        """Whether calls are made, or would be if they could."""
+        return self.phase in (Phase.RUNNING, Phase.WAITING)
+
+    @property
     def rate(self) -> float | None:
         """Rows a second now; None where none are called."""
-        going = self.phase in (Phase.RUNNING, Phase.WAITING)
-        return self.lately.rate if going and self.lately else None
+        return self.lately.rate if self.moving and self.lately else None
 
     @property
     def time_left(self) -> float | None:

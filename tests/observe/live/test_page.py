@@ -97,7 +97,9 @@ def test_of_a_slow_run_each_decimal_counts_and_of_a_fast_one_none(rows: int, sho
 
 
 def test_of_a_run_that_has_ended_there_is_no_moment() -> None:
-    tiles = _tiles(replace(STATE, writer=None))
+    ended = replace(STATE, writer=None)
+    assert (_event(STATE)["moving"], _event(ended)["moving"]) == (True, False)
+    tiles = _tiles(ended)
     assert {tiles[name] for name in ("rate", "left", "flight", "throttled")} == {("–", "")}
 
 

@@ -18,6 +18,7 @@
     by("phase").hidden = false;
     by("model").textContent = state.model;
     by("simulated").hidden = !state.simulated;
+    by("now").hidden = !state.moving;
     showTiles(document, state.tiles, state.extents);
     by("errors").hidden = state.errors.length === 0;
     by("errors").querySelector("tbody").replaceChildren(...state.errors.map(row));
