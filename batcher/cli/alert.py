@@ -28,8 +28,8 @@ def command(job_file: str, *, event: str | None, send: bool) -> None:
     """
     from batcher.errors import StorageError
     from batcher.job import load_job
-    from batcher.runs import Trial, event_named
     from batcher.runs.credentials import environment
+    from batcher.runs.trial import Trial, event_named
 
     job = load_job(Path(job_file), {})
     trial = Trial(job, environment(), None if event is None else event_named(event))

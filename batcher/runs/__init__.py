@@ -19,7 +19,6 @@ from batcher.runs.signals import Signals
 from batcher.runs.status import Status, status_of
 from batcher.runs.stopping import Asked, Stopping
 from batcher.runs.survey import STAND_IN, Survey, check, preview
-from batcher.runs.trial import Trial, event_named
 from batcher.runs.verify import Verification, mend, verify
 
 __all__ = [
@@ -42,12 +41,10 @@ __all__ = [
     "Status",
     "Stopping",
     "Survey",
-    "Trial",
     "Verification",
     "check",
     "diff",
     "error_classes",
-    "event_named",
     "export_run",
     "first_results",
     "mend",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import inf
@@ -35,6 +35,7 @@ from batcher.observe.alerts import (
     Rules,
     Seen,
     Sighting,
+    Undelivered,
     Webhook,
     Why,
 )
@@ -62,6 +63,7 @@ class Alerting:
     stopping: Stopping
     currency: str | None
     simulated: bool
+    name: str
     clocks: Clocks = REAL_CLOCKS
     _rules: Rules = field(default_factory=lambda: Rules(inf))
     _tally: Tally = field(default_factory=Tally)
@@ -89,7 +91,7 @@ class Alerting:
         webhooks = list(webhooks_of(job.alerts, variables))
         delivery = Delivery(webhooks, sender(job), job.observe.lang, clocks)
         currency = currency_of(job, pricing)
-        return cls(job, delivery, watcher, stopping, currency, simulated, clocks)
+        return cls(job, delivery, watcher, stopping, currency, simulated, run_name(job), clocks)
 
     def telling(self, run: Callable[[], RunResult]) -> RunResult:
         """Run, and tell how it ended; wait a little until that is delivered.
@@ -208,25 +210,30 @@ class Alerting:
         lasted: float | None = None,
         over: Money | str | None = None,
     ) -> None:
-        name = run_name(self.job)
-        now, host = self.clocks.now(), socket.gethostname()
+        run, host, now = self.name, socket.gethostname(), self.clocks.now()
         self.delivery.tell(
-            Alert(event, name, host, now, figures, why, lasted, over, simulated=self.simulated)
+            Alert(event, run, host, now, figures, why, lasted, over, simulated=self.simulated)
         )
 
     def _report_failures(self) -> None:
         """Show, and write into the run's log, what nobody got; by the host alone."""
         failures = self.delivery.failures()
-        if not failures:
+        for host, event, said in failures:
+            # A closed terminal, or a full disk, is no reason to end a run.
+            with contextlib.suppress(OSError):
+                self.watcher.notice(f"The alert `{event}` did not reach {host}: {said}")
+        if failures:
+            with contextlib.suppress(OSError, OutputError):
+                self._log(failures)
+
+    def _log(self, failures: Sequence[Undelivered]) -> None:
+        directory = _directory(self.job)
+        if directory is None or not directory.checkpoint.exists():
             return
-        with _log_of(self.job) as log:
+        with directory.open_log() as stream:
+            log = EventLog(stream)
             for host, event, said in failures:
-                # A closed terminal, or a full disk, is no reason to end a run.
-                with contextlib.suppress(OSError):
-                    self.watcher.notice(f"The alert `{event}` did not reach {host}: {said}")
-                if log is not None:
-                    with contextlib.suppress(OSError):
-                        log.write("alert_failed", host=host, alert=event.value, said=said)
+                log.write("alert_failed", host=host, alert=event.value, said=said)
 
 
 class Sender(Protocol):
@@ -258,17 +265,6 @@ def _directory(job: JobSpec) -> RunDirectory | None:
     with contextlib.suppress(UsageError):
         return run_directory(job.input, job.output.directory)
     return None
-
-
-@contextlib.contextmanager
-def _log_of(job: JobSpec) -> Iterator[EventLog | None]:
-    directory = _directory(job)
-    with contextlib.ExitStack() as stack:
-        log: EventLog | None = None
-        if directory is not None and directory.checkpoint.exists():
-            with contextlib.suppress(OutputError):
-                log = EventLog(stack.enter_context(directory.open_log()))
-        yield log
 
 
 def _check_costs(job: JobSpec, pricing: Pricing) -> None:

@@ -19,7 +19,7 @@ from batcher.runs.stopping import Stopping
 # A run that was asked to end has ended by then, its files written or not (promise 11).
 EXIT_S = 24.0
 # What is left where it was asked twice, or nothing is left.
-AT_ONCE_S = 0.5
+AT_ONCE_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from batcher.inputs import Dataset, Rows
 from batcher.job import JobSpec
 from batcher.observe import Summary, Tally, Watcher, Watchers
 from batcher.providers import Pricing
-from batcher.runs.alerting import Alerting
 from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
 from batcher.runs.calls import Calls
 from batcher.runs.ceilings import check_ceilings
@@ -81,6 +80,9 @@ class Session:
         pricing = pricing_of(self.job, self.callee)
         if not self.job.alerts.webhooks:
             return self._run(pricing, self.watcher)
+        # Most runs have none, and need not wait for what is loaded.
+        from batcher.runs.alerting import Alerting  # noqa: PLC0415 -- see above
+
         alerting = Alerting.of(
             self.job,
             pricing,

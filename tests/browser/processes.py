@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +26,14 @@ HOSTILE = (
 """Prompts that a page must show as the text they are."""
 
 
-def write_prompts(folder: Path, rows: int) -> None:
+def write_hostile(folder: Path, rows: int) -> None:
     """Write `prompts.jsonl`: the hostile prompts first, then plain ones."""
-    prompts = [*HOSTILE, *(f"What is the sum of {n} and {n + 1}?" for n in range(rows))][:rows]
+    plain = (f"What is the sum of {n} and {n + 1}?" for n in range(rows - len(HOSTILE)))
+    write_prompts(folder, (*HOSTILE, *plain))
+
+
+def write_prompts(folder: Path, prompts: Iterable[str]) -> None:
+    """Write `prompts.jsonl`."""
     lines = (json.dumps({"id": f"id-{n}", "prompt": text}) for n, text in enumerate(prompts))
     (folder / "prompts.jsonl").write_text("".join(f"{line}\n" for line in lines))
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.chromium import Scheme, Seen, page_in
-from tests.browser.processes import HOSTILE, batcher, kill, running, write_prompts
+from tests.browser.processes import HOSTILE, batcher, kill, running, write_hostile
 
 Shoot = Callable[[Seen, str], None]
 
@@ -32,7 +32,7 @@ _CHARTS = {
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the run; its report is in three variants."""
     made = tmp_path_factory.mktemp("reported")
-    write_prompts(made, ROWS)
+    write_hostile(made, ROWS)
     ledger = made / "prompts.batch" / "simulator.jsonl"
     with running(made, *_RUN) as process:
         while not (ledger.exists() and ledger.read_text().count('"answered"') >= ROWS // 3):

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.chromium import ELSEWHERE, Seen, page_in
-from tests.browser.processes import batcher, kill, running, watching, write_prompts
+from tests.browser.processes import batcher, kill, running, watching, write_hostile
 
 Shoot = Callable[[Seen, str], None]
 
@@ -26,14 +26,14 @@ _SLOW = (
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a folder with prompts."""
-    write_prompts(tmp_path, ROWS)
+    write_hostile(tmp_path, ROWS)
     return tmp_path
 
 
 @pytest.fixture
 def finished(folder: Path) -> Path:
     """Return the folder of a run of a few rows that has ended."""
-    write_prompts(folder, 20)
+    write_hostile(folder, 20)
     batcher(folder, "run", "prompts.jsonl", "--simulate", "--sim-latency", "0")
     return folder
 

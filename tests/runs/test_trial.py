@@ -10,7 +10,7 @@ import pytest
 from batcher.errors import ConfigurationError, UsageError
 from batcher.job import JobSpec, Shape, load_job
 from batcher.observe.alerts import Clocks, Event
-from batcher.runs import Trial, event_named
+from batcher.runs.trial import Trial, event_named
 from tests.webhooks import SECRET, Hook, Reply, hook
 
 NOON = 1_700_049_600.0

@@ -91,8 +91,13 @@ class Courier:
                 return
             self._unfinished.append(alert.event)
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="alerts", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name="alerts", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                # There are too many: `close` tells of what waits, should the next try fail too.
+                return
+            self._thread = thread
 
     @property
     def is_busy(self) -> bool:

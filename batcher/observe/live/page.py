@@ -19,12 +19,13 @@ from batcher.observe.report import (
     cleaned,
     environment,
     extents,
+    favicon,
     share,
     tiles,
 )
 
 _HERE = "batcher.observe.live"
-_MANY = 100
+_TEN, _HUNDRED = 10, 100
 
 
 def page(nonce: str, lang: Lang, name: str) -> str:
@@ -34,6 +35,7 @@ def page(nonce: str, lang: Lang, name: str) -> str:
     made: str = template.render(
         w=words,
         nonce=nonce,
+        favicon=favicon(),
         version=__version__,
         styles=[*map(asset, STYLES), asset("live.css", _HERE)],
         scripts=[*map(asset, CHART_SCRIPTS), asset("live.js", _HERE)],
@@ -110,8 +112,8 @@ def _now(state: State, words: LiveWords) -> list[dict[str, str]]:
 
 
 def _rate(rate: float) -> str:
-    """Return a number a second: of a slow run, each place counts."""
-    return f"{rate:,.0f}" if rate >= _MANY else f"{rate:.2f}"
+    """Return a number a second, to three places that count."""
+    return f"{rate:,.{0 if rate >= _HUNDRED else 1 if rate >= _TEN else 2}f}"
 
 
 def _most_first(item: tuple[ErrorClass, int]) -> tuple[int, str]:

@@ -4,7 +4,7 @@ from batcher.observe.report.charts import charts
 from batcher.observe.report.content import Content, Facts, Failed, Shown
 from batcher.observe.report.foreign import cleaned
 from batcher.observe.report.page import page
-from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, policy
+from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, favicon, policy
 from batcher.observe.report.texts import Said
 from batcher.observe.report.tiles import extents, share, tiles
 from batcher.observe.report.words import Lang, Words
@@ -24,6 +24,7 @@ __all__ = [
     "cleaned",
     "environment",
     "extents",
+    "favicon",
     "page",
     "policy",
     "share",

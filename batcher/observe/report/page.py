@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import cache, partial
 
 import jinja2
-from markupsafe import Markup
 
 from batcher.history import Ended, History, Process
 from batcher.money import amount
@@ -16,7 +15,7 @@ from batcher.observe.report.cards import MOST_CHARACTERS, cards
 from batcher.observe.report.charts import charts
 from batcher.observe.report.content import Content, Facts
 from batcher.observe.report.foreign import as_json, cut
-from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, policy
+from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, favicon, policy
 from batcher.observe.report.tiles import extents, share, tiles
 from batcher.observe.report.words import Lang, Words
 from batcher.recorded import Counts
@@ -35,7 +34,7 @@ def page(content: Content, lang: Lang) -> str:
         policy=policy(scripts, styles),
         scripts=scripts,
         styles=styles,
-        favicon=Markup(asset("favicon.svg").replace("\n", "").replace("#", "%23")),  # noqa: S704 -- our own
+        favicon=favicon(),
         facts=facts,
         tiles=tiles(counts, facts.total, words),
         extents=extents(counts, facts.total),

@@ -63,6 +63,11 @@ def asset(name: str, package: str = _HERE) -> Markup:
     return Markup(text)  # noqa: S704 -- no foreign text
 
 
+def favicon() -> Markup:
+    """Return the icon of a page, as the end of an address that holds it."""
+    return asset("favicon.svg").replace("\n", "").replace("#", "%23")
+
+
 def policy(scripts: Iterable[str], styles: Iterable[str], connect: str = "'none'") -> str:
     """Return the content security policy of a page: these inline texts, and no network.
 

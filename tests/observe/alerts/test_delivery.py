@@ -289,3 +289,17 @@ def test_a_real_server_gets_each_alert_in_order_after_a_trouble() -> None:
     assert served.events() == ["cost", "cost", "finish", "finish"]
     assert time.waits == [2.0, 3.0]
     assert "已完成" in json.dumps(served.taken[-1].body, ensure_ascii=False)
+
+
+def test_an_alert_for_which_no_thread_can_be_had_is_told_of_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    delivery, failures = _delivery([_Platform([FINE])], _Time())
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        delivery.tell(alert_of(Event.FINISH))
+    delivery.close(1.0, go_on)
+    assert [one.said for one in failures()] == ["it was still being sent when the run ended"]

@@ -52,7 +52,8 @@ def test_every_script_and_style_of_the_page_carries_the_nonce() -> None:
 
 def test_the_page_asks_for_nothing_from_elsewhere() -> None:
     made = page("n0nce", "en", "prompts.batch")
-    assert re.findall(r"\b(?:src|href|action)=\S*", made) == ['href="data:,">']
+    (icon,) = re.findall(r"\b(?:src|href|action)=\S*", made)
+    assert icon.startswith('href="data:image/svg+xml,')
 
 
 def test_a_name_of_a_directory_is_text() -> None:
@@ -78,7 +79,7 @@ def test_an_event_is_one_line_of_json_whatever_the_texts() -> None:
 
 def test_a_run_that_goes_on_is_told_with_its_figures_of_the_moment() -> None:
     tiles = _tiles(STATE)
-    assert tiles["rate"] == ("30.00", "over 30 s, 1,800 tokens a second")
+    assert tiles["rate"] == ("30.0", "over 30 s, 1,800 tokens a second")
     assert tiles["left"] == ("2 min", "if it goes on like this")
     assert tiles["flight"] == ("15", "of at most 16")
     assert tiles["throttled"] == ("6", "in the last 30 s")
@@ -87,9 +88,12 @@ def test_a_run_that_goes_on_is_told_with_its_figures_of_the_moment() -> None:
     assert _event(STATE)["title"] == "25.0 % – prompts.batch"
 
 
-def test_a_fast_run_needs_no_decimals() -> None:
-    fast = replace(STATE, lately=Lately(30, 45_000, 0, 0, 15, 16, None))
-    assert _tiles(fast)["rate"][0] == "1,500"
+@pytest.mark.parametrize(
+    ("rows", "shown"), [(45_000, "1,500"), (1000, "33.3"), (10, "0.33"), (0, "0.00")]
+)
+def test_of_a_slow_run_each_decimal_counts_and_of_a_fast_one_none(rows: int, shown: str) -> None:
+    state = replace(STATE, lately=Lately(30, rows, 0, 0, 15, 16, None))
+    assert _tiles(state)["rate"][0] == shown
 
 
 def test_of_a_run_that_has_ended_there_is_no_moment() -> None:
