@@ -92,7 +92,7 @@ PINNING := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --n
 lock: ## Pin the newest versions that pyproject.toml allows.
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip --quiet install pip-tools
-	$(VENV)-lock/bin/pip-compile $(PINNING) --extra dev -o requirements/dev.txt pyproject.toml
+	$(VENV)-lock/bin/pip-compile $(PINNING) --extra dev --extra otel -o requirements/dev.txt pyproject.toml
 	$(VENV)-lock/bin/pip-compile $(PINNING) --extra notebook -c requirements/dev.txt \
 		-o requirements/notebook.txt pyproject.toml
 	$(VENV)-lock/bin/pip-compile $(PINNING) --extra browser -c requirements/dev.txt \
