@@ -40,24 +40,6 @@ class RunLock:
         finally:
             os.close(descriptor)
 
-    @staticmethod
-    def holder(directory: Path) -> str | None:
-        """Return who holds the lock of `directory`, or None if nobody does."""
-        try:
-            descriptor = os.open(directory / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError:
-            return None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return _named(os.pread(descriptor, 4096, 0))
-        except OSError:
-            # Where no lock can be asked for, none can be held.
-            return None
-        finally:
-            os.close(descriptor)
-        return None
-
 
 def _take(descriptor: int, directory: Path) -> None:
     try:

@@ -19,6 +19,7 @@ from batcher.checkpoint.chronicle import history_in
 from batcher.checkpoint.connection import connected, damaged, translated
 from batcher.checkpoint.counting import counts_in
 from batcher.checkpoint.encoding import decoded_invalid
+from batcher.checkpoint.ownership import working
 from batcher.checkpoint.recall import answers_to, recalled
 from batcher.checkpoint.rowset import RowSet
 from batcher.errors import StorageError
@@ -213,6 +214,14 @@ class CheckpointReader:
         with translated(self.path), _snapshot(self._reader):
             killed, prices = self.fact(KILLED_CALLS), self.fact(PRICES)
             return counts_in(self._reader, killed, prices)
+
+    def writer(self) -> str | None:
+        """Return which process works on the run; None where none does.
+
+        Asks for no lock: a run that starts at this very moment must get its own.
+        """
+        with translated(self.path):
+            return working(self._reader)
 
     def history(self, steps: int = 400) -> History:
         """Return what the run was like over time, in about `steps` steps, all of one moment."""

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from batcher.checkpoint import AllBut, Checkpoint, Done, ErrorChoice, Reserve, choose
 from batcher.engine.ahead import Ahead
-from batcher.errors import DiskFullError, InputError, StorageError
+from batcher.errors import DiskFullError, InputError, Interruption, StorageError
 from batcher.history import Ended
 from batcher.inputs import Dataset
 from batcher.job import JobSpec
@@ -22,7 +22,7 @@ from batcher.records import Exchange
 from batcher.runs.calling import Callee, Hearers, Terms, Timing, open_executor
 from batcher.runs.ceilings import Progress, spending
 from batcher.runs.description import Description
-from batcher.runs.live import LiveRun
+from batcher.runs.live import Interrupted, LiveRun
 from batcher.runs.metering import metering
 from batcher.runs.pace import Pace
 from batcher.runs.prepare import Preparation
@@ -70,11 +70,18 @@ class Calls:
         ):
             shown = self.watcher, AttemptLog(EventLog(log))
             whole = self.selection == Selection(self.selection.samples)
-            with metering(
-                *(self.job, self.callee, directory, Watchers(*shown).notice), whole=whole
-            ) as meters:
-                live = asyncio.run(self._make(reserve, Watchers(*shown, *meters.watchers)))
-                meters.ended = _ended(live, self.tally)
+            live = None
+            try:
+                with metering(
+                    *(self.job, self.callee, directory, Watchers(*shown).notice), whole=whole
+                ) as meters:
+                    live = asyncio.run(self._make(reserve, Watchers(*shown, *meters.watchers)))
+                    meters.ended = _ended(live, self.tally)
+            except Interruption as late:
+                # It came while the last figures were sent: the rest of the run ends in order.
+                if live is None:
+                    raise
+                live.interrupted = live.interrupted or Interrupted(late.number, time.monotonic())
         return live
 
     async def _make(self, reserve: Reserve, watchers: Watchers) -> LiveRun:

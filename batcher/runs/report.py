@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import batcher
-from batcher.checkpoint import CheckpointReader, Excerpt, RunLock
+from batcher.checkpoint import CheckpointReader, Excerpt
 from batcher.errors import OutputError
 from batcher.observe.report import Content, Facts, Failed, Shown, page
 from batcher.recorded import Recorded
@@ -139,8 +139,8 @@ class Reporter:
         rows = counted_rows(self.directory, str(checkpoint.fact("fingerprint")))
         total = None if rows is None else rows * samples
         if state is None:
-            holder = RunLock.holder(self.directory.path)
-            state = "running" if holder else "finished" if recorded == total else "stopped"
+            done = "finished" if recorded == total else "stopped"
+            state = "running" if checkpoint.writer() else done
         simulated = bool(checkpoint.fact("simulated"))
         return Facts(
             name=self.directory.path.resolve().name,

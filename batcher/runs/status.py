@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batcher.checkpoint import CheckpointReader, RunLock
+from batcher.checkpoint import CheckpointReader
 from batcher.money import NANOS
 from batcher.observe import answer_lines, cost_lines
 from batcher.recorded import Counts
@@ -114,6 +114,6 @@ def status_of(directory: RunDirectory) -> Status:
             counts=checkpoint.counts(),
             total=(dataset.count() if known is None else known) * samples,
             simulated=bool(checkpoint.fact("simulated")),
-            holder=RunLock.holder(directory.path),
+            holder=checkpoint.writer(),
             samples=samples,
         )

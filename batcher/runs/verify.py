@@ -87,7 +87,7 @@ def verify(directory: RunDirectory) -> Verification:
             counts=None if found else checkpoint.counts(),
             checkpoint=found,
             outputs=tuple(outputs),
-            holder=RunLock.holder(directory.path),
+            holder=checkpoint.writer(),
         )
 
 

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -110,16 +111,6 @@ def test_a_refused_holder_leaves_the_lock_as_it_is(tmp_path: Path) -> None:
         with pytest.raises(LockedError):
             RunLock.held(tmp_path).__enter__()
         assert (tmp_path / "lock").read_bytes() == before
-        assert RunLock.holder(tmp_path) is not None
-
-
-def test_the_holder_is_named_while_there_is_one(tmp_path: Path) -> None:
-    assert RunLock.holder(tmp_path) is None
-    with RunLock.held(tmp_path):
-        holder = RunLock.holder(tmp_path)
-        assert holder is not None
-        assert holder.startswith(f"process {os.getpid()} on {socket.gethostname()}, since ")
-    assert RunLock.holder(tmp_path) is None
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b"\xff", b"null"])
@@ -128,7 +119,14 @@ def test_a_holder_that_has_not_written_its_name_yet_is_a_holder(
 ) -> None:
     with RunLock.held(tmp_path):
         (tmp_path / "lock").write_bytes(text)
-        assert RunLock.holder(tmp_path) == "a process that has not said its name yet"
+        with pytest.raises(LockedError, match="a process that has not said its name yet"):
+            RunLock.held(tmp_path).__enter__()
+
+
+def test_whoever_is_refused_hears_who_holds_it(tmp_path: Path) -> None:
+    named = f"process {os.getpid()} on {socket.gethostname()}, since "
+    with RunLock.held(tmp_path), pytest.raises(LockedError, match=re.escape(named)):
+        RunLock.held(tmp_path).__enter__()
 
 
 def test_a_longer_text_of_an_earlier_holder_is_gone(tmp_path: Path) -> None:
@@ -148,7 +146,6 @@ def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "lock").symlink_to(victim)
     with pytest.raises(OutputError, match=r"cannot create .*lock: .*symbolic links"):
         RunLock.held(tmp_path).__enter__()
-    assert RunLock.holder(tmp_path) is None
     assert victim.read_text() == "precious"
 
 
@@ -162,7 +159,6 @@ def test_a_file_system_without_locks_is_an_error_with_the_way_out(
     monkeypatch.setattr(fcntl, "flock", flock)
     with pytest.raises(OutputError, match=r"cannot lock .*: No locks available; .* -o"):
         RunLock.held(tmp_path).__enter__()
-    assert RunLock.holder(tmp_path) is None
 
 
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
@@ -170,9 +166,6 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
         return len(list(Path("/dev/fd").iterdir()))
 
     before = descriptors()
-    with RunLock.held(tmp_path):
-        with pytest.raises(LockedError):
-            RunLock.held(tmp_path).__enter__()
-        RunLock.holder(tmp_path)
-    RunLock.holder(tmp_path)
+    with RunLock.held(tmp_path), pytest.raises(LockedError):
+        RunLock.held(tmp_path).__enter__()
     assert descriptors() == before

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 from collections import Counter
 from dataclasses import replace
 
+from batcher.errors import Interruption
 from batcher.providers import Bearer, provider_named
 from batcher.runs import Callee
 from tests.simulated import AT_ONCE, Place, Silent
@@ -97,3 +100,25 @@ def test_the_limit_of_open_files_is_told_where_it_cuts_the_calls(
     session = replace(place.session(place.job(limits={"concurrency": 10**7})), watcher=watcher)
     session.run()
     assert watcher.notices[0].startswith("The limit of open files (ulimit -n) allows ")
+
+
+def test_a_signal_while_the_last_figures_are_sent_lets_the_run_end_in_order(
+    place: Place,
+) -> None:
+    """Its files are written, and it says that it was stopped."""
+    metrics = place.folder / "metrics"
+    metrics.mkdir()
+
+    class Late(Silent):
+        def finished(self) -> None:
+            shutil.rmtree(metrics)
+
+        def notice(self, text: str) -> None:
+            if text.startswith("Cannot write the metrics"):
+                raise Interruption(signal.SIGTERM)
+
+    job = place.job(observe={"metrics_file": str(metrics / "run.prom")})
+    result = replace(place.session(job), watcher=Late()).run()
+    assert result.interrupted is signal.SIGTERM
+    assert result.summary.exported
+    assert len(place.results()) == 10
