@@ -8,7 +8,7 @@ from pathlib import Path
 
 from click.testing import Result
 
-from batcher.checkpoint import RunLock
+from batcher.checkpoint import Checkpoint
 
 Batcher = Callable[..., Result]
 
@@ -27,7 +27,7 @@ def test_a_finished_run_is_told_in_words_and_as_json(batcher: Batcher, finished:
 
 
 def test_a_running_one_names_the_process(batcher: Batcher, finished: Path) -> None:
-    with RunLock.held(finished):
+    with Checkpoint.open(finished / "checkpoint.db"):
         facts = json.loads(batcher("status", str(finished), "--json").stdout)
     assert facts["state"] == "running"
     assert facts["holder"].startswith("process ")

@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from batcher.checkpoint import RunLock
+from batcher.checkpoint import Checkpoint, RunLock
 from batcher.errors import LockedError, StorageError
 from batcher.runs import RunDirectory, export_run, mend, verify
 from batcher.simulator import SimulatorConfig
@@ -57,7 +57,7 @@ def test_outputs_that_lack_are_named_and_made_again_by_an_export(finished: Place
 
 def test_while_a_run_goes_on_its_end_makes_the_files(finished: Place) -> None:
     finished.directory.errors.unlink()
-    with RunLock.held(finished.directory.path):
+    with Checkpoint.open(finished.directory.checkpoint):
         assert "makes the files anew" in list(verify(finished.directory).lines())[-1]
 
 
