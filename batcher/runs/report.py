@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import batcher
 from batcher.checkpoint import CheckpointReader, Excerpt
 from batcher.errors import OutputError
+from batcher.observe.language import Lang
 from batcher.observe.report import Content, Facts, Failed, Shown, page
 from batcher.recorded import Recorded
 from batcher.runs.description import counted_rows
@@ -20,8 +21,6 @@ from batcher.runs.export import provider_of
 from batcher.runs.messages import Messages
 from batcher.runs.rows import recalled, refuse_to_overwrite, samples_in
 from batcher.runs.stopping import Check, go_on
-
-Language = Literal["en", "zh"]
 
 # Examples of each class of error, slowest rows, longest rows.
 _EACH = 5
@@ -40,14 +39,14 @@ class Reporter:
     """
 
     directory: RunDirectory
-    lang: Language = "en"
+    lang: Lang = "en"
     samples: bool = True
     check: Check = go_on
     clock: Callable[[], float] = time.time
 
     @classmethod
     def of(
-        cls, directory: RunDirectory, *, lang: Language | None = None, samples: bool | None = None
+        cls, directory: RunDirectory, *, lang: Lang | None = None, samples: bool | None = None
     ) -> Reporter:
         """Report as the run's own job wants it, where nothing else is said.
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from batcher.errors import Interruption
+from batcher.observe.language import Lang
 from batcher.observe.live import Board, State, event, page, serve
-from batcher.observe.report import Lang
 from batcher.runs.directory import RunDirectory
 from batcher.runs.looking import Look
 from batcher.runs.report import Reporter

@@ -23,7 +23,7 @@ from batcher.observe.alerts.payloads import Payload, payload_of, signature_of
 from batcher.observe.alerts.posting import Outgoing, Send, UnreachableError
 from batcher.observe.alerts.verdict import Verdict, verdict
 from batcher.observe.alerts.webhook import Webhook
-from batcher.observe.report.words import Lang
+from batcher.observe.language import Lang
 
 TRIES = 5
 # From the first try to the last.

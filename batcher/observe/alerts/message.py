@@ -11,7 +11,8 @@ from batcher.errors import ErrorClass
 from batcher.money import amount
 from batcher.observe.alerts.alert import Alert, Cause, Event, Figures
 from batcher.observe.alerts.words import say
-from batcher.observe.report.words import Lang, Words
+from batcher.observe.language import Lang
+from batcher.observe.report.words import Words
 from batcher.wording import printable
 
 # As much of a name as a title has room for.

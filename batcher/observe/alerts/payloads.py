@@ -17,7 +17,7 @@ from batcher.money import NANOS, Money
 from batcher.observe.alerts.alert import Alert
 from batcher.observe.alerts.message import Message, Tone, message_of
 from batcher.observe.alerts.signing import dingtalk_signature, feishu_signature
-from batcher.observe.report.words import Lang
+from batcher.observe.language import Lang
 
 Payload = dict[str, object]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from batcher.observe.report.texts import Said
-from batcher.observe.report.words import Lang
+from batcher.observe.language import Lang, Said
 
 TEXTS: Mapping[str, Said] = {
     "simulated": Said("SIMULATED", "模拟"),
@@ -78,5 +77,4 @@ TEXTS: Mapping[str, Said] = {
 
 def say(lang: Lang, name: str, **figures: object) -> str:
     """Return the text `name`, with its figures."""
-    text = TEXTS[name]
-    return (text.zh if lang == "zh" else text.en).format_map(figures)
+    return TEXTS[name].to(lang, **figures)

@@ -8,12 +8,12 @@ from typing import Any
 
 from batcher import __version__
 from batcher.errors import ErrorClass
+from batcher.observe.language import Lang
 from batcher.observe.live.state import Phase, State
 from batcher.observe.live.words import LiveWords
 from batcher.observe.report import (
     CHART_SCRIPTS,
     STYLES,
-    Lang,
     asset,
     charts,
     cleaned,

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batcher.history import Ended
+from batcher.observe.language import Said
 from batcher.observe.live.state import Phase, State
-from batcher.observe.report import Said, Words
+from batcher.observe.report import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,7 @@ class LiveWords(Words):
         """Return the text `name`, with its figures."""
         if name not in TEXTS:
             return Words.__call__(self, name, **figures)
-        text = TEXTS[name]
-        return (text.zh if self.lang == "zh" else text.en).format_map(figures)
+        return TEXTS[name].to(self.lang, **figures)
 
     def status(self, state: State) -> str:
         """Say in a sentence or two what a run is doing."""

@@ -5,9 +5,8 @@ from batcher.observe.report.content import Content, Facts, Failed, Shown
 from batcher.observe.report.foreign import cleaned
 from batcher.observe.report.page import page
 from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, favicon, policy
-from batcher.observe.report.texts import Said
 from batcher.observe.report.tiles import extents, share, tiles
-from batcher.observe.report.words import Lang, Words
+from batcher.observe.report.words import Words
 
 __all__ = [
     "CHART_SCRIPTS",
@@ -15,8 +14,6 @@ __all__ = [
     "Content",
     "Facts",
     "Failed",
-    "Lang",
-    "Said",
     "Shown",
     "Words",
     "asset",

@@ -10,6 +10,7 @@ import jinja2
 
 from batcher.history import Ended, History, Process
 from batcher.money import amount
+from batcher.observe.language import Lang
 from batcher.observe.report.bars import figure, quantiles
 from batcher.observe.report.cards import MOST_CHARACTERS, cards
 from batcher.observe.report.charts import charts
@@ -17,7 +18,7 @@ from batcher.observe.report.content import Content, Facts
 from batcher.observe.report.foreign import as_json, cut
 from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, favicon, policy
 from batcher.observe.report.tiles import extents, share, tiles
-from batcher.observe.report.words import Lang, Words
+from batcher.observe.report.words import Words
 from batcher.recorded import Counts
 
 

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-
-class Said(NamedTuple):
-    """A text in each language, with the same {figures}."""
-
-    en: str
-    zh: str
-
+from batcher.observe.language import Said
 
 TEXTS: Mapping[str, Said] = {
     # The charts, and the sentence that says what each shows.

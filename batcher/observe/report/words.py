@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from batcher.errors import ErrorClass
+from batcher.observe.language import Lang
 from batcher.observe.report.hints import hint_in_chinese, name_in_chinese
 from batcher.observe.report.texts import TEXTS
 from batcher.wording import lasting
-
-Lang = Literal["en", "zh"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +24,7 @@ class Words:
 
     def __call__(self, name: str, **figures: object) -> str:
         """Return the text `name`, with its figures."""
-        text = TEXTS[name]
-        chosen = text.zh if self.lang == "zh" else text.en
-        return chosen.format_map(figures) if figures else chosen
+        return TEXTS[name].to(self.lang, **figures)
 
     def lasting(self, seconds: float) -> str:
         """Return a duration in its two largest units."""

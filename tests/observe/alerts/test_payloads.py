@@ -18,7 +18,7 @@ from batcher.job import Shape
 from batcher.observe.alerts import Alert, Event, payload_of, signature_of
 from batcher.observe.alerts.payloads import markdown_escaped, slack_escaped
 from batcher.observe.alerts.signing import dingtalk_signature, feishu_signature
-from batcher.observe.report.words import Lang
+from batcher.observe.language import Lang
 from tests.observe.alerts.conftest import NOON, alert_of
 from tests.webhooks import SECRET
 

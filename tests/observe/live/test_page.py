@@ -11,8 +11,8 @@ import pytest
 
 from batcher.errors import ErrorClass
 from batcher.history import Lately
+from batcher.observe.language import Lang
 from batcher.observe.live import State, event, page
-from batcher.observe.report import Lang
 from batcher.recorded import NOTHING_YET
 
 COUNTS = replace(

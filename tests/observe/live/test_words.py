@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from batcher.history import Ended, Lately
+from batcher.observe.language import Lang
 from batcher.observe.live import Phase, State
 from batcher.observe.live.words import TEXTS, LiveWords
-from batcher.observe.report import Lang
 
 LATELY = Lately(30, 15, 900, 0, 4, 8, None)
 STATE = State("prompts.batch", total=1500, writer="process 7 on node-1")

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from batcher.errors import ErrorClass
 from batcher.history import History, Process
-from batcher.observe.report import Lang, Words, charts
+from batcher.observe.language import Lang
+from batcher.observe.report import Words, charts
 from tests.reported import HISTORY, START, magnitudes, moment
 
 EN = Words("en")

@@ -14,7 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batcher.history import History, Process
-from batcher.observe.report import Content, Lang, page
+from batcher.observe.language import Lang
+from batcher.observe.report import Content, page
 from batcher.recorded import NOTHING_YET
 from tests.reported import COUNTS, START, content, empty, messages
 

@@ -10,8 +10,9 @@ import pytest
 
 import batcher.observe
 from batcher.history import Ended
+from batcher.observe.language import Said
 from batcher.observe.live.words import TEXTS as OF_LIVE
-from batcher.observe.report.texts import TEXTS, Said
+from batcher.observe.report.texts import TEXTS
 from batcher.observe.report.words import Words
 from batcher.records import AnsweredBy
 

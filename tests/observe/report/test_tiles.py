@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from batcher.observe.report import Lang, Words, extents, tiles
+from batcher.observe.language import Lang
+from batcher.observe.report import Words, extents, tiles
 from batcher.observe.report.tiles import share
 from batcher.recorded import NOTHING_YET, Counts
 from tests.reported import COUNTS, NANOS

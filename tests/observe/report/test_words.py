@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from batcher.errors import ErrorClass
-from batcher.observe.report.words import Lang, Words
+from batcher.observe.language import Lang
+from batcher.observe.report.words import Words
 
 EN, ZH = Words("en"), Words("zh")
 
