@@ -6,7 +6,6 @@ Every record that is read is compared with its checksum: a damaged one is named,
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -19,6 +18,7 @@ from batcher.checkpoint.chronicle import history_in
 from batcher.checkpoint.connection import connected, damaged, translated
 from batcher.checkpoint.counting import counts_in
 from batcher.checkpoint.encoding import decoded_invalid
+from batcher.checkpoint.facts import fact_in
 from batcher.checkpoint.ownership import working
 from batcher.checkpoint.recall import answers_to, recalled
 from batcher.checkpoint.rowset import RowSet
@@ -273,24 +273,6 @@ def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
     ends = [at for at, (one, other) in enumerate(pairwise(rows), 1) if other != one + 1]
     for start, stop in pairwise((0, *ends, len(rows))):
         yield rows[start], rows[stop - 1] + 1
-
-
-def fact_in(connection: sqlite3.Connection, path: Path, name: str) -> object:
-    """Return the fact `name` that `connection` sees in the checkpoint `path`, or None.
-
-    Raises:
-        StorageError: it is not what was remembered.
-    """
-    found = connection.execute(
-        "SELECT value, checksum FROM facts WHERE name = ?", (name,)
-    ).fetchone()
-    if found is None:
-        return None
-    value, expected = found
-    if checksum([name, value]) != expected:
-        raise damaged(path, f"what it says of {name!r} is not what was written")
-    fact: object = json.loads(value)
-    return fact
 
 
 def check(connection: sqlite3.Connection, path: Path) -> None:

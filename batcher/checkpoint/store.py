@@ -9,23 +9,23 @@ can be no WAL: there each `write` is synced by SQLite itself.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from batcher.checkpoint import chronicle, schema
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, transaction, translated
 from batcher.checkpoint.encoding import carried, encoded, encoded_invalid, failed_attempts
+from batcher.checkpoint.facts import fact_in, remember
 from batcher.checkpoint.log_sync import LogSync
 from batcher.checkpoint.mending import mend
 from batcher.checkpoint.ownership import Ownership
 from batcher.checkpoint.placement import Placement
-from batcher.checkpoint.reader import KILLED_CALLS, CheckpointReader, check, fact_in
+from batcher.checkpoint.reader import KILLED_CALLS, CheckpointReader, check
 from batcher.errors import OutputError, StorageError
 from batcher.filesystem import spans_machines
 from batcher.history import Beat, Ended
@@ -192,7 +192,7 @@ class Checkpoint(CheckpointReader):
     def remember(self, **facts: object) -> None:
         """Remember JSON-like facts about the run, all in one transaction, for good."""
         with self._writing() as connection:
-            _remember(connection, facts)
+            remember(connection, facts)
         self.sync()
 
     @contextlib.contextmanager
@@ -258,16 +258,8 @@ def _claim(connection: sqlite3.Connection, path: Path, *, shared: bool) -> Owner
     if ownership.orphaned_calls:
         before = fact_in(connection, path, KILLED_CALLS)
         killed = ownership.orphaned_calls + (before if isinstance(before, int) else 0)
-        _remember(connection, {KILLED_CALLS: killed})
+        remember(connection, {KILLED_CALLS: killed})
     return ownership
-
-
-def _remember(connection: sqlite3.Connection, facts: Mapping[str, object]) -> None:
-    # In their order: that of a schema's fields is the order of columns.
-    rows = [(name, json.dumps(value)) for name, value in facts.items()]
-    connection.executemany(
-        "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", [(*row, checksum(row)) for row in rows]
-    )
 
 
 def _set_journal(connection: sqlite3.Connection, path: Path, journal: str) -> None:

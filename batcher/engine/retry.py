@@ -16,6 +16,7 @@ from itertools import starmap
 import tenacity
 
 from batcher.engine.admission import MAX_BACKOFF_S, Admission
+from batcher.engine.billing import may_be_billed, possible_cost
 from batcher.engine.judgement import Judge
 from batcher.engine.policy.breaker import Uniform
 from batcher.engine.policy.patience import NO_FALLBACK, Fallback, RetryPolicy
@@ -201,7 +202,7 @@ class Retrier:
                     retry=row.failed_last,
                 )
                 row.attempts.append(attempt)
-                wasted = self._wasted(request, problem)
+                wasted = possible_cost(self.pricing, request, problem)
                 row.possible_cost += wasted
                 self.on_attempt(Exchange(request, attempt, completion, cost, wasted))
 
@@ -270,17 +271,10 @@ class Retrier:
             last_chance=self.policy.forbids_another(row.unanswered + 1),
         )
 
-    def _wasted(self, request: Request, problem: Problem | None) -> int:
-        """Return the nanos that a call may have cost which brought no answer."""
-        if problem is None or not _may_be_billed(problem):
-            return 0
-        worst = self.pricing.worst_case(request.body)
-        return 0 if worst is None else worst.cost or 0
-
     def _failed(self, row: Row, permit: Permit, error: ProviderError) -> None:
         """Draw the consequences of the attempt that just failed."""
         error_class = error.problem.error_class
-        if not _may_be_billed(error.problem):
+        if not may_be_billed(error.problem):
             permit.spent = NOTHING
         row.unanswered += error_class is ErrorClass.AMBIGUOUS
         of_endpoint = error_class in _OF_THE_ENDPOINT
@@ -318,9 +312,3 @@ def _asking(request: Request, model: str) -> Request:
 
 def _invalid(answer: InvalidAnswer) -> Problem:
     return Problem(ErrorClass.INVALID_OUTPUT, answer.message)
-
-
-def _may_be_billed(problem: Problem) -> bool:
-    """Whether a failed call may cost: it was not answered whole, or answered with success."""
-    ok = problem.http_status is not None and 200 <= problem.http_status < 300  # noqa: PLR2004
-    return ok or problem.error_class is ErrorClass.AMBIGUOUS
