@@ -62,7 +62,7 @@ class Process(NamedTuple):
 class Moment(NamedTuple):
     """A step of time, `width` seconds long: what was recorded in it, and how calls flowed.
 
-X`failures` counts the attempts, of all
+    `in_flight` is the most there were, `limit` that of then. `failures` counts the attempts, of all
     `attempts`, that ended in a problem, and in which.
     """
 

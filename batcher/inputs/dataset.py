@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -56,7 +56,7 @@ class Dataset:
 
     def rows(
         self, start: Mark | None = None, on_mark: Callable[[Mark], object] | None = None
-    ) -> Iterator[Prompt | Failure]:
+    ) -> Generator[Prompt | Failure, None, None]:
         """Yield the rows, from the first one or from `start` on; memory stays flat.
 
         `on_mark` is told of a place to start again, about every 4,096 rows (JSON Lines) or at

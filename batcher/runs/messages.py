@@ -12,7 +12,7 @@ from batcher.errors import BatcherError
 from batcher.job import job_with
 from batcher.providers import provider_named
 from batcher.recorded import Recorded
-from batcher.records import Request
+from batcher.records import Failure, Prompt, Request
 from batcher.render import shortened
 from batcher.runs.prepare import Preparation
 from batcher.runs.rows import recalled, refuse_changed
@@ -75,20 +75,35 @@ def _render(
         time.time,
     )
     rows, at = dataset.rows(), 0
-    for row in sorted({record // prepare.samples for record in wanted}):
-        mark = checkpoint.mark_before(row)
-        if mark is not None and mark.row > at:
-            rows, at = dataset.rows(mark), mark.row
-        for item in rows:
-            check()
-            at, left = item.row + 1, left - 1
-            if item.row == row:
-                for request in prepare.records(item):
-                    if isinstance(request, Request) and wanted.get(request.row) == request.key:
-                        messages: Any = shortened(request.body)["messages"]
-                        by_row[request.row] = messages
-            if at > row or not left:
-                break
-        if not left:
-            return False
+    try:
+        for row in sorted({record // prepare.samples for record in wanted}):
+            mark = checkpoint.mark_before(row)
+            if mark is not None and mark.row > at:
+                rows.close()
+                rows, at = dataset.rows(mark), mark.row
+            for item in rows:
+                check()
+                at, left = item.row + 1, left - 1
+                if item.row == row:
+                    by_row |= _messages(prepare, item, wanted)
+                if at > row or not left:
+                    break
+            if not left:
+                return False
+    finally:
+        # An error of the disk in this is one of reading; of a generator that is only forgotten,
+        # Python would print it.
+        rows.close()
     return True
+
+
+def _messages(
+    prepare: Preparation, item: Prompt | Failure, wanted: Mapping[int, str]
+) -> dict[int, Sequence[Mapping[str, object]]]:
+    """Return the messages of those records of a row that are wanted, and were sent like this."""
+    found: dict[int, Sequence[Mapping[str, object]]] = {}
+    for request in prepare.records(item):
+        if isinstance(request, Request) and wanted.get(request.row) == request.key:
+            messages: Any = shortened(request.body)["messages"]
+            found[request.row] = messages
+    return found
