@@ -156,12 +156,15 @@ class Checkpoint(CheckpointReader):
             )
             chronicle.count(connection, self._process, outcomes)
             if beats:
-                self._flow(connection, beats)
+                chronicle.flow(connection, self._process, beats)
+                chronicle.add_figures(connection, self._figures)
             places = [(mark.row, mark.file, mark.line, mark.offset) for mark in marks]
             connection.executemany(
                 "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?, ?)",
                 [(*place, checksum(place)) for place in places],
             )
+        if beats:
+            self._figures.clear()
         self._figures.update(chronicle.figures_of(outcomes))
 
     def sync(self) -> None:
@@ -186,7 +189,8 @@ class Checkpoint(CheckpointReader):
     def end_process(self, ended: Ended, beats: Sequence[Beat] = ()) -> None:
         """Put down how this process ended, and the last `beats` of its calls."""
         with self._writing() as connection:
-            self._flow(connection, beats)
+            chronicle.flow(connection, self._process, beats)
+            chronicle.add_figures(connection, self._figures)
             chronicle.end(connection, self._process, ended)
 
     def remember(self, **facts: object) -> None:
@@ -223,11 +227,6 @@ class Checkpoint(CheckpointReader):
             dropped = mend(connection)
         self.sync()
         return dropped
-
-    def _flow(self, connection: sqlite3.Connection, beats: Sequence[Beat]) -> None:
-        chronicle.flow(connection, self._process, beats)
-        figures, self._figures = self._figures, Counter()
-        chronicle.add_figures(connection, figures)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

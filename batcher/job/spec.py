@@ -13,7 +13,7 @@ import msgspec
 
 from batcher.durations import TIME_OF_DAY, seconds_of, seconds_until
 from batcher.job.alerts import AlertsSpec
-from batcher.job.table import Amount, Duration, Natural, Seconds, Share, Table
+from batcher.job.table import Amount, Duration, Natural, Port, Seconds, Share, Table
 
 # PORT, or HOST:PORT.
 ADDRESS = r"^(.+:)?[0-9]{1,5}\Z"
@@ -182,7 +182,7 @@ class ObserveSpec(Table, frozen=True):
     report: bool = True
     lang: Literal["en", "zh"] = "en"
     report_samples: bool = True
-    metrics_port: Natural | Annotated[str, msgspec.Meta(pattern=ADDRESS)] | None = None
+    metrics_port: Port | Annotated[str, msgspec.Meta(pattern=ADDRESS)] | None = None
     metrics_file: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     otel: bool = False
     otel_content: bool = False

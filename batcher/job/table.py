@@ -10,6 +10,8 @@ from batcher.durations import DURATION
 from batcher.money import MONEY
 
 Natural = Annotated[int, msgspec.Meta(ge=1)]
+# 0: any that is free.
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 # At most 30 days: every wait ends (reliability.md promise 14).
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=30 * 24 * 3600)]
 Share = Annotated[str, msgspec.Meta(pattern=r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%\Z")]

@@ -32,7 +32,8 @@ class Watcher(Protocol):
 class Watchers:
     """Several watchers as one.
 
-    A watcher whose terminal, pipe or disk fails is told nothing more: showing never stops a run.
+    A watcher that fails, by its terminal, its disk or a mistake, is told nothing more: showing
+    never stops a run.
     """
 
     def __init__(self, *watchers: Watcher) -> None:
@@ -65,3 +66,7 @@ class Watchers:
                 what(watcher)
             except OSError:
                 self._watchers.remove(watcher)
+            except Exception as error:  # noqa: BLE001 -- an answer that was paid may be on its way
+                self._watchers.remove(watcher)
+                name = type(watcher).__name__
+                self.notice(f"{name} fails ({type(error).__name__}); the run goes on without it")

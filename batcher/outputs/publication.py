@@ -134,6 +134,18 @@ def publication(directory: Path) -> Iterator[Publication]:
         made.drop()
 
 
+def publish_text(path: Path, text: str) -> None:
+    """Write a file of text, readable by its owner only, in one step.
+
+    Raises:
+        OutputError, StorageError: see `publication`.
+    """
+    with publication(path.parent) as published:
+        draft = published.draft(path.name)
+        with writing(path):
+            draft.file.write(text.encode())
+
+
 @contextlib.contextmanager
 def writing(target: Path) -> Iterator[None]:
     """Translate what goes wrong while `target` is written.

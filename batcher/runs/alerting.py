@@ -44,12 +44,13 @@ from batcher.records import Exchange
 from batcher.runs.causes import why_ended, why_raised
 from batcher.runs.ceilings import currency_of
 from batcher.runs.directory import RunDirectory, run_directory
+from batcher.runs.finish import AT_ONCE_S, EXIT_S
 from batcher.runs.result import RunResult
-from batcher.runs.stopping import Stopping, go_on
+from batcher.runs.stopping import Hearing, Stopping, go_on
 from batcher.runs.webhooks import webhooks_of
 
-# So long a run waits at its end until its last alert is delivered; after a signal, or an error
-# before the first call, less.
+# So long a run waits at its end until its last alert is delivered; less where a signal ended it
+# before the first call, or has left less time.
 LAST_S, LAST_IN_A_HURRY_S = 10.0, 3.0
 
 
@@ -60,7 +61,7 @@ class Alerting:
     job: JobSpec
     delivery: Delivery
     watcher: Watcher
-    stopping: Stopping
+    stopping: Hearing
     currency: str | None
     simulated: bool
     name: str
@@ -91,7 +92,9 @@ class Alerting:
         webhooks = list(webhooks_of(job.alerts, variables))
         delivery = Delivery(webhooks, sender(job), job.observe.lang, clocks)
         currency = currency_of(job, pricing)
-        return cls(job, delivery, watcher, stopping, currency, simulated, run_name(job), clocks)
+        return cls(
+            job, delivery, watcher, Hearing(stopping), currency, simulated, run_name(job), clocks
+        )
 
     def telling(self, run: Callable[[], RunResult]) -> RunResult:
         """Run, and tell how it ended; wait a little until that is delivered.
@@ -103,7 +106,7 @@ class Alerting:
             result = run()
         except BaseException as error:
             self._tell(Event.FAILURE, self._figures(), why=why_raised(error))
-            within = LAST_S if isinstance(error, Exception) else LAST_IN_A_HURRY_S
+            within = self._patience(LAST_S if isinstance(error, Exception) else LAST_IN_A_HURRY_S)
             with contextlib.suppress(KeyboardInterrupt):
                 self.delivery.close(within, go_on)
             self._report_failures()
@@ -117,6 +120,15 @@ class Alerting:
             result = replace(result, interrupted=result.interrupted or late.number)
         self._report_failures()
         return result
+
+    def _patience(self, most: float) -> float:
+        """Return how many seconds there are for the last alert, at most so many."""
+        first = self.stopping.first_at
+        if first is None:
+            return most
+        if self.stopping.twice:
+            return AT_ONCE_S
+        return min(most, max(AT_ONCE_S, EXIT_S - (self.clocks.monotonic() - first)))
 
     def started(self, tally: Tally, flow: Callable[[], Flow]) -> None:
         """See `Watcher.started`."""

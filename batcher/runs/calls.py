@@ -77,6 +77,7 @@ class Calls:
                 ) as meters:
                     live = asyncio.run(self._make(reserve, Watchers(*shown, *meters.watchers)))
                     meters.ended = _ended(live, self.tally)
+                    meters.hurried = live.interrupted is not None
             except Interruption as late:
                 # It came while the last figures were sent: the rest of the run ends in order.
                 if live is None:

@@ -110,7 +110,7 @@ class LiveRun:
         self._loop = asyncio.get_running_loop()
         shared = self.checkpoint.shared
         self._group = group = GroupCommit(
-            lambda *what: self._with_reserve(lambda: self._write(*what)),
+            self._write,
             self.checkpoint.sync,
             self._recorded,
             each=self.sync_each or shared,
@@ -235,7 +235,8 @@ class LiveRun:
         # The reading thread may add a mark at any moment; a deque loses none. One that is lost by
         # an error costs only reading.
         marks = [self._marks.popleft() for _ in range(len(self._marks))]
-        self.checkpoint.write(kept, marks, unanswered, self.pace.beats())
+        beats = self.pace.beats()
+        self._with_reserve(lambda: self.checkpoint.write(kept, marks, unanswered, beats))
 
     async def remember(self, **facts: object) -> None:
         """Remember facts for good, before anything is done that they speak of."""

@@ -27,10 +27,14 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(slots=True)
 class Meters:
-    """Watchers that are to be told; and how the calls ended, None until they have."""
+    """Watchers that are to be told; and how the calls ended, None until they have.
+
+    `hurried` says that a signal has come.
+    """
 
     watchers: tuple[Watcher, ...] = ()
     ended: Ended | None = None
+    hurried: bool = False
 
 
 @contextlib.contextmanager
@@ -141,4 +145,4 @@ def _telemetry(
             yield made, measured
         finally:
             made.end()
-            sender.hurried = meters.ended in (None, Ended.INTERRUPTED)
+            sender.hurried = meters.ended is None or meters.hurried

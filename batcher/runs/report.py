@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +13,13 @@ from batcher.checkpoint import CheckpointReader, Excerpt
 from batcher.errors import OutputError
 from batcher.observe.language import Lang
 from batcher.observe.report import Content, Facts, Failed, Shown, page
+from batcher.outputs import publish_text
 from batcher.recorded import Recorded
 from batcher.runs.description import counted_rows
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import provider_of
 from batcher.runs.messages import Messages
-from batcher.runs.rows import recalled, refuse_to_overwrite, samples_in
+from batcher.runs.rows import recalled, samples_in
 from batcher.runs.stopping import Check, go_on
 
 # Examples of each class of error, slowest rows, longest rows.
@@ -28,6 +28,8 @@ _SAMPLE = 200
 # What a job says beside the request; how it is watched, and where things lie on this machine, is
 # nobody else's business.
 _TABLES = ("limits", "ceilings", "output", "reuse")
+# Whatever else has a name of its own is no page: a checkpoint, say.
+_PAGES = (".html", ".htm")
 _PRIVATE = ("directory", "cache")
 
 
@@ -64,23 +66,15 @@ class Reporter:
 
         Raises:
             Interruption: `check` says so; nothing was written.
-            StorageError: the directory holds no run, or it is damaged.
-            OutputError: the page cannot be written.
+            StorageError: the directory holds no run, it is damaged, or the disk fails.
+            OutputError: the page cannot be written, or its name is that of something else.
         """
         path = to or self.directory.report
-        if to is not None:
-            self._refuse_to_overwrite(to)
-        text = page(self.content(state), self.lang)
-        temporary = path.with_name(f"{path.name}.tmp")
-        try:
-            # It holds prompts and answers.
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise OutputError(f"cannot write {path}: {error.strerror}") from None
+        if path.suffix.lower() not in _PAGES:
+            raise OutputError(
+                f"{path} would hold a page, so its name must end in .html; name another with --to"
+            )
+        publish_text(path, page(self.content(state), self.lang))
         return path
 
     def content(self, state: str | None = None) -> Content:
@@ -117,10 +111,6 @@ class Reporter:
                 shown(some.sample) if self.samples else None,
                 note,
             )
-
-    def _refuse_to_overwrite(self, to: Path) -> None:
-        with CheckpointReader.read(self.directory.checkpoint) as checkpoint:
-            refuse_to_overwrite(recalled(checkpoint.fact("input")), to.parent, to.name.__eq__)
 
     def _shown(self, outcome: Recorded, messages: Messages) -> Shown:
         if not self.samples:

@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import BinaryIO
 
@@ -91,7 +91,8 @@ class Session:
             self.variables(),
             simulated=self._simulated,
         )
-        return alerting.telling(lambda: self._run(pricing, Watchers(self.watcher, alerting)))
+        heard = replace(self, stopping=alerting.stopping)
+        return alerting.telling(lambda: heard._run(pricing, Watchers(self.watcher, alerting)))  # noqa: SLF001 -- itself
 
     def _run(self, pricing: Pricing, watcher: Watcher) -> RunResult:
         check_ceilings(self.job, pricing)

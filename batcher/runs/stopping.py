@@ -44,6 +44,43 @@ class Stopping(Protocol):
         """Hand each stop to `stop` for the length of the block, in the event loop that runs."""
 
 
+class Hearing:
+    """A `Stopping` like `inner`, which knows when it was asked to end, and whether twice."""
+
+    def __init__(self, inner: Stopping, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Take the time of `monotonic`."""
+        self._inner = inner
+        self._monotonic = monotonic
+        self.first_at: float | None = None
+        self.twice = False
+
+    @contextlib.contextmanager
+    def interruptible(self, within: float | None = None) -> Iterator[Check]:
+        """See `Stopping.interruptible`."""
+        with self._inner.interruptible(within) as check:
+            try:
+                yield check
+            except Interruption:
+                self._hear()
+                raise
+
+    @contextlib.contextmanager
+    def calling(self, stop: Callable[[signal.Signals], None]) -> Iterator[None]:
+        """See `Stopping.calling`."""
+
+        def heard(number: signal.Signals) -> None:
+            self._hear()
+            stop(number)
+
+        with self._inner.calling(heard):
+            yield
+
+    def _hear(self) -> None:
+        self.twice = self.first_at is not None
+        if self.first_at is None:
+            self.first_at = self._monotonic()
+
+
 class Asked:
     """A run in a thread that no signal reaches, asked to end by whoever waits for it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -188,7 +188,7 @@ class _CannotFind(Checkpoint):
 
 
 class _Unreadable(Dataset):
-    def rows(self, *_args: object, **_kwargs: object) -> Iterator[Prompt | Failure]:
+    def rows(self, *_args: object, **_kwargs: object) -> Generator[Prompt | Failure, None, None]:
         yield from ()
         raise SabotageError
 

@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+import httpx2
+
 from batcher.errors import ConfigurationError
 from batcher.job import Shape
 from batcher.observe.alerts.alert import Event
@@ -37,7 +39,9 @@ class Webhook:
         try:
             parts = urlsplit(address)
             host, _ = parts.hostname, parts.port
-        except ValueError:
+            # What posts to it is stricter.
+            httpx2.URL(address)
+        except (ValueError, httpx2.InvalidURL):
             raise ConfigurationError(f"{where}: the address is no URL") from None
         if parts.scheme not in ("http", "https") or not host:
             raise ConfigurationError(f"{where}: the address is no URL that begins with https://")

@@ -181,7 +181,7 @@ class Figures:
         yield families.ROWS, self._pending(counts), "pending"
         for error_class, rows in counts.errors.items():
             yield families.ERROR_ROWS, rows, error_class.value
-        if counts.currency is not None:
+        if counts.currency is not None and counts.has_cost:
             yield families.RUN_COST, counts.cost / NANOS, counts.currency
             yield families.RUN_POSSIBLE_COST, counts.possible_cost / NANOS, counts.currency
             tally = self.tally

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from socketserver import ThreadingTCPServer
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client import generate_latest as text_of
@@ -26,6 +27,7 @@ from batcher.observe.metrics.families import Family, Kind
 from batcher.observe.metrics.figures import BUCKETS_S, Sample, Samples, Spread
 
 LOOPBACK = "127.0.0.1"
+_LOOPBACK = (LOOPBACK, "::1", "localhost")
 _MOST_PORT = 65535
 # How soon the server's thread sees that it is to end.
 _POLL_S = 0.05
@@ -111,6 +113,19 @@ class _Handler(MetricsHandler):
     # A client that asks nothing holds a thread no longer than that.
     timeout = 10
 
+    def do_GET(self) -> None:  # noqa: N802 -- http.server's name
+        """Answer, if asked by this machine's name where it listens for this machine alone.
+
+        A page of another site may have its name point here; the browser still says by which it
+        asks.
+        """
+        here, *_ = self.connection.getsockname()
+        host = urlsplit(f"//{self.headers.get('Host', '')}").hostname
+        if here in _LOOPBACK and host not in _LOOPBACK:
+            self.send_error(403, "ask for it by the address that batcher has printed")
+            return
+        super().do_GET()
+
 
 class _Server(ThreadingTCPServer):
     """No HTTPServer: that one asks the DNS for this machine's name, which may take its time."""
@@ -141,9 +156,11 @@ def served(host: str, port: int, registry: CollectorRegistry) -> Iterator[str]:
     """
     try:
         server = _Server(host, port, registry)
-    except OSError as error:
+    # UnicodeError: the host is no name that a host can have.
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no such host"
         raise ConfigurationError(
-            f"cannot serve metrics on {host}:{port}: {error.strerror}; name another place with "
+            f"cannot serve metrics on {host}:{port}: {reason}; name another place with "
             "--metrics-port (of port 0 the system makes a free one), or leave it out"
         ) from None
     thread = threading.Thread(target=server.serve_forever, args=(_POLL_S,), daemon=True)

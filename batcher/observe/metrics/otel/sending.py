@@ -37,6 +37,7 @@ HURRIED_S = 0.5
 _PROTOCOL = "http/protobuf"
 _SCHEMES = ("http://", "https://")
 _POLL_S = 0.02
+_REDIRECTS = 300
 _LOG = logging.getLogger("opentelemetry")
 
 
@@ -96,7 +97,8 @@ class _Adapter(HTTPAdapter):
         except requests.RequestException as error:
             self._delivery.failed(_reason(error), request.url)
             raise
-        if response.ok:
+        # A redirect is not followed: the headers hold keys.
+        if response.status_code < _REDIRECTS:
             self._delivery.failing = False
         else:
             self._delivery.failed(f"answers {response.status_code}", request.url)
@@ -231,6 +233,7 @@ def sending(
     def session() -> requests.Session:
         made = requests.Session()
         made.trust_env = trust_env
+        made.max_redirects = 0
         for scheme in _SCHEMES:
             made.mount(scheme, _Adapter(delivery))
         return made
