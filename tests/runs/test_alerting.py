@@ -24,6 +24,7 @@ from batcher.errors import (
     ErrorClass,
     Interruption,
     LockedError,
+    StorageError,
 )
 from batcher.job import JobSpec
 from batcher.limits import Flow
@@ -34,6 +35,7 @@ from batcher.recorded import NOTHING_YET
 from batcher.runs import Change, RunResult, Session
 from batcher.runs.alerting import Alerting
 from batcher.runs.calling import pricing_of
+from batcher.runs.finish import AT_ONCE_S
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Asked, Stopping
 from tests.simulated import AT_ONCE, Place, Silent
@@ -362,6 +364,25 @@ def test_after_a_signal_it_waits_no_longer_than_the_process_may_take(
         ended = replace(_ended(place), interrupted=signal.SIGTERM, hurry=hurry)
         assert alerting.telling(lambda: ended).interrupted == signal.SIGTERM
     assert clock.seconds == pytest.approx(1000 + hurry, abs=0.2)
+
+
+@pytest.mark.parametrize(("spent", "waited"), [(None, 10.0), (20.0, 4.0), (30.0, AT_ONCE_S)])
+def test_an_error_after_a_signal_leaves_no_more_time_than_the_signal_did(
+    place: Place, spent: float | None, waited: float
+) -> None:
+    """The drain has used up some of it; without a signal there is no haste."""
+    clock = _Clock()
+
+    def fail() -> RunResult:
+        raise StorageError("gone")
+
+    with hook(hold=threading.Event()) as server:
+        alerting = _alerting(place, server, _job(place), clock)
+        if spent is not None:
+            alerting.stopping.first_at = clock.seconds - spent
+        with pytest.raises(StorageError, match="gone"):
+            alerting.telling(fail)
+    assert clock.seconds == pytest.approx(1000 + waited, abs=0.2)
 
 
 def test_a_signal_that_comes_while_it_waits_ends_the_wait(place: Place) -> None:

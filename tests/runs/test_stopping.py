@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from batcher.errors import Interruption
-from batcher.runs.stopping import Asked, checked
+from batcher.runs.stopping import Asked, Hearing, checked
 
 
 class _Clock:
@@ -71,3 +71,35 @@ async def test_what_the_calls_have_heard_of_ends_nothing_after_them() -> None:
         asked.ask()
         with pytest.raises(Interruption):
             check()
+
+
+async def test_whoever_must_hurry_knows_when_the_first_stop_came_and_whether_it_was_the_last() -> (
+    None
+):
+    clock, asked, heard = _Clock(), Asked(), list[signal.Signals]()
+    hearing = Hearing(asked, clock)
+    clock.now = 3.0
+    with hearing.calling(heard.append):
+        asked.ask()
+        await asyncio.sleep(0)
+        assert (hearing.first_at, hearing.twice, len(heard)) == (3.0, False, 1)
+        clock.now = 5.0
+        asked.ask()
+        await asyncio.sleep(0)
+    assert (hearing.first_at, hearing.twice, len(heard)) == (3.0, True, 2)
+
+
+def test_a_stop_before_the_first_call_is_heard_and_handed_on() -> None:
+    clock, asked = _Clock(), Asked()
+    hearing = Hearing(asked, clock)
+
+    def ask() -> None:
+        with hearing.interruptible() as check:
+            check()
+            clock.now = 2.0
+            asked.ask()
+            check()
+
+    with pytest.raises(Interruption):
+        ask()
+    assert (hearing.first_at, hearing.twice) == (2.0, False)
