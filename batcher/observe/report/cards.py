@@ -77,19 +77,21 @@ def cards(shown: Sequence[Shown], words: Words, *, texts: bool, samples: int = 1
 def told_apart(lines: Sequence[str]) -> list[str]:
     """Return each line from about where it differs from a tenth of the others, or from one.
 
-    Prompts of one template begin alike, and nobody could tell them apart by that.
+    Prompts of one template begin alike, and nobody could tell them apart by that. Those that are
+    the same, as the samples of a row are, count once.
     """
-    apart = max(1, len(lines) // 10)
-    shared = [0] * len(lines)
-    order = sorted(range(len(lines)), key=lines.__getitem__)
+    order = sorted(set(lines))
+    apart = max(1, len(order) // 10)
+    shared = dict.fromkeys(order, 0)
     # In their order, all lines between two begin with what these have in common.
     for one, other in zip(order, order[apart:], strict=False):
-        if lines[one] != lines[other]:
-            alike = _alike(lines[one], lines[other])
-            shared[one], shared[other] = max(shared[one], alike), max(shared[other], alike)
+        alike = _alike(one, other)
+        shared[one], shared[other] = max(shared[one], alike), max(shared[other], alike)
     return [
-        first_line(line) if alike < _ALIKE else f"…{first_line(_from_a_word(line, alike))}"
-        for line, alike in zip(lines, shared, strict=True)
+        first_line(line)
+        if shared[line] < _ALIKE
+        else f"…{first_line(_from_a_word(line, shared[line]))}"
+        for line in lines
     ]
 
 

@@ -101,6 +101,14 @@ def test_the_same_prompts_are_shown_from_their_start() -> None:
     )
 
 
+def test_the_samples_of_a_row_are_told_apart_from_other_rows() -> None:
+    template = "Summarize this customer review in a word: "
+    assert told_apart([f"{template}{name}" for name in ("good", "good", "bad")]) == [
+        *("…review in a word: good", "…review in a word: good"),
+        "…review in a word: bad",
+    ]
+
+
 def test_a_list_tells_its_rows_apart() -> None:
     prompts = ["What is the capital of the country " + name for name in ("Chile", "Peru")]
     rows = [

@@ -241,6 +241,7 @@ function label(plot, marks, ink, ground) {
       })
       .filter(({ left, wide }) => left >= bbox.left && left + wide <= end);
   const [right, left] = [placed(true), placed(false)];
+  ctx.textAlign = "left";
   ctx.textBaseline = "middle";
   for (const { name, wide, left: x, top } of right.length >= left.length ? right : left) {
     ctx.fillStyle = ground;
