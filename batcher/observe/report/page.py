@@ -117,7 +117,7 @@ def _figures(content: Content, words: Words) -> Iterator[tuple[str, list[tuple[s
     rows = words("figures_rows") if content.facts.samples == 1 else words("figures_samples")
     yield rows, list(_of_rows(counts, total, words))
     yield words("figures_calls"), list(_of_calls(content, words))
-    yield words("figures_cost"), list(_of_cost(counts, words))
+    yield words("figures_cost"), list(_of_cost(counts, content.facts.samples, words))
 
 
 def _of_rows(counts: Counts, total: int | None, words: Words) -> Iterator[tuple[str, str, str]]:
@@ -152,7 +152,7 @@ def _of_calls(content: Content, words: Words) -> Iterator[tuple[str, str, str]]:
         yield f"{words('latency_of')} {name}", words("seconds", number=figure(value)), ""
 
 
-def _of_cost(counts: Counts, words: Words) -> Iterator[tuple[str, str, str]]:
+def _of_cost(counts: Counts, samples: int, words: Words) -> Iterator[tuple[str, str, str]]:
     if not is_priced(counts):
         yield words("spent"), words("unknown"), words("cost_unknown")
     elif not counts.cost and not counts.possible_cost:
@@ -169,7 +169,7 @@ def _of_cost(counts: Counts, words: Words) -> Iterator[tuple[str, str, str]]:
         elif counts.cost:
             yield (
                 words("per_thousand"),
-                f"{amount(counts.cost * 1000 // counts.rows)} {currency}",
+                f"{amount(counts.cost * 1000 * samples // counts.rows)} {currency}",
                 "",
             )
     yield words("prompt_tokens"), f"{counts.prompt_tokens:,}", ""

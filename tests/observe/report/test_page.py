@@ -277,6 +277,12 @@ def test_sums_that_make_no_sense_are_left_out() -> None:
     assert "no price is known" in page(replace(content(), counts=NOTHING_YET), "en")
 
 
+def test_what_1000_rows_cost_is_that_of_all_their_samples() -> None:
+    """15 of them cost 2.00, and each row has two."""
+    found = page(content(), "en")
+    assert re.search(r"For 1,000 rows</th><td class=.figure.>266.67 CNY<", found)
+
+
 def test_where_nothing_was_spent_by_known_prices_it_cost_nothing() -> None:
     priced = replace(NOTHING_YET, errors={ErrorClass.BAD_REQUEST: 2}, currency="CNY")
     found = page(replace(content(), counts=priced), "en")
