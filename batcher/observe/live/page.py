@@ -40,9 +40,15 @@ def page(nonce: str, lang: Lang, name: str) -> str:
         styles=[*map(asset, STYLES), asset("live.css", _HERE)],
         scripts=[*map(asset, CHART_SCRIPTS), asset("live.js", _HERE)],
         said={said: words(said) for said in ("no_answer", "over")},
-        **_shown(State(name), words),
+        **_unheard(_shown(State(name), words), words),
     )
     return made
+
+
+def _unheard(shown: dict[str, Any], words: LiveWords) -> dict[str, Any]:
+    """Return what a page shows before it was told anything: no figure is made up."""
+    nothing = {"value": words("none"), "note": "", "tone": ""}
+    return shown | {"tiles": [tile | nothing for tile in shown["tiles"]]}
 
 
 def event(state: State, lang: Lang) -> str:
@@ -64,14 +70,17 @@ def _shown(state: State, words: LiveWords) -> dict[str, Any]:
         "phase_said": words(f"phase_{state.phase}"),
         "tone": _TONES[state.phase],
         "moving": state.moving,
-        "tiles": [*_now(state, words), *tiles(state.counts, state.total, words)],
+        "tiles": [
+            *_now(state, words),
+            *tiles(state.counts, state.history, state.total, words, samples=state.samples),
+        ],
         "extents": extents(state.counts, state.total),
         "errors": [
             {"name": words.error(name), "rows": f"{rows:,}", "hint": words.hint(name)}
             for name, rows in sorted(state.counts.errors.items(), key=_most_first)
             if rows
         ],
-        "data": charts(state.history, words, state.counts.currency),
+        "data": charts(state.history, words, state.counts, state.total),
     }
 
 

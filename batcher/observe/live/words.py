@@ -19,11 +19,11 @@ class LiveWords(Words):
         """Return the text `name`, with its figures."""
         if name not in TEXTS:
             return Words.__call__(self, name, **figures)
-        return TEXTS[name].to(self.lang, **figures)
+        return self._say(TEXTS[name], figures)
 
     def status(self, state: State) -> str:
         """Say in a sentence or two what a run is doing."""
-        pending = self("some") if state.pending is None else f"{state.pending:,}"
+        pending = self("some") if state.pending is None else self("some_rows", number=state.pending)
         if state.phase is Phase.STOPPED:
             why = self(f"why_{Ended(state.ended)}") if state.ended else ""
             return self("status_stopped", why=why, pending=pending)
@@ -55,13 +55,13 @@ TEXTS: Mapping[str, Said] = {
         "The run has ended: every row has an outcome.", "任务已结束：每一行都有了结果。"
     ),
     "status_stopped": Said(
-        "The run has ended with {pending} rows pending. {why}The same command goes on with them.",
-        "任务已结束，还有 {pending} 行待处理。{why}再次运行同一命令即可继续。",
+        "The run has ended with {pending} pending. {why}The same command goes on with them.",
+        "任务已结束，还有{pending}待处理。{why}再次运行同一命令即可继续。",
     ),
     "status_killed": Said(
-        "The process was killed, or its machine stopped, with {pending} rows pending. All that was "
+        "The process was killed, or its machine stopped, with {pending} pending. All that was "
         "recorded is safe; the same command goes on.",
-        "进程被终止，或机器停机，还有 {pending} 行待处理。已记录的内容都是安全的；"
+        "进程被终止，或机器停机，还有{pending}待处理。已记录的内容都是安全的；"
         "再次运行同一命令即可继续。",
     ),
     "status_gone": Said(
@@ -73,7 +73,8 @@ TEXTS: Mapping[str, Said] = {
         "The run cannot be read: {error} Below is what was read last; it is tried again.",
         "无法读取任务：{error} 以下是最后读到的内容；将继续重试。",
     ),
-    "some": Said("some", "若干"),
+    "some": Said("some rows", "若干行"),
+    "some_rows": Said("{number:row}", " {number} 行"),
     "why_done": Said("", ""),
     "why_pending": Said("", ""),
     "why_halted": Said(

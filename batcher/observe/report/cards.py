@@ -23,9 +23,9 @@ _MOST_OF_A_ROW = 20_000
 _MOST_PARTS = 20
 
 # Of a prompt so much is compared with others; where it begins like one for longer than a few words,
-# it is shown from a little before they differ.
+# it is shown from a little before they differ: from where a word begins, if one does so near by.
 _COMPARED = 2000
-_ALIKE, _BEFORE = 24, 12
+_ALIKE, _BEFORE, _WORD = 24, 12, 24
 
 
 class Part(NamedTuple):
@@ -46,12 +46,13 @@ class Spoken(NamedTuple):
 class Card:
     """A row as it is shown. `asked` and `answered` are one line each, for the list.
 
-    `answers` have a title each, and whether they are JSON.
+    `answers` have a title each, and whether they are JSON. `sample` says which of its row it is,
+    where each row has several.
     """
 
     id: str
     source: str | None
-    sample: int
+    sample: str
     error: str | None
     problem: Sequence[str]
     message: Cut | None
@@ -66,9 +67,9 @@ class Card:
     answered: str
 
 
-def cards(shown: Sequence[Shown], words: Words, *, texts: bool) -> list[Card]:
+def cards(shown: Sequence[Shown], words: Words, *, texts: bool, samples: int = 1) -> list[Card]:
     """Return the rows of a list; their prompts are shown from about where they differ."""
-    made = [card(one, words, texts=texts) for one in shown]
+    made = [card(one, words, texts=texts, samples=samples) for one in shown]
     lines = told_apart([one.asked for one in made])
     return [replace(one, asked=line) for one, line in zip(made, lines, strict=True)]
 
@@ -76,20 +77,29 @@ def cards(shown: Sequence[Shown], words: Words, *, texts: bool) -> list[Card]:
 def told_apart(lines: Sequence[str]) -> list[str]:
     """Return each line from about where it differs from a tenth of the others, or from one.
 
-    Prompts of one template begin alike, and nobody could tell them apart by that.
+    Prompts of one template begin alike, and nobody could tell them apart by that. Those that are
+    the same, as the samples of a row are, count once.
     """
-    apart = max(1, len(lines) // 10)
-    shared = [0] * len(lines)
-    order = sorted(range(len(lines)), key=lines.__getitem__)
+    order = sorted(set(lines))
+    apart = max(1, len(order) // 10)
+    shared = dict.fromkeys(order, 0)
     # In their order, all lines between two begin with what these have in common.
     for one, other in zip(order, order[apart:], strict=False):
-        if lines[one] != lines[other]:
-            alike = _alike(lines[one], lines[other])
-            shared[one], shared[other] = max(shared[one], alike), max(shared[other], alike)
+        alike = _alike(one, other)
+        shared[one], shared[other] = max(shared[one], alike), max(shared[other], alike)
     return [
-        first_line(line) if alike < _ALIKE else f"…{first_line(line[alike - _BEFORE :])}"
-        for line, alike in zip(lines, shared, strict=True)
+        first_line(line)
+        if shared[line] < _ALIKE
+        else f"…{first_line(_from_a_word(line, shared[line]))}"
+        for line in lines
     ]
+
+
+def _from_a_word(line: str, alike: int) -> str:
+    """Return a line from a little before where it differs, and from the start of a word."""
+    start = alike - _BEFORE
+    space = line.rfind(" ", max(0, start - _WORD), start)
+    return line[start if space < 0 else space + 1 :]
 
 
 def _alike(one: str, other: str) -> int:
@@ -98,18 +108,21 @@ def _alike(one: str, other: str) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], both))
 
 
-def card(shown: Shown, words: Words, *, texts: bool) -> Card:
-    """Return a row for the page; without `texts`, nothing of what was asked and answered.
+def card(shown: Shown, words: Words, *, texts: bool, samples: int = 1) -> Card:
+    """Return one of so many `samples` of a row for the page.
 
-    Nor what the provider said of an error then, which may quote both.
+    Without `texts` there is nothing of what was asked and answered in it; nor what the provider
+    said of an error, which may quote both.
     """
     row = shown.outcome
     messages = shown.messages if texts else None
+    # Files count samples from 0, people from 1.
+    numbered = [(words("fact_sample"), f"{row.sample}")] if samples > 1 else []
     spoken = None if messages is None else list(_spoken(messages))
     return Card(
         id=first_line(row.id),
         source=row.source and first_line(row.source),
-        sample=row.sample,
+        sample="" if samples == 1 else words("sample_of", one=row.sample + 1, all=samples),
         error=None if row.error_class is None else words.error(ErrorClass(row.error_class)),
         problem=list(_problem(row)),
         message=cut(row.message, MOST_CHARACTERS) if texts and row.message else None,
@@ -117,9 +130,13 @@ def card(shown: Shown, words: Words, *, texts: bool) -> Card:
         messages_left_out=len(messages or ()) - len(spoken or ()),
         answers=list(_answers(row, words)) if texts else (),
         reasoning=cut(row.reasoning, MOST_CHARACTERS) if texts and row.reasoning else None,
-        facts=list(_facts(row, words)),
-        latency="" if row.latency_s is None else figure(row.latency_s),
-        tokens="" if row.completion_tokens is None else f"{row.completion_tokens:,}",
+        facts=[*numbered, *_facts(row, words)],
+        latency="" if row.latency_s is None else words("seconds", number=figure(row.latency_s)),
+        tokens=(
+            ""
+            if row.completion_tokens is None
+            else words("tokens_of", number=row.completion_tokens)
+        ),
         asked=_asked(messages),
         answered=_answered(row) if texts else "",
     )
@@ -154,7 +171,7 @@ def _facts(row: Recorded, words: Words) -> Iterator[tuple[str, str]]:
     if row.finish_reason:
         yield words("finish_reason"), first_line(row.finish_reason)
     if row.latency_s is not None:
-        yield words("latency"), f"{figure(row.latency_s)} s"
+        yield words("latency"), words("seconds", number=figure(row.latency_s))
     if row.prompt_tokens is not None or row.completion_tokens is not None:
         yield words("tokens"), f"{_count(row.prompt_tokens)} + {_count(row.completion_tokens)}"
     if row.reasoning_tokens:

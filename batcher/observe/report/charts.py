@@ -14,7 +14,9 @@ from batcher.history import History, Moment, Process
 from batcher.magnitudes import BUCKETS_PER_E
 from batcher.money import NANOS, amount
 from batcher.observe.report.bars import bars, figure, quantiles
+from batcher.observe.report.tiles import attempts, is_priced
 from batcher.observe.report.words import Words
+from batcher.recorded import NOTHING_YET, Counts
 
 
 class Series(NamedTuple):
@@ -53,8 +55,10 @@ class _Step(NamedTuple):
     moment: Moment | None
 
 
-def charts(history: History, words: Words, currency: str | None = None) -> dict[str, object]:
-    """Return all charts of a run.
+def charts(
+    history: History, words: Words, counts: Counts = NOTHING_YET, total: int | None = None
+) -> dict[str, object]:
+    """Return all charts of a run, whose sums are `counts` and whose input has `total` records.
 
     Each is there at any time, without series where it has nothing to show, so that a page can be
     told again as the run goes on. `at` are the starts of the steps and the end, in seconds of the
@@ -62,7 +66,7 @@ def charts(history: History, words: Words, currency: str | None = None) -> dict[
     """
     steps = list(_steps(history))
     ends = steps[-1:]
-    drawn = (*_over_time(history, steps, words, currency), *_histograms(history, words))
+    drawn = (*_over_time(history, steps, words, counts, total), *_histograms(history, words))
     return {
         "lang": words.tag,
         "time": words("time"),
@@ -133,13 +137,20 @@ def _paused(steps: Sequence[_Step]) -> list[list[float]]:
 
 
 def _over_time(
-    history: History, steps: Sequence[_Step], words: Words, currency: str | None
+    history: History,
+    steps: Sequence[_Step],
+    words: Words,
+    counts: Counts,
+    total: int | None,
 ) -> Iterator[Chart]:
     moments = [step.moment or _NOTHING for step in steps]
+    calls = attempts(counts, history)
 
-    def chart(name: str, said: str, *series: Series, stacked: bool = False) -> Chart:
+    def chart(
+        name: str, said: str, *series: Series, stacked: bool = False, nothing: str | None = None
+    ) -> Chart:
         shown = [line for line in series if any(line.values)]
-        said = said if shown else words(f"none_{name}")
+        said = said if shown else words(nothing or f"none_{name}")
         return Chart(name, "time", words(f"chart_{name}"), said, shown, stacked)
 
     def rate(label: str, color: str, amounts: Sequence[float]) -> Series:
@@ -159,6 +170,7 @@ def _over_time(
         rate(words("results"), "good", [moment.results for moment in moments]),
         rate(words("errors"), "bad", [moment.errors for moment in moments]),
         stacked=True,
+        nothing="no_input" if total == 0 else None,
     )
     sent = [moment.prompt_tokens for moment in moments]
     came = [moment.completion_tokens for moment in moments]
@@ -174,7 +186,7 @@ def _over_time(
         limits.append(moment.limit or (limits[-1] if limits else 0))
     flying = [moment.in_flight for moment in moments]
     paused = sum(moment.paused for moment in moments)
-    said = words("said_calls", peak=f"{max(flying, default=0):,}", limit=f"{[0, *limits][-1]:,}")
+    said = words("said_calls", peak=max(flying, default=0), limit=[0, *limits][-1])
     if paused >= 1:
         said += words("between") + words("said_paused", time=words.lasting(paused))
     yield chart(
@@ -188,6 +200,7 @@ def _over_time(
             if any(flying)
             else []
         ),
+        nothing="said_unseen" if calls else None,
     )
     failed: Counter[ErrorClass] = Counter()
     for moment in moments:
@@ -196,8 +209,8 @@ def _over_time(
         "failures",
         words(
             "said_failures",
-            failed=f"{failed.total():,}",
-            attempts=f"{sum(moment.attempts for moment in moments):,}",
+            failed=failed.total(),
+            attempts=calls,
             classes=words("comma").join(
                 f"{words.error(name)} {n:,}" for name, n in failed.most_common()
             ),
@@ -211,8 +224,9 @@ def _over_time(
     spent = list(accumulate(moment.cost for moment in moments))
     yield chart(
         "cost",
-        words("said_cost", cost=amount([0, *spent][-1]), currency=currency or ""),
-        Series(currency or words("cost"), "first", [nanos / NANOS for nanos in spent]),
+        words("said_cost", cost=amount([0, *spent][-1]), currency=counts.currency or ""),
+        Series(counts.currency or words("cost"), "first", [nanos / NANOS for nanos in spent]),
+        nothing="said_no_cost" if is_priced(counts) and not counts.cost else None,
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
 
 import jinja2
 
+from batcher.errors import ErrorClass
 from batcher.history import Ended, History, Process
 from batcher.money import amount
 from batcher.observe.language import Lang
@@ -17,7 +19,7 @@ from batcher.observe.report.charts import charts
 from batcher.observe.report.content import Content, Facts
 from batcher.observe.report.foreign import as_json, cut
 from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, favicon, policy
-from batcher.observe.report.tiles import extents, share, tiles
+from batcher.observe.report.tiles import attempts, extents, is_priced, share, tiles
 from batcher.observe.report.words import Words
 from batcher.recorded import Counts
 
@@ -26,10 +28,11 @@ def page(content: Content, lang: Lang) -> str:
     """Return the report as an HTML file in the language `lang`."""
     words = Words(lang)
     texts = content.sample is not None
-    shown = partial(cards, words=words, texts=texts)
+    shown = partial(cards, words=words, texts=texts, samples=content.facts.samples)
     scripts = [asset(name) for name in (*CHART_SCRIPTS, "report.js")]
     styles = [asset(name) for name in STYLES]
-    facts, counts = content.facts, content.counts
+    facts, counts, history = content.facts, content.counts, content.history
+    failed = _shares({one.error_class: one.rows for one in content.failed})
     return _template().render(
         w=words,
         policy=policy(scripts, styles),
@@ -37,16 +40,19 @@ def page(content: Content, lang: Lang) -> str:
         styles=styles,
         favicon=favicon(),
         facts=facts,
-        tiles=tiles(counts, facts.total, words),
+        counts=counts,
+        state=_state(facts, history),
+        tiles=tiles(counts, history, facts.total, words, samples=facts.samples),
         extents=extents(counts, facts.total),
-        charts=charts(content.history, words, counts.currency),
-        history=content.history,
-        processes=list(_processes(content.history, facts, words)),
+        charts=charts(history, words, counts, facts.total),
+        history=history,
+        processes=list(_processes(history, facts, words)),
         figures=dict(_figures(content, words)),
         settings=dict(_tables(facts, words, texts=texts)),
-        failed=[
-            (failed, share(failed.rows, counts.error_rows), shown(failed.examples))
-            for failed in content.failed
+        failed=failed,
+        failed_by=_failed_by(facts, history),
+        examples=[
+            (told, shown(one.examples)) for told, one in zip(failed, content.failed, strict=True)
         ],
         slowest=shown(content.slowest),
         longest=shown(content.longest),
@@ -63,6 +69,31 @@ def _template() -> jinja2.Template:
 
 def _utc(second: int) -> str:
     return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _state(facts: Facts, history: History) -> str:
+    """Return the state of the run: also whether its last process was killed."""
+    if facts.state == "running" or not history.processes:
+        return facts.state
+    return "killed" if history.processes[-1].ended is None else facts.state
+
+
+def _shares(found: Mapping[ErrorClass, int]) -> Sequence[tuple[ErrorClass, int, str]]:
+    """Return classes of errors, each with its number and its share of all."""
+    return [(name, number, share(number, sum(found.values()))) for name, number in found.items()]
+
+
+def _failed_by(facts: Facts, history: History) -> Sequence[tuple[ErrorClass, int, str]]:
+    """Return what calls failed by while rows are left, most frequent first: it may be the reason.
+
+    Of a run that is finished, the chart says it.
+    """
+    if facts.state == "finished":
+        return ()
+    failed: Counter[ErrorClass] = Counter()
+    for moment in history.moments:
+        failed.update(moment.failures)
+    return _shares(dict(failed.most_common()))
 
 
 def _processes(
@@ -83,9 +114,10 @@ def _processes(
 def _figures(content: Content, words: Words) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
     """Yield lists of figures by their titles: a label, a value and a remark ("" for none)."""
     counts, total = content.counts, content.facts.total
-    yield words("figures_rows"), list(_of_rows(counts, total, words))
+    rows = words("figures_rows") if content.facts.samples == 1 else words("figures_samples")
+    yield rows, list(_of_rows(counts, total, words))
     yield words("figures_calls"), list(_of_calls(content, words))
-    yield words("figures_cost"), list(_of_cost(counts, words))
+    yield words("figures_cost"), list(_of_cost(counts, content.facts.samples, words))
 
 
 def _of_rows(counts: Counts, total: int | None, words: Words) -> Iterator[tuple[str, str, str]]:
@@ -105,7 +137,9 @@ def _of_rows(counts: Counts, total: int | None, words: Words) -> Iterator[tuple[
 
 def _of_calls(content: Content, words: Words) -> Iterator[tuple[str, str, str]]:
     counts, history = content.counts, content.history
-    yield words("attempts"), f"{counts.attempts:,}", ""
+    calls = attempts(counts, history)
+    done = words("attempts_outcomes", number=counts.attempts) if calls > counts.attempts else ""
+    yield words("attempts"), f"{calls:,}", done
     if history.moments:
         failed = sum(sum(moment.failures.values()) for moment in history.moments)
         yield words("failed_attempts"), f"{failed:,}", words("failed_attempts_note")
@@ -115,12 +149,14 @@ def _of_calls(content: Content, words: Words) -> Iterator[tuple[str, str, str]]:
     if history.seconds:
         yield words("working_time"), words.lasting(history.seconds), ""
     for name, value in quantiles(history.latencies).items():
-        yield f"{words('latency_of')} {name}", f"{figure(value)} s", ""
+        yield f"{words('latency_of')} {name}", words("seconds", number=figure(value)), ""
 
 
-def _of_cost(counts: Counts, words: Words) -> Iterator[tuple[str, str, str]]:
-    if not counts.has_cost:
+def _of_cost(counts: Counts, samples: int, words: Words) -> Iterator[tuple[str, str, str]]:
+    if not is_priced(counts):
         yield words("spent"), words("unknown"), words("cost_unknown")
+    elif not counts.cost and not counts.possible_cost:
+        yield words("spent"), f"0 {counts.currency}", words("cost_nothing")
     else:
         currency = counts.currency
         prices = words("by_prices", source=counts.priced_by) if counts.priced_by else ""
@@ -133,7 +169,7 @@ def _of_cost(counts: Counts, words: Words) -> Iterator[tuple[str, str, str]]:
         elif counts.cost:
             yield (
                 words("per_thousand"),
-                f"{amount(counts.cost * 1000 // counts.rows)} {currency}",
+                f"{amount(counts.cost * 1000 * samples // counts.rows)} {currency}",
                 "",
             )
     yield words("prompt_tokens"), f"{counts.prompt_tokens:,}", ""
@@ -145,13 +181,18 @@ def _of_cost(counts: Counts, words: Words) -> Iterator[tuple[str, str, str]]:
 def _tables(
     facts: Facts, words: Words, *, texts: bool
 ) -> Iterator[tuple[str, list[tuple[str, str, int]]]]:
-    """Yield what the job says, by table: names, values, and how much of each was cut."""
-    for title, table in (
-        (words("settings"), facts.settings),
-        *((f"[{name}]", table) for name, table in facts.limits.items()),
+    """Yield what the job says, by table: names, values, and how much of each was cut.
+
+    What is in the settings of the requests, such as `output.fields`, is not said twice.
+    """
+    for title, prefix, table in (
+        (words("settings"), "", facts.settings),
+        *((f"[{name}]", f"{name}.", table) for name, table in facts.limits.items()),
     ):
         rows = []
         for name, value in table.items():
+            if prefix and f"{prefix}{name}" in facts.settings:
+                continue
             if "template" in name and not texts:
                 rows.append((name, words("left_out"), 0))
             else:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batcher.errors import ErrorClass
-from batcher.observe.language import Lang
+from batcher.observe.language import Lang, Said
 from batcher.observe.report.hints import hint_in_chinese, name_in_chinese
 from batcher.observe.report.texts import TEXTS
-from batcher.wording import lasting
+from batcher.wording import counted, lasting
+
+
+class Figure(int):
+    """A whole number as texts have it: `{n}` with its commas, `{n:row}` also counts the word."""
+
+    def __format__(self, noun: str) -> str:
+        """Return the number before `noun`, if there is one."""
+        return counted(int(self), noun) if noun else f"{int(self):,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +32,12 @@ class Words:
         return "zh-CN" if self.lang == "zh" else "en"
 
     def __call__(self, name: str, **figures: object) -> str:
-        """Return the text `name`, with its figures."""
-        return TEXTS[name].to(self.lang, **figures)
+        """Return the text `name`, with its figures: whole numbers are told as a `Figure` is."""
+        return self._say(TEXTS[name], figures)
+
+    def _say(self, said: Said, figures: Mapping[str, object]) -> str:
+        whole = {name: Figure(n) for name, n in figures.items() if type(n) is int}
+        return said.to(self.lang, **{**figures, **whole})
 
     def lasting(self, seconds: float) -> str:
         """Return a duration in its two largest units."""
@@ -46,4 +59,4 @@ class Words:
         return hint_in_chinese(error_class)
 
 
-_UNITS = {"s": "秒", "min": "分", "h": "小时", "d": "天"}
+_UNITS = {"s": "秒", "min": "分钟", "h": "小时", "d": "天"}

@@ -71,6 +71,13 @@ def test_the_page_is_in_the_language_that_is_asked_for(lang: Lang, tag: str, wor
     assert word in made
 
 
+def test_before_it_was_told_anything_the_page_makes_up_no_figure() -> None:
+    made = page("n0nce", "en", "prompts.batch")
+    assert set(re.findall(r"data-value>([^<]*)<", made)) == {"–"}
+    assert set(re.findall(r"data-note>([^<]*)<", made)) == {""}
+    assert re.search(r'<div id="charts" hidden>', made)
+
+
 def test_an_event_is_one_line_of_json_whatever_the_texts() -> None:
     """A line break would end it (server-sent events)."""
     told = event(replace(STATE, name="a\nb\r\u2028c", unreadable="x\ny"), "zh")
@@ -85,7 +92,7 @@ def test_a_run_that_goes_on_is_told_with_its_figures_of_the_moment() -> None:
     assert tiles["throttled"] == ("6", "in the last 30 s")
     assert tiles["results"][0] == "1,200"
     assert tiles["pending"][0] == "3,750"
-    assert _event(STATE)["title"] == "25.0 % – prompts.batch"
+    assert _event(STATE)["title"] == "25.0% – prompts.batch"
 
 
 @pytest.mark.parametrize(

@@ -79,8 +79,8 @@ def test_prompts_of_one_template_are_shown_from_where_they_differ() -> None:
     chinese = "判断下面这条评论的情感，从正面、负面、中性中选一个，只回答标签。评论："
     lines = [english + "good", chinese + "好", english + "bad", chinese + "坏", "Classify me"]
     assert told_apart(lines) == [
-        *("…ew. Review: good", "…一个，只回答标签。评论：好"),
-        *("…ew. Review: bad", "…一个，只回答标签。评论：坏"),
+        *("…review. Review: good", "…一个，只回答标签。评论：好"),
+        *("…review. Review: bad", "…一个，只回答标签。评论：坏"),
         "Classify me",
     ]
 
@@ -90,7 +90,7 @@ def test_a_few_that_are_nearly_the_same_are_shown_by_what_they_share() -> None:
     template = "Summarize this customer review in a word: "
     lines = [f"{template}{letter * 20}" for letter in "abcdefghijklmnopqrst"]
     shown = told_apart([*lines, lines[0] + " again"])
-    assert shown[0] == "…in a word: " + "a" * 20
+    assert shown[0] == "…review in a word: " + "a" * 20
     assert shown[-1] == shown[0] + " again"
 
 
@@ -99,6 +99,14 @@ def test_the_same_prompts_are_shown_from_their_start() -> None:
         told_apart(["The very same prompt, again and again"] * 2)
         == ["The very same prompt, again and again"] * 2
     )
+
+
+def test_the_samples_of_a_row_are_told_apart_from_other_rows() -> None:
+    template = "Summarize this customer review in a word: "
+    assert told_apart([f"{template}{name}" for name in ("good", "good", "bad")]) == [
+        *("…review in a word: good", "…review in a word: good"),
+        "…review in a word: bad",
+    ]
 
 
 def test_a_list_tells_its_rows_apart() -> None:
@@ -144,6 +152,21 @@ def test_a_row_that_was_never_called_has_few_facts() -> None:
         "",
         "",
     )
+
+
+def test_each_sample_says_which_of_its_row_it_is_where_there_are_several() -> None:
+    """To people from 1; its column in the files counts from 0."""
+    first = card(Shown(recorded(sample=0)), EN, texts=True, samples=3)
+    assert (first.sample, dict(first.facts)["sample column"]) == ("sample 1 of 3", "0")
+    assert card(Shown(recorded(sample=2)), EN, texts=True, samples=3).sample == "sample 3 of 3"
+    only = card(Shown(recorded(sample=0)), EN, texts=True)
+    assert (only.sample, "sample column" in dict(only.facts)) == ("", False)
+
+
+def test_units_are_those_of_the_language() -> None:
+    english, chinese = (card(Shown(recorded()), Words(lang), texts=True) for lang in ("en", "zh"))
+    assert (english.latency, english.tokens) == ("1.25 s", "7 tok")
+    assert (chinese.latency, chinese.tokens) == ("1.25 秒", "7 token")
 
 
 def test_answers_of_other_calls_are_named_as_such() -> None:

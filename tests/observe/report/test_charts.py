@@ -14,18 +14,22 @@ from batcher.errors import ErrorClass
 from batcher.history import History, Process
 from batcher.observe.language import Lang
 from batcher.observe.report import Words, charts
+from batcher.recorded import NOTHING_YET, Counts
 from tests.reported import HISTORY, START, magnitudes, moment
 
 EN = Words("en")
+PRICED = replace(NOTHING_YET, cost=1, currency="CNY")
 ALL = {
     *("rows", "tokens", "calls", "failures", "cost"),
     *("latency", "prompt_tokens", "completion_tokens"),
 }
 
 
-def _charts(history: History, lang: Lang = "en") -> dict[str, Any]:
+def _charts(
+    history: History, lang: Lang = "en", counts: Counts = PRICED, total: int | None = None
+) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(
-        json.dumps(charts(history, Words(lang), "CNY"), allow_nan=False)
+        json.dumps(charts(history, Words(lang), counts, total), allow_nan=False)
     )
     return found
 
@@ -168,7 +172,31 @@ def test_calls_too_short_to_be_seen_in_flight_are_not_drawn_as_none() -> None:
         [Process(1, START, START, "done")], [moment(1, 0, START, 1, attempts=1, limit=8)]
     )
     calls = _charts(history)["charts"]["calls"]
-    assert (calls["series"], calls["said"]) == ([], "No call was seen in flight.")
+    said = "No call lasted long enough to be seen in flight."
+    assert (calls["series"], calls["said"]) == ([], said)
+
+
+def test_calls_in_flight_are_those_that_were_seen() -> None:
+    assert _charts(HISTORY)["charts"]["calls"]["said"].startswith("At most 6 seen in flight at onc")
+
+
+def test_attempts_are_all_that_are_known_of() -> None:
+    """The history has those of rows that are pending, the counts those it did not come to see."""
+    recorded = replace(PRICED, attempts=12)
+    assert (
+        "of 12 attempts failed" in _charts(HISTORY, counts=recorded)["charts"]["failures"]["said"]
+    )
+
+
+def test_where_prices_are_known_and_nothing_was_spent_that_is_said() -> None:
+    priced = replace(NOTHING_YET, currency="CNY")
+    assert _charts(History(), counts=priced)["charts"]["cost"]["said"] == "Nothing was spent."
+    unknown = _charts(History(), counts=NOTHING_YET)["charts"]["cost"]["said"]
+    assert unknown == "No price is known."
+
+
+def test_of_an_input_without_rows_none_is_waited_for() -> None:
+    assert _charts(History(), total=0)["charts"]["rows"]["said"] == "The input has no rows."
 
 
 @pytest.mark.parametrize("figure", [1, 20, 50, 0.4, 1234])

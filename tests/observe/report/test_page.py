@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from batcher.errors import ErrorClass
 from batcher.history import History, Process
 from batcher.observe.language import Lang
 from batcher.observe.report import Content, page
@@ -109,7 +110,7 @@ def test_it_needs_no_network_and_runs_only_its_own_scripts(said: Content, lang: 
 def test_it_names_its_language_and_speaks_it(lang: Lang, tag: str) -> None:
     found = page(content(), lang)
     assert Markup(found).attributes("html") == [{"lang": tag}]
-    assert ("已截断" in found or "失败的行" in found) == (lang == "zh")
+    assert ("已截断" in found or "出错的行" in found) == (lang == "zh")
 
 
 def test_every_kind_of_thing_that_it_promises_is_there() -> None:
@@ -150,6 +151,65 @@ def test_each_process_says_how_it_ended_and_the_killed_are_named() -> None:
     found = page(content(), "en")
     assert _ended(found) == ["killed", "halted", "done"]
     assert "stopped by a ceiling or an error" in found
+
+
+def _state(found: str) -> str | None:
+    (state,) = (
+        one["data-state"] for one in Markup(found).attributes("span") if "data-state" in one
+    )
+    return state
+
+
+@pytest.mark.parametrize(
+    ("state", "ended", "told"),
+    [("stopped", None, "killed"), ("stopped", "halted", "stopped"), ("running", None, "running")],
+)
+def test_a_run_whose_last_process_was_killed_is_said_to_be(
+    state: str, ended: str | None, told: str
+) -> None:
+    said = content()
+    history = History([Process(1, START, START, "done"), Process(2, START, START, ended)])
+    of = replace(said, facts=replace(said.facts, state=state), history=history)
+    assert _state(page(of, "en")) == told
+
+
+def _failed_by(said: Content) -> list[str | None]:
+    rows = Markup(page(said, "en")).attributes("tr")
+    return [row["data-failed-by"] for row in rows if "data-failed-by" in row]
+
+
+def test_what_calls_failed_by_is_told_with_its_hint_while_rows_are_left() -> None:
+    """A run that the provider stopped has no row that ended in an error."""
+    said = content()
+    assert _failed_by(replace(said, failed=[])) == ["throttled", "server_error"]
+    assert ErrorClass.OVERLOADED.rule.hint not in page(said, "en")
+    assert "for longer than --max-wait; run the same command later." in page(said, "en")
+    assert _failed_by(replace(said, facts=replace(said.facts, state="finished"))) == []
+
+
+def test_attempts_are_the_same_wherever_they_are_told() -> None:
+    """Those of pending rows among them, which the counts do not have."""
+    found = page(replace(content(), counts=replace(COUNTS, attempts=4)), "en")
+    assert "3 of 10 attempts failed" in found
+    assert found.count("4 for rows that are done") == 2
+    assert re.search(r'data-tile="attempts">\s*<dt>Calls</dt>\s*<dd data-value>10</dd>', found)
+
+
+def test_what_the_requests_have_is_not_told_again_by_a_table() -> None:
+    said = content()
+    output = {"output": {"fields": ["told-once"], "flush": "by-table"}}
+    facts = replace(said.facts, settings={"output.fields": ["told-once"]}, limits=output)
+    found = page(replace(said, facts=facts), "en")
+    assert (found.count("told-once"), found.count("by-table")) == (1, 1)
+
+
+def test_what_is_shown_of_the_rows_is_said_truthfully() -> None:
+    said = content()
+    assert "Up to ten rows each from 20 places" in page(said, "en")
+    whole = replace(said, counts=replace(NOTHING_YET, results=2))
+    assert "Every row that is done" in page(whole, "en")
+    none = replace(empty(), facts=replace(empty().facts, total=0))
+    assert "The input has no rows." in page(none, "en")
 
 
 def test_a_process_that_works_is_not_taken_for_a_killed_one() -> None:
@@ -194,7 +254,7 @@ def test_a_run_without_history_says_so_and_shows_its_sums() -> None:
 
 def test_a_run_in_which_nothing_happened_has_sentences_and_no_charts() -> None:
     found = page(empty(), "en")
-    for sentence in ("No row ended in an error.", "No row has an answer yet.", "The job sets"):
+    for sentence in ("No row ended in an error.", "No row has an answer.", "The job sets"):
         assert sentence in found
     assert "SIMULATED" not in found
     assert 'class="plot"' not in found
@@ -215,6 +275,19 @@ def test_sums_that_make_no_sense_are_left_out() -> None:
     assert "For 1,000 rows" not in unpriced
     assert "Results without a price" in unpriced
     assert "no price is known" in page(replace(content(), counts=NOTHING_YET), "en")
+
+
+def test_what_1000_rows_cost_is_that_of_all_their_samples() -> None:
+    """15 of them cost 2.00, and each row has two."""
+    found = page(content(), "en")
+    assert re.search(r"For 1,000 rows</th><td class=.figure.>266.67 CNY<", found)
+
+
+def test_where_nothing_was_spent_by_known_prices_it_cost_nothing() -> None:
+    priced = replace(NOTHING_YET, errors={ErrorClass.BAD_REQUEST: 2}, currency="CNY")
+    found = page(replace(content(), counts=priced), "en")
+    assert len(re.findall(r"<(?:dd data-value|td class=.figure.)>0 CNY<", found)) == 2
+    assert "no price is known" not in found
 
 
 def test_texts_too_long_are_cut_with_a_note() -> None:

@@ -23,7 +23,7 @@ COMPOSED = {
     "chart_": ("rows", "tokens", "calls", "failures", "cost", "latency"),
     "tile_": ("results", "errors", "pending", "cost", "tokens", "attempts"),
     "results_": ("truncated", "duplicates", "cached"),
-    "state_": ("running", "finished", "stopped"),
+    "state_": ("running", "finished", "stopped", "killed"),
     "ended_": (*(ended.value for ended in Ended), "killed", "working"),
     "answered_by_": tuple(one.value for one in AnsweredBy if one is not AnsweredBy.CALL),
 }

@@ -12,8 +12,17 @@ EN, ZH = Words("en"), Words("zh")
 
 
 def test_a_text_is_told_in_the_language_with_its_figures() -> None:
-    assert EN("of_total", total="1,000") == "of 1,000 in all"
-    assert ZH("of_total", total="1,000") == "共 1,000"
+    assert EN("of_total", total=1000) == "of 1,000 in all"
+    assert ZH("of_total", total=1000) == "共 1,000 行"
+
+
+@pytest.mark.parametrize(
+    ("number", "en", "zh"),
+    [(1, "1 repair", "1 次修复"), (2000, "2,000 repairs", "2,000 次修复")],
+)
+def test_a_noun_follows_its_number_in_english(number: int, en: str, zh: str) -> None:
+    told = EN("attempts_repairs", number=number), ZH("attempts_repairs", number=number)
+    assert told == (en, zh)
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -34,8 +43,8 @@ def test_languages_are_named_as_in_html() -> None:
     ("seconds", "en", "zh"),
     [
         (40, "40 s", "40 秒"),
-        (720, "12 min", "12 分"),
-        (7500, "2 h 5 min", "2 小时 5 分"),
+        (720, "12 min", "12 分钟"),
+        (7500, "2 h 5 min", "2 小时 5 分钟"),
         (100 * 3600, "4 d 4 h", "4 天 4 小时"),
     ],
 )

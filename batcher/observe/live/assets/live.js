@@ -22,6 +22,8 @@
     showTiles(document, state.tiles, state.extents);
     by("errors").hidden = state.errors.length === 0;
     by("errors").querySelector("tbody").replaceChildren(...state.errors.map(row));
+    // Before, there was nothing to say; a chart is drawn as wide as the place that is seen.
+    by("charts").hidden = false;
     drawCharts(by("charts"), state.data);
     say(state.phase, state.status);
   }
@@ -35,6 +37,7 @@
     });
     cells[0].scope = "row";
     cells[1].className = "figure";
+    cells[2].className = "hint";
     made.append(...cells);
     return made;
   }

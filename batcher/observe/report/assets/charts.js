@@ -119,7 +119,7 @@ function overTime(told, color) {
     hooks: {
       drawClear: [(plot) => shade(plot, told.data.paused, color("pause"))],
       draw: [
-        (plot) => told.data.resumed.forEach((at) => mark(plot, at, color("ink"), "")),
+        (plot) => told.data.resumed.forEach((at) => mark(plot, at, color("ink"))),
       ],
     },
   };
@@ -167,10 +167,11 @@ function histogram(told, color) {
     ],
     hooks: {
       draw: [
-        (plot) =>
-          Object.entries(told.chart.marks).forEach(([name, at], line) =>
-            mark(plot, at, color("ink"), name, line)
-          ),
+        (plot) => {
+          const marks = Object.entries(told.chart.marks);
+          for (const [, at] of marks) mark(plot, at, color("ink"));
+          label(plot, marks, color("ink"), color("card"));
+        },
       ],
     },
   };
@@ -206,25 +207,47 @@ function shade(plot, spans, fill) {
   ctx.restore();
 }
 
-function mark(plot, at, stroke, text, line) {
+function mark(plot, at, stroke) {
   const { ctx, bbox } = plot;
   const x = Math.round(plot.valToPos(at, "x", true));
   if (x < bbox.left || x > bbox.left + bbox.width) return;
   const scale = uPlot.pxRatio;
   ctx.save();
   ctx.globalAlpha = 0.75;
-  ctx.strokeStyle = ctx.fillStyle = stroke;
+  ctx.strokeStyle = stroke;
   ctx.lineWidth = scale;
   ctx.setLineDash([4 * scale, 3 * scale]);
   ctx.beginPath();
   ctx.moveTo(x, bbox.top);
   ctx.lineTo(x, bbox.top + bbox.height);
   ctx.stroke();
-  if (text) {
-    ctx.font = 11 * scale + "px system-ui, sans-serif";
-    const right = x + ctx.measureText(text).width + 8 * scale > bbox.left + bbox.width;
-    ctx.textAlign = right ? "right" : "left";
-    ctx.fillText(text, x + (right ? -4 : 4) * scale, bbox.top + (10 + 13 * line) * scale);
+  ctx.restore();
+}
+
+// Names marks, each in a row of its own and all on the same side of their lines; the side has room
+// for most of them. What has none there is only told in the sentence.
+function label(plot, marks, ink, ground) {
+  const { ctx, bbox } = plot;
+  const scale = uPlot.pxRatio;
+  ctx.save();
+  ctx.font = 11 * scale + "px system-ui, sans-serif";
+  const [gap, high, end] = [3 * scale, 13 * scale, bbox.left + bbox.width];
+  const placed = (right) =>
+    marks
+      .map(([name, at], row) => {
+        const x = Math.round(plot.valToPos(at, "x", true));
+        const wide = ctx.measureText(name).width + 2 * gap;
+        return { name, wide, left: right ? x + scale : x - scale - wide, top: bbox.top + row * high };
+      })
+      .filter(({ left, wide }) => left >= bbox.left && left + wide <= end);
+  const [right, left] = [placed(true), placed(false)];
+  ctx.textAlign = "left";
+  ctx.textBaseline = "middle";
+  for (const { name, wide, left: x, top } of right.length >= left.length ? right : left) {
+    ctx.fillStyle = ground;
+    ctx.fillRect(x, top, wide, high);
+    ctx.fillStyle = ink;
+    ctx.fillText(name, x + gap, top + high / 2);
   }
   ctx.restore();
 }
