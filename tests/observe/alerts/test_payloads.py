@@ -91,6 +91,12 @@ def test_programs_get_what_was_passed(event: Event, over: object, lasted: object
     assert (values["over"], values["lasted_s"], values["state"]) == (over, lasted, "running")
 
 
+@pytest.mark.parametrize("event", [Event.OUTAGE, Event.RECOVERED])
+def test_a_mean_speed_over_an_outage_would_be_false_and_is_null(event: Event) -> None:
+    values = _payload("generic", alert_of(event))
+    assert (values["rows_per_s"], values["left_s"]) == (None, None)
+
+
 def test_every_key_for_programs_stands_in_the_documentation() -> None:
     docs = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text("utf-8")
     assert [
