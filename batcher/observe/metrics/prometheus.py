@@ -113,6 +113,7 @@ def address_of(given: int | str) -> tuple[str, int]:
 class _Handler(MetricsHandler):
     # A client that asks nothing holds a thread no longer than that.
     timeout = 10
+    server: _Server
 
     def do_GET(self) -> None:  # noqa: N802 -- http.server's name
         """Answer, if asked by this machine's name where it listens for this machine alone.
