@@ -45,13 +45,17 @@ class Ended(StrEnum):
 class Process(NamedTuple):
     """One process of a run; it was seen to work until `seen_at`.
 
-    `ended` says how: a word of `Ended`, or None for one that was killed, or still works.
+    `ended` says how: a word of `Ended`, or None for one that was killed, or still works. Where it
+    stopped by itself, `reason` says why, perhaps in the provider's words, and `error_class` what
+    the provider's answer meant, if it was one.
     """
 
     number: int
     started_at: int
     seen_at: int
     ended: str | None
+    error_class: ErrorClass | None = None
+    reason: str | None = None
 
     @property
     def seconds(self) -> int:

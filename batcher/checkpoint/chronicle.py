@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from batcher.checkpoint.schema import RECORDED
-from batcher.errors import ErrorClass
+from batcher.errors import ErrorClass, Halt
 from batcher.history import Beat, History, Lately, Moment, Process
 from batcher.magnitudes import Magnitudes, magnitude
 from batcher.records import Outcome, Success
@@ -39,13 +39,20 @@ _FIGURES = (
 def begin(connection: sqlite3.Connection, second: int) -> int:
     """Put down that a process begins; return its number."""
     (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM processes").fetchone()
-    connection.execute("INSERT INTO processes VALUES (?, ?, ?, NULL)", (last + 1, second, second))
+    connection.execute(
+        "INSERT INTO processes (number, started_at, seen_at) VALUES (?, ?, ?)",
+        (last + 1, second, second),
+    )
     return int(last) + 1
 
 
-def end(connection: sqlite3.Connection, process: int, ended: str) -> None:
-    """Put down how a process ended."""
-    connection.execute("UPDATE processes SET ended = ? WHERE number = ?", (ended, process))
+def end(connection: sqlite3.Connection, process: int, ended: str, halt: Halt | None) -> None:
+    """Put down how a process ended, and why, if it stopped by itself."""
+    error_class = halt.error_class.value if halt and halt.error_class else None
+    connection.execute(
+        "UPDATE processes SET ended = ?, error_class = ?, reason = ? WHERE number = ?",
+        (ended, error_class, halt.reason if halt else None, process),
+    )
 
 
 def count(connection: sqlite3.Connection, process: int, outcomes: Iterable[Outcome]) -> None:
@@ -100,9 +107,10 @@ def history_in(connection: sqlite3.Connection, steps: int) -> History:
     In a transaction, all of it is of one moment.
     """
     processes = tuple(
-        Process(*row)
-        for row in connection.execute(
-            "SELECT number, started_at, seen_at, ended FROM processes ORDER BY number"
+        Process._make((*row, ErrorClass(name) if name else None, reason))
+        for *row, name, reason in connection.execute(
+            "SELECT number, started_at, seen_at, ended, error_class, reason FROM processes "
+            "ORDER BY number"
         )
     )
     whole = sum(process.seconds for process in processes)

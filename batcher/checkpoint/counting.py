@@ -20,10 +20,11 @@ _OF_INVALID = {"attempts": "count(*) + coalesce(sum(repairs), 0)"} | {
 }
 
 
-def counts_in(connection: sqlite3.Connection, killed: object, prices: object) -> Counts:
+def counts_in(connection: sqlite3.Connection, killed: int, prices: object) -> Counts:
     """Return the sums that `connection` sees; in a transaction, they are all of one moment.
 
-    `killed` and `prices` are what is remembered as the facts `KILLED_CALLS` and `PRICES`.
+    `killed` counts calls that were in flight when processes were killed, `prices` is what is
+    remembered as the fact `PRICES`.
     """
     totals = connection.execute(
         f"SELECT {schema.GROUPED}, rows, priced, {', '.join(schema.SUMMED)} "
@@ -65,7 +66,7 @@ def counts_in(connection: sqlite3.Connection, killed: object, prices: object) ->
         unpriced=unpriced,
         truncated=truncated,
         errors=errors,
-        killed_calls=killed if isinstance(killed, int) else 0,
+        killed_calls=killed,
         **(prices if isinstance(prices, dict) else {}),
         **sums,
     )

@@ -141,6 +141,15 @@ def working(connection: sqlite3.Connection, clock: Callable[[], float] = time.ti
     return None
 
 
+def orphaned(connection: sqlite3.Connection) -> int:
+    """Return how many calls were in flight at most when the last process was killed.
+
+    0 where it ended in order, or still works. The next process puts them down for good.
+    """
+    calls = connection.execute("SELECT coalesce(sum(calls), 0) FROM owner").fetchone()[0]
+    return int(calls) if calls and working(connection) is None else 0
+
+
 def _held(directory: Path, owner: Process) -> str:
     return f"another run works in {directory}: process {owner.pid} on {owner.host}"
 

@@ -19,7 +19,7 @@ from batcher.checkpoint.connection import connected, damaged, translated
 from batcher.checkpoint.counting import counts_in
 from batcher.checkpoint.encoding import decoded_invalid
 from batcher.checkpoint.facts import fact_in
-from batcher.checkpoint.ownership import working
+from batcher.checkpoint.ownership import orphaned, working
 from batcher.checkpoint.recall import answers_to, recalled
 from batcher.checkpoint.rowset import RowSet
 from batcher.errors import StorageError
@@ -212,7 +212,8 @@ class CheckpointReader:
     def counts(self) -> Counts:
         """Return the sums over the run, all of one moment."""
         with translated(self.path), _snapshot(self._reader):
-            killed, prices = self.fact(KILLED_CALLS), self.fact(PRICES)
+            before, prices = self.fact(KILLED_CALLS), self.fact(PRICES)
+            killed = (before if isinstance(before, int) else 0) + orphaned(self._reader)
             return counts_in(self._reader, killed, prices)
 
     def writer(self) -> str | None:

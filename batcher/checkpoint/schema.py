@@ -20,7 +20,8 @@
 - `marks`: places in the input where reading may start, each with its checksum.
 - `facts`: what the run was made from (fingerprint, request settings, ...), as JSON text with its
   checksum.
-- `processes`: each process that made calls, and how it ended; no word for one that was killed.
+- `processes`: each process that made calls, and how it ended, and why, where it stopped by itself;
+  no word for one that was killed.
 - `history`: for each second of a process what was recorded in it, and how its calls flowed;
   `history_failures` the attempts that failed in it, and how. What was recorded is counted with the
   outcomes, in one transaction; a kill can lose how calls flowed in the last half second.
@@ -127,7 +128,7 @@ CREATE = f"""
     ) WITHOUT ROWID;
     CREATE TABLE processes (
         number INTEGER PRIMARY KEY, started_at INTEGER NOT NULL, seen_at INTEGER NOT NULL,
-        ended TEXT
+        ended TEXT, error_class TEXT, reason TEXT
     );
     CREATE TABLE history (
         process INTEGER NOT NULL, second INTEGER NOT NULL,

@@ -26,7 +26,7 @@ from batcher.checkpoint.mending import mend
 from batcher.checkpoint.ownership import Ownership
 from batcher.checkpoint.placement import Placement
 from batcher.checkpoint.reader import KILLED_CALLS, CheckpointReader, check
-from batcher.errors import OutputError, StorageError
+from batcher.errors import Halt, OutputError, StorageError
 from batcher.filesystem import spans_machines
 from batcher.history import Beat, Ended
 from batcher.recorded import Recorded
@@ -186,12 +186,14 @@ class Checkpoint(CheckpointReader):
         with self._writing() as connection:
             self._process = chronicle.begin(connection, second)
 
-    def end_process(self, ended: Ended, beats: Sequence[Beat] = ()) -> None:
-        """Put down how this process ended, and the last `beats` of its calls."""
+    def end_process(
+        self, ended: Ended, beats: Sequence[Beat] = (), halt: Halt | None = None
+    ) -> None:
+        """Put down how this process ended, why if it stopped itself, and the last `beats`."""
         with self._writing() as connection:
             chronicle.flow(connection, self._process, beats)
             chronicle.add_figures(connection, self._figures)
-            chronicle.end(connection, self._process, ended)
+            chronicle.end(connection, self._process, ended, halt)
 
     def remember(self, **facts: object) -> None:
         """Remember JSON-like facts about the run, all in one transaction, for good."""

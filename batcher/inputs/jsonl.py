@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -39,17 +40,19 @@ class JsonlReader:
         """See `Reader.rows`; a mark is told of every 4,096 rows."""
         row = start.row
         name = self.file.name
-        for line in self._lines(start.line, start.offset):
-            if (row - start.row) % MARK_ROWS == 0:
-                on_mark(Mark(row, start.file, line.number, line.offset))
-            try:
-                id_, columns = self._read(row, line)
-            except RowError as error:
-                source = Source(name, line.number, _text(line))
-                yield Failure(row, str(row), None, error.problem, (), self.clock(), source)
-            else:
-                yield Prompt(row, id_, columns, Source(name, line.number))
-            row += 1
+        # Whoever reads no further closes the file here, and hears of it where that fails.
+        with closing(self._lines(start.line, start.offset)) as lines:
+            for line in lines:
+                if (row - start.row) % MARK_ROWS == 0:
+                    on_mark(Mark(row, start.file, line.number, line.offset))
+                try:
+                    id_, columns = self._read(row, line)
+                except RowError as error:
+                    source = Source(name, line.number, _text(line))
+                    yield Failure(row, str(row), None, error.problem, (), self.clock(), source)
+                else:
+                    yield Prompt(row, id_, columns, Source(name, line.number))
+                row += 1
         return row
 
     def infer(self, inference: Inference, rows: int | None = None) -> int:
@@ -77,7 +80,7 @@ class JsonlReader:
         """See `Reader.count`."""
         return count_lines(self.file, stop)
 
-    def _lines(self, number: int = 1, offset: int = 0) -> Iterator[Line]:
+    def _lines(self, number: int = 1, offset: int = 0) -> Generator[Line, None, None]:
         return read_lines(self.file, number, offset, self.longest)
 
     def _read(self, row: int, line: Line) -> tuple[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
@@ -34,7 +34,7 @@ class Line(NamedTuple):
 
 def read_lines(
     file: InputFile, number: int = 1, offset: int = 0, longest: int = MAX_LINE
-) -> Iterator[Line]:
+) -> Generator[Line, None, None]:
     r"""Yield the lines of `file` from line `number` at `offset` on, split at b"\n" alone.
 
     Other characters that Unicode takes for line ends may stand raw in JSON (protocol.md

@@ -168,7 +168,9 @@ class Calls:
             live.pace.look()
             # Where the disk is full, that is what the user hears of.
             with contextlib.suppress(DiskFullError):
-                checkpoint.end_process(_ended(live, tally), live.pace.beats())
+                ended = _ended(live, tally)
+                halt = live.executor.halted if ended is Ended.HALTED else None
+                checkpoint.end_process(ended, live.pace.beats(), halt)
         return live
 
     def _done(self) -> Done:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
-from batcher.errors import ErrorClass, Problem
+from batcher.errors import ErrorClass, Halt, Problem
 from batcher.history import Beat, Ended, History
 from batcher.records import (
     AnsweredBy,
@@ -160,3 +160,16 @@ def test_in_however_many_steps_the_sums_are_the_same(
     places = [moment.at for moment in history.moments]
     assert places == sorted(set(places))
     assert all(place < history.seconds for place in places)
+
+
+def test_why_a_process_stopped_itself_is_kept(tmp_path: Path) -> None:
+    halts = [Halt("A ceiling."), Halt("No balance.", 77, ErrorClass.BALANCE), None]
+    for at, halt in enumerate(halts):
+        with Checkpoint.open(tmp_path / "checkpoint.db") as checkpoint:
+            checkpoint.begin_process(START + at)
+            checkpoint.end_process(Ended.HALTED, halt=halt)
+    assert [(p.error_class, p.reason) for p in _history(tmp_path).processes] == [
+        (None, "A ceiling."),
+        (ErrorClass.BALANCE, "No balance."),
+        (None, None),
+    ]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from batcher.checkpoint import Checkpoint, schema
+from batcher.checkpoint import Checkpoint, CheckpointReader, schema
 from batcher.checkpoint.ownership import BEAT_S, STALE_S, Ownership, Process, working
 from batcher.errors import LockedError
 from batcher.records import Success
@@ -174,3 +174,19 @@ def test_who_works_is_told_by_the_process_or_by_its_latest_beat(
     _own(database, elsewhere)
     assert working(database, lambda: NOW + BEAT_S) == f"process {another} on node-2"
     assert working(database, lambda: NOW + STALE_S) is None
+
+
+def test_the_calls_of_a_killed_process_count_before_the_next_one_comes(tmp_path: Path) -> None:
+    """For whoever looks right after the kill; those of one that works do not."""
+    path = tmp_path / "checkpoint.db"
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.expect(7)
+        assert checkpoint.counts().killed_calls == 0
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.expect(7)
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            # A process that was there, and is no more.
+            connection.execute("UPDATE owner SET pid = 1, ticks = 'long ago'")
+            connection.commit()
+        with CheckpointReader.read(path) as reader:
+            assert reader.counts().killed_calls == 7

@@ -111,17 +111,32 @@ def test_of_no_run_there_is_none(tmp_path: Path) -> None:
         Reporter(RunDirectory(tmp_path)).write()
 
 
-def test_it_is_never_written_over_the_input_nor_left_half_written(place: Place) -> None:
+def test_only_what_is_named_as_a_page_is_written_over(place: Place) -> None:
+    """No checkpoint, no results, no input: nothing that was paid is lost by a slip."""
     place.run()
-    before = place.input.read_bytes()
     reporter = Reporter(place.directory)
-    with pytest.raises(OutputError, match="would be overwritten"):
-        reporter.write(place.input)
-    assert place.input.read_bytes() == before
-    (place.folder / "there").mkdir()
-    with pytest.raises(OutputError, match="cannot write"):
-        reporter.write(place.folder / "there")
-    assert not (place.folder / "there.tmp").exists()
+    for path in (place.directory.checkpoint, place.directory.results, place.input):
+        before = path.read_bytes()
+        with pytest.raises(OutputError, match=r"its name must end in \.html"):
+            reporter.write(path)
+        assert path.read_bytes() == before
+    assert reporter.write(place.folder / "run.html") == place.folder / "run.html"
+
+
+def test_it_follows_no_link_and_is_not_left_half_written(place: Place) -> None:
+    place.run(place.job(observe={"report": False}))
+    victim = place.folder / "victim"
+    victim.write_text("precious")
+    for name in ("report.html", "report.html.tmp"):
+        (place.directory.path / name).symlink_to(victim)
+    Reporter(place.directory).write()
+    assert victim.read_text() == "precious"
+    assert not place.directory.report.is_symlink()
+    (place.folder / "there.html").mkdir()
+    before = sorted(place.folder.iterdir())
+    with pytest.raises(OutputError, match="a directory has this name"):
+        Reporter(place.directory).write(place.folder / "there.html")
+    assert sorted(place.folder.iterdir()) == before
 
 
 def test_whoever_waits_can_end_it(place: Place) -> None:
@@ -141,5 +156,5 @@ def test_a_report_that_cannot_be_made_ends_no_run(place: Place) -> None:
     place.directory.report.mkdir()
     result = place.run()
     (line,) = [line for line in result.summary.lines() if line.startswith("  report")]
-    assert line.startswith("  report    not written: cannot write")
+    assert line.startswith("  report    not written: cannot create")
     assert result.summary.counts.results == 10
