@@ -22,6 +22,8 @@ _NAMED = re.compile(r".* - at `\$\.(?P<table>\w+)\[\.\.\.\].*`", re.DOTALL)
 _LISTED = re.compile(
     r"(?P<what>.*) - at `\$\.(?P<list>[\w.]+)\[(?P<number>[0-9]+)\](?:\.(?P<key>.*))?`", re.DOTALL
 )
+# Where a value is of another type than a key has.
+_MISTYPED = re.compile(r"Expected `[^`]*`, got `[^`]*`")
 # msgspec's words, and those of a TOML file.
 _WORDS = {
     " | null`": "`",
@@ -30,8 +32,10 @@ _WORDS = {
     "Object missing required field": "missing key",
 }
 _SHARE = 'not a share such as "1%", at most "100%"'
+_WHOLE = 100
 _DURATION = 'not a time such as "90s", "30m", "5h" or "1h30m"'
 _AMOUNT = 'not an amount and its currency, such as "5.00CNY"'
+_ADDRESS = 'not a port such as 9400, or with a host "127.0.0.1:9400"'
 _VARIABLE = "not the name of an environment variable, such as SLACK_WEBHOOK"
 _PATTERNS = {
     "max_outage": _DURATION,
@@ -42,6 +46,7 @@ _PATTERNS = {
     "cost_over": _AMOUNT,
     "max_error_rate": _SHARE,
     "error_rate_over": _SHARE,
+    "metrics_port": _ADDRESS,
     "url_env": _VARIABLE,
     "secret_env": _VARIABLE,
     "allow_errors": 'neither a number of rows nor a share such as "1%", at most "100%"',
@@ -112,8 +117,8 @@ def _explain_listed(found: re.Match[str], tables: Tables) -> str:
     if what.startswith("Invalid enum value"):
         known = _choices(get_type_hints(kind)[key.partition("[")[0]])
         what = f"not one of {', '.join(known)}"
-    elif "matching regex" in what:
-        what = _PATTERNS[key]
+    elif (pattern := _pattern(what, key)) is not None:
+        what = pattern
     return f"{table}: {key}: {_in_words(what)}"
 
 
@@ -127,15 +132,24 @@ def _complaint(content: object, kind: Table) -> str | None:
 
 def _wrong(what: str, table: str, key: str, given: Mapping[str, Any], kind: Table) -> str:
     """Say what is wrong with a key of a table."""
+    name = key.partition("[")[0]
+    value = given[name]
     if what.startswith("Invalid enum value"):
-        known = list(_choices(get_type_hints(kind)[key.partition("[")[0]]))
-        value = given[key.partition("[")[0]]
+        known = list(_choices(get_type_hints(kind)[name]))
         values = value if isinstance(value, list) else [value]
         slip = next(str(one) for one in values if one not in known)
         what = f"not one of {', '.join(known)}{did_you_mean(slip, known)}"
-    elif "matching regex" in what:
-        what = _PATTERNS[key.partition("[")[0]]
-    return f"[{table}] {key} = {given[key.partition('[')[0]]!r}: {what}"
+    elif (pattern := _pattern(what, name)) is not None:
+        is_percent = pattern is _SHARE and type(value) is int and 0 <= value <= _WHOLE
+        what = f'{pattern}; write "{value}%"' if is_percent else pattern
+    return f"[{table}] {key} = {value!r}: {what}"
+
+
+def _pattern(what: str, name: str) -> str | None:
+    """Say what the text of a key looks like, if that is what is wrong with its value."""
+    if name in _PATTERNS and ("matching regex" in what or _MISTYPED.fullmatch(what)):
+        return _PATTERNS[name]
+    return None
 
 
 def _choices(hint: object) -> Iterator[str]:

@@ -90,8 +90,8 @@ def _plain(value: AnyValue) -> object:
 
 
 @contextlib.contextmanager
-def collecting(status: int = 200) -> Iterator[Collector]:
-    """Listen for the length of the block."""
+def collecting(status: int = 200, location: str | None = None) -> Iterator[Collector]:
+    """Listen for the length of the block; where `status` is a redirect, it leads to `location`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -99,6 +99,8 @@ def collecting(status: int = 200) -> Iterator[Collector]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             self.send_response(collector.take(self.path, headers, body))
             self.send_header("content-length", "0")
+            if location is not None:
+                self.send_header("location", location)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:

@@ -246,10 +246,10 @@ _OPTIONS = (
     _seeing(
         "--lang",
         metavar="en|zh",
-        help="Its language [en].",
+        help="Language of report and alerts [en].",
         shell_complete=suggestions.words("en", "zh"),
     ),
-    _seeing("--metrics-port", metavar="[HOST:]PORT", help="Metrics for Prometheus to ask for."),
+    _seeing("--metrics-port", metavar="[HOST:]PORT", help="Serve metrics to Prometheus."),
     _seeing(
         "--metrics-file",
         metavar="FILE.prom",

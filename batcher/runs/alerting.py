@@ -88,7 +88,7 @@ class Alerting:
         Raises:
             ConfigurationError: one is missing or wrong, or an alert could never come.
         """
-        _check_costs(job, pricing)
+        check_costs(job, pricing)
         webhooks = list(webhooks_of(job.alerts, variables))
         delivery = Delivery(webhooks, sender(job), job.observe.lang, clocks)
         currency = currency_of(job, pricing)
@@ -157,9 +157,11 @@ class Alerting:
         waiting = self._flow().waiting is not None
         seen = Seen(waiting, tally.rows, tally.failures, cost)
         for sighting in self._rules.look(self.clocks.monotonic(), seen):
-            self._tell(
-                sighting.event, self._figures(), lasted=sighting.lasted, over=self._over(sighting)
-            )
+            figures = self._figures()
+            if sighting.event.is_of_outage:
+                figures = figures.without_speed()
+            over = self._over(sighting)
+            self._tell(sighting.event, figures, lasted=sighting.lasted, over=over)
 
     def notice(self, text: str) -> None:
         """Nothing: a notice may quote the provider."""
@@ -279,7 +281,12 @@ def _directory(job: JobSpec) -> RunDirectory | None:
     return None
 
 
-def _check_costs(job: JobSpec, pricing: Pricing) -> None:
+def check_costs(job: JobSpec, pricing: Pricing) -> None:
+    """Make sure that what calls cost can be compared with `cost_over`.
+
+    Raises:
+        ConfigurationError: no price is known, or they are in another currency.
+    """
     costs = job.alerts.costs
     if not costs:
         return

@@ -27,7 +27,7 @@ from batcher.observe.alerts import (
     signature_of,
 )
 from batcher.providers import Pricing
-from batcher.runs.alerting import run_name, sender
+from batcher.runs.alerting import check_costs, run_name, sender
 from batcher.runs.webhooks import webhook_of
 from batcher.wording import did_you_mean
 
@@ -58,7 +58,8 @@ class Trial:
 
         Raises:
             UsageError: no webhook is told of the event, or there is none at all.
-            ConfigurationError: an address is missing or wrong; after all that was to be shown.
+            ConfigurationError: what costs are told of could never be passed; or an address is
+                missing or wrong: after all that was to be shown.
         """
         wrong: list[ConfigurationError] = []
         for number, spec, event in self._told():
@@ -88,7 +89,7 @@ class Trial:
 
         Raises:
             UsageError: see `payloads`.
-            ConfigurationError: an address is missing or wrong; found before anything is sent.
+            ConfigurationError: see `payloads`; found before anything is sent.
         """
         make = send or sender(self.job)
         told = [
@@ -105,6 +106,7 @@ class Trial:
         webhooks = self.job.alerts.webhooks
         if not webhooks:
             raise UsageError("the job has no [[alerts.webhooks]]; docs/alerts.md shows some")
+        check_costs(self.job, self._pricing)
         told = [
             (number, spec, self.event or Event(spec.on[0]))
             for number, spec in enumerate(webhooks, 1)
@@ -114,37 +116,42 @@ class Trial:
             raise UsageError(f"no webhook of the job is told of `{self.event}`; see its `on`")
         return told
 
+    @property
+    def _pricing(self) -> Pricing:
+        return Pricing.of(self.job.provider.name, self.job.prices)
+
     def _example(self, event: Event) -> Alert:
         alerts = self.job.alerts
-        unit = Pricing.of(self.job.provider.name, self.job.prices).unit
-        cost = money_of(alerts.costs[0]) if alerts.costs else Money(10 * NANOS, unit or "CNY")
+        unit = self._pricing.unit or "CNY"
+        cost = money_of(alerts.costs[0]) if alerts.costs else Money(10 * NANOS, unit)
         over: Mapping[Event, Money | str] = {
             Event.COST: cost,
             Event.ERROR_RATE: alerts.error_rate_over or "5%",
         }
         lasted = seconds_of(alerts.outage_after) + 1.0
+        figures = Figures(
+            done=12_000 if event is Event.FINISH else 8_000,
+            total=12_000,
+            results=11_940 if event is Event.FINISH else 7_540,
+            errors={ErrorClass.CONTENT_FILTERED: 40, ErrorClass.SERVER_ERROR: 20}
+            if event is Event.FINISH
+            else {ErrorClass.CONTENT_FILTERED: 440, ErrorClass.SERVER_ERROR: 20},
+            cost=cost.nanos + NANOS // 100,
+            possible_cost=NANOS // 50,
+            currency=cost.currency,
+            rows_per_s=40.0,
+            left_s=100.0 if event not in (Event.FINISH, Event.FAILURE) else None,
+        )
         return Alert(
             event,
             run_name(self.job),
             socket.gethostname(),
             self.clocks.now(),
-            Figures(
-                done=12_000 if event is Event.FINISH else 8_000,
-                total=12_000,
-                results=11_940 if event is Event.FINISH else 7_540,
-                errors={ErrorClass.CONTENT_FILTERED: 40, ErrorClass.SERVER_ERROR: 20}
-                if event is Event.FINISH
-                else {ErrorClass.CONTENT_FILTERED: 440, ErrorClass.SERVER_ERROR: 20},
-                cost=cost.nanos + NANOS // 100,
-                possible_cost=NANOS // 50,
-                currency=cost.currency,
-                rows_per_s=40.0,
-                left_s=100.0 if event not in (Event.FINISH, Event.FAILURE) else None,
-            ),
+            figures.without_speed() if event.is_of_outage else figures,
             why=Why(Cause.PROVIDER, ErrorClass.BALANCE.value, ErrorClass.BALANCE.rule.exit_code)
             if event is Event.FAILURE
             else None,
-            lasted=lasted if event in (Event.OUTAGE, Event.RECOVERED) else None,
+            lasted=lasted if event.is_of_outage else None,
             over=over.get(event),
             test=True,
         )

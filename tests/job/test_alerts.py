@@ -98,7 +98,8 @@ def test_a_slip_in_a_webhook_is_named(webhook: dict[str, object], said: str) -> 
     ("alerts", "said"),
     [
         ({"outage_after": "10"}, "[alerts] outage_after = '10': not a time"),
-        ({"error_rate_over": 5}, "[alerts] error_rate_over = 5: Expected `str`, got `int`"),
+        ({"error_rate_over": 5}, '[alerts] error_rate_over = 5: not a share such as "1%"'),
+        ({"error_rate_over": 5}, '; write "5%"'),
         ({"error_rate_over": "101%"}, "[alerts] error_rate_over = '101%': not a share"),
         ({"cost_over": "5"}, "[alerts] cost_over = '5': not an amount"),
         ({"cost_over": ["5CNY", "x"]}, "[alerts] cost_over[1] = ['5CNY', 'x']: not an amount"),

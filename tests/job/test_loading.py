@@ -28,6 +28,7 @@ from batcher.job import (
     plain_job,
 )
 from batcher.job.spec import TABLES
+from batcher.job.table import Table
 
 WHOLE = """
 input = ["a.jsonl", "/data/b.parquet", "-"]
@@ -252,6 +253,23 @@ def test_a_key_in_the_wrong_place_is_told_where_it_belongs(at: str | None) -> No
         ({"ceilings": {"max_cost": "5"}}, "= '5': not an amount and its currency"),
         ({"ceilings": {"deadline": "24:00"}}, "= '24:00': not a time of day"),
         ({"ceilings": {"max_error_rate": "5"}}, "= '5': not a share such as"),
+        (
+            {"ceilings": {"max_error_rate": 5}},
+            '= 5: not a share such as "1%", at most "100%"; write "5%"',
+        ),
+        (
+            {"ceilings": {"max_error_rate": 0.05}},
+            '= 0.05: not a share such as "1%", at most "100%"',
+        ),
+        (
+            {"ceilings": {"max_error_rate": True}},
+            '= True: not a share such as "1%", at most "100%"',
+        ),
+        ({"ceilings": {"max_cost": 5}}, "= 5: not an amount and its currency"),
+        ({"output": {"allow_errors": 0.05}}, "= 0.05: neither a number of rows nor a share"),
+        ({"observe": {"metrics_port": "abc"}}, "metrics_port = 'abc': not a port such as 9400"),
+        ({"observe": {"metrics_port": ":9400"}}, "metrics_port = ':9400': not a port such as"),
+        ({"observe": {"metrics_port": 70000}}, "metrics_port = 70000: Expected `int` <= 65535"),
         ({"ceilings": {"max_rows": 0}}, "[ceilings] max_rows = 0: Expected `int` >= 1"),
         (
             {"provider": {"models": ["a", "b"], "fallback_on": ["busy"]}},
@@ -407,6 +425,37 @@ def test_every_table_of_a_job_is_known_to_its_error_messages() -> None:
     hints = get_type_hints(JobSpec)
     tables = {name: kind for name, kind in hints.items() if hasattr(kind, "__struct_fields__")}
     assert tables == {**TABLES, "alerts": AlertsSpec}
+
+
+_TABLES: dict[str, type[Table]] = {
+    **TABLES,
+    "alerts": AlertsSpec,
+    "prices": PriceSpec,
+    "webhooks": WebhookSpec,
+}
+
+
+def _keys_with_a_pattern() -> list[tuple[str, str]]:
+    """Return table and key of each value whose text must be like a pattern."""
+    return [
+        (name, field.name)
+        for name, table in _TABLES.items()
+        for field in msgspec.structs.fields(table)
+        if "pattern=" in repr(field.type)
+    ]
+
+
+@pytest.mark.parametrize(("table", "key"), _keys_with_a_pattern())
+def test_every_key_with_a_pattern_is_explained_without_it(table: str, key: str) -> None:
+    wrong: dict[str, Any] = {key: "\n"}
+    tables: dict[str, Any] = {table: wrong}
+    if table == "prices":
+        tables = {table: {"m": {**_PRICE, **wrong}}}
+    elif table == "webhooks":
+        tables = {"alerts": {table: [wrong]}}
+    said = _refused(None, tables)
+    assert re.search(rf"\b{key}( = '\\n')?: n(ot|either) ", said, re.ASCII)
+    assert "regex" not in said
 
 
 def test_every_key_stands_in_the_documentation() -> None:

@@ -76,14 +76,21 @@ def test_errors_that_are_called_again_are_no_errors_any_more(
     assert found["batcher_attempts_total", "ok"] == errors
 
 
-def test_a_run_that_is_broken_off_has_its_last_word_in_the_file(place: Place) -> None:
-    class Broken(Silent):
-        def finished(self) -> None:
-            raise ZeroDivisionError
+async def _broken(_seconds: float) -> None:
+    """Wait before a call is made again: not possible."""
+    raise ZeroDivisionError
 
-    wanted = observed(place, metrics_file=str(place.folder / "run.prom"))
+
+def broken_off(place: Place, **observe: object) -> None:
+    """Run until the first call that is to be made again, which ends it by an error of ours."""
+    failing = SimulatorConfig(latency_s=0, faults={"500": 1.0})
+    session = place.session(**observed(place, **observe), simulator=failing)
     with pytest.raises(ZeroDivisionError):
-        replace(place.session(**wanted), watcher=Broken()).run()
+        replace(session, timing=replace(session.timing, sleep=_broken)).run()
+
+
+def test_a_run_that_is_broken_off_has_its_last_word_in_the_file(place: Place) -> None:
+    broken_off(place, metrics_file=str(place.folder / "run.prom"))
     found = figures(place)
     assert found["batcher_run_ended", "failed"] == 1
     assert found["batcher_run_active",] == 0
@@ -209,15 +216,9 @@ def test_spans_of_a_run_in_this_process_are_sent_and_logging_is_left_as_it_was(
 def test_a_run_that_is_broken_off_ends_its_span_as_an_error(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Broken(Silent):
-        def finished(self) -> None:
-            raise ZeroDivisionError
-
     with collecting() as collector:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
-        session = replace(place.session(**observed(place, otel=True)), watcher=Broken())
-        with pytest.raises(ZeroDivisionError):
-            session.run()
+        broken_off(place, otel=True)
     assert attributes(collector.run.attributes)["batcher.ended"] == "failed"
     assert collector.run.status.code == Status.STATUS_CODE_ERROR
 

@@ -82,7 +82,7 @@ def test_an_event_is_shown_for_those_who_want_it() -> None:
 
 def test_thresholds_of_the_job_stand_in_its_examples() -> None:
     alerts = {"webhooks": [{"url_env": "HOOK"}], "cost_over": "7USD", "error_rate_over": "3%"}
-    job = load_job({"alerts": alerts}, {}, "job.toml")
+    job = load_job({"alerts": alerts, "provider": {"name": "zai"}}, {}, "job.toml")
     bodies: list[Any] = [
         shown["body"]
         for event in (Event.COST, Event.ERROR_RATE)
@@ -90,6 +90,33 @@ def test_thresholds_of_the_job_stand_in_its_examples() -> None:
     ]
     assert [body["over"] for body in bodies] == ["7.00 USD", "3%"]
     assert bodies[0]["currency"] == "USD"
+
+
+@pytest.mark.parametrize(
+    ("provider", "said"),
+    [
+        ({"name": "glm"}, "cost_over is in USD, but prices are in CNY; write it in CNY"),
+        ({"name": "glm", "model": "mine"}, "no price is known for mine"),
+    ],
+)
+def test_costs_that_a_run_would_refuse_are_refused_before_anything_is_shown_or_sent(
+    provider: dict[str, object], said: str
+) -> None:
+    alerts = {"webhooks": [{"url_env": "HOOK"}], "cost_over": "7USD"}
+    job = load_job({"alerts": alerts, "provider": provider}, {}, "job.toml")
+    with pytest.raises(ConfigurationError, match=said):
+        next(_trial(job).payloads())
+    server: Hook
+    with hook() as server, pytest.raises(ConfigurationError, match=said):
+        list(Trial(job, {"HOOK": server.url}).send())
+    assert server.taken == []
+
+
+@pytest.mark.parametrize("event", [Event.OUTAGE, Event.RECOVERED])
+def test_an_example_of_an_outage_has_no_speed_either(event: Event) -> None:
+    (shown,) = _trial(_job({"url_env": "HOOK"}), event).payloads()
+    body: Any = shown["body"]
+    assert (body["rows_per_s"], body["left_s"]) == (None, None)
 
 
 def test_what_can_be_shown_is_shown_before_a_missing_address_is_told_of() -> None:

@@ -6,7 +6,7 @@ Nor does any hold a text of the provider, which may quote a prompt.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from batcher.errors import ErrorClass
@@ -26,7 +26,12 @@ class Event(StrEnum):
     @property
     def told_as(self) -> str:
         """The word of a webhook's `on` that asks for it: the end of an outage comes with it."""
-        return (Event.OUTAGE if self is Event.RECOVERED else self).value
+        return (Event.OUTAGE if self.is_of_outage else self).value
+
+    @property
+    def is_of_outage(self) -> bool:
+        """Whether it tells of an outage, or of its end."""
+        return self in (Event.OUTAGE, Event.RECOVERED)
 
 
 class Cause(StrEnum):
@@ -72,6 +77,10 @@ class Figures:
     def error_rows(self) -> int:
         """Rows that ended in an error."""
         return sum(self.errors.values())
+
+    def without_speed(self) -> Figures:
+        """Return these without speed and time left, which a mean over an outage belies."""
+        return replace(self, rows_per_s=None, left_s=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ class Courier:
     clocks: Clocks = REAL_CLOCKS
     _queue: queue.Queue[Alert | None] = field(default_factory=lambda: queue.Queue(_WAITING))
     _unfinished: deque[Event] = field(default_factory=deque)
+    _said: str | None = None
     _given_up: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -108,8 +109,10 @@ class Courier:
         """Try nothing again, and tell of what is still on its way."""
         with self._lock:
             self._given_up.set()
-            for event in self._unfinished:
-                self.failed(Undelivered(self.webhook.host, event, _TOO_LATE))
+            for at, event in enumerate(self._unfinished):
+                # The first is the one that was tried.
+                cause = "" if at or self._said is None else f" (last: {self._said})"
+                self.failed(Undelivered(self.webhook.host, event, f"{_TOO_LATE}{cause}"))
             self._unfinished.clear()
             # So that a thread with nothing to do ends.
             with contextlib.suppress(queue.Full):
@@ -125,6 +128,7 @@ class Courier:
                 if self._given_up.is_set():
                     return
                 self._unfinished.popleft()
+                self._said = None
                 if not found.delivered:
                     self.failed(Undelivered(self.webhook.host, alert.event, found.said))
 
@@ -151,7 +155,12 @@ class Courier:
             sleep=self._rest,
             retry_error_callback=_last,
         )
-        found: Verdict = retrying(lambda: attempt(self.webhook, self.send, payload, clocks.now()))
+        found: Verdict = retrying(self._attempt, payload)
+        return found
+
+    def _attempt(self, payload: Payload) -> Verdict:
+        found = attempt(self.webhook, self.send, payload, self.clocks.now())
+        self._said = found.said
         return found
 
 

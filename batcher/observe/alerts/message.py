@@ -12,6 +12,7 @@ from batcher.money import amount
 from batcher.observe.alerts.alert import Alert, Cause, Event, Figures
 from batcher.observe.alerts.words import say
 from batcher.observe.language import Lang
+from batcher.observe.report.hints import name_in_chinese
 from batcher.observe.report.words import Words
 from batcher.wording import printable
 
@@ -34,18 +35,20 @@ class Tone(Enum):
 class Message:
     """What people read. Only `title` and `footer` hold names that are not ours.
 
-    `fields` are labels and figures; `lines` say why, and the way on.
+    `fields` are labels and figures, between which stands a `colon`; `lines` say why, and the way
+    on.
     """
 
     title: str
     tone: Tone
     fields: Sequence[tuple[str, str]]
+    colon: str
     lines: Sequence[str]
     footer: str
 
     def text(self) -> str:
         """Return all of it as plain text."""
-        figures = (f"{label}: {figure}" for label, figure in self.fields)
+        figures = (f"{label}{self.colon}{figure}" for label, figure in self.fields)
         return "\n".join((self.title, *figures, *self.lines, self.footer))
 
 
@@ -55,8 +58,9 @@ def message_of(alert: Alert, lang: Lang, escaped: Escape = lambda name: name) ->
         title=_title(alert, lang, escaped),
         tone=_tone(alert),
         fields=list(_fields(alert.figures, lang)),
+        colon=say(lang, "colon"),
         lines=list(_lines(alert, lang)),
-        footer=f"{escaped(shortened(alert.host))}, {moment(alert.at)}",
+        footer=say(lang, "footer", host=escaped(shortened(alert.host)), moment=moment(alert.at)),
     )
 
 
@@ -72,7 +76,7 @@ def moment(at: float) -> str:
 
 
 def _title(alert: Alert, lang: Lang, escaped: Escape) -> str:
-    marks = [say(lang, mark) for mark in ("test", "simulated") if getattr(alert, mark)]
+    marks = "".join(say(lang, mark) for mark in ("test", "simulated") if getattr(alert, mark))
     name = alert.event.value
     if alert.why is not None and alert.why.cause is Cause.TOO_MANY_ERRORS:
         name = "too_many"
@@ -83,7 +87,7 @@ def _title(alert: Alert, lang: Lang, escaped: Escape) -> str:
         lasted=Words(lang).lasting(alert.lasted or 0.0),
         over=alert.over,
     )
-    return " ".join([*(f"[{mark}]" for mark in marks), f"batcher: {said}"])
+    return say(lang, "title", marks=marks, said=said)
 
 
 def _tone(alert: Alert) -> Tone:
@@ -123,7 +127,10 @@ def _errors(figures: Figures, lang: Lang) -> str:
     ]
     if rest := sum(rows for _, rows in classes[_SHOWN_CLASSES:]):
         shown.append(say(lang, "more", count=f"{rest:,}"))
-    return f"{figures.error_rows:,} ({', '.join(shown)})" if shown else "0"
+    if not shown:
+        return "0"
+    count = f"{figures.error_rows:,}"
+    return say(lang, "errors_by", count=count, classes=say(lang, "comma").join(shown))
 
 
 def _lines(alert: Alert, lang: Lang) -> Iterator[str]:
@@ -131,7 +138,9 @@ def _lines(alert: Alert, lang: Lang) -> Iterator[str]:
         detail = alert.why.detail
         if alert.why.cause is Cause.PROVIDER:
             error_class = ErrorClass(detail)
-            yield say(lang, "why_provider", detail=Words(lang).error(error_class))
+            if lang == "zh":
+                detail = f"{name_in_chinese(error_class)}（{detail}）"
+            yield say(lang, "why_provider", detail=detail)
             yield Words(lang).hint(error_class)
         else:
             yield say(lang, f"why_{alert.why.cause}", detail=detail)

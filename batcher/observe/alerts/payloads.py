@@ -2,7 +2,7 @@
 
 Names that are not ours (a run's directory, a machine) must not become markup: a mention of
 everybody, a link. Where a platform has plain text beside its markup, they stand there; elsewhere
-what could be markup is escaped.
+what could be markup is escaped, or replaced by its full-width likeness.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def payload_of(shape: Shape, alert: Alert, lang: Lang) -> Payload:
         case "dingtalk":
             return _dingtalk(message.title, message_of(alert, lang, markdown_escaped))
         case "wecom":
-            return _wecom(message_of(alert, lang, markdown_escaped))
+            return _wecom(message_of(alert, lang, wecom_neutral))
 
 
 def signature_of(
@@ -163,7 +163,7 @@ def _dingtalk(title: str, message: Message) -> Payload:
 
 def _dingtalk_parts(message: Message) -> Iterator[str]:
     yield f"#### {message.title}"
-    yield "\n".join(f"- **{label}**: {figure}" for label, figure in message.fields)
+    yield "\n".join(f"- **{label}**{message.colon}{figure}" for label, figure in message.fields)
     yield from message.lines
     yield f"> {message.footer}"
 
@@ -175,7 +175,7 @@ def _wecom(message: Message) -> Payload:
     """https://developer.work.weixin.qq.com/document/path/91770: markdown."""
     lines = [
         f'<font color="{_WECOM_COLORS[message.tone]}">{message.title}</font>',
-        *(f"> {label}: {figure}" for label, figure in message.fields),
+        *(f"> {label}{message.colon}{figure}" for label, figure in message.fields),
         *message.lines,
         f'<font color="comment">{message.footer}</font>',
     ]
@@ -185,13 +185,23 @@ def _wecom(message: Message) -> Payload:
 
 
 _MARKUP = re.compile(r"[\\`*\[\]~]|(?<![^\W_])_|_(?![^\W_])")
-# Backslashes keep no bot from reading <@all>, which mentions everybody.
+# Backslashes keep it not from reading <@all>, which mentions everybody.
 _TAGS = str.maketrans({"<": "＜", ">": "＞"})
 
 
 def markdown_escaped(text: str) -> str:
-    """Escape what DingTalk and WeCom read as markdown in a name; a _ inside of a word is none."""
+    """Escape what DingTalk reads as markdown in a name; a _ inside of a word is none."""
     return _MARKUP.sub(r"\\\g<0>", text.translate(_TAGS))
+
+
+# WeCom's document names links, bold, code, font, quotes and <@userid>, and nothing that escapes
+# them: a backslash would be shown. Entities are in no document, so that they may be read as well.
+_WECOM_MARKUP = str.maketrans("[]*`<>&", "［］＊｀＜＞＆")
+
+
+def wecom_neutral(text: str) -> str:
+    """Replace what WeCom reads as markup in a name."""
+    return text.translate(_WECOM_MARKUP)
 
 
 def _cut(text: str, most: int) -> str:

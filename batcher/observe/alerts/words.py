@@ -7,8 +7,15 @@ from collections.abc import Mapping
 from batcher.observe.language import Lang, Said
 
 TEXTS: Mapping[str, Said] = {
-    "simulated": Said("SIMULATED", "模拟"),
-    "test": Said("TEST", "测试"),
+    # Signs, which are wider in Chinese.
+    "title": Said("{marks}batcher: {said}", "{marks}batcher：{said}"),
+    "simulated": Said("[SIMULATED] ", "【模拟】"),
+    "test": Said("[TEST] ", "【测试】"),
+    "colon": Said(": ", "："),
+    "comma": Said(", ", "、"),
+    "footer": Said("{host}, {moment}", "{host}，{moment}"),
+    "errors_by": Said("{count} ({classes})", "{count}（{classes}）"),
+    # What happened.
     "finish": Said("{run} is done", "{run} 已完成"),
     "failure": Said("{run} stopped", "{run} 已停止"),
     "too_many": Said("{run} ended with too many errors", "{run} 结束，错误过多"),
@@ -40,7 +47,7 @@ TEXTS: Mapping[str, Said] = {
         "每一行都有结果，但错误行数超过了任务允许的数目（allow_errors）。"
         "用 `batcher retry` 可以重新调用它们。",
     ),
-    "why_provider": Said("Stopped by the provider: {detail}.", "服务商使任务停止：{detail}。"),
+    "why_provider": Said("Stopped by the provider: {detail}.", "因服务商原因停止：{detail}。"),
     "why_stopped": Said("{detail}", "运行按规则提前停止：{detail}"),
     "why_pending": Said("Rows are pending.", "还有未完成的行。"),
     "why_interrupted": Said("Stopped by {detail}.", "被信号 {detail} 停止。"),

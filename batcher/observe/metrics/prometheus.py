@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_address
 from socketserver import ThreadingTCPServer
 from urllib.parse import urlsplit
 
@@ -112,6 +113,7 @@ def address_of(given: int | str) -> tuple[str, int]:
 class _Handler(MetricsHandler):
     # A client that asks nothing holds a thread no longer than that.
     timeout = 10
+    server: _Server
 
     def do_GET(self) -> None:  # noqa: N802 -- http.server's name
         """Answer, if asked by this machine's name where it listens for this machine alone.
@@ -119,12 +121,18 @@ class _Handler(MetricsHandler):
         A page of another site may have its name point here; the browser still says by which it
         asks.
         """
-        here, *_ = self.connection.getsockname()
-        host = urlsplit(f"//{self.headers.get('Host', '')}").hostname
-        if here in _LOOPBACK and host not in _LOOPBACK:
+        # Of the server, not of this connection, which may be of this machine by chance.
+        here, *_ = self.server.socket.getsockname()
+        if ip_address(here).is_loopback and self._asked_by() not in (here, *_LOOPBACK):
             self.send_error(403, "ask for it by the address that batcher has printed")
             return
         super().do_GET()
+
+    def _asked_by(self) -> str | None:
+        try:
+            return urlsplit(f"//{self.headers.get('Host', '')}").hostname
+        except ValueError:
+            return None
 
 
 class _Server(ThreadingTCPServer):

@@ -32,7 +32,7 @@ def alert_of(event: Event) -> Alert:
         case Event.FAILURE:
             return replace(plain, why=Why(Cause.PROVIDER, ErrorClass.BALANCE.value, 77))
         case Event.OUTAGE | Event.RECOVERED:
-            return replace(plain, lasted=720.0)
+            return replace(plain, figures=FIGURES.without_speed(), lasted=720.0)
         case Event.ERROR_RATE:
             return replace(plain, over="5%")
         case Event.COST:

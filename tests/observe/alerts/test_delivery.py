@@ -240,6 +240,51 @@ def test_a_webhook_that_hangs_holds_up_neither_the_run_nor_another_webhook() -> 
     assert failures() == []
 
 
+def test_what_is_still_tried_again_at_the_end_is_told_of_with_what_came_last() -> None:
+    busy, let = threading.Event(), threading.Event()
+
+    class Waiting(_Time):
+        def wait(self, event: threading.Event, seconds: float) -> None:
+            super().wait(event, seconds)
+            if threading.current_thread().name == "alerts":
+                busy.set()
+                let.wait()
+
+    delivery, failures = _delivery([_Platform([BUSY])], Waiting())
+    delivery.tell(alert_of(Event.OUTAGE))
+    delivery.tell(alert_of(Event.FINISH))
+    busy.wait()
+    delivery.close(0.0, go_on)
+    late = "it was still being sent when the run ended"
+    assert [(one.event, one.said) for one in failures()] == [
+        (Event.OUTAGE, f"{late} (last: HTTP 503)"),
+        (Event.FINISH, late),
+    ]
+    let.set()
+
+
+def test_what_came_of_an_alert_is_not_said_of_the_next() -> None:
+    began, hold = threading.Event(), threading.Event()
+
+    def refusing_then_hanging(outgoing: Outgoing) -> Answer:
+        if outgoing.body["event"] == "outage":
+            return Answer(404, {}, b"")
+        began.set()
+        hold.wait()
+        return FINE
+
+    delivery, failures = _delivery([refusing_then_hanging], _Time())
+    delivery.tell(alert_of(Event.OUTAGE))
+    delivery.tell(alert_of(Event.FINISH))
+    began.wait()
+    delivery.close(0.0, go_on)
+    assert [one.said for one in failures()] == [
+        "HTTP 404",
+        "it was still being sent when the run ended",
+    ]
+    hold.set()
+
+
 def test_what_there_is_no_room_for_is_lost_and_told_of() -> None:
     hold, began = threading.Event(), threading.Event()
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import batcher
 from batcher.job import Shape
 from batcher.observe.alerts import Alert, Event, payload_of, signature_of
-from batcher.observe.alerts.payloads import markdown_escaped, slack_escaped
+from batcher.observe.alerts.payloads import markdown_escaped, slack_escaped, wecom_neutral
 from batcher.observe.alerts.signing import dingtalk_signature, feishu_signature
 from batcher.observe.language import Lang
 from tests.observe.alerts.conftest import NOON, alert_of
@@ -89,6 +89,12 @@ def test_programs_get_every_figure_by_its_name() -> None:
 def test_programs_get_what_was_passed(event: Event, over: object, lasted: object) -> None:
     values = _payload("generic", alert_of(event))
     assert (values["over"], values["lasted_s"], values["state"]) == (over, lasted, "running")
+
+
+@pytest.mark.parametrize("event", [Event.OUTAGE, Event.RECOVERED])
+def test_a_mean_speed_over_an_outage_would_be_false_and_is_null(event: Event) -> None:
+    values = _payload("generic", alert_of(event))
+    assert (values["rows_per_s"], values["left_s"]) == (None, None)
 
 
 def test_every_key_for_programs_stands_in_the_documentation() -> None:
@@ -204,8 +210,25 @@ def test_of_a_message_that_is_too_long_for_wecom_the_end_is_left_out() -> None:
         ("\\", "\\\\"),
     ],
 )
-def test_names_are_no_markdown(name: str, escaped: str) -> None:
+def test_names_are_no_markdown_of_dingtalk(name: str, escaped: str) -> None:
     assert markdown_escaped(name) == escaped
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("run[1]_v2.batch", "run［1］_v2.batch"),
+        ("[a](https://b)", "［a］(https://b)"),
+        ("**a** `b`", "＊＊a＊＊ ｀b｀"),
+        ("<@all>", "＜@all＞"),
+        ("&lt;@all&gt;", "＆lt;@all＆gt;"),
+        ("a\\b", "a\\b"),
+    ],
+)
+def test_names_are_no_markup_of_wecom_and_no_backslash_is_added(name: str, shown: str) -> None:
+    assert wecom_neutral(name) == shown
+    content = _payload("wecom", replace(alert_of(Event.FINISH), run=name))["markdown"]["content"]
+    assert f"batcher: {shown} is done" in content
 
 
 @given(run=st.text(), host=st.text())

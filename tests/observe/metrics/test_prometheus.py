@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import re
 import signal
@@ -10,6 +12,7 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from prometheus_client.metrics_core import Metric
@@ -105,6 +108,54 @@ def test_cpu_and_memory_of_the_process_are_served_as_well() -> None:
     with served("127.0.0.1", 0, registry) as url:
         names = {family.name for family in plain_families(asked(url))}
     assert {"process_cpu_seconds", "process_resident_memory_bytes", "python_info"} <= names
+
+
+def _status(place: str, host: str | None) -> int:
+    """Ask for metrics under a name; return the status of the answer."""
+    connection = http.client.HTTPConnection(place, timeout=60)
+    with contextlib.closing(connection):
+        connection.putrequest("GET", "/metrics", skip_host=True)
+        if host is not None:
+            connection.putheader("Host", host)
+        connection.endheaders()
+        return connection.getresponse().status
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:{port}", 200),
+        ("localhost", 200),
+        ("[::1]:{port}", 200),
+        ("attacker.example:{port}", 403),
+        ("127.0.0.1.attacker.example", 403),
+        ("[::1", 403),
+        ("", 403),
+        (None, 403),
+    ],
+)
+def test_on_this_machine_only_it_answers_to_this_machines_names(
+    host: str | None, status: int
+) -> None:
+    """A page elsewhere whose name points here still asks by that name."""
+    registry = registry_of("a", Figures(FACTS, lambda: COUNTS).samples)
+    with served("127.0.0.1", 0, registry) as url:
+        parts = urlsplit(url)
+        assert _status(parts.netloc, host and host.format(port=parts.port)) == status
+
+
+def test_another_address_of_this_machine_is_its_own_name_too() -> None:
+    registry = registry_of("a", Figures(FACTS, lambda: COUNTS).samples)
+    with served("127.0.0.2", 0, registry) as url:
+        place = urlsplit(url).netloc
+        assert _status(place, place) == 200
+        assert _status(place, "attacker.example") == 403
+
+
+def test_on_an_address_for_others_it_answers_to_any_name() -> None:
+    registry = registry_of("a", Figures(FACTS, lambda: COUNTS).samples)
+    with served("0.0.0.0", 0, registry) as url:  # noqa: S104 -- asked by this test alone
+        assert _status(f"127.0.0.1:{urlsplit(url).port}", "box.example") == 200
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The attributes of a call, by OpenTelemetry's conventions for generative AI.
 
-https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/ has the names that begin with
+docs/gen-ai/gen-ai-spans.md of the conventions has the names that begin with
 `gen_ai`; what it has no name for begins with `batcher`. None of them holds a text of a row or of an
 answer, or an error's message, which may quote one.
 """
@@ -22,11 +22,11 @@ Attributes = dict[str, Attribute]
 _WHOLE = {
     "max_tokens": "gen_ai.request.max_tokens",
     "seed": "gen_ai.request.seed",
-    "top_k": "gen_ai.request.top_k",
 }
 _REAL = {
     "temperature": "gen_ai.request.temperature",
     "top_p": "gen_ai.request.top_p",
+    "top_k": "gen_ai.request.top_k",
     "frequency_penalty": "gen_ai.request.frequency_penalty",
     "presence_penalty": "gen_ai.request.presence_penalty",
 }
@@ -83,7 +83,8 @@ def answered(completion: Completion) -> Attributes:
     usage = completion.usage
     known: dict[str, Attribute | None] = {
         "gen_ai.response.model": encodable(completion.model) or None,
-        "gen_ai.response.id": completion.request_id and encodable(completion.request_id),
+        # Not gen_ai.response.id, which is the completion's: a header or request_id goes before it.
+        "batcher.provider_request_id": completion.request_id and encodable(completion.request_id),
         "gen_ai.usage.input_tokens": usage.prompt_tokens,
         "gen_ai.usage.output_tokens": usage.completion_tokens,
         "gen_ai.usage.cache_read.input_tokens": usage.cached_tokens,

@@ -1,6 +1,6 @@
 """The metrics of OpenTelemetry: the conventions' two histograms, and all that Prometheus gets.
 
-https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/ has names and buckets of the
+docs/gen-ai/gen-ai-metrics.md of the conventions has names and buckets of the
 first two. `batcher_rows` of `families` is `batcher.rows` here.
 """
 

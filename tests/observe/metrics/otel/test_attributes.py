@@ -57,7 +57,8 @@ def test_each_parameter_has_its_attribute_in_the_type_of_the_convention() -> Non
         "gen_ai.output.type": "json",
         "gen_ai.request.stream": True,
     }
-    assert type(found["gen_ai.request.temperature"]) is float
+    for name in ("temperature", "top_k"):
+        assert type(found[f"gen_ai.request.{name}"]) is float
 
 
 def test_what_a_row_made_of_another_type_is_left_out() -> None:
@@ -80,12 +81,12 @@ def test_a_number_that_the_protocol_cannot_hold_is_left_out(number: int) -> None
     assert attributes.asked({"seed": number, "temperature": number}, streamed=False) == {}
 
 
-def test_an_answer_says_its_model_id_reason_and_tokens() -> None:
+def test_an_answer_says_its_model_reason_tokens_and_the_id_of_its_call() -> None:
     completion = exchange().completion
     assert completion is not None
     assert attributes.answered(completion) == {
         "gen_ai.response.model": "glm-4.7-0915",
-        "gen_ai.response.id": "answer-7",
+        "batcher.provider_request_id": "answer-7",
         "gen_ai.response.finish_reasons": ["stop"],
         "gen_ai.usage.input_tokens": 100,
         "gen_ai.usage.output_tokens": 20,

@@ -293,6 +293,18 @@ def test_a_collector_that_refuses_is_quoted_by_its_status(folder: Path) -> None:
     assert len(notices) == 2
 
 
+def test_a_redirect_of_a_collector_is_a_refusal_and_is_not_followed(folder: Path) -> None:
+    """The headers hold keys, which are for no other address."""
+    with collecting() as other, collecting(307, f"{other.url}/v1/traces") as collector:
+        notices, counts = run(folder, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+    assert other.bodies == []
+    spans = counts.attempts + 1
+    assert notices == [
+        f"OpenTelemetry: {collector.url} answers 307; the run goes on, spans may be lost",
+        f"OpenTelemetry: {spans} of {spans} spans lost: the collector answers 307",
+    ]
+
+
 def test_spans_that_the_queue_has_no_room_for_are_counted(folder: Path) -> None:
     with collecting() as collector:
         notices, counts = run(
