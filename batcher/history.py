@@ -90,7 +90,7 @@ class Lately(NamedTuple):
     """The latest whole `seconds` of the last process, and how its calls flow now.
 
     `rows` are those that got their outcome then, and `waiting` what calls wait for, if they do.
-    `ended` is as in `Process`.
+    `ended`, `error_class` and `reason` are as in `Process`.
     """
 
     seconds: int
@@ -101,6 +101,8 @@ class Lately(NamedTuple):
     limit: int
     waiting: str | None
     ended: str | None = None
+    error_class: ErrorClass | None = None
+    reason: str | None = None
 
     @property
     def rate(self) -> float | None:

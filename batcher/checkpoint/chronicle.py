@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from batcher.checkpoint.schema import RECORDED
 from batcher.errors import ErrorClass, Halt
@@ -14,6 +15,7 @@ from batcher.records import Outcome, Success
 
 LATENCY, PROMPT_TOKENS, COMPLETION_TOKENS = "latency_s", "prompt_tokens", "completion_tokens"
 
+_PROCESSES = "SELECT number, started_at, seen_at, ended, error_class, reason FROM processes"
 _COUNTED = (
     f"INSERT INTO history (process, second, {', '.join(RECORDED)}) "
     f"VALUES (?, ?, {', '.join('?' * len(RECORDED))}) ON CONFLICT DO UPDATE SET "
@@ -106,13 +108,7 @@ def history_in(connection: sqlite3.Connection, steps: int) -> History:
 
     In a transaction, all of it is of one moment.
     """
-    processes = tuple(
-        Process._make((*row, ErrorClass(name) if name else None, reason))
-        for *row, name, reason in connection.execute(
-            "SELECT number, started_at, seen_at, ended, error_class, reason FROM processes "
-            "ORDER BY number"
-        )
-    )
+    processes = tuple(map(_process, connection.execute(f"{_PROCESSES} ORDER BY number")))
     whole = sum(process.seconds for process in processes)
     width = max(1, -(-whole // steps))
     last = connection.execute(
@@ -133,12 +129,11 @@ def lately_in(connection: sqlite3.Connection, seconds: int) -> Lately | None:
 
     Reads no more than so many rows. The second that has not ended is left out.
     """
-    process = connection.execute(
-        "SELECT number, started_at, seen_at, ended FROM processes ORDER BY number DESC LIMIT 1"
-    ).fetchone()
-    if process is None:
+    found = connection.execute(f"{_PROCESSES} ORDER BY number DESC LIMIT 1").fetchone()
+    if found is None:
         return None
-    number, started, seen, ended = process
+    last = _process(found)
+    number, started, seen = last.number, last.started_at, last.seen_at
     first = max(started, seen - seconds)
     span = (number, first, seen - 1)
     rows, tokens = connection.execute(
@@ -157,8 +152,14 @@ def lately_in(connection: sqlite3.Connection, seconds: int) -> Lately | None:
         "WHERE process = ? AND concurrency_limit > 0 ORDER BY second DESC LIMIT 1",
         (number,),
     ).fetchone()
-    in_flight, limit, waiting = flow or (0, 0, None)
-    return Lately(seen - first, rows, tokens, throttled, in_flight, limit, waiting, ended)
+    flows = flow or (0, 0, None)
+    ended = (last.ended, last.error_class, last.reason)
+    return Lately._make((seen - first, rows, tokens, throttled, *flows, *ended))
+
+
+def _process(row: Sequence[Any]) -> Process:
+    *known, error_class, reason = row
+    return Process._make((*known, ErrorClass(error_class) if error_class else None, reason))
 
 
 def _moments(

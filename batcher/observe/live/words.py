@@ -25,7 +25,7 @@ class LiveWords(Words):
         """Say in a sentence or two what a run is doing."""
         pending = self("some") if state.pending is None else self("some_rows", number=state.pending)
         if state.phase is Phase.STOPPED:
-            why = self(f"why_{Ended(state.ended)}") if state.ended else ""
+            why = self._why(state)
             return self("status_stopped", why=why, pending=pending)
         return self(
             f"status_{state.phase}",
@@ -34,6 +34,16 @@ class LiveWords(Words):
             pending=pending,
             error=state.unreadable,
         )
+
+    def _why(self, state: State) -> str:
+        """Say why a run stopped; never in a provider's words, which may quote a prompt."""
+        last = state.lately
+        if last is None or last.ended is None:
+            return ""
+        if last.error_class is not None:
+            kind, hint = self.error(last.error_class), self.hint(last.error_class)
+            return self("why_provider", kind=kind, hint=hint)
+        return f"{last.reason} " if last.reason else self(f"why_{Ended(last.ended)}")
 
 
 TEXTS: Mapping[str, Said] = {
@@ -80,6 +90,9 @@ TEXTS: Mapping[str, Said] = {
     "why_halted": Said(
         "It stopped by itself: a ceiling of the job was met, or the provider refuses every call. ",
         "任务自行停止：达到了设定的上限，或服务商拒绝一切调用。",
+    ),
+    "why_provider": Said(
+        "The provider stops it: {kind}. {hint} ", "因服务商原因停止：{kind}。{hint}"
     ),
     "why_interrupted": Said("It was interrupted. ", "任务被中断。"),
     "why_disk_full": Said("The disk was full; free space first. ", "磁盘已满，请先腾出空间。"),

@@ -17,7 +17,7 @@ from batcher.observe.report.bars import figure, quantiles
 from batcher.observe.report.cards import MOST_CHARACTERS, cards
 from batcher.observe.report.charts import charts
 from batcher.observe.report.content import Content, Facts
-from batcher.observe.report.foreign import as_json, cut
+from batcher.observe.report.foreign import as_json, cleaned, cut
 from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, favicon, policy
 from batcher.observe.report.tiles import attempts, extents, is_priced, share, tiles
 from batcher.observe.report.words import Words
@@ -51,6 +51,7 @@ def page(content: Content, lang: Lang) -> str:
         settings=dict(_tables(facts, words, texts=texts)),
         failed=failed,
         failed_by=_failed_by(facts, history),
+        halted=list(_halted(facts, history, words, texts=texts)),
         examples=[
             (told, shown(one.examples)) for told, one in zip(failed, content.failed, strict=True)
         ],
@@ -76,6 +77,20 @@ def _state(facts: Facts, history: History) -> str:
     if facts.state == "running" or not history.processes:
         return facts.state
     return "killed" if history.processes[-1].ended is None else facts.state
+
+
+def _halted(facts: Facts, history: History, words: Words, *, texts: bool) -> Iterator[str]:
+    """Yield why the run stopped by itself, if it did and rows are left.
+
+    What a provider said may quote a prompt, so it comes only with `texts`.
+    """
+    if facts.state != "stopped" or not history.processes:
+        return
+    last = history.processes[-1]
+    if last.error_class is not None:
+        yield f"{words.error(last.error_class)}{words('colon')}{words.hint(last.error_class)}"
+    if last.reason is not None and (texts or last.error_class is None):
+        yield cleaned(last.reason)
 
 
 def _shares(found: Mapping[ErrorClass, int]) -> Sequence[tuple[ErrorClass, int, str]]:

@@ -85,6 +85,7 @@ TEXTS: Mapping[str, Said] = {
     "answers": Said("answers", "回答"),
     "between": Said(" ", ""),
     "comma": Said(", ", "、"),
+    "colon": Said(": ", "："),
     "none_latency": Said("No answer came.", "没有收到回答。"),
     # The figures at the head.
     "progress": Said("progress", "进度"),

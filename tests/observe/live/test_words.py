@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from batcher.errors import ErrorClass
 from batcher.history import Ended, Lately
 from batcher.observe.language import Lang
 from batcher.observe.live import Phase, State
@@ -59,3 +60,15 @@ def test_what_a_run_is_doing_is_told_in_a_sentence(state: State, said: str) -> N
 
 def test_all_other_words_are_those_of_the_report() -> None:
     assert LiveWords("en")("tile_results") == "Results"
+
+
+def test_a_run_that_stopped_itself_says_why_but_never_in_a_provider_s_words() -> None:
+    def status(error_class: ErrorClass | None, reason: str | None) -> str:
+        ended = LATELY._replace(ended=Ended.HALTED, error_class=error_class, reason=reason)
+        return LiveWords("en").status(State("run", total=5, lately=ended))
+
+    assert "The cost reached 5 CNY. " in status(None, "The cost reached 5 CNY.")
+    told = status(ErrorClass.BALANCE, "quoted prompt")
+    assert ErrorClass.BALANCE.rule.hint in told
+    assert "quoted" not in told
+    assert "a ceiling of the job was met" in status(None, None)

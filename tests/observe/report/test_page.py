@@ -304,3 +304,30 @@ def test_a_long_list_of_inputs_is_cut() -> None:
     found = page(replace(said, facts=many), "en")
     assert "and 4 more inputs" in found
     assert "6.jsonl" not in found
+
+
+def _stopped(process: Process, *, samples: bool = True) -> str:
+    made = content()
+    facts = replace(made.facts, state="stopped")
+    history = replace(made.history, processes=(*made.history.processes, process))
+    sample = made.sample if samples else None
+    return page(replace(made, facts=facts, history=history, sample=sample), "en")
+
+
+def test_a_run_that_the_provider_stopped_says_why_at_its_head() -> None:
+    """With what to do about it; in the provider's words only where prompts are shown."""
+    balance = ErrorClass.BALANCE
+    halt = Process(4, START, START, "halted", balance, "It said <b>pay</b>.")
+    head = _stopped(halt)
+    assert "balance: " in head
+    assert "It said &lt;b&gt;pay&lt;/b&gt;." in head
+    quiet = _stopped(halt, samples=False)
+    assert 'id="halted"' in quiet
+    assert "pay&lt;/b&gt;" not in quiet
+
+
+def test_a_run_that_a_ceiling_stopped_says_which_and_one_that_went_on_says_nothing() -> None:
+    ceiling = Process(4, START, START, "halted", None, "The cost reached 5 CNY.")
+    assert "The cost reached 5 CNY." in _stopped(ceiling, samples=False)
+    assert 'id="halted"' not in _stopped(Process(4, START, START, "pending"))
+    assert 'id="halted"' not in page(content(), "en")
