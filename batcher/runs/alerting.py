@@ -14,7 +14,6 @@ from typing import Protocol
 from batcher.durations import seconds_of
 from batcher.engine.client import network_of
 from batcher.errors import (
-    ConfigurationError,
     Interruption,
     OutputError,
     UsageError,
@@ -42,7 +41,7 @@ from batcher.observe.alerts import (
 from batcher.providers import Pricing
 from batcher.records import Exchange
 from batcher.runs.causes import why_ended, why_raised
-from batcher.runs.ceilings import currency_of
+from batcher.runs.ceilings import check_costs, currency_of
 from batcher.runs.directory import RunDirectory, run_directory
 from batcher.runs.finish import AT_ONCE_S, EXIT_S
 from batcher.runs.result import RunResult
@@ -279,24 +278,3 @@ def _directory(job: JobSpec) -> RunDirectory | None:
     with contextlib.suppress(UsageError):
         return run_directory(job.input, job.output.directory)
     return None
-
-
-def check_costs(job: JobSpec, pricing: Pricing) -> None:
-    """Make sure that what calls cost can be compared with `cost_over`.
-
-    Raises:
-        ConfigurationError: no price is known, or they are in another currency.
-    """
-    costs = job.alerts.costs
-    if not costs:
-        return
-    known, wanted = currency_of(job, pricing), money_of(costs[0]).currency
-    if known is None:
-        raise ConfigurationError(
-            f"no price is known for {job.provider.model or 'any model'}, so that [alerts] "
-            "cost_over could never be passed; write it into the job ([prices], docs/job-file.md)"
-        )
-    if known != wanted:
-        raise ConfigurationError(
-            f"[alerts] cost_over is in {wanted}, but prices are in {known}; write it in {known}"
-        )

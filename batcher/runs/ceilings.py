@@ -121,6 +121,27 @@ def currency_of(job: JobSpec, pricing: Pricing) -> str | None:
     return pricing.unit if model is None else pricing.currency(model)
 
 
+def check_costs(job: JobSpec, pricing: Pricing) -> None:
+    """Make sure that what calls cost can be compared with `cost_over`.
+
+    Raises:
+        ConfigurationError: no price is known, or they are in another currency.
+    """
+    costs = job.alerts.costs
+    if not costs:
+        return
+    known, wanted = currency_of(job, pricing), money_of(costs[0]).currency
+    if known is None:
+        raise ConfigurationError(
+            f"no price is known for {job.provider.model or 'any model'}, so that [alerts] "
+            "cost_over could never be passed; write it into the job ([prices], docs/job-file.md)"
+        )
+    if known != wanted:
+        raise ConfigurationError(
+            f"[alerts] cost_over is in {wanted}, but prices are in {known}; write it in {known}"
+        )
+
+
 def _check_currency(most: Money, job: JobSpec, pricing: Pricing) -> None:
     model, currency = job.provider.model, currency_of(job, pricing)
     if currency is None:

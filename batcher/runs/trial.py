@@ -27,7 +27,8 @@ from batcher.observe.alerts import (
     signature_of,
 )
 from batcher.providers import Pricing
-from batcher.runs.alerting import check_costs, run_name, sender
+from batcher.runs.alerting import run_name, sender
+from batcher.runs.ceilings import check_costs
 from batcher.runs.webhooks import webhook_of
 from batcher.wording import did_you_mean
 
