@@ -87,17 +87,21 @@ $(BROWSER)/.ready: requirements/browser.txt
 		-r requirements/browser.txt
 	touch $@
 
-PINNING := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-annotate \
+# With their extras: pip takes a requirement of `coverage[toml]` for one that `coverage==7` does not
+# pin, as soon as there is a newer coverage. (Constraints must have none.)
+PINNING := --quiet --upgrade --generate-hashes --no-strip-extras --allow-unsafe --no-annotate \
 	--no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+LOCK := $(VENV)-lock
 lock: ## Pin the newest versions that pyproject.toml allows.
-	$(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/python -m pip --quiet install pip-tools
-	$(VENV)-lock/bin/pip-compile $(PINNING) --extra dev --extra otel -o requirements/dev.txt pyproject.toml
-	$(VENV)-lock/bin/pip-compile $(PINNING) --extra notebook -c requirements/dev.txt \
+	$(PYTHON) -m venv $(LOCK)
+	$(LOCK)/bin/python -m pip --quiet install pip-tools
+	$(LOCK)/bin/pip-compile $(PINNING) --extra dev --extra otel -o requirements/dev.txt pyproject.toml
+	sed -E 's/^([A-Za-z0-9._-]+)\[[^]]*\]/\1/' requirements/dev.txt > $(LOCK)/dev.txt
+	$(LOCK)/bin/pip-compile $(PINNING) --extra notebook -c $(LOCK)/dev.txt \
 		-o requirements/notebook.txt pyproject.toml
-	$(VENV)-lock/bin/pip-compile $(PINNING) --extra browser -c requirements/dev.txt \
+	$(LOCK)/bin/pip-compile $(PINNING) --extra browser -c $(LOCK)/dev.txt \
 		-o requirements/browser.txt pyproject.toml
-	rm -r $(VENV)-lock
+	rm -r $(LOCK)
 
 clean: ## Remove what the other targets made.
 	rm -rf $(VENV) $(NOTEBOOK) $(BROWSER) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
