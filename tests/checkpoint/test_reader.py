@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -227,3 +229,10 @@ def test_what_was_asked_is_answered_by_results_only(
         refused = replace(failure(1), content="b")
         checkpoint.write([answered, refused, success(2)])
         assert checkpoint.answered(["a", "b", "c"]) == {"a"}
+
+
+def test_who_works_on_a_run_is_named_while_it_does(path: Path) -> None:
+    with Checkpoint.open(path), CheckpointReader.read(path) as reader:
+        assert reader.writer() == f"process {os.getpid()} on {socket.gethostname()}"
+    with CheckpointReader.read(path) as reader:
+        assert reader.writer() is None
