@@ -87,10 +87,14 @@ def _halted(facts: Facts, history: History, words: Words, *, texts: bool) -> Ite
     if facts.state != "stopped" or not history.processes:
         return
     last = history.processes[-1]
+    reason = last.reason if texts or last.error_class is None else None
     if last.error_class is not None:
-        yield f"{words.error(last.error_class)}{words('colon')}{words.hint(last.error_class)}"
-    if last.reason is not None and (texts or last.error_class is None):
-        yield cleaned(last.reason)
+        hint = words.hint(last.error_class)
+        # What the terminal said ends with it.
+        if hint not in (reason or ""):
+            yield f"{words.error(last.error_class)}{words('colon')}{hint}"
+    if reason is not None:
+        yield cleaned(reason)
 
 
 def _shares(found: Mapping[ErrorClass, int]) -> Sequence[tuple[ErrorClass, int, str]]:

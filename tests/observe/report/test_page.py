@@ -321,6 +321,8 @@ def test_a_run_that_the_provider_stopped_says_why_at_its_head() -> None:
     head = _stopped(halt)
     assert "balance: " in head
     assert "It said &lt;b&gt;pay&lt;/b&gt;." in head
+    whole = f"It said no. {balance.rule.hint}"
+    assert "balance: " not in _stopped(halt._replace(reason=whole)).partition("<main")[0]
     quiet = _stopped(halt, samples=False)
     assert 'id="halted"' in quiet
     assert "pay&lt;/b&gt;" not in quiet
