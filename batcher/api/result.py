@@ -120,6 +120,7 @@ def result_of(run: RunResult, output: OutputSpec) -> Result:
     return Result(
         directory=summary.results_path.parent,
         ok=not run.disk_full
+        and summary.undelivered is None
         and summary.pending == 0
         and output.allows(counts.error_rows, counts.rows),
         halted=halted,

@@ -13,6 +13,7 @@ from typing import TextIO
 from batcher.errors import OutputError, StorageError, UsageError
 from batcher.inputs import SPOOLED
 from batcher.outputs import sync_directory
+from batcher.storage import Address, is_url
 
 WRITTEN = frozenset(
     {"results.parquet", "errors.parquet", "run.json", "log.jsonl", "simulator.jsonl"}
@@ -144,6 +145,8 @@ class RunDirectory:
 def run_directory(inputs: Sequence[str], given: str | None) -> RunDirectory:
     """Return `given`, or `NAME.batch` beside the input `NAME.jsonl`.
 
+    Of an input at a URL, `NAME.batch` in the working directory.
+
     Raises:
         UsageError: several inputs, or stdin, and no directory given.
     """
@@ -151,7 +154,8 @@ def run_directory(inputs: Sequence[str], given: str | None) -> RunDirectory:
         return RunDirectory(Path(given))
     if len(inputs) != 1 or inputs[0] == "-" or any(sign in inputs[0] for sign in "*?["):
         raise UsageError("name the run directory with -o: the input is not one file")
-    path = Path(inputs[0])
+    url = Address.of(inputs[0]) if is_url(inputs[0]) else None
+    path = Path(inputs[0] if url is None else url.name)
     name = path.name or path.resolve().name
     for suffix in (".gz", ".zst", ".jsonl", ".ndjson", ".parquet"):
         name = name.removesuffix(suffix)
