@@ -177,7 +177,9 @@ class Calls:
                 halt = live.executor.halted if ended is Ended.HALTED else None
                 checkpoint.end_process(ended, live.pace.beats(), halt)
             if live.unread is not None and live.interrupted is None:
-                raise live.unread
+                again = "; the same command goes on"
+                more = again if isinstance(live.unread, StorageError) else ""
+                raise type(live.unread)(f"{live.unread}{more}")
         return live
 
     def _done(self) -> Done:
