@@ -6,9 +6,9 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CHECKED := batcher benchmarks tests sample_data
 
-APART := $(addprefix --ignore=tests/,benchmarks browser faults notebook tutorial)
+APART := $(addprefix --ignore=tests/,benchmarks browser faults notebook objects tutorial)
 
-.PHONY: demo test test-benchmarks tutorial faults notebook browser screenshots torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
+.PHONY: demo test test-benchmarks tutorial faults notebook browser objects screenshots torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
 
 demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and show the first results.
 	$(BIN)/batcher run sample_data/prompts.jsonl --simulate
@@ -33,6 +33,10 @@ notebook: $(NOTEBOOK)/.ready ## Run the example notebook, and the tests with pan
 BROWSER := $(VENV)-browser
 browser: $(BROWSER)/.ready ## Look at the pages of runs in Chromium.
 	PYTHONPATH=$(CURDIR) $(BROWSER)/bin/pytest tests/browser
+
+OBJECTS := $(VENV)-objects
+objects: $(OBJECTS)/.ready ## Run from and to an S3 server, disturb it, and compare its ledger.
+	PYTHONPATH=$(CURDIR) $(OBJECTS)/bin/pytest tests/objects
 
 screenshots: $(BROWSER)/.ready ## Make the pictures of the docs again, of a run of 20,000 rows.
 	PYTHONPATH=$(CURDIR) $(BROWSER)/bin/python -m tests.browser.screenshots docs/pictures
@@ -87,6 +91,12 @@ $(BROWSER)/.ready: requirements/browser.txt
 		-r requirements/browser.txt
 	touch $@
 
+$(OBJECTS)/.ready: requirements/objects.txt
+	$(PYTHON) -m venv $(OBJECTS)
+	$(OBJECTS)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
+		-r requirements/objects.txt
+	touch $@
+
 # With their extras: pip takes a requirement of `coverage[toml]` for one that `coverage==7` does not
 # pin, as soon as there is a newer coverage. (Constraints must have none.)
 PINNING := --quiet --upgrade --generate-hashes --no-strip-extras --allow-unsafe --no-annotate \
@@ -101,7 +111,9 @@ lock: ## Pin the newest versions that pyproject.toml allows.
 		-o requirements/notebook.txt pyproject.toml
 	$(LOCK)/bin/pip-compile $(PINNING) --extra browser -c $(LOCK)/dev.txt \
 		-o requirements/browser.txt pyproject.toml
+	$(LOCK)/bin/pip-compile $(PINNING) --extra objects -c $(LOCK)/dev.txt \
+		-o requirements/objects.txt pyproject.toml
 	rm -r $(LOCK)
 
 clean: ## Remove what the other targets made.
-	rm -rf $(VENV) $(NOTEBOOK) $(BROWSER) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) $(NOTEBOOK) $(BROWSER) $(OBJECTS) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -66,7 +66,7 @@ class Address:
     def url(self) -> str:
         """The URL, which `of` understands."""
         if self.scheme == "file":
-            return f"file://{quote(self.path)}"
+            return f"file://{quote(self.path, '/=:@+,~')}"
         return f"{self.scheme}://{self.host}/{self.path}".rstrip("/")
 
     @property
