@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, TypeVar
 from batcher.errors import OutputError, StorageError
 from batcher.storage.address import Address
 from batcher.storage.failures import told
+from batcher.storage.listing import entry_at
 from batcher.storage.opening import opened
 from batcher.storage.waiting import SECONDS, Stop, never, waited
 
@@ -37,8 +38,6 @@ _PIECE = 4 << 20
 _STILL_S = 300.0
 # https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url
 _COPIED_AT_ONCE = 256 << 20
-# Stores whose files lie in buckets, which are not made by the way.
-_BUCKETS = _AZURE | {"s3", "gs", "gcs"}
 # A stream to a store publishes what it has when it is closed, and is closed when it is collected.
 # So those to which not all could be written stay: what they had is never seen.
 _LEFT_OPEN: list[object] = []
@@ -86,17 +85,12 @@ class Folder:
         Raises:
             OutputError: there is no such bucket (or container).
         """
-
-        def exists() -> bool:
-            # Who may write need not be allowed to ask for the bucket.
-            with contextlib.suppress(OSError):
-                return self._info(self._bucket, any_kind=True) is not None
-            return True
-
-        self._done("read", "", lambda: self._info(self._path, any_kind=True))
-        if self.address.scheme in _BUCKETS and not self._done("read", "", exists):
-            bucket = f"{self.address.scheme}://{self.address.host}"
-            raise OutputError(f"there is no {bucket}; make it first, or name another")
+        bucket = self.address.bucket
+        self._done("read", "", lambda: self._info(self._path))
+        # Who may write need not be allowed to ask for the bucket.
+        with contextlib.suppress(StorageError):
+            if bucket is not None and entry_at(bucket) is None:
+                raise OutputError(f"there is no {bucket}; make it first, or name another")
 
     def read(self, name: str) -> bytes | None:
         """Return a small file; None where there is none of this name."""
@@ -202,16 +196,11 @@ class Folder:
 
         self._done(verb, name, lambda: work(moved), None, over)
 
-    @property
-    def _bucket(self) -> str:
-        return self._path.partition("/")[0]
-
-    def _info(self, path: str, *, any_kind: bool = False) -> FileInfo | None:
-        """Return what the store says of a file, or of whatever has the name."""
+    def _info(self, path: str) -> FileInfo | None:
         from pyarrow.fs import FileType
 
         info = self._store.get_file_info(path)
-        return info if info.type == FileType.File or (any_kind and info.type) else None
+        return info if info.type == FileType.File else None
 
     def _put(self, source: BinaryIO, size: int, name: str, moved: Moved) -> None:
         """Write `size` bytes of `source`; in a thread, where no signal becomes an exception."""
