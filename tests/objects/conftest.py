@@ -21,9 +21,9 @@ _NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the address of an S3 server."""
-    with served() as address:
+    with served(tmp_path_factory.mktemp("store")) as address:
         yield address
 
 

@@ -7,9 +7,11 @@ import http.client
 import re
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 # It wants to know who writes over an object, and believes everybody.
 _SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request"}
@@ -63,23 +65,30 @@ def refusing(server: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def served() -> Iterator[str]:
-    """Serve on a free port; yield the address."""
-    with subprocess.Popen(
-        [sys.executable, "-u", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+def served(folder: Path) -> Iterator[str]:
+    """Serve on a free port, with a log in `folder`; yield the address."""
+    # A pipe that nobody reads would fill up, and stop the server.
+    log = folder / "moto.log"
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(
+            [sys.executable, "-u", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
+            stdout=file,
+            stderr=file,
+        ) as process,
+    ):
         try:
-            assert process.stderr is not None
-            for line in process.stderr:
-                if found := re.search(r"Running on (http://127\.0\.0\.1:\d+)", line):
-                    # Its log of requests is not read: a file would not fill up.
-                    yield found[1]
-                    break
+            yield _address(process, log)
         finally:
             process.kill()
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    while process.poll() is None:
+        if found := re.search(r"Running on (http://127\.0\.0\.1:\d+)", log.read_text()):
+            return found[1]
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
 
 
 def variables(endpoint: str) -> Mapping[str, str]:
