@@ -10,6 +10,7 @@ from batcher.checkpoint.ownership import BEAT_S
 from batcher.checkpoint.pairs import pairs
 from batcher.checkpoint.placement import Comparison, Placement
 from batcher.checkpoint.reader import PRICES, CheckpointReader
+from batcher.checkpoint.renumbering import Numbered
 from batcher.checkpoint.reserve import Reserve
 from batcher.checkpoint.rowset import AllBut, Done, RowSet
 from batcher.checkpoint.store import Checkpoint
@@ -28,6 +29,7 @@ __all__ = [
     "Excerpt",
     "FollowedCheckpoint",
     "GroupCommit",
+    "Numbered",
     "Placement",
     "Reserve",
     "RowSet",

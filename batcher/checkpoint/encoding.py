@@ -19,10 +19,14 @@ def encoded(outcome: Outcome) -> tuple[object, ...]:
     """Flatten an outcome; text that is not valid Unicode is escaped, never lost."""
     flat: tuple[object, ...] = record(outcome)
     try:
-        return (*flat, _checksum(flat))
+        return sealed(flat)
     except UnicodeEncodeError:
-        flat = _escaped(flat)
-        return (*flat, _checksum(flat))
+        return sealed(_escaped(flat))
+
+
+def sealed(flat: tuple[object, ...]) -> tuple[object, ...]:
+    """Return an outcome, whose fields are those of `Recorded`, with its checksum."""
+    return (*flat, _checksum(flat))
 
 
 def decoded(row: Sequence[Any]) -> Recorded | None:
@@ -44,8 +48,7 @@ def carried(row: Sequence[Any], earlier: Sequence[Any]) -> tuple[object, ...]:
     sums: dict[str, Any] = {
         name: _sum(getattr(before, name), getattr(now, name)) for name in SUMMED
     }
-    flat = now._replace(currency=now.currency or before.currency, **sums)
-    return (*flat, _checksum(flat))
+    return sealed(now._replace(currency=now.currency or before.currency, **sums))
 
 
 def _sum(before: int | None, now: int | None) -> int | None:
