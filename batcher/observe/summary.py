@@ -20,7 +20,8 @@ class Summary:
 
     `pending` is None where the rows of the input were not counted to the end. `exported` is False
     where the files could not be written before the run had to end. `cache` says that there was one.
-    Each of a row's `samples` is counted for itself. `report` is where
+    Each of a row's `samples` is counted for itself. `part` says which rows of the input the run is
+    about, where it is not all. `report` is where
     that is, or why it is nowhere; None where none is wanted.
     """
 
@@ -37,6 +38,7 @@ class Summary:
     report: Path | str | None = None
     cache: bool = False
     samples: int = 1
+    part: str | None = None
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
@@ -44,6 +46,8 @@ class Summary:
         if self.simulated:
             yield "SIMULATED: these answers come from the simulator; no model was called."
         yield printable(self.ended)
+        if self.part is not None:
+            yield f"  part      {self.part}"
         found = f"{counted(counts.results, 'result')}, {counted(counts.error_rows, 'error')}"
         if self.pending is None:
             yield f"  rows      {found}, the rest pending"

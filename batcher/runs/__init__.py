@@ -15,6 +15,7 @@ from batcher.runs.resume import Change
 from batcher.runs.retry import EarlierRun, error_classes
 from batcher.runs.selection import WHOLE_INPUT, Portion
 from batcher.runs.session import Session
+from batcher.runs.shard import Shard
 from batcher.runs.signals import Signals
 from batcher.runs.status import Status, status_of
 from batcher.runs.stopping import Asked, Stopping
@@ -37,6 +38,7 @@ __all__ = [
     "RunDirectory",
     "RunResult",
     "Session",
+    "Shard",
     "Signals",
     "Status",
     "Stopping",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 from batcher.checkpoint import PRICES, Checkpoint, CheckpointReader, Comparison, damaged
 from batcher.errors import ConfigurationError
 from batcher.inputs import Dataset
 from batcher.providers import Pricing
-from batcher.records import Request
+from batcher.records import Failure, Prompt, Request
 from batcher.runs.prepare import Preparation
+from batcher.runs.shard import SHARD, Part
 from batcher.runs.stopping import Check, checked
 from batcher.wording import counted
 
@@ -42,11 +44,13 @@ def settle(
     check: Check,
     *,
     simulated: bool,
+    part: Part | None = None,
 ) -> None:
     """Make the checkpoint speak of the present input and the present request settings.
 
-    Nothing to do where both are as they were. Otherwise every row's key is compared, what changed
-    is said, and `consent` is asked, before rows whose key is new are called.
+    Nothing to do where both are as they were. Otherwise the key of every row (of the `part`, if
+    there is one) is compared, what changed is said, and `consent` is asked, before rows whose key
+    is new are called.
 
     Raises:
         ConfigurationError: the directory holds simulated answers and this run is real, or the
@@ -65,7 +69,7 @@ def settle(
     if before["fingerprint"] is not None:
         refuse_to_mix(checkpoint, simulated=simulated)
         with checkpoint.placement() as placement:
-            for item in checked(dataset.rows(), check):
+            for item in checked(_rows(dataset, part), check):
                 for prepared in prepare.records(item):
                     if isinstance(prepared, Request):
                         placement.place(prepared)
@@ -78,7 +82,14 @@ def settle(
                     "the change, or name another directory with -o"
                 )
             placement.apply()
-    checkpoint.remember(**present)
+    checkpoint.remember(**present, **{SHARD: part.facts()} if part else {})
+
+
+def _rows(dataset: Dataset, part: Part | None) -> Iterator[Prompt | Failure]:
+    """Yield the rows of a changed input, of which no place is known."""
+    if part is None:
+        return dataset.rows()
+    return islice(dataset.rows(dataset.place(part.rows.start)), len(part.rows))
 
 
 def refuse_to_mix(checkpoint: CheckpointReader, *, simulated: bool) -> None:

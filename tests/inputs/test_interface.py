@@ -132,6 +132,8 @@ def test_a_named_id_column_names_the_rows_and_its_absence_fails_them(
     )
     failures, _ = drained(without.rows(Mark(0, 0, 1, 0), lambda _: None))
     assert {failure.problem.message for failure in failures} == {without_id}
-    (batch,), _ = drained(without.batches(Mark(0, 0, 1, 0), ())) if suffix != ".parquet" else ((None,), 0)
+    (batch,), _ = (
+        drained(without.batches(Mark(0, 0, 1, 0), ())) if suffix != ".parquet" else ((None,), 0)
+    )
     if batch is not None:
         assert batch.column("input").null_count == 10
