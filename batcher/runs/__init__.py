@@ -7,6 +7,8 @@ from batcher.runs.directory import RunDirectory
 from batcher.runs.estimate import Assumptions, Estimator
 from batcher.runs.export import export_run, vote_run
 from batcher.runs.head import first_results
+from batcher.runs.merge import merge_runs
+from batcher.runs.merged import Merged
 from batcher.runs.quote import Quote
 from batcher.runs.quote_lines import quote_lines
 from batcher.runs.report import Reporter
@@ -32,6 +34,7 @@ __all__ = [
     "EarlierRun",
     "ErrorChoice",
     "Estimator",
+    "Merged",
     "Portion",
     "Quote",
     "Reporter",
@@ -50,6 +53,7 @@ __all__ = [
     "export_run",
     "first_results",
     "mend",
+    "merge_runs",
     "preview",
     "quote_lines",
     "status_of",

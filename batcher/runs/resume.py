@@ -149,8 +149,13 @@ def _differences(before: Mapping[str, object], present: Mapping[str, object]) ->
     """Say in the user's words what differs."""
     if before["fingerprint"] != present["fingerprint"]:
         yield "the input files changed"
-    old = cast("Mapping[str, object]", before["settings"])
-    new = cast("Mapping[str, object]", present["settings"])
+    yield from setting_differences(before["settings"], present["settings"])
+
+
+def setting_differences(before: object, present: object) -> Iterator[str]:
+    """Say which request settings differ."""
+    old = cast("Mapping[str, object]", before)
+    new = cast("Mapping[str, object]", present)
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
             yield f"{name}: {_short(old.get(name))} -> {_short(new.get(name))}"

@@ -157,7 +157,7 @@ def selection_of(portion: Portion, samples: int, dataset: Dataset) -> Selection:
         return Selection.of(portion, samples, None)
     # One reading more, but no parsing.
     rows = dataset.count()
-    part = Part(portion.shard, rows) if portion.shard else None
+    part = Part(portion.shard, rows, "") if portion.shard else None
     return Selection.of(portion, samples, rows, part)
 
 

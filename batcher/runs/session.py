@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -228,7 +229,12 @@ class Session:
         )
         dataset = kept(dataset)
         if self.only is None:
-            checkpoint.remember(input=input_facts(dataset), job=remembered(self.job, dataset))
+            checkpoint.remember(
+                input=input_facts(dataset),
+                job=remembered(self.job, dataset),
+                # Tells a merge whether it was made of this run.
+                run=checkpoint.fact("run") or uuid.uuid4().hex,
+            )
         keep_start(checkpoint, dataset, part)
         return dataset, part
 

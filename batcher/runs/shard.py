@@ -60,10 +60,11 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A shard of an input of so many rows."""
+    """A shard of an input of so many rows; `content` tells that input from others, anywhere."""
 
     shard: Shard
     of_rows: int
+    content: str
 
     @property
     def rows(self) -> range:
@@ -74,15 +75,22 @@ class Part:
         rows = self.rows
         return f"{self.shard}: {f'rows {rows.start:,} to {rows.stop - 1:,}' if rows else 'no rows'}"
 
-    def facts(self) -> dict[str, int]:
+    def facts(self) -> dict[str, object]:
         """Return what is remembered of it."""
-        return {"number": self.shard.number, "of": self.shard.of, "rows": self.of_rows}
+        return {
+            "number": self.shard.number,
+            "of": self.shard.of,
+            "rows": self.of_rows,
+            "content": self.content,
+        }
 
 
 def part_in(checkpoint: CheckpointReader) -> Part | None:
     """Return which part of an input a run is about; None where it is about all of it."""
     fact: Any = checkpoint.fact(SHARD)
-    return None if fact is None else Part(Shard(fact["number"], fact["of"]), fact["rows"])
+    if fact is None:
+        return None
+    return Part(Shard(fact["number"], fact["of"]), fact["rows"], fact["content"])
 
 
 def part_of(checkpoint: CheckpointReader, dataset: Dataset, shard: Shard | None) -> Part | None:
@@ -117,7 +125,7 @@ def part_of(checkpoint: CheckpointReader, dataset: Dataset, shard: Shard | None)
             "-o ALL`); `batcher run INPUT -o ALL` then calls only what is new. Or name another "
             "directory with -o"
         )
-    return Part(shard, rows)
+    return Part(shard, rows, dataset.content())
 
 
 def start_of(checkpoint: CheckpointReader, dataset: Dataset, part: Part | None) -> Mark | None:
