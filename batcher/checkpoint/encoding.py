@@ -25,7 +25,7 @@ def encoded(outcome: Outcome) -> tuple[object, ...]:
 
 
 def sealed(flat: tuple[object, ...]) -> tuple[object, ...]:
-    """Return an outcome, whose fields are those of `Recorded`, with its checksum."""
+    """Return an outcome that is valid Unicode, in the fields of `Recorded`, with its checksum."""
     return (*flat, _checksum(flat))
 
 
@@ -46,12 +46,12 @@ def carried(row: Sequence[Any], earlier: Sequence[Any]) -> tuple[object, ...]:
         return tuple(row)
     now = Recorded._make(row[:-1])
     sums: dict[str, Any] = {
-        name: _sum(getattr(before, name), getattr(now, name)) for name in SUMMED
+        name: added(getattr(before, name), getattr(now, name)) for name in SUMMED
     }
     return sealed(now._replace(currency=now.currency or before.currency, **sums))
 
 
-def _sum(before: int | None, now: int | None) -> int | None:
+def added(before: int | None, now: int | None) -> int | None:
     """Add two amounts; None is an unknown one."""
     return now if before is None else before + (now or 0)
 
