@@ -60,6 +60,7 @@ class JobOptions(TypedDict, total=False):
     dedup: bool | None
     cache: PathName | None
     output: PathName | None
+    to: str | None
     sync: Literal["group", "row"] | None
     allow_errors: int | str | None
     schema: PathName | Mapping[str, Any] | None

@@ -61,7 +61,12 @@ class Calls:
     rows: int | None
 
     def make(self) -> LiveRun:
-        """Make the calls; return how they ended."""
+        """Make the calls; return how they ended.
+
+        Raises:
+            InputError, StorageError: not all rows could be read, or not all outcomes recorded;
+                those that were called are as far as that is possible.
+        """
         directory, limits = self.description.directory, self.job.limits
         with (
             Reserve.held(directory.reserve, self.most, limits.max_response_bytes) as reserve,
@@ -171,6 +176,8 @@ class Calls:
                 ended = _ended(live, tally)
                 halt = live.executor.halted if ended is Ended.HALTED else None
                 checkpoint.end_process(ended, live.pace.beats(), halt)
+            if live.unread is not None and live.interrupted is None:
+                raise live.unread
         return live
 
     def _done(self) -> Done:
@@ -229,4 +236,4 @@ def _ended(live: LiveRun, tally: Tally) -> Ended:
         return Ended.HALTED
     if live.interrupted is not None:
         return Ended.INTERRUPTED
-    return Ended.PENDING if tally.left else Ended.DONE
+    return Ended.PENDING if tally.left or live.unread else Ended.DONE

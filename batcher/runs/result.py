@@ -5,7 +5,13 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
-from batcher.errors import DiskFullError, Halt, RowsPendingError, TooManyRowErrorsError
+from batcher.errors import (
+    DiskFullError,
+    Halt,
+    RowsPendingError,
+    StorageError,
+    TooManyRowErrorsError,
+)
 from batcher.history import Ended
 from batcher.job import OutputSpec
 from batcher.observe import Summary
@@ -47,9 +53,10 @@ class RunResult:
                 return self.halted.exit_code
             case Ended.INTERRUPTED if self.interrupted is not None:
                 return 128 + self.interrupted
-            case Ended.DONE if output.allows(counts.error_rows, counts.rows):
-                return 0
+            case Ended.DONE if self.summary.undelivered is not None:
+                return StorageError.exit_code
             case Ended.DONE:
-                return TooManyRowErrorsError.exit_code
+                allowed = output.allows(counts.error_rows, counts.rows)
+                return 0 if allowed else TooManyRowErrorsError.exit_code
             case _:
                 return RowsPendingError.exit_code
