@@ -1,12 +1,15 @@
 """The only truth of a run: a SQLite file that remembers every outcome, and the lock before it."""
 
+from batcher.checkpoint.adoption import adopt
+from batcher.checkpoint.backup import Backup, state_of
 from batcher.checkpoint.choice import Chosen, ErrorChoice, choose
 from batcher.checkpoint.connection import damaged
 from batcher.checkpoint.excerpt import Excerpt
 from batcher.checkpoint.following import FollowedCheckpoint
 from batcher.checkpoint.group_commit import GroupCommit
+from batcher.checkpoint.lineage import Lineage, Step, begin_line, lineage_of
 from batcher.checkpoint.lock import RunLock
-from batcher.checkpoint.ownership import BEAT_S
+from batcher.checkpoint.ownership import BEAT_S, Process
 from batcher.checkpoint.pairs import pairs
 from batcher.checkpoint.placement import Comparison, Placement
 from batcher.checkpoint.reader import PRICES, CheckpointReader
@@ -19,6 +22,7 @@ __all__ = [
     "BEAT_S",
     "PRICES",
     "AllBut",
+    "Backup",
     "Checkpoint",
     "CheckpointReader",
     "Chosen",
@@ -28,12 +32,19 @@ __all__ = [
     "Excerpt",
     "FollowedCheckpoint",
     "GroupCommit",
+    "Lineage",
     "Placement",
+    "Process",
     "Reserve",
     "RowSet",
     "RunLock",
+    "Step",
+    "adopt",
+    "begin_line",
     "checkpoint_problems",
     "choose",
     "damaged",
+    "lineage_of",
     "pairs",
+    "state_of",
 ]
