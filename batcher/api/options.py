@@ -61,6 +61,8 @@ class JobOptions(TypedDict, total=False):
     cache: PathName | None
     output: PathName | None
     sync: Literal["group", "row"] | None
+    sync_checkpoint: PathName | None
+    sync_every: str | None
     allow_errors: int | str | None
     schema: PathName | Mapping[str, Any] | None
     fields: Mapping[str, Any] | None

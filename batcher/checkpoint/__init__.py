@@ -1,6 +1,7 @@
 """The only truth of a run: a SQLite file that remembers every outcome, and the lock before it."""
 
 from batcher.checkpoint.adoption import adopt
+from batcher.checkpoint.aside import holds_nothing, set_aside, those_aside
 from batcher.checkpoint.backup import Backup, state_of
 from batcher.checkpoint.choice import Chosen, ErrorChoice, choose
 from batcher.checkpoint.connection import damaged
@@ -44,7 +45,10 @@ __all__ = [
     "checkpoint_problems",
     "choose",
     "damaged",
+    "holds_nothing",
     "lineage_of",
     "pairs",
+    "set_aside",
     "state_of",
+    "those_aside",
 ]

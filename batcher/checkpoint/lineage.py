@@ -17,6 +17,7 @@ import msgspec
 
 from batcher.checkpoint.connection import connected, damaged, transaction, translated
 from batcher.checkpoint.facts import fact_in, remember
+from batcher.checkpoint.reader import check
 
 LINEAGE = "lineage"
 """The fact that holds it; without one, no backup was ever made."""
@@ -70,9 +71,10 @@ def lineage_of(path: Path) -> Lineage | None:
     """Return the lineage of the checkpoint at `path`; None where it has none.
 
     Raises:
-        StorageError: it is damaged.
+        StorageError: it is damaged, or of another program or version.
     """
     with translated(path), connected(path) as connection:
+        check(connection, path)
         return lineage_in(connection, path)
 
 
@@ -87,9 +89,10 @@ def begin_line(path: Path) -> None:
     """Let the backup at `path`, of which nobody else knows, go on as a checkpoint.
 
     Raises:
-        StorageError: it is damaged, or was made of nothing that counts backups.
+        StorageError: it is damaged, no backup, or of another version.
     """
     with translated(path), connected(path) as connection, transaction(connection):
+        check(connection, path)
         lineage = lineage_in(connection, path)
         if lineage is None:
             raise damaged(path, "it is no backup")

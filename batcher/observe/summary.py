@@ -21,7 +21,8 @@ class Summary:
     `pending` is None where the rows of the input were not counted to the end. `exported` is False
     where the files could not be written before the run had to end. `cache` says that there was one.
     Each of a row's `samples` is counted for itself. `report` is where
-    that is, or why it is nowhere; None where none is wanted.
+    that is, or why it is nowhere; None where none is wanted. `copy` says how the copy of the
+    checkpoint stands.
     """
 
     ended: str
@@ -37,6 +38,7 @@ class Summary:
     report: Path | str | None = None
     cache: bool = False
     samples: int = 1
+    copy: str | None = None
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
@@ -86,6 +88,8 @@ class Summary:
         if all(value is not None for _, value in quantiles):
             yield "  latency   " + ", ".join(f"{name} {value:.2f} s" for name, value in quantiles)
         yield from self._files()
+        if self.copy is not None:
+            yield f"  copy      {printable(self.copy)}"
 
     def _files(self) -> Iterator[str]:
         if not self.exported:

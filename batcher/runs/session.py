@@ -43,6 +43,7 @@ from batcher.runs.rows import (
 from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Check, Stopping
+from batcher.runs.syncing import syncing
 from batcher.structured import Structure
 
 
@@ -101,13 +102,14 @@ class Session:
         directory = run_directory(self.job.input, self.job.output.directory)
         if self.only is None and self.rows is None:
             look_for_files(self.job)
-        directory.create()
+        directory.create(awaits_copy=self.job.output.sync_checkpoint is not None)
         samples = self.job.sampling.samples
         since = time.monotonic()
         calls = affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1)
         with (
             self.stopping.interruptible() as check,
             RunLock.held(directory.path),
+            syncing(self.job.output, directory, watcher.notice) as copies,
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
             dataset = self._settled(checkpoint, directory, prepare, pricing, check)
@@ -118,7 +120,7 @@ class Session:
             selection = Selection.of(self.portion, samples, rows)
             tally = Tally(total=None if rows is None else selection.size(rows))
             description = Description(directory, self._facts(dataset, fingerprint))
-            live = Calls(
+            made = Calls(
                 self.job,
                 self.callee,
                 pricing,
@@ -136,8 +138,16 @@ class Session:
                 only=self.only,
                 selection=selection,
                 rows=rows,
-            ).make()
+                syncing=copies,
+            )
+            if copies is None:
+                live = made.make()
+            else:
+                with copies.calls(checkpoint, dataset, description, self.stopping):
+                    live = made.make()
             finish = Finish(live, directory, self.stopping)
+            if copies is not None:
+                finish.copy(copies)
             exported, interrupted = finish.export()
             if exported is not None:
                 rows = (exported.results + exported.errors + exported.pending) // samples
@@ -176,6 +186,7 @@ class Session:
             report=report,
             cache=self.job.reuse.cache is not None,
             samples=samples,
+            copy=None if copies is None else copies.line(),
         )
         return RunResult(
             summary,
@@ -184,6 +195,7 @@ class Session:
             live.disk_full,
             tally.left,
             hurry=finish.hurry(exported),
+            copied=None if copies is None else copies.is_current,
         )
 
     def _settled(
