@@ -62,6 +62,8 @@ class JobOptions(TypedDict, total=False):
     output: PathName | None
     to: str | None
     sync: Literal["group", "row"] | None
+    sync_checkpoint: PathName | None
+    sync_every: str | None
     allow_errors: int | str | None
     schema: PathName | Mapping[str, Any] | None
     fields: Mapping[str, Any] | None

@@ -23,7 +23,7 @@ class Summary:
     Each of a row's `samples` is counted for itself. `part` says which rows of the input the run is
     about, where it is not all. `report` is where that is, or why it is nowhere; None where none is
     wanted. `to` is the URL where the files are put as well, and `undelivered` why not all of them
-    are there.
+    are there. `copy` says how the copy of the checkpoint stands.
     """
 
     ended: str
@@ -42,6 +42,7 @@ class Summary:
     cache: bool = False
     samples: int = 1
     part: str | None = None
+    copy: str | None = None
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
@@ -65,6 +66,8 @@ class Summary:
         if all(value is not None for _, value in quantiles):
             yield "  latency   " + ", ".join(f"{name} {value:.2f} s" for name, value in quantiles)
         yield from self._files()
+        if self.copy is not None:
+            yield f"  copy      {printable(self.copy)}"
 
     def _files(self) -> Iterator[str]:
         if not self.exported:

@@ -29,6 +29,7 @@ from batcher.runs.prepare import Preparation
 from batcher.runs.reuse import open_cache
 from batcher.runs.selection import Selection
 from batcher.runs.stopping import Stopping
+from batcher.runs.syncing import Syncing
 from batcher.structured import Structure
 
 
@@ -59,6 +60,7 @@ class Calls:
     only: ErrorChoice | None
     selection: Selection
     rows: int | None
+    syncing: Syncing | None = None
 
     def make(self) -> LiveRun:
         """Make the calls; return how they ended.
@@ -73,7 +75,8 @@ class Calls:
             directory.open_log() as log,
             self._counting(),
         ):
-            shown = self.watcher, AttemptLog(EventLog(log))
+            news = () if self.syncing is None else (self.syncing.news,)
+            shown = self.watcher, AttemptLog(EventLog(log)), *news
             whole = self.selection.is_whole
             live = None
             try:
@@ -160,6 +163,8 @@ class Calls:
                 time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
             )
             checkpoint.begin_process(int(time.time()))
+            if self.syncing is not None:
+                stack.enter_context(self.syncing.halting(executor.stop))
             watchers.started(tally, executor.flow)
             for text in self._notices():
                 watchers.notice(text)

@@ -69,8 +69,10 @@ class RunDirectory:
         """What ran: job, versions, input, counts."""
         return self.path / "run.json"
 
-    def create(self) -> None:
+    def create(self, *, awaits_copy: bool = False) -> None:
         """Make the directory, readable by its owner only; leave alone what is no run's.
+
+        Where it `awaits_copy`, a checkpoint that was lost may yet come from there.
 
         Raises:
             OutputError: it cannot be made or written to; found before the first paid call.
@@ -89,6 +91,15 @@ class RunDirectory:
         for output in (self.results, self.errors):
             if output.is_dir():
                 raise OutputError(f"cannot create {output}: a directory has this name")
+        if not awaits_copy:
+            self.refuse_strangers()
+
+    def refuse_strangers(self) -> None:
+        """Leave a directory alone that has the files of a run and no checkpoint.
+
+        Raises:
+            OutputError: it is such a one.
+        """
         strangers = sorted(name for name in WRITTEN | SPOOLED if (self.path / name).exists())
         if strangers and not (self.checkpoint.exists() and self.checkpoint.stat().st_size):
             raise OutputError(

@@ -47,6 +47,7 @@ from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
 from batcher.runs.shard import Part, keep_start, part_in, part_of
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Check, Stopping
+from batcher.runs.syncing import syncing
 from batcher.structured import Structure
 
 
@@ -107,7 +108,7 @@ class Session:
         directory = run_directory(self.job.input, self.job.output.directory)
         if self.only is None and self.rows is None:
             look_for_files(self.job)
-        directory.create()
+        directory.create(awaits_copy=self.job.output.sync_checkpoint is not None)
         delivery = None if self.job.output.to is None else Delivery.to(self.job.output.to)
         samples = self.job.sampling.samples
         since = time.monotonic()
@@ -115,6 +116,7 @@ class Session:
         with (
             self.stopping.interruptible() as check,
             RunLock.held(directory.path),
+            syncing(self.job.output, directory, watcher.notice) as copies,
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
             dataset, part = self._settled(checkpoint, directory, prepare, pricing, check)
@@ -127,7 +129,7 @@ class Session:
             selection = Selection.of(self.portion, samples, rows, part)
             tally = Tally(total=None if rows is None else selection.size(rows))
             description = Description(directory, self._facts(dataset, fingerprint))
-            live = Calls(
+            made = Calls(
                 self.job,
                 self.callee,
                 pricing,
@@ -145,8 +147,16 @@ class Session:
                 only=self.only,
                 selection=selection,
                 rows=rows,
-            ).make()
+                syncing=copies,
+            )
+            if copies is None:
+                live = made.make()
+            else:
+                with copies.calls(checkpoint, dataset, description, self.stopping):
+                    live = made.make()
             finish = Finish(live, directory, self.stopping)
+            if copies is not None:
+                finish.copy(copies)
             exported, interrupted = finish.export()
             if exported is not None:
                 if part is None:
@@ -196,6 +206,7 @@ class Session:
             cache=self.job.reuse.cache is not None,
             samples=samples,
             part=str(part) if part else None,
+            copy=None if copies is None else copies.line(),
         )
         return RunResult(
             summary,
@@ -204,6 +215,7 @@ class Session:
             live.disk_full,
             tally.left,
             hurry=finish.hurry(exported),
+            copied=None if copies is None else copies.is_current,
         )
 
     def _placed(self) -> JobSpec:
