@@ -7,6 +7,7 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from batcher.checkpoint import Checkpoint
 from batcher.copies import Copying, Keeper, Shelf, take_up
@@ -49,7 +50,7 @@ class Syncing:
         """Copy what the block records; where it fails, once more what it has."""
         self.described = description
         description.add(copy=self.facts())
-        files = (file.path for file in dataset.files)
+        files = (file.place for file in dataset.files if isinstance(file.place, Path))
         spooled = next((path for path in files if path.name in SPOOLED), None)
         copying = Copying(checkpoint, self.keeper.shelf, spooled)
         self.keeper.begin(copying)
