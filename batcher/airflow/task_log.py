@@ -20,7 +20,7 @@ class TaskLog:
     def write(self, event: str, **values: object) -> None:
         """Write one event now; what a run wants the user to know is a warning."""
         if event == "notice":
-            self._logger.warning("%s", printable(str(values["text"])))
+            self._logger.warning("%s", printable(" ".join(str(values["text"]).splitlines())))
         else:
             self._logger.info("%s", _beat(event, values))
 

@@ -1,0 +1,73 @@
+"""One real Airflow for all tests that want one, and one simulated provider for its tasks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from batcher.simulator import LedgerEntry, read_ledger
+from tests.airflow.instance import Airflow, free_port, settings, simulator
+
+DAGS = Path(__file__).with_name("dags")
+KEY = "a1b2c3canary.thekeythatnobodymaysee"
+"""What no file of Airflow's may hold."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A simulated GLM: where it answers, and what it was asked."""
+
+    address: str
+    ledger: Path
+
+    def calls(self, marker: str) -> list[LedgerEntry]:
+        """Return the calls whose prompt begins with `marker`."""
+        entries = read_ledger(self.ledger) if self.ledger.exists() else []
+        return [entry for entry in entries if entry.prompt.startswith(marker)]
+
+    def twice(self, marker: str) -> int:
+        """Return how many calls were made of rows that had been called already."""
+        calls = self.calls(marker)
+        return len(calls) - len({entry.prompt for entry in calls})
+
+
+@pytest.fixture(scope="session")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    """Serve a simulated GLM that takes its time."""
+    for address, ledger in simulator(tmp_path_factory.mktemp("provider"), latency=0.4):
+        yield Provider(address, ledger)
+
+
+@pytest.fixture(scope="session")
+def airflow(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[Airflow]:
+    """Run an Airflow whose connection `glm` is that provider."""
+    home = tmp_path_factory.mktemp("airflow")
+    port = free_port()
+    connection = {"conn_type": "generic", "extra": {"base_url": provider.address}}
+    environment = settings(
+        home,
+        DAGS,
+        port,
+        AIRFLOW_CONN_GLM=json.dumps({**connection, "password": KEY}),
+        AIRFLOW_CONN_NO_SUCH_KEY=json.dumps({**connection, "password": "no such key"}),
+    )
+    found = Airflow(home, environment, f"http://127.0.0.1:{port}")
+    try:
+        found.start()
+        yield found
+    finally:
+        found.stop()
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> Path:
+    """Return a folder with two files of 60 prompts, which begin with the name of the folder."""
+    for name in "ab":
+        rows = [{"id": f"{name}{n}", "prompt": f"{tmp_path.name} {name}{n}"} for n in range(60)]
+        text = "".join(f"{json.dumps(row)}\n" for row in rows)
+        (tmp_path / f"{name}.jsonl").write_text(text, "utf-8")
+    return tmp_path
