@@ -6,9 +6,9 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CHECKED := batcher benchmarks tests sample_data
 
-APART := $(addprefix --ignore=tests/,benchmarks browser faults notebook tutorial)
+APART := $(addprefix --ignore=tests/,benchmarks browser faults laws notebook overload tutorial)
 
-.PHONY: demo test test-benchmarks tutorial faults notebook browser screenshots torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
+.PHONY: demo test laws test-benchmarks tutorial faults notebook browser screenshots torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
 
 demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and show the first results.
 	$(BIN)/batcher run sample_data/prompts.jsonl --simulate
@@ -16,6 +16,9 @@ demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and sho
 
 test: $(READY) ## Run the tests, less those of the targets below.
 	$(BIN)/pytest -n auto $(APART)
+
+laws: $(READY) ## Try what holds for whole runs on random inputs, endings and outages.
+	$(BIN)/pytest -n auto tests/laws tests/overload
 
 test-benchmarks: $(READY) ## Run the tests of the benchmarks.
 	$(BIN)/pytest -n auto tests/benchmarks

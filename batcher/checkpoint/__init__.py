@@ -13,6 +13,7 @@ from batcher.checkpoint.ownership import BEAT_S
 from batcher.checkpoint.pairs import pairs
 from batcher.checkpoint.placement import Comparison, Placement
 from batcher.checkpoint.reader import KILLED_CALLS, PRICES, CheckpointReader
+from batcher.checkpoint.renumbering import Numbered
 from batcher.checkpoint.reserve import Reserve
 from batcher.checkpoint.rowset import AllBut, Done, RowSet
 from batcher.checkpoint.store import Checkpoint
@@ -34,6 +35,7 @@ __all__ = [
     "FollowedCheckpoint",
     "GroupCommit",
     "Merging",
+    "Numbered",
     "OwnWork",
     "Placement",
     "Reserve",

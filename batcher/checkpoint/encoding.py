@@ -19,10 +19,14 @@ def encoded(outcome: Outcome) -> tuple[object, ...]:
     """Flatten an outcome; text that is not valid Unicode is escaped, never lost."""
     flat: tuple[object, ...] = record(outcome)
     try:
-        return (*flat, _checksum(flat))
+        return sealed(flat)
     except UnicodeEncodeError:
-        flat = _escaped(flat)
-        return (*flat, _checksum(flat))
+        return sealed(_escaped(flat))
+
+
+def sealed(flat: tuple[object, ...]) -> tuple[object, ...]:
+    """Return an outcome, whose fields are those of `Recorded`, with its checksum."""
+    return (*flat, _checksum(flat))
 
 
 def decoded(row: Sequence[Any]) -> Recorded | None:
@@ -45,11 +49,6 @@ def carried(row: Sequence[Any], earlier: Sequence[Any]) -> tuple[object, ...]:
         name: added(getattr(before, name), getattr(now, name)) for name in SUMMED
     }
     return sealed(now._replace(currency=now.currency or before.currency, **sums))
-
-
-def sealed(outcome: Recorded) -> tuple[object, ...]:
-    """Return the row of an outcome that is valid Unicode, with its checksum."""
-    return (*outcome, _checksum(outcome))
 
 
 def added(before: int | None, now: int | None) -> int | None:

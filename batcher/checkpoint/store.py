@@ -26,6 +26,7 @@ from batcher.checkpoint.mending import mend
 from batcher.checkpoint.ownership import Ownership
 from batcher.checkpoint.placement import Placement
 from batcher.checkpoint.reader import KILLED_CALLS, CheckpointReader, check
+from batcher.checkpoint.renumbering import Renumbering
 from batcher.errors import Halt, OutputError, StorageError
 from batcher.filesystem import spans_machines
 from batcher.history import Beat, Ended
@@ -202,8 +203,11 @@ class Checkpoint(CheckpointReader):
         self.sync()
 
     @contextlib.contextmanager
-    def placement(self) -> Iterator[Placement]:
+    def placement(self, samples: int | None = None) -> Iterator[Placement]:
         """Yield an empty placement of a changed input beside the recorded outcomes.
+
+        With `samples`, the answers that each row had and has, rows without an id are found under
+        another number.
 
         What it applies is committed at the end of the `with` block, or undone by an exception;
         nothing else can be written meanwhile.
@@ -216,7 +220,8 @@ class Checkpoint(CheckpointReader):
             for _ in self._intact(table):
                 pass
         with self._writing() as connection:
-            yield Placement(connection)
+            renumbering = Renumbering(connection, self.path, samples) if samples else None
+            yield Placement(connection, renumbering)
         self.sync()
 
     def mend(self) -> int:

@@ -6,13 +6,14 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from batcher.checkpoint import CheckpointReader, RowSet
+from batcher.checkpoint import CheckpointReader, Numbered, RowSet
 from batcher.errors import UsageError
 from batcher.inputs import Dataset
 from batcher.job import JobSpec
 from batcher.records import Mark, Request
 from batcher.runs.directory import RunDirectory, run_directory
-from batcher.runs.resume import refuse_to_mix
+from batcher.runs.resume import files_added, refuse_to_mix
+from batcher.runs.rows import samples_in
 from batcher.runs.shard import Shard, part_of
 
 
@@ -20,13 +21,14 @@ from batcher.runs.shard import Shard, part_of
 class Previous:
     """A previous run: by their number where input and job are as they were, `done` says which.
 
-    Else `done` is None, and each request is looked for by its key. With `retry_errors`, rows that
-    ended in an error are not done.
+    Else `done` is None, and each request is looked for by its key, and by where it is `numbered`.
+    With `retry_errors`, rows that ended in an error are not done.
     """
 
     checkpoint: CheckpointReader
     done: RowSet | None
     retry_errors: bool
+    numbered: Numbered | None = None
 
     def start(self, row: int) -> Mark | None:
         """Return a place at or before `row` where reading may start, None for the first row."""
@@ -36,7 +38,10 @@ class Previous:
         """Return the keys of requests that are done, where their numbers do not tell."""
         if self.done is not None:
             return set()
-        return self.checkpoint.with_outcome(requests, errors_too=not self.retry_errors)
+        found = self.checkpoint.with_outcome(requests, errors_too=not self.retry_errors)
+        if self.numbered is not None:
+            found |= {one.key for one in requests if self.numbered.earlier(one) is not None}
+        return found
 
     def answered(self, contents: Sequence[str]) -> set[str]:
         """Return those of the contents of requests that have an answer, whatever its row."""
@@ -79,8 +84,15 @@ def previous_run(
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
         refuse_to_mix(checkpoint, simulated=simulated)
         part_of(checkpoint, dataset, shard)
-        present = (dataset.fingerprint(), job.request_settings())
-        before = (checkpoint.fact("fingerprint"), checkpoint.fact("settings"))
-        unchanged = before == present
-        done = checkpoint.done(errors_too=not retry_errors) if unchanged else None
-        yield Previous(checkpoint, done, retry_errors)
+        settings, before = job.request_settings(), checkpoint.fact("settings")
+        if before == settings and files_added(checkpoint, dataset) is not None:
+            yield Previous(checkpoint, checkpoint.done(errors_too=not retry_errors), retry_errors)
+            return
+        samples = job.sampling.samples
+        with contextlib.ExitStack() as stack:
+            numbered = None
+            if samples_in(before) == samples:
+                numbered = stack.enter_context(
+                    checkpoint.numbered(samples, errors_too=not retry_errors)
+                )
+            yield Previous(checkpoint, None, retry_errors, numbered)
