@@ -1,15 +1,18 @@
 """The only truth of a run: a SQLite file that remembers every outcome, and the lock before it."""
 
 from batcher.checkpoint.choice import Chosen, ErrorChoice, choose
+from batcher.checkpoint.claims import Claims
 from batcher.checkpoint.connection import damaged
 from batcher.checkpoint.excerpt import Excerpt
 from batcher.checkpoint.following import FollowedCheckpoint
 from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lock import RunLock
+from batcher.checkpoint.merging import Merging
+from batcher.checkpoint.own import OwnWork
 from batcher.checkpoint.ownership import BEAT_S
 from batcher.checkpoint.pairs import pairs
 from batcher.checkpoint.placement import Comparison, Placement
-from batcher.checkpoint.reader import PRICES, CheckpointReader
+from batcher.checkpoint.reader import KILLED_CALLS, PRICES, CheckpointReader
 from batcher.checkpoint.renumbering import Numbered
 from batcher.checkpoint.reserve import Reserve
 from batcher.checkpoint.rowset import AllBut, Done, RowSet
@@ -18,18 +21,22 @@ from batcher.checkpoint.verification import problems as checkpoint_problems
 
 __all__ = [
     "BEAT_S",
+    "KILLED_CALLS",
     "PRICES",
     "AllBut",
     "Checkpoint",
     "CheckpointReader",
     "Chosen",
+    "Claims",
     "Comparison",
     "Done",
     "ErrorChoice",
     "Excerpt",
     "FollowedCheckpoint",
     "GroupCommit",
+    "Merging",
     "Numbered",
+    "OwnWork",
     "Placement",
     "Reserve",
     "RowSet",

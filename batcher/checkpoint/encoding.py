@@ -46,12 +46,12 @@ def carried(row: Sequence[Any], earlier: Sequence[Any]) -> tuple[object, ...]:
         return tuple(row)
     now = Recorded._make(row[:-1])
     sums: dict[str, Any] = {
-        name: _sum(getattr(before, name), getattr(now, name)) for name in SUMMED
+        name: added(getattr(before, name), getattr(now, name)) for name in SUMMED
     }
     return sealed(now._replace(currency=now.currency or before.currency, **sums))
 
 
-def _sum(before: int | None, now: int | None) -> int | None:
+def added(before: int | None, now: int | None) -> int | None:
     """Add two amounts; None is an unknown one."""
     return now if before is None else before + (now or 0)
 

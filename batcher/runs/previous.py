@@ -14,6 +14,7 @@ from batcher.records import Mark, Request
 from batcher.runs.directory import RunDirectory, run_directory
 from batcher.runs.resume import files_added, refuse_to_mix
 from batcher.runs.rows import samples_in
+from batcher.runs.shard import Shard, part_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +54,36 @@ class Previous:
         return self.checkpoint.first_with_ids([request.id for request in requests])
 
 
-def directory_of(job: JobSpec) -> RunDirectory | None:
+def directory_of(job: JobSpec, shard: Shard | None = None) -> RunDirectory | None:
     """Return where a run of `job` keeps its checkpoint; None where nothing names it yet."""
     with contextlib.suppress(UsageError):
-        return run_directory(job.input, job.output.directory)
+        return run_directory(job.input, job.output.directory, shard)
     return None
 
 
 @contextlib.contextmanager
 def previous_run(
-    job: JobSpec, dataset: Dataset, *, retry_errors: bool, simulated: bool
+    job: JobSpec,
+    dataset: Dataset,
+    shard: Shard | None = None,
+    *,
+    retry_errors: bool,
+    simulated: bool,
 ) -> Iterator[Previous | None]:
     """Open what a previous run of `job` has recorded, None where there was none.
 
     Raises:
-        ConfigurationError: it holds simulated answers and this run is real, or the other way round.
+        ConfigurationError: it holds simulated answers and this run is real, or the other way round;
+            or it holds another part of the input.
         StorageError: its checkpoint is damaged or of another version.
     """
-    directory = directory_of(job)
+    directory = directory_of(job, shard)
     if directory is None or not directory.checkpoint.is_file():
         yield None
         return
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
         refuse_to_mix(checkpoint, simulated=simulated)
+        part_of(checkpoint, dataset, shard)
         settings, before = job.request_settings(), checkpoint.fact("settings")
         if before == settings and files_added(checkpoint, dataset) is not None:
             yield Previous(checkpoint, checkpoint.done(errors_too=not retry_errors), retry_errors)

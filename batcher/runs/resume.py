@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import cast
 
 from batcher.checkpoint import PRICES, Checkpoint, CheckpointReader, Comparison, damaged
 from batcher.errors import ConfigurationError
 from batcher.inputs import Dataset
 from batcher.providers import Pricing
-from batcher.records import Request
+from batcher.records import Failure, Prompt, Request
 from batcher.runs.prepare import Preparation
 from batcher.runs.rows import recalled, samples_in
+from batcher.runs.shard import SHARD, Part
 from batcher.runs.stopping import Check, checked
 from batcher.wording import counted
 
@@ -44,12 +46,14 @@ def settle(
     check: Check,
     *,
     simulated: bool,
+    part: Part | None = None,
 ) -> None:
     """Make the checkpoint speak of the present input and the present request settings.
 
     Nothing to do where both are as they were; nor where there are only more files behind those that
-    there were, whose rows are all new. Otherwise every row's key is compared, what changed is said,
-    and `consent` is asked, before rows whose key is new are called.
+    there were, whose rows are all new. Otherwise the key of every row (of the `part`, if there is
+    one) is compared, what changed is said, and `consent` is asked, before rows whose key is new are
+    called.
 
     Raises:
         ConfigurationError: the directory holds simulated answers and this run is real, or the
@@ -71,8 +75,16 @@ def settle(
         if added:
             consent(_growth(added))
         else:
-            _compare(checkpoint, before, present, dataset, prepare, consent, check)
-    checkpoint.remember(**present)
+            rows = _rows(dataset, part)
+            _compare(checkpoint, before, present, rows, prepare, consent, check)
+    checkpoint.remember(**present, **{SHARD: part.facts()} if part else {})
+
+
+def _rows(dataset: Dataset, part: Part | None) -> Iterator[Prompt | Failure]:
+    """Yield the rows of a changed input, of which no place is known."""
+    if part is None:
+        return dataset.rows()
+    return islice(dataset.rows(dataset.place(part.rows.start)), len(part.rows))
 
 
 def files_added(checkpoint: CheckpointReader, dataset: Dataset) -> Sequence[str] | None:
@@ -93,7 +105,7 @@ def _compare(
     checkpoint: Checkpoint,
     before: Mapping[str, object],
     present: Mapping[str, object],
-    dataset: Dataset,
+    rows: Iterator[Prompt | Failure],
     prepare: Preparation,
     consent: Consent,
     check: Check,
@@ -102,7 +114,7 @@ def _compare(
     samples = prepare.samples
     kept = samples if samples_in(before["settings"]) == samples else None
     with checkpoint.placement(kept) as placement:
-        for item in checked(dataset.rows(), check):
+        for item in checked(rows, check):
             for prepared in prepare.records(item):
                 if isinstance(prepared, Request):
                     placement.place(prepared)
@@ -180,8 +192,13 @@ def _differences(before: Mapping[str, object], present: Mapping[str, object]) ->
     """Say in the user's words what differs."""
     if before["fingerprint"] != present["fingerprint"]:
         yield "the input files changed"
-    old = cast("Mapping[str, object]", before["settings"])
-    new = cast("Mapping[str, object]", present["settings"])
+    yield from setting_differences(before["settings"], present["settings"])
+
+
+def setting_differences(before: object, present: object) -> Iterator[str]:
+    """Say which request settings differ."""
+    old = cast("Mapping[str, object]", before)
+    new = cast("Mapping[str, object]", present)
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
             yield f"{name}: {_short(old.get(name))} -> {_short(new.get(name))}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import msgspec
 
@@ -41,6 +42,7 @@ from batcher.runs.rows import (
     refuse_to_overwrite,
 )
 from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
+from batcher.runs.shard import Part, keep_start, part_in, part_of
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Check, Stopping
 from batcher.structured import Structure
@@ -77,6 +79,8 @@ class Session:
             BatcherError: nothing more can be done; whatever was received is recorded.
             Interruption: a signal came before the first call.
         """
+        if self.portion.shard is not None and self.job.output.directory is None:
+            return replace(self, job=self._placed()).run()
         pricing = pricing_of(self.job, self.callee)
         if not self.job.alerts.webhooks:
             return self._run(pricing, self.watcher)
@@ -110,12 +114,12 @@ class Session:
             RunLock.held(directory.path),
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
-            dataset = self._settled(checkpoint, directory, prepare, pricing, check)
+            dataset, part = self._settled(checkpoint, directory, prepare, pricing, check)
             fingerprint = dataset.fingerprint()
-            rows = counted_rows(directory, fingerprint)
+            rows = part.of_rows if part else counted_rows(directory, fingerprint)
             if rows is None and self.portion.sample is not None:
                 rows = dataset.count()
-            selection = Selection.of(self.portion, samples, rows)
+            selection = Selection.of(self.portion, samples, rows, part)
             tally = Tally(total=None if rows is None else selection.size(rows))
             description = Description(directory, self._facts(dataset, fingerprint))
             live = Calls(
@@ -140,18 +144,21 @@ class Session:
             finish = Finish(live, directory, self.stopping)
             exported, interrupted = finish.export()
             if exported is not None:
-                rows = (exported.results + exported.errors + exported.pending) // samples
-                tally.total = selection.size(rows)
+                if part is None:
+                    rows = (exported.results + exported.errors + exported.pending) // samples
+                tally.total = selection.size(cast("int", rows))
             counts = checkpoint.counts()
             recorded, chosen = counts.rows, None
-            if self.portion != WHOLE_INPUT:
+            if not self.portion.is_whole:
                 recorded = selection.held(checkpoint.done())
-                if rows is not None and counts.rows < rows * samples:
-                    chosen = selection.named(rows)
+                whole = len(part.rows) if part else rows
+                if whole is not None and counts.rows < whole * samples:
+                    chosen = selection.named(whole)
             pending = None if tally.total is None else max(0, tally.total - recorded)
             description.add(
                 rows=rows,
                 samples=samples,
+                shard=part.facts() if part else None,
                 chosen=chosen,
                 state="finished" if pending == 0 else "rows pending",
                 finished_at=_now(),
@@ -176,6 +183,7 @@ class Session:
             report=report,
             cache=self.job.reuse.cache is not None,
             samples=samples,
+            part=str(part) if part else None,
         )
         return RunResult(
             summary,
@@ -186,6 +194,12 @@ class Session:
             hurry=finish.hurry(exported),
         )
 
+    def _placed(self) -> JobSpec:
+        """Return the job with the directory of its shard named, for all that ask it."""
+        path = run_directory(self.job.input, None, self.portion.shard).path
+        output = msgspec.structs.replace(self.job.output, directory=str(path))
+        return msgspec.structs.replace(self.job, output=output)
+
     def _settled(
         self,
         checkpoint: Checkpoint,
@@ -193,12 +207,13 @@ class Session:
         prepare: Preparation,
         pricing: Pricing,
         check: Check,
-    ) -> Dataset:
-        """Return the input, once the checkpoint speaks of it and of the job."""
+    ) -> tuple[Dataset, Part | None]:
+        """Return the input, and which part of it; the checkpoint speaks of them and of the job."""
         if self.only is None:
             dataset = open_dataset(self.job, directory.path, self.stdin, self.rows, check)
+            part = part_of(checkpoint, dataset, self.portion.shard)
         else:
-            dataset = recalled(checkpoint.fact("input"))
+            dataset, part = recalled(checkpoint.fact("input")), part_in(checkpoint)
             refuse_changed(checkpoint, dataset)
         refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
         agree_on_prices(checkpoint, pricing)
@@ -210,11 +225,18 @@ class Session:
             self.consent,
             check,
             simulated=self._simulated,
+            part=part,
         )
         dataset = kept(dataset)
         if self.only is None:
-            checkpoint.remember(input=input_facts(dataset), job=remembered(self.job, dataset))
-        return dataset
+            checkpoint.remember(
+                input=input_facts(dataset),
+                job=remembered(self.job, dataset),
+                # Tells a merge whether it was made of this run.
+                run=checkpoint.fact("run") or uuid.uuid4().hex,
+            )
+        keep_start(checkpoint, dataset, part)
+        return dataset, part
 
     @property
     def _simulated(self) -> bool:
