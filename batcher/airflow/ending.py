@@ -25,6 +25,7 @@ from batcher.errors import (
 )
 from batcher.history import Ended
 from batcher.job import OutputSpec
+from batcher.recorded import Counts
 from batcher.runs import RunResult
 from batcher.wording import did_you_mean
 
@@ -115,10 +116,15 @@ def ending_of(result: RunResult, output: OutputSpec) -> Ending:
             return Ending.STOPPED
         case Ended.HALTED if result.halted is not None and result.halted.ceiling:
             return Ending.CEILING
-        case Ended.DONE if code == 0:
-            return Ending.DONE if result.summary.counts.rows else Ending.EMPTY
         case _:
-            return _BY_CODE.get(code, Ending.INTERNAL)
+            return ending_of_code(code, result.summary.counts)
+
+
+def ending_of_code(code: int, counts: Counts) -> Ending:
+    """Return how something ended whose process would have this exit code."""
+    if code == 0:
+        return Ending.DONE if counts.rows else Ending.EMPTY
+    return _BY_CODE.get(code, Ending.INTERNAL)
 
 
 def ending_of_error(error: BatcherError | OSError) -> Ending:

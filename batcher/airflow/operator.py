@@ -5,32 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast
 
-from airflow.sdk import BaseOperator, BaseOperatorLink, Context
+from airflow.sdk import BaseOperator, Context, XComArg, literal
 
 from batcher.airflow.ending import consequences
 from batcher.airflow.figures import Figures
+from batcher.airflow.instance import TaskInstance
+from batcher.airflow.link import ReportLink
 from batcher.airflow.rendered import as_meant
-from batcher.airflow.task import Task, TaskInstance
+from batcher.airflow.task import Task
 from batcher.api.options import Job
 from batcher.api.running import Input
 from batcher.errors import UsageError
 from batcher.simulator import SimulatorConfig
 
 
-class ReportLink(BaseOperatorLink):
-    """The report of a run, as a button of its task."""
-
-    name = "Report"
-
-    def get_link(self, operator: BaseOperator, *, ti_key: object) -> str:  # noqa: ARG002 # Airflow's
-        """Return where it is; Airflow asks in the task's process, once it has ended."""
-        return operator.report_link or "" if isinstance(operator, BatcherOperator) else ""
-
-
 class BatcherOperator(BaseOperator):
     """Calls a model for every row of `input` that has no answer yet; docs/airflow.md.
 
-    Templated are `input`, `job`, `directory`, `options`, `shard`, `conn_id` and `report_url`.
+    Templated are `input`, `job`, `directory`, `options`, `shard`, `conn_id` and `report_url`; but
+    templates of prompts, in the job and the options, are the run's own, and Airflow leaves them.
 
     Args:
         input: Files, directories, globs or URLs; else the input of the job.
@@ -60,8 +53,8 @@ class BatcherOperator(BaseOperator):
     def __init__(  # noqa: PLR0913 # each is a field of its own in Airflow's templates
         self,
         *,
-        input: Input | None = None,  # noqa: A002 # the job file's word
-        job: Job | None = None,
+        input: Input | XComArg | None = None,  # noqa: A002 # the job file's word
+        job: Job | XComArg | None = None,
         directory: str | None = None,
         options: Mapping[str, Any] | None = None,
         shard: Sequence[int] | None = None,
@@ -72,10 +65,10 @@ class BatcherOperator(BaseOperator):
         **kwargs: Any,  # noqa: ANN401 # those of Airflow's class
     ) -> None:
         super().__init__(**kwargs)
-        self.input = input
-        self.job = job
+        self.input: Any = input
+        self.job = _with_own(job, ("prompt",))
         self.directory = directory
-        self.options = options
+        self.options = _with_own(options, ("template", "system_template"))
         self.shard = shard
         self.conn_id = conn_id
         self.simulate = simulate
@@ -111,3 +104,10 @@ class BatcherOperator(BaseOperator):
         outcome = task.carried_out(ti)
         self.report_link = outcome.report_link(self.report_url)
         return outcome.followed(ti, consequences(self.on))
+
+
+def _with_own(given: Any, names: Sequence[str]) -> Any:  # noqa: ANN401 # or what Airflow resolves
+    """Return a mapping whose values of `names` Airflow leaves alone, all else as it is."""
+    if not isinstance(given, Mapping):
+        return given
+    return {name: literal(value) if name in names else value for name, value in given.items()}

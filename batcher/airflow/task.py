@@ -10,32 +10,21 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol, Unpack, cast
-from urllib.parse import quote
+from typing import Unpack, cast
 
 from airflow.sdk import Connection as AirflowConnection
-from airflow.sdk import get_current_context
 from airflow.sdk.log import mask_secret
 
 from batcher.airflow.account import Account, account_of
-from batcher.airflow.ending import (
-    Consequence,
-    Consequences,
-    Ending,
-    consequences,
-    ending_of,
-    ending_of_error,
-    reason,
-    what_follows,
-)
+from batcher.airflow.ending import Ending, consequences, ending_of, ending_of_error, reason
 from batcher.airflow.figures import Figures, figures_of
+from batcher.airflow.instance import TaskInstance, current, lasting_directory
+from batcher.airflow.outcome import RETURN_KEY, Outcome
 from batcher.airflow.task_log import TaskLog, watcher
 from batcher.api.background import wait
 from batcher.api.options import Job, Options
@@ -44,21 +33,6 @@ from batcher.api.running import Input, Start, start_of
 from batcher.errors import BatcherError, Interruption, UsageError
 from batcher.runs import Asked, RunResult, Stopping
 from batcher.simulator import SimulatorConfig
-
-RETURN_KEY = "return_value"
-"""Under which Airflow keeps what a task returns."""
-
-
-class TaskInstance(Protocol):
-    """What is used of the task instance that a run belongs to."""
-
-    dag_id: str
-    run_id: str
-    task_id: str
-    map_index: int | None
-
-    def xcom_push(self, key: str, value: Any) -> None:  # noqa: ANN401 # Airflow's own signature
-        """Tell tasks downstream."""
 
 
 def run(
@@ -81,34 +55,9 @@ def run(
         AirflowSkipException, AirflowFailException, AirflowException: what follows from how it
             ended; what there is to tell has been pushed as `return_value`.
     """
-    ti = cast("TaskInstance", get_current_context()["ti"])
+    ti = current()
     chosen = consequences(on)
     return Task(input, job, options, conn_id, simulate).carried_out(ti).followed(ti, chosen)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended and why; `figures` are what there is to tell, None where it never began."""
-
-    ending: Ending
-    why: str
-    figures: Figures | None = None
-
-    def followed(self, ti: TaskInstance, consequences: Consequences) -> Figures:
-        """Return what the task returns, or raise what follows, once that has been pushed."""
-        consequence = consequences[self.ending]
-        if self.figures is not None and consequence is Consequence.SUCCEED:
-            return self.figures
-        if self.figures is not None:
-            ti.xcom_push(RETURN_KEY, self.figures)
-        raise what_follows(consequence, self.why)
-
-    def report_link(self, served_at: str | None) -> str:
-        """Return where the report can be looked at: where it is `served_at`, else its file."""
-        report = None if self.figures is None else self.figures["report"]
-        if report is None:
-            return ""
-        return served_at or Path(report).as_uri()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +79,7 @@ class Task:
         log = TaskLog(logging.getLogger("batcher"))
         ended: list[Outcome] = []
         try:
-            _carry_out(self._start(ti, log), log, ended.append)
+            _carry_out(self.ready(ti, log), log, ended.append)
         except Interruption as interruption:
             return Outcome(Ending.STOPPED, f"Stopped by {interruption} before the first call.")
         except (BatcherError, OSError) as error:
@@ -141,7 +90,7 @@ class Task:
             raise
         return ended[0]
 
-    def _start(self, ti: TaskInstance, log: TaskLog) -> Start:
+    def ready(self, ti: TaskInstance, log: TaskLog) -> Start:
         """Make a run ready.
 
         Raises:
@@ -160,21 +109,6 @@ class Task:
         except TypeError as error:
             raise UsageError(str(error)) from None
         return replace(start, watcher=watcher(log), say=log.say)
-
-
-def lasting_directory(ti: TaskInstance) -> Path:
-    """Return where a task's run lies if its user names no place: the same for each of its tries.
-
-    Laid out like Airflow's own logs.
-    """
-    home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser()
-    names = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id}
-    path = home / "batcher"
-    for key, name in names.items():
-        path /= f"{key}={quote(name, safe=':+')}"
-    if ti.map_index is not None and ti.map_index >= 0:
-        path /= f"map_index={ti.map_index}"
-    return path
 
 
 def _carry_out(start: Start, log: TaskLog, tell: Callable[[Outcome], object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from batcher.simulator import LedgerEntry, read_ledger
 from tests.airflow.instance import Airflow, free_port, settings, simulator
 
-DAGS = Path(__file__).with_name("dags")
+HERE = Path(__file__).parent
+EXAMPLE = HERE.parents[1] / "jobs" / "airflow_daily_annotation.py"
 KEY = "a1b2c3canary.thekeythatnobodymaysee"
 """What no file of Airflow's may hold."""
 
@@ -46,12 +48,19 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
 def airflow(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[Airflow]:
     """Run an Airflow whose connection `glm` is that provider."""
     home = tmp_path_factory.mktemp("airflow")
+    dags = home / "dags"
+    shutil.copytree(HERE / "dags", dags)
+    # As its users have it, but that nobody waits for minutes here.
+    text, waits = EXAMPLE.read_text("utf-8"), "timedelta(minutes=5)"
+    assert waits in text
+    (dags / EXAMPLE.name).write_text(text.replace(waits, "timedelta(seconds=1)"), "utf-8")
     port = free_port()
     connection = {"conn_type": "generic", "extra": {"base_url": provider.address}}
     environment = settings(
         home,
-        DAGS,
+        dags,
         port,
+        AIRFLOW_CONN_BATCHER_GLM=json.dumps({**connection, "password": KEY}),
         AIRFLOW_CONN_GLM=json.dumps({**connection, "password": KEY}),
         AIRFLOW_CONN_NO_SUCH_KEY=json.dumps({**connection, "password": "no such key"}),
     )

@@ -13,7 +13,7 @@ PARAMS = {"folder": "", "latency": 0}
 
 JOB = {
     "provider": {"model": "glm-4.5-air"},
-    "prompt": {"template": "{{ '{{prompt}}' }}"},
+    "prompt": {"template": "{{prompt}}"},
     "limits": {"concurrency": 4},
 }
 
