@@ -24,7 +24,6 @@ Value = TypeVar("Value")
 AIRFLOW = Path(sys.executable).with_name("airflow")
 # Airflow is slow to begin, and the machine may be busy.
 PATIENCE_S = 180.0
-_COMPONENTS = ("api-server", "scheduler", "dag-processor")
 
 
 def until(found: Callable[[], Value | None], what: str) -> Value:
@@ -72,6 +71,7 @@ class Airflow:
     """An Airflow that runs; its REST API is what its pages are made from."""
 
     home: Path
+    dags: Path
     environment: Mapping[str, str]
     address: str
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -79,31 +79,20 @@ class Airflow:
 
     def command(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run `airflow ARGS...` to its end."""
-        return subprocess.run(  # noqa: S603 -- the environment's own command
-            (AIRFLOW, *args),
-            env=dict(self.environment),
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
+        return self._ran(str(AIRFLOW), *args)
+
+    def python(self, script: str, *args: str) -> subprocess.CompletedProcess[str]:
+        """Run a script of Python beside it to its end."""
+        return self._ran(sys.executable, "-c", script, *args)
 
     def start(self) -> None:
         """Start it, and wait until it answers and has read its DAGs."""
         assert self.command("db", "migrate").returncode == 0
-        for component in _COMPONENTS:
-            with (self.home / f"{component}.log").open("wb") as log:
-                process = subprocess.Popen(  # noqa: S603 -- the same
-                    (AIRFLOW, component),
-                    env=dict(self.environment),
-                    cwd=self.home,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            self._processes.append(process)
+        self._begin("api-server")
+        # Tasks fail that begin before it answers.
         until(self._signed_in, "the API server")
+        self._begin("dag-processor")
+        self._begin("scheduler")
 
     def stop(self) -> None:
         """End all of its processes; tasks among them."""
@@ -186,6 +175,29 @@ class Airflow:
         )
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 -- the same
             return json.load(answer)
+
+    def _ran(self, *args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 -- the environment's own commands
+            args,
+            env=dict(self.environment),
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+    def _begin(self, component: str) -> None:
+        with (self.home / f"{component}.log").open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 -- the environment's own command
+                (AIRFLOW, component),
+                env=dict(self.environment),
+                cwd=self.home,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._processes.append(process)
 
     def _signed_in(self) -> bool:
         try:

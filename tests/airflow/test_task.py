@@ -17,8 +17,10 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowTaskTimeout
 
 from batcher.airflow.ending import USUAL, Ending, consequences
+from batcher.airflow.instance import lasting_directory
+from batcher.airflow.outcome import Outcome
 from batcher.airflow.rendered import as_meant
-from batcher.airflow.task import Outcome, Task, lasting_directory
+from batcher.airflow.task import Task
 from batcher.simulator import SimulatorConfig
 
 AT_ONCE = SimulatorConfig(latency_s=0)
