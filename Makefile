@@ -6,9 +6,11 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CHECKED := batcher benchmarks tests sample_data
 
-APART := $(addprefix --ignore=tests/,airflow benchmarks browser faults laws notebook overload tutorial)
+APART := $(addprefix --ignore=tests/,airflow benchmarks browser container cron faults laws notebook objects \
+	overload tutorial)
 
-.PHONY: airflow demo test laws test-benchmarks tutorial faults notebook browser screenshots torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
+TARGETS := $(shell sed -n 's/^\([a-z-]*\):.* ## .*/\1/p' $(MAKEFILE_LIST))
+.PHONY: $(TARGETS)
 
 demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and show the first results.
 	$(BIN)/batcher run sample_data/prompts.jsonl --simulate
@@ -25,6 +27,10 @@ test-benchmarks: $(READY) ## Run the tests of the benchmarks.
 
 tutorial: $(READY) ## Type every command of docs/tutorial.md.
 	$(BIN)/pytest tests/tutorial
+
+cron: $(READY) ## Let nights pass under a cron daemon of their own, as another user (root, Debian).
+	[ -x /usr/sbin/cron ] || apt-get install -yq --no-install-recommends cron
+	$(BIN)/pytest tests/cron
 
 faults: $(READY) ## Disturb runs in every way of the fault matrix, and print it with the verdicts.
 	$(BIN)/pytest -n auto tests/faults

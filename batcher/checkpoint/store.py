@@ -17,17 +17,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from batcher.checkpoint import chronicle, schema
+from batcher.checkpoint.backup import Backup, back_up, back_up_stepwise
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, transaction, translated
 from batcher.checkpoint.encoding import carried, encoded, encoded_invalid, failed_attempts
 from batcher.checkpoint.facts import fact_in, remember
+from batcher.checkpoint.lineage import count_backup
 from batcher.checkpoint.log_sync import LogSync
 from batcher.checkpoint.mending import mend
 from batcher.checkpoint.ownership import Ownership
 from batcher.checkpoint.placement import Placement
 from batcher.checkpoint.reader import KILLED_CALLS, CheckpointReader, check
 from batcher.checkpoint.renumbering import Renumbering
-from batcher.errors import Halt, OutputError, StorageError
+from batcher.errors import DiskFullError, Halt, OutputError, StorageError
 from batcher.filesystem import spans_machines
 from batcher.history import Beat, Ended
 from batcher.recorded import Recorded
@@ -64,6 +66,8 @@ class Checkpoint(CheckpointReader):
         self._figures: Counter[tuple[str, int]] = Counter()
         # Outcomes are written by a thread; what calls may cost, by whoever is about to make them.
         self._lock = threading.Lock()
+        self._syncing = threading.Lock()
+        self._failed: StorageError | None = None
 
     @classmethod
     @contextlib.contextmanager
@@ -175,7 +179,28 @@ class Checkpoint(CheckpointReader):
             StorageError: it may not be there; the run must end (promise 5).
         """
         if self._log is not None:
-            self._log.sync()
+            with self._syncing, self._unless_failed():
+                self._log.sync()
+
+    def back_up(self, target: Path, *, ended: bool = False) -> Backup:
+        """Copy the checkpoint of this moment to `target`, a new file; others may write meanwhile.
+
+        What is in it is on the disk here too when this returns. With `ended`, no process is
+        named as working on it.
+
+        Raises:
+            DiskFullError: there is no room for it.
+            StorageError: the checkpoint or the copy cannot be read or written.
+            LockedError: another process has taken over.
+        """
+        with self._writing() as connection:
+            count_backup(connection, self.path)
+        if self._log is not None:
+            backup = back_up(self.path, target, ended=ended)
+        else:
+            backup = back_up_stepwise(self._writer, self._lock, self.path, target, ended=ended)
+        self.sync()
+        return backup
 
     def expect(self, calls: int) -> None:
         """Put down that so many calls may come to be in flight: a kill may lose them all."""
@@ -238,12 +263,25 @@ class Checkpoint(CheckpointReader):
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Yield the connection in a transaction, as long as the checkpoint is ours."""
-        with self._lock:
+        with self._lock, self._unless_failed():
             with translated(self.path), transaction(self._writer):
                 self._ownership.assure(self._writer)
                 yield self._writer
             if self._log is not None:
                 self._log.shorten()
+
+    @contextlib.contextmanager
+    def _unless_failed(self) -> Iterator[None]:
+        """Let no thread try the disk again once it has failed in another's hands (promise 5)."""
+        if self._failed is not None:
+            raise self._failed
+        try:
+            yield
+        except DiskFullError:
+            raise
+        except StorageError as error:
+            self._failed = error
+            raise
 
 
 def _called_again(

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import BinaryIO, cast
 
 import msgspec
@@ -23,6 +24,7 @@ from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
 from batcher.runs.calls import Calls
 from batcher.runs.ceilings import check_ceilings
 from batcher.runs.credentials import environment
+from batcher.runs.delivery import DELIVERED, Delivery
 from batcher.runs.description import Description, counted_rows
 from batcher.runs.descriptors import affordable_calls
 from batcher.runs.directory import WRITTEN, RunDirectory, run_directory
@@ -45,6 +47,7 @@ from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
 from batcher.runs.shard import Part, keep_start, part_in, part_of
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Check, Stopping
+from batcher.runs.syncing import syncing
 from batcher.structured import Structure
 
 
@@ -105,16 +108,20 @@ class Session:
         directory = run_directory(self.job.input, self.job.output.directory)
         if self.only is None and self.rows is None:
             look_for_files(self.job)
-        directory.create()
+        directory.create(awaits_copy=self.job.output.sync_checkpoint is not None)
+        delivery = None if self.job.output.to is None else Delivery.to(self.job.output.to)
         samples = self.job.sampling.samples
         since = time.monotonic()
         calls = affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1)
         with (
             self.stopping.interruptible() as check,
             RunLock.held(directory.path),
+            syncing(self.job.output, directory, watcher.notice) as copies,
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
             dataset, part = self._settled(checkpoint, directory, prepare, pricing, check)
+            if delivery is not None:
+                refuse_to_overwrite(dataset, delivery.folder.address, DELIVERED.__contains__)
             fingerprint = dataset.fingerprint()
             rows = part.of_rows if part else counted_rows(directory, fingerprint)
             if rows is None and self.portion.sample is not None:
@@ -122,7 +129,7 @@ class Session:
             selection = Selection.of(self.portion, samples, rows, part)
             tally = Tally(total=None if rows is None else selection.size(rows))
             description = Description(directory, self._facts(dataset, fingerprint))
-            live = Calls(
+            made = Calls(
                 self.job,
                 self.callee,
                 pricing,
@@ -140,8 +147,16 @@ class Session:
                 only=self.only,
                 selection=selection,
                 rows=rows,
-            ).make()
+                syncing=copies,
+            )
+            if copies is None:
+                live = made.make()
+            else:
+                with copies.calls(checkpoint, dataset, description, self.stopping):
+                    live = made.make()
             finish = Finish(live, directory, self.stopping)
+            if copies is not None:
+                finish.copy(copies)
             exported, interrupted = finish.export()
             if exported is not None:
                 if part is None:
@@ -169,6 +184,11 @@ class Session:
             report = None
             if exported is not None and self.job.observe.report:
                 report = finish.report(self.job.observe, finished=pending == 0)
+            undelivered = None
+            if delivery is not None and exported is not None:
+                written = isinstance(report, Path)
+                undelivered, number = finish.deliver(delivery, report=written)
+                interrupted = interrupted or number
         summary = Summary(
             ended=ending(live, interrupted, pending, tally, chosen),
             counts=counts,
@@ -181,9 +201,12 @@ class Session:
             concurrency=live.executor.concurrency(fixed=self.job.limits.is_fixed),
             exported=exported is not None,
             report=report,
+            to=None if delivery is None else delivery.folder.url,
+            undelivered=undelivered,
             cache=self.job.reuse.cache is not None,
             samples=samples,
             part=str(part) if part else None,
+            copy=None if copies is None else copies.line(),
         )
         return RunResult(
             summary,
@@ -192,6 +215,7 @@ class Session:
             live.disk_full,
             tally.left,
             hurry=finish.hurry(exported),
+            copied=None if copies is None else copies.is_current,
         )
 
     def _placed(self) -> JobSpec:
