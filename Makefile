@@ -46,6 +46,11 @@ browser: $(BROWSER)/.ready ## Look at the pages of runs in Chromium.
 screenshots: $(BROWSER)/.ready ## Make the pictures of the docs again, of a run of 20,000 rows.
 	PYTHONPATH=$(CURDIR) $(BROWSER)/bin/python -m tests.browser.screenshots docs/pictures
 
+AIRFLOW := $(VENV)-airflow
+airflow: $(AIRFLOW)/.ready ## Run tasks in a real Airflow, kill and stop some, and check types against its own.
+	$(AIRFLOW)/bin/mypy batcher/airflow tests/airflow
+	$(AIRFLOW)/bin/pytest tests/airflow
+
 SEEDS ?= 500
 torture: $(READY) ## Kill runs at SEEDS random moments, and count what the oracle objects to.
 	$(BIN)/python -m tests.faults.torture $(SEEDS)
@@ -96,6 +101,15 @@ $(BROWSER)/.ready: requirements/browser.txt
 		-r requirements/browser.txt
 	touch $@
 
+# Airflow's own constraints take the place of hashes for its users; here the hashes are constraints.
+$(AIRFLOW)/.ready: requirements/airflow.txt pyproject.toml
+	$(PYTHON) -m venv $(AIRFLOW)
+	$(AIRFLOW)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
+		-r requirements/airflow.txt
+	$(AIRFLOW)/bin/python -m pip --quiet --disable-pip-version-check install --no-deps \
+		--no-build-isolation -e .
+	touch $@
+
 # With their extras: pip takes a requirement of `coverage[toml]` for one that `coverage==7` does not
 # pin, as soon as there is a newer coverage. (Constraints must have none.)
 PINNING := --quiet --upgrade --generate-hashes --no-strip-extras --allow-unsafe --no-annotate \
@@ -110,7 +124,24 @@ lock: ## Pin the newest versions that pyproject.toml allows.
 		-o requirements/notebook.txt pyproject.toml
 	$(LOCK)/bin/pip-compile $(PINNING) --extra browser -c $(LOCK)/dev.txt \
 		-o requirements/browser.txt pyproject.toml
+	$(LOCK)/bin/pip-compile $(PINNING) --extra airflow --extra dev -c $(LOCK)/dev.txt \
+		-o $(LOCK)/airflow.txt pyproject.toml
+	awk "$$TWINS" $(LOCK)/airflow.txt > requirements/airflow.txt
 	rm -r $(LOCK)
 
+# What is pinned with extras, pinned without them as well: here some require the one, some the other.
+define TWINS
+/^[^ ]/ { put() }
+{ block = block $$0 "\n" }
+END { put() }
+function put(  plain) {
+	plain = block
+	if (sub(/^[^ []*\[[^]]*\]/, substr(block, 1, index(block, "[") - 1), plain)) printf "%s", plain
+	printf "%s", block
+	block = ""
+}
+endef
+export TWINS
+
 clean: ## Remove what the other targets made.
-	rm -rf $(VENV) $(NOTEBOOK) $(BROWSER) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) $(AIRFLOW) $(NOTEBOOK) $(BROWSER) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
