@@ -163,7 +163,9 @@ class Calls:
             await budget.close()
             self._end(live)
             if live.unread is not None and live.interrupted is None:
-                raise live.unread
+                again = "; the same command goes on"
+                more = again if isinstance(live.unread, StorageError) else ""
+                raise type(live.unread)(f"{live.unread}{more}")
         return live
 
     async def _watched(self, live: LiveRun, watchers: Watchers) -> None:
