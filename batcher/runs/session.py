@@ -152,8 +152,8 @@ class Session:
             if not self.portion.is_whole:
                 recorded = selection.held(checkpoint.done())
                 whole = len(part.rows) if part else rows
-                if whole is not None and counts.rows < whole * samples:
-                    chosen = selection.named(whole)
+                if rows is not None and whole is not None and counts.rows < whole * samples:
+                    chosen = selection.named(rows)
             pending = None if tally.total is None else max(0, tally.total - recorded)
             description.add(
                 rows=rows,
