@@ -55,15 +55,15 @@ class Scope:
         """The selected records; None where nobody knows."""
         return None if self.rows is None else self.selection.size(self.rows)
 
-    def after(self, exported: Exported | None) -> Scope:
+    def after(self, exported: Exported) -> Scope:
         """Return the scope once an export has read the input to its end."""
-        if exported is None or self.selection.part is not None:
+        if self.selection.part is not None:
             return self
         records = exported.results + exported.errors + exported.pending
         return replace(self, rows=records // self.selection.samples)
 
-    def standing(self, checkpoint: CheckpointReader) -> Standing:
-        """Return how the rows stand by what is recorded."""
+    def standing(self, checkpoint: CheckpointReader, total: int | None) -> Standing:
+        """Return how the `total` selected records stand by what is recorded."""
         counts, selection, rows = checkpoint.counts(), self.selection, self.rows
         recorded, chosen = counts.rows, None
         if not selection.is_whole:
@@ -71,5 +71,5 @@ class Scope:
             whole = len(selection.part.rows) if selection.part else rows
             if rows is not None and whole is not None and counts.rows < whole * selection.samples:
                 chosen = selection.named(rows)
-        pending = None if self.total is None else max(0, self.total - recorded)
+        pending = None if total is None else max(0, total - recorded)
         return Standing(counts, pending, chosen)

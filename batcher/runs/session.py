@@ -160,9 +160,10 @@ class Session:
         if copies is not None:
             finish.copy(copies)
         exported, interrupted = finish.export()
-        scope = scope.after(exported)
-        tally.total = scope.total
-        standing = scope.standing(calls.checkpoint)
+        if exported is not None:
+            scope = scope.after(exported)
+            tally.total = scope.total
+        standing = scope.standing(calls.checkpoint, tally.total)
         calls.description.add(**self._ended(scope, standing))
         report = undelivered = None
         if exported is not None and self.job.observe.report:

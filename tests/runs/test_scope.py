@@ -36,7 +36,6 @@ def test_rows_are_counted_only_where_they_are_drawn(dataset: Dataset) -> None:
 
 def test_an_export_has_counted_them(dataset: Dataset) -> None:
     scope = Scope.of(WHOLE_INPUT, 2, dataset, None, None)
-    assert scope.after(None).total is None
     assert scope.after(_exported(20)).total == 20
     assert scope.after(_exported(20)).rows == 10
 
@@ -51,9 +50,9 @@ def test_a_shard_knows_its_rows_and_keeps_them(dataset: Dataset) -> None:
 def test_what_is_chosen_is_named_while_others_are_left(place: Place, dataset: Dataset) -> None:
     place.run(place.job(ceilings={"max_rows": 4}))
     with CheckpointReader.read(place.directory.checkpoint) as checkpoint:
-        first = Scope.of(Portion(limit=3), 1, dataset, None, 10).standing(checkpoint)
+        first = Scope.of(Portion(limit=3), 1, dataset, None, 10).standing(checkpoint, 3)
         assert (first.pending, first.chosen) == (0, "the first 3 of 10 rows")
-        whole = Scope.of(WHOLE_INPUT, 1, dataset, None, 10).standing(checkpoint)
+        whole = Scope.of(WHOLE_INPUT, 1, dataset, None, 10).standing(checkpoint, 10)
         assert (whole.pending, whole.chosen, whole.counts.rows) == (6, None, 4)
-        unknown = Scope.of(WHOLE_INPUT, 1, dataset, None, None).standing(checkpoint)
+        unknown = Scope.of(WHOLE_INPUT, 1, dataset, None, None).standing(checkpoint, None)
         assert unknown.pending is None
