@@ -6,9 +6,9 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CHECKED := batcher benchmarks tests sample_data
 
-APART := $(addprefix --ignore=tests/,benchmarks browser cron faults notebook tutorial)
+APART := $(addprefix --ignore=tests/,benchmarks browser container cron faults notebook tutorial)
 
-.PHONY: demo test test-benchmarks tutorial cron faults notebook browser screenshots torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
+.PHONY: demo test test-benchmarks tutorial cron container faults notebook browser screenshots torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
 
 demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and show the first results.
 	$(BIN)/batcher run sample_data/prompts.jsonl --simulate
@@ -29,6 +29,12 @@ cron: $(READY) ## Let nights pass under a cron daemon of their own, as another u
 
 faults: $(READY) ## Disturb runs in every way of the fault matrix, and print it with the verdicts.
 	$(BIN)/pytest -n auto tests/faults
+
+CONTAINER := $(VENV)-container
+container: $(CONTAINER)/.ready ## Check the Dockerfile, build it, and run the image (root, Debian; no engine needed).
+	command -v buildah mmdebstrap > /dev/null || \
+		apt-get install -yq --no-install-recommends buildah mmdebstrap
+	PYTHONPATH=$(CURDIR) $(CONTAINER)/bin/pytest tests/container
 
 NOTEBOOK := $(VENV)-notebook
 notebook: $(NOTEBOOK)/.ready ## Run the example notebook, and the tests with pandas and Polars.
@@ -85,6 +91,12 @@ $(NOTEBOOK)/.ready: requirements/notebook.txt
 		-r requirements/notebook.txt
 	touch $@
 
+$(CONTAINER)/.ready: requirements/container.txt
+	$(PYTHON) -m venv $(CONTAINER)
+	$(CONTAINER)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
+		-r requirements/container.txt
+	touch $@
+
 $(BROWSER)/.ready: requirements/browser.txt
 	$(PYTHON) -m venv $(BROWSER)
 	$(BROWSER)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
@@ -105,7 +117,13 @@ lock: ## Pin the newest versions that pyproject.toml allows.
 		-o requirements/notebook.txt pyproject.toml
 	$(LOCK)/bin/pip-compile $(PINNING) --extra browser -c $(LOCK)/dev.txt \
 		-o requirements/browser.txt pyproject.toml
+	$(LOCK)/bin/pip-compile $(PINNING) --extra container -c $(LOCK)/dev.txt \
+		-o requirements/container.txt pyproject.toml
+	$(LOCK)/bin/pip-compile $(PINNING) --extra otel -c $(LOCK)/dev.txt \
+		-o requirements/runtime.txt pyproject.toml
+	$(LOCK)/bin/pip-compile $(PINNING) --only-build-deps --build-deps-for wheel -c $(LOCK)/dev.txt \
+		-o requirements/build.txt pyproject.toml
 	rm -r $(LOCK)
 
 clean: ## Remove what the other targets made.
-	rm -rf $(VENV) $(NOTEBOOK) $(BROWSER) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) $(CONTAINER) $(NOTEBOOK) $(BROWSER) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
