@@ -6,9 +6,11 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CHECKED := batcher benchmarks tests sample_data
 
-APART := $(addprefix --ignore=tests/,benchmarks browser faults notebook tutorial)
+APART := $(addprefix --ignore=tests/,airflow benchmarks browser container cron faults laws notebook objects \
+	overload tutorial)
 
-.PHONY: demo test test-benchmarks tutorial faults notebook browser screenshots torture bench bench-quick bench-limits lint types contracts coverage coverage-critical lock clean
+TARGETS := $(shell sed -n 's/^\([a-z-]*\):.* ## .*/\1/p' $(MAKEFILE_LIST))
+.PHONY: $(TARGETS)
 
 demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and show the first results.
 	$(BIN)/batcher run sample_data/prompts.jsonl --simulate
@@ -17,11 +19,18 @@ demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and sho
 test: $(READY) ## Run the tests, less those of the targets below.
 	$(BIN)/pytest -n auto $(APART)
 
+laws: $(READY) ## Try what holds for whole runs on random inputs, endings and outages.
+	$(BIN)/pytest -n auto tests/laws tests/overload
+
 test-benchmarks: $(READY) ## Run the tests of the benchmarks.
 	$(BIN)/pytest -n auto tests/benchmarks
 
 tutorial: $(READY) ## Type every command of docs/tutorial.md.
 	$(BIN)/pytest tests/tutorial
+
+cron: $(READY) ## Let nights pass under a cron daemon of their own, as another user (root, Debian).
+	[ -x /usr/sbin/cron ] || apt-get install -yq --no-install-recommends cron
+	$(BIN)/pytest tests/cron
 
 faults: $(READY) ## Disturb runs in every way of the fault matrix, and print it with the verdicts.
 	$(BIN)/pytest -n auto tests/faults

@@ -83,13 +83,16 @@ class Options(JobOptions, total=False):
 
     With `retry_errors`, rows are called again that ended in an error. `limit` are the first so many
     rows, `sample` so many that are drawn by `seed`; without them the same call goes on with the
-    rest. `yes` goes on though a changed job or input leaves recorded answers without a row.
+    rest. `shard=(i, n)` is the i-th, from 1, of n equal parts of the input, which needs a directory
+    of its own (docs/shards.md). `yes` goes on though a changed job or input leaves recorded answers
+    without a row.
     """
 
     retry_errors: bool
     limit: int | None
     sample: int | None
     seed: int | None
+    shard: tuple[int, int] | None
     yes: bool
 
 

@@ -12,8 +12,9 @@ from batcher.errors import StorageError
 from batcher.inputs import ArrowStream
 from batcher.job import OutputSpec
 from batcher.money import NANOS, amount
+from batcher.observe import MergeSummary, Summary
 from batcher.outputs import read_batches
-from batcher.runs import RunResult
+from batcher.runs import Merged, RunResult
 from batcher.wording import counted
 
 
@@ -116,12 +117,25 @@ def result_of(run: RunResult, output: OutputSpec) -> Result:
     halted = run.halted.reason if run.halted is not None and run.left != 0 else None
     if run.disk_full:
         halted = summary.ended
+    ok = summary.pending == 0 and output.allows(counts.error_rows, counts.rows)
+    return _result(summary, ok=ok and not run.disk_full, halted=halted, exported=summary.exported)
+
+
+def result_of_merge(merged: Merged) -> Result:
+    """Return what a merge comes back with."""
+    summary = merged.summary
+    exported = summary.unexported is None
+    return _result(summary, ok=merged.exit_code == 0, halted=None, exported=exported)
+
+
+def _result(
+    summary: Summary | MergeSummary, *, ok: bool, halted: str | None, exported: bool
+) -> Result:
+    counts = summary.counts
     priced = counts.currency is not None
     return Result(
         directory=summary.results_path.parent,
-        ok=not run.disk_full
-        and summary.pending == 0
-        and output.allows(counts.error_rows, counts.rows),
+        ok=ok,
         halted=halted,
         succeeded=counts.results,
         failed=counts.error_rows,
@@ -137,7 +151,7 @@ def result_of(run: RunResult, output: OutputSpec) -> Result:
         currency=counts.currency,
         simulated=summary.simulated,
         report=summary.report if isinstance(summary.report, Path) else None,
-        exported=summary.exported,
+        exported=exported,
         summary="\n".join(summary.lines()),
         _results_path=summary.results_path,
         _errors_path=summary.errors_path,

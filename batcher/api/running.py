@@ -28,6 +28,7 @@ from batcher.runs import (
     Portion,
     RunResult,
     Session,
+    Shard,
     Signals,
     Stopping,
     credentials,
@@ -38,6 +39,8 @@ Input: TypeAlias = PathName | Sequence[PathName] | Rows
 """Files, directories and globs; or rows in memory: dicts, or a table of any Arrow library."""
 
 Key: TypeAlias = str | HidesSecret
+
+_PAIR = 2
 
 
 def run(
@@ -180,10 +183,27 @@ def _start(
         callee=callee,
         rows=rows,
         retry_errors=options.get("retry_errors", False),
-        portion=Portion(options.get("limit"), options.get("sample"), options.get("seed")),
+        portion=_portion(options),
         yes=options.get("yes", False),
         # A daemon may have no stderr.
         shown=show and sys.stderr is not None,
+    )
+
+
+def _portion(options: Options) -> Portion:
+    """Return the rows that options choose.
+
+    Raises:
+        UsageError: there are no such rows.
+    """
+    shard: Any = options.get("shard")
+    if shard is not None and not (isinstance(shard, tuple | list) and len(shard) == _PAIR):
+        raise UsageError(f"shard is {shard!r}; give (i, n), such as (2, 4) for the second of four")
+    return Portion(
+        options.get("limit"),
+        options.get("sample"),
+        options.get("seed"),
+        None if shard is None else Shard(*shard),
     )
 
 

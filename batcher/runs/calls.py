@@ -72,7 +72,7 @@ class Calls:
         ):
             news = () if self.syncing is None else (self.syncing.news,)
             shown = self.watcher, AttemptLog(EventLog(log)), *news
-            whole = self.selection == Selection(self.selection.samples)
+            whole = self.selection.is_whole
             live = None
             try:
                 with metering(
@@ -183,6 +183,8 @@ class Calls:
         if self.only is None:
             done = self.checkpoint.done(errors_too=not self.retry_errors)
             self.tally.done_before = self.selection.held(done)
+            # Those before a shard are not to be called either, so that reading begins at its own.
+            done.add_range(0, self.selection.start * self.selection.samples)
             return done
         chosen = choose(self.checkpoint.path, self.only, self.selection.samples).rows
         self.tally.chosen = len(chosen)

@@ -13,6 +13,7 @@ from typing import TextIO
 from batcher.errors import OutputError, StorageError, UsageError
 from batcher.inputs import SPOOLED
 from batcher.outputs import sync_directory
+from batcher.runs.shard import Shard
 
 WRITTEN = frozenset(
     {"results.parquet", "errors.parquet", "run.json", "log.jsonl", "simulator.jsonl"}
@@ -152,8 +153,10 @@ class RunDirectory:
         return facts
 
 
-def run_directory(inputs: Sequence[str], given: str | None) -> RunDirectory:
-    """Return `given`, or `NAME.batch` beside the input `NAME.jsonl`.
+def run_directory(
+    inputs: Sequence[str], given: str | None, shard: Shard | None = None
+) -> RunDirectory:
+    """Return `given`, or `NAME.batch` beside the input `NAME.jsonl`; `NAME.2-of-4.batch`, a shard.
 
     Raises:
         UsageError: several inputs, or stdin, and no directory given.
@@ -166,4 +169,5 @@ def run_directory(inputs: Sequence[str], given: str | None) -> RunDirectory:
     name = path.name or path.resolve().name
     for suffix in (".gz", ".zst", ".jsonl", ".ndjson", ".parquet"):
         name = name.removesuffix(suffix)
-    return RunDirectory(path.parent / f"{name}.batch")
+    mark = f".{shard.number}-of-{shard.of}" if shard else ""
+    return RunDirectory(path.parent / f"{name}{mark}.batch")

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import msgspec
 
 import batcher
-from batcher.checkpoint import Checkpoint, ErrorChoice, RunLock
+from batcher.checkpoint import Checkpoint, CheckpointReader, ErrorChoice, RunLock
 from batcher.inputs import Dataset, Rows
 from batcher.job import JobSpec
 from batcher.observe import Summary, Tally, Watcher, Watchers
@@ -41,6 +42,7 @@ from batcher.runs.rows import (
     refuse_to_overwrite,
 )
 from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
+from batcher.runs.shard import Part, Shard, keep_start, part_in, part_of
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Check, Stopping
 from batcher.runs.syncing import syncing
@@ -78,6 +80,8 @@ class Session:
             BatcherError: nothing more can be done; whatever was received is recorded.
             Interruption: a signal came before the first call.
         """
+        if self.portion.shard is not None and self.job.output.directory is None:
+            return replace(self, job=self._placed()).run()
         pricing = pricing_of(self.job, self.callee)
         if not self.job.alerts.webhooks:
             return self._run(pricing, self.watcher)
@@ -109,15 +113,15 @@ class Session:
         with (
             self.stopping.interruptible() as check,
             RunLock.held(directory.path),
-            syncing(self.job.output, directory, watcher.notice) as copies,
+            syncing(self.job.output, directory, self._shard(directory), watcher.notice) as copies,
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
-            dataset = self._settled(checkpoint, directory, prepare, pricing, check)
+            dataset, part = self._settled(checkpoint, directory, prepare, pricing, check)
             fingerprint = dataset.fingerprint()
-            rows = counted_rows(directory, fingerprint)
+            rows = part.of_rows if part else counted_rows(directory, fingerprint)
             if rows is None and self.portion.sample is not None:
                 rows = dataset.count()
-            selection = Selection.of(self.portion, samples, rows)
+            selection = Selection.of(self.portion, samples, rows, part)
             tally = Tally(total=None if rows is None else selection.size(rows))
             description = Description(directory, self._facts(dataset, fingerprint))
             made = Calls(
@@ -150,18 +154,21 @@ class Session:
                 finish.copy(copies)
             exported, interrupted = finish.export()
             if exported is not None:
-                rows = (exported.results + exported.errors + exported.pending) // samples
-                tally.total = selection.size(rows)
+                if part is None:
+                    rows = (exported.results + exported.errors + exported.pending) // samples
+                tally.total = selection.size(cast("int", rows))
             counts = checkpoint.counts()
             recorded, chosen = counts.rows, None
-            if self.portion != WHOLE_INPUT:
+            if not self.portion.is_whole:
                 recorded = selection.held(checkpoint.done())
-                if rows is not None and counts.rows < rows * samples:
-                    chosen = selection.named(rows)
+                whole = len(part.rows) if part else rows
+                if whole is not None and counts.rows < whole * samples:
+                    chosen = selection.named(whole)
             pending = None if tally.total is None else max(0, tally.total - recorded)
             description.add(
                 rows=rows,
                 samples=samples,
+                shard=part.facts() if part else None,
                 chosen=chosen,
                 state="finished" if pending == 0 else "rows pending",
                 finished_at=_now(),
@@ -187,6 +194,7 @@ class Session:
             cache=self.job.reuse.cache is not None,
             samples=samples,
             copy=None if copies is None else copies.line(),
+            part=str(part) if part else None,
         )
         return RunResult(
             summary,
@@ -198,6 +206,20 @@ class Session:
             copied=None if copies is None else copies.is_current,
         )
 
+    def _shard(self, directory: RunDirectory) -> Shard | None:
+        """Return the shard that is asked for, or, to be called again, that of the directory."""
+        if self.only is None:
+            return self.portion.shard
+        with CheckpointReader.read(directory.checkpoint) as checkpoint:
+            part = part_in(checkpoint)
+        return part.shard if part else None
+
+    def _placed(self) -> JobSpec:
+        """Return the job with the directory of its shard named, for all that ask it."""
+        path = run_directory(self.job.input, None, self.portion.shard).path
+        output = msgspec.structs.replace(self.job.output, directory=str(path))
+        return msgspec.structs.replace(self.job, output=output)
+
     def _settled(
         self,
         checkpoint: Checkpoint,
@@ -205,12 +227,13 @@ class Session:
         prepare: Preparation,
         pricing: Pricing,
         check: Check,
-    ) -> Dataset:
-        """Return the input, once the checkpoint speaks of it and of the job."""
+    ) -> tuple[Dataset, Part | None]:
+        """Return the input, and which part of it; the checkpoint speaks of them and of the job."""
         if self.only is None:
             dataset = open_dataset(self.job, directory.path, self.stdin, self.rows, check)
+            part = part_of(checkpoint, dataset, self.portion.shard)
         else:
-            dataset = recalled(checkpoint.fact("input"))
+            dataset, part = recalled(checkpoint.fact("input")), part_in(checkpoint)
             refuse_changed(checkpoint, dataset)
         refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
         agree_on_prices(checkpoint, pricing)
@@ -222,11 +245,18 @@ class Session:
             self.consent,
             check,
             simulated=self._simulated,
+            part=part,
         )
         dataset = kept(dataset)
         if self.only is None:
-            checkpoint.remember(input=input_facts(dataset), job=remembered(self.job, dataset))
-        return dataset
+            checkpoint.remember(
+                input=input_facts(dataset),
+                job=remembered(self.job, dataset),
+                # Tells a merge whether it was made of this run.
+                run=checkpoint.fact("run") or uuid.uuid4().hex,
+            )
+        keep_start(checkpoint, dataset, part)
+        return dataset, part
 
     @property
     def _simulated(self) -> bool:

@@ -18,6 +18,7 @@ from batcher.job import OutputSpec
 from batcher.observe.metrics import News
 from batcher.runs.description import Description
 from batcher.runs.directory import RunDirectory
+from batcher.runs.shard import Shard
 from batcher.runs.stopping import Stopping
 from batcher.storage import Folder
 
@@ -121,9 +122,14 @@ class Syncing:
 
 @contextlib.contextmanager
 def syncing(
-    output: OutputSpec, directory: RunDirectory, on_notice: Callable[[str], None]
+    output: OutputSpec,
+    directory: RunDirectory,
+    shard: Shard | None,
+    on_notice: Callable[[str], None],
 ) -> Iterator[Syncing | None]:
     """Yield what copies the checkpoint of `directory`, None where that is not wanted.
+
+    The copies of a shard lie in a folder of their own, so that one job serves for all.
 
     The run is claimed at the place of its copies, and its checkpoint made the one to go on with.
 
@@ -135,7 +141,8 @@ def syncing(
     if output.sync_checkpoint is None:
         yield None
         return
-    folder = Folder.at(output.sync_checkpoint)
+    own = f"/{shard.number}-of-{shard.of}" if shard else ""
+    folder = Folder.at(f"{output.sync_checkpoint.rstrip('/')}{own}")
     news = News(on_notice)
 
     def describe(copy: Copy) -> None:
