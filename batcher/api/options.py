@@ -60,6 +60,7 @@ class JobOptions(TypedDict, total=False):
     dedup: bool | None
     cache: PathName | None
     output: PathName | None
+    to: str | None
     sync: Literal["group", "row"] | None
     sync_checkpoint: PathName | None
     sync_every: str | None

@@ -117,8 +117,9 @@ def result_of(run: RunResult, output: OutputSpec) -> Result:
     halted = run.halted.reason if run.halted is not None and run.left != 0 else None
     if run.disk_full:
         halted = summary.ended
-    ok = summary.pending == 0 and output.allows(counts.error_rows, counts.rows)
-    return _result(summary, ok=ok and not run.disk_full, halted=halted, exported=summary.exported)
+    whole = summary.pending == 0 and summary.undelivered is None and not run.disk_full
+    ok = whole and output.allows(counts.error_rows, counts.rows)
+    return _result(summary, ok=ok, halted=halted, exported=summary.exported)
 
 
 def result_of_merge(merged: Merged) -> Result:

@@ -199,6 +199,7 @@ _OPTIONS = (
         help="The run directory [INPUT.batch].",
         shell_complete=suggestions.run_directories,
     ),
+    _output("--to", metavar="URL", help="Put results, errors and report there as well: s3://..."),
     _output(
         "--sync",
         metavar="group|row",

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from batcher.durations import seconds_of
-from batcher.errors import ConfigurationError
+from batcher.errors import ConfigurationError, UsageError
 from batcher.explanation import Tables, explain
 from batcher.job.alerts import AlertsSpec, WebhookSpec, check_alerts, refuse_secrets
 from batcher.job.spec import ANY_FOLDER, RESERVED_PARAMETERS, TABLES, JobSpec, PriceSpec
@@ -88,6 +88,7 @@ def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> Jo
             "that ask the same by one answer. Leave one of the two out; for several answers to a "
             "row set [sampling] samples"
         )
+    _check_urls(job, merged, where)
     job = _with_first_model(job, where, given=flags.get("provider", {}).get("model"))
     for name, value in job.parameters.items():
         if name in RESERVED_PARAMETERS:
@@ -204,7 +205,10 @@ def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     inputs = anchored.get("input")
     if isinstance(inputs, list):
         anchored["input"] = [
-            str(folder / name) if isinstance(name, str) and name != "-" else name for name in inputs
+            str(folder / name)
+            if isinstance(name, str) and name != "-" and not is_url(name)
+            else name
+            for name in inputs
         ]
     output = anchored.get("output")
     if isinstance(output, Mapping) and isinstance(output.get("schema"), str):
@@ -222,8 +226,34 @@ def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         content = anchored.get(table)
         if isinstance(content, Mapping) and isinstance(content.get(key), str):
             path = content[key]
-            anchored[table] = {**content, key: path if path == ANY_FOLDER else str(folder / path)}
+            as_it_is = path == ANY_FOLDER or is_url(path)
+            anchored[table] = {**content, key: path if as_it_is else str(folder / path)}
     return anchored
+
+
+def _check_urls(job: JobSpec, tables: Mapping[str, Any], where: str) -> None:
+    """Make sure that URLs stand where they can, and hold no secret: a job is written down."""
+    for given in (*job.input, *filter(None, [job.output.to])):
+        if is_url(given):
+            Address.of(given)
+    if job.output.to is not None and not is_url(job.output.to):
+        raise ConfigurationError(
+            f"{where}: [output] to is a URL such as s3://bucket/folder, not {job.output.to!r}; a "
+            "directory of this machine is named with -o"
+        )
+    for table, key in _PATHS:
+        path = tables.get(table, {}).get(key)
+        if not isinstance(path, str) or not is_url(path):
+            continue
+        address = Address.of(path)
+        if (table, key) == ("output", "directory"):
+            raise UsageError(
+                f"{where}: the run directory cannot be {address}: a checkpoint needs a disk of "
+                f"this machine. Name it, and where its files are to go too: -o DIR --to {address}"
+            )
+        raise ConfigurationError(
+            f"{where}: [{table}] {key} is on this machine, not at a URL ({address})"
+        )
 
 
 def _with_file(webhook: object, folder: Path) -> object:

@@ -29,7 +29,7 @@ from batcher.runs.prepare import Preparation
 from batcher.runs.reuse import open_cache
 from batcher.runs.selection import Selection
 from batcher.runs.stopping import Stopping
-from batcher.runs.syncing import Syncing
+from batcher.runs.syncing import Copies
 from batcher.structured import Structure
 
 
@@ -60,18 +60,22 @@ class Calls:
     only: ErrorChoice | None
     selection: Selection
     rows: int | None
-    syncing: Syncing | None = None
+    syncing: Copies
 
     def make(self) -> LiveRun:
-        """Make the calls; return how they ended."""
+        """Make the calls; return how they ended.
+
+        Raises:
+            InputError, StorageError: not all rows could be read, or not all outcomes recorded;
+                those that were called are as far as that is possible.
+        """
         directory, limits = self.description.directory, self.job.limits
         with (
             Reserve.held(directory.reserve, self.most, limits.max_response_bytes) as reserve,
             directory.open_log() as log,
             self._counting(),
         ):
-            news = () if self.syncing is None else (self.syncing.news,)
-            shown = self.watcher, AttemptLog(EventLog(log)), *news
+            shown = self.watcher, AttemptLog(EventLog(log)), *self.syncing.watchers
             whole = self.selection.is_whole
             live = None
             try:
@@ -158,8 +162,7 @@ class Calls:
                 time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
             )
             checkpoint.begin_process(int(time.time()))
-            if self.syncing is not None:
-                stack.enter_context(self.syncing.halting(executor.stop))
+            stack.enter_context(self.syncing.halting(executor.stop))
             watchers.started(tally, executor.flow)
             for text in self._notices():
                 watchers.notice(text)
@@ -176,6 +179,8 @@ class Calls:
                 ended = _ended(live, tally)
                 halt = live.executor.halted if ended is Ended.HALTED else None
                 checkpoint.end_process(ended, live.pace.beats(), halt)
+            if live.unread is not None and live.interrupted is None:
+                raise live.unread
         return live
 
     def _done(self) -> Done:
@@ -234,4 +239,4 @@ def _ended(live: LiveRun, tally: Tally) -> Ended:
         return Ended.HALTED
     if live.interrupted is not None:
         return Ended.INTERRUPTED
-    return Ended.PENDING if tally.left else Ended.DONE
+    return Ended.PENDING if tally.left or live.unread else Ended.DONE

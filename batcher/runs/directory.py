@@ -14,6 +14,7 @@ from batcher.errors import OutputError, StorageError, UsageError
 from batcher.inputs import SPOOLED
 from batcher.outputs import sync_directory
 from batcher.runs.shard import Shard
+from batcher.storage import Address, is_url
 
 WRITTEN = frozenset(
     {"results.parquet", "errors.parquet", "run.json", "log.jsonl", "simulator.jsonl"}
@@ -158,6 +159,8 @@ def run_directory(
 ) -> RunDirectory:
     """Return `given`, or `NAME.batch` beside the input `NAME.jsonl`; `NAME.2-of-4.batch`, a shard.
 
+    Of an input at a URL, `NAME.batch` in the working directory.
+
     Raises:
         UsageError: several inputs, or stdin, and no directory given.
     """
@@ -165,7 +168,8 @@ def run_directory(
         return RunDirectory(Path(given))
     if len(inputs) != 1 or inputs[0] == "-" or any(sign in inputs[0] for sign in "*?["):
         raise UsageError("name the run directory with -o: the input is not one file")
-    path = Path(inputs[0])
+    url = Address.of(inputs[0]) if is_url(inputs[0]) else None
+    path = Path(inputs[0] if url is None else url.name)
     name = path.name or path.resolve().name
     for suffix in (".gz", ".zst", ".jsonl", ".ndjson", ".parquet"):
         name = name.removesuffix(suffix)

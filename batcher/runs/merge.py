@@ -134,13 +134,14 @@ def _dataset(sources: Sequence[SourceRun], to: RunDirectory) -> Dataset | None:
         return None
     files = []
     for file in dataset.files:
-        path = file.path
-        if path.name in SPOOLED and path.parent != to.path.resolve():
+        place = file.place
+        spooled = isinstance(place, Path) and place.name in SPOOLED
+        if spooled and file.path.parent != to.path.resolve():
             try:
-                path = Path(shutil.copy2(path, to.path.resolve() / path.name))
+                place = Path(shutil.copy2(file.path, to.path.resolve() / file.path.name))
             except OSError as error:
                 raise StorageError(f"cannot keep {file.name}: {error}") from None
-        files.append(replace(file, path=path))
+        files.append(replace(file, place=place))
     return replace(dataset, files=tuple(files))
 
 

@@ -55,10 +55,10 @@ class RunResult:
                 return self.halted.exit_code
             case Ended.INTERRUPTED if self.interrupted is not None:
                 return 128 + self.interrupted
+            case Ended.DONE if self.summary.undelivered is not None or self.copied is False:
+                # To try again is of use, though no row is left to be called.
+                return StorageError.exit_code
             case Ended.DONE:
-                if self.copied is False:
-                    # To try again is of use, though no row is left to be called.
-                    return StorageError.exit_code
                 allowed = output.allows(counts.error_rows, counts.rows)
                 return 0 if allowed else TooManyRowErrorsError.exit_code
             case _:

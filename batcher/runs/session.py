@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import BinaryIO, cast
 
 import msgspec
@@ -23,6 +24,7 @@ from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
 from batcher.runs.calls import Calls
 from batcher.runs.ceilings import check_ceilings
 from batcher.runs.credentials import environment
+from batcher.runs.delivery import DELIVERED, Delivery
 from batcher.runs.description import Description, counted_rows
 from batcher.runs.descriptors import affordable_calls
 from batcher.runs.directory import WRITTEN, RunDirectory, run_directory
@@ -107,6 +109,7 @@ class Session:
         if self.only is None and self.rows is None:
             look_for_files(self.job)
         directory.create(awaits_copy=self.job.output.sync_checkpoint is not None)
+        delivery = None if self.job.output.to is None else Delivery.to(self.job.output.to)
         samples = self.job.sampling.samples
         since = time.monotonic()
         calls = affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1)
@@ -117,6 +120,8 @@ class Session:
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
             dataset, part = self._settled(checkpoint, directory, prepare, pricing, check)
+            if delivery is not None:
+                refuse_to_overwrite(dataset, delivery.folder.address, DELIVERED.__contains__)
             fingerprint = dataset.fingerprint()
             rows = part.of_rows if part else counted_rows(directory, fingerprint)
             if rows is None and self.portion.sample is not None:
@@ -144,14 +149,10 @@ class Session:
                 rows=rows,
                 syncing=copies,
             )
-            if copies is None:
+            with copies.calls(checkpoint, dataset, description, self.stopping):
                 live = made.make()
-            else:
-                with copies.calls(checkpoint, dataset, description, self.stopping):
-                    live = made.make()
             finish = Finish(live, directory, self.stopping)
-            if copies is not None:
-                finish.copy(copies)
+            finish.copy(copies)
             exported, interrupted = finish.export()
             if exported is not None:
                 if part is None:
@@ -179,6 +180,11 @@ class Session:
             report = None
             if exported is not None and self.job.observe.report:
                 report = finish.report(self.job.observe, finished=pending == 0)
+            undelivered = None
+            if delivery is not None and exported is not None:
+                written = isinstance(report, Path)
+                undelivered, number = finish.deliver(delivery, report=written)
+                interrupted = interrupted or number
         summary = Summary(
             ended=ending(live, interrupted, pending, tally, chosen),
             counts=counts,
@@ -191,10 +197,12 @@ class Session:
             concurrency=live.executor.concurrency(fixed=self.job.limits.is_fixed),
             exported=exported is not None,
             report=report,
+            to=None if delivery is None else delivery.folder.url,
+            undelivered=undelivered,
             cache=self.job.reuse.cache is not None,
             samples=samples,
-            copy=None if copies is None else copies.line(),
             part=str(part) if part else None,
+            copy=copies.line(),
         )
         return RunResult(
             summary,
@@ -203,7 +211,7 @@ class Session:
             live.disk_full,
             tally.left,
             hurry=finish.hurry(exported),
-            copied=None if copies is None else copies.is_current,
+            copied=copies.is_current,
         )
 
     def _shard(self, directory: RunDirectory) -> Shard | None:

@@ -5,5 +5,20 @@ The only door to pyarrow.fs and fsspec. Both are loaded when a URL is met, never
 
 from batcher.storage.address import Address, is_url
 from batcher.storage.folder import Folder
+from batcher.storage.listing import Entry, entries_at, entries_below, entry_at
+from batcher.storage.remote import RemoteReader
+from batcher.storage.waiting import GivenUpError, Stop, never
 
-__all__ = ["Address", "Folder", "is_url"]
+__all__ = [
+    "Address",
+    "Entry",
+    "Folder",
+    "GivenUpError",
+    "RemoteReader",
+    "Stop",
+    "entries_at",
+    "entries_below",
+    "entry_at",
+    "is_url",
+    "never",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from batcher.errors import UsageError
 from batcher.wording import printable
@@ -66,7 +66,7 @@ class Address:
     def url(self) -> str:
         """The URL, which `of` understands."""
         if self.scheme == "file":
-            return f"file://{self.path}"
+            return f"file://{quote(self.path)}"
         return f"{self.scheme}://{self.host}/{self.path}".rstrip("/")
 
     @property

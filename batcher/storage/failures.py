@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from batcher.errors import BatcherError, StorageError
+from batcher.storage.waiting import GivenUpError
 from batcher.wording import printable
 
 # Signatures and tokens in URLs that a library quotes, and whatever follows a question mark there.
@@ -32,7 +33,7 @@ def told(doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except BatcherError:
+    except (BatcherError, GivenUpError):
         raise
     except Exception as error:  # noqa: BLE001 -- each library has exceptions of its own
         raise StorageError(f"{doing}: {reason_of(error)}") from None

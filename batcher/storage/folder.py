@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from batcher.errors import StorageError
+from batcher.errors import OutputError, StorageError
 from batcher.storage.address import Address
 from batcher.storage.failures import told
 from batcher.storage.opening import opened
-from batcher.storage.waiting import waited
+from batcher.storage.waiting import SECONDS, Stop, never, waited
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
@@ -27,9 +27,9 @@ _SEEN_EARLY = frozenset(
     {"file", "local", "hdfs", "viewfs", "webhdfs", "arrow_hdfs"}
     | {"sftp", "ssh", "ftp", "smb", "dbfs", "asynclocal"}
 )
-# For what is answered at once, or never.
-_SECONDS = 60.0
 _PIECE = 4 << 20
+# Stores whose files lie in buckets, which are not made by the way.
+_BUCKETS = frozenset({"s3", "gs", "gcs", "abfs", "abfss", "az"})
 # A stream to a store publishes what it has when it is closed, and is closed when it is collected.
 # So those to which not all could be written stay: what they had is never seen.
 _LEFT_OPEN: list[object] = []
@@ -60,7 +60,7 @@ class Folder:
         address = Address.of(url)
         doing = f"cannot open {address}"
         with told(doing):
-            return cls(address, *waited(lambda: opened(address), _SECONDS))
+            return cls(address, *waited(lambda: opened(address)))
 
     @property
     def url(self) -> str:
@@ -70,6 +70,24 @@ class Folder:
     def url_of(self, name: str) -> str:
         """Return where the file `name` is."""
         return (self.address / name).url
+
+    def check(self) -> None:
+        """Find out before it matters whether the store can be asked, and has such a bucket.
+
+        Raises:
+            OutputError: there is no such bucket (or container).
+        """
+
+        def exists() -> bool:
+            # Who may write need not be allowed to ask for the bucket.
+            with contextlib.suppress(OSError):
+                return self._info(self._bucket, any_kind=True) is not None
+            return True
+
+        self._done("read", "", lambda: self._info(self._path, any_kind=True))
+        if self.address.scheme in _BUCKETS and not self._done("read", "", exists):
+            bucket = f"{self.address.scheme}://{self.address.host}"
+            raise OutputError(f"there is no {bucket}; make it first, or name another")
 
     def read(self, name: str) -> bytes | None:
         """Return a small file; None where there is none of this name."""
@@ -88,17 +106,18 @@ class Folder:
         """Write a small file, in place of one that is there."""
         self._done("write", name, lambda: self._put(io.BytesIO(content), len(content), name))
 
-    def upload(self, path: Path, name: str) -> None:
+    def upload(self, path: Path, name: str, stop: Stop = never) -> None:
         """Write a file of this machine, in place of one that is there; it takes as long as it does.
 
-        A connection that brings nothing to an end is given up by the store's own library.
+        A connection that brings nothing to an end is given up by the store's own library. `stop` is
+        asked now and then whether nobody waits for it any more, and may raise.
         """
 
         def upload() -> None:
             with path.open("rb") as source:
                 self._put(source, os.fstat(source.fileno()).st_size, name)
 
-        self._done("write", name, upload, None)
+        self._done("write", name, upload, None, stop)
 
     def download(self, name: str, to: Path) -> None:
         """Copy a file to `to`, which is there once it is whole."""
@@ -147,16 +166,26 @@ class Folder:
         return f"{self._path.rstrip('/')}/{name}" if self._path else name
 
     def _done(
-        self, verb: str, name: str, work: Callable[[], Value], seconds: float | None = _SECONDS
+        self,
+        verb: str,
+        name: str,
+        work: Callable[[], Value],
+        seconds: float | None = SECONDS,
+        stop: Stop = never,
     ) -> Value:
         with told(f"cannot {verb} {self.url_of(name) if name else self.url}"):
-            return waited(work, seconds)
+            return waited(work, seconds, stop)
 
-    def _info(self, path: str) -> FileInfo | None:
+    @property
+    def _bucket(self) -> str:
+        return self._path.partition("/")[0]
+
+    def _info(self, path: str, *, any_kind: bool = False) -> FileInfo | None:
+        """Return what the store says of a file, or of whatever has the name."""
         from pyarrow.fs import FileType
 
         info = self._store.get_file_info(path)
-        return info if info.type == FileType.File else None
+        return info if info.type == FileType.File or (any_kind and info.type) else None
 
     def _put(self, source: BinaryIO, size: int, name: str) -> None:
         """Write `size` bytes of `source`; in a thread, where no signal becomes an exception."""

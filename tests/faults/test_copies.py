@@ -19,7 +19,7 @@ import pytest
 from batcher.checkpoint import CheckpointReader
 from batcher.simulator import read_ledger
 from tests.faults.case import Case, case
-from tests.faults.children import Parent, until
+from tests.faults.children import Child, Parent, until
 from tests.faults.oracle import Moment
 
 
@@ -51,6 +51,11 @@ def _copied(copies: Path, folder: Path) -> dict[str, object]:
         }
 
 
+def _wait_for_copy(child: Child, copies: Path, folder: Path, rows: int = 0) -> None:
+    """Wait until the copy has more rows than that, or the process has ended."""
+    until(lambda: not child.running or len(_copied(copies, folder)) > rows, "a copy")
+
+
 def _lose_directory(run: Case, copies: Path) -> None:
     """Delete the run directory: what counts from now on is what the copy has."""
     shutil.rmtree(run.directory)
@@ -66,13 +71,7 @@ def test_52_a_killed_run_whose_directory_is_deleted_calls_no_row_that_is_in_the_
     with case(parent, tmp_path, *_synced(copies), rows=60, latency=0.4) as run:
         for _ in range(4):
             child = run.start()
-            before = len(_copied(copies, tmp_path))
-            until(
-                lambda before=before, child=child: (
-                    not child.running or len(_copied(copies, tmp_path)) > before
-                ),
-                "a copy with more rows",
-            )
+            _wait_for_copy(child, copies, tmp_path, len(_copied(copies, tmp_path)))
             time.sleep(chance.uniform(0, 1.2))
             child.kill()
             run.ended(child)

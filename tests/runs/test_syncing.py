@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shutil
@@ -216,8 +217,11 @@ def test_a_run_whose_copy_cannot_be_made_loses_nothing_and_ends_with_74(
     """Here the place is taken away while the run goes on."""
 
     def gone() -> None:
-        shutil.rmtree(copies, ignore_errors=True)
-        copies.write_text("no directory any more")
+        # The first copy may be on its way.
+        while not copies.is_file():
+            shutil.rmtree(copies, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                copies.write_text("no directory any more")
 
     result = replace(place.session(_job(place, copies)), watcher=At(gone)).run()
     assert result.copied is False
@@ -249,7 +253,6 @@ def test_a_run_that_fails_copies_what_it_has(place: Place, copies: Path) -> None
             syncing(output, place.directory, None, lambda _text: None) as kept,
             Checkpoint.open(place.directory.checkpoint) as checkpoint,
         ):
-            assert kept is not None
             dataset = open_dataset(place.job(), place.directory.path, io.BytesIO())
             with kept.calls(checkpoint, dataset, Description(place.directory, {}), Asked()):
                 checkpoint.write([made_success(0)])

@@ -30,7 +30,7 @@ def test_a_url_is_told_from_a_path(text: str, expected: bool) -> None:  # noqa: 
         ("s3://bucket", "s3://bucket", "bucket"),
         ("s3://bucket/part-?.jsonl", "s3://bucket/part-?.jsonl", "part-?.jsonl"),
         ("s3://bucket/a%20b", "s3://bucket/a%20b", "a%20b"),
-        ("file:///tmp/a%20b", "file:///tmp/a b", "a b"),
+        ("file:///tmp/a%20b", "file:///tmp/a%20b", "a b"),
         (
             "abfss://box@account.dfs.core.windows.net/a",
             "abfss://box@account.dfs.core.windows.net/a",
