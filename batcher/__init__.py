@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from batcher.api import Input, Options, Result, Secret, arun, run
+    from batcher.api import Input, Options, Result, Secret, arun, merge, run
     from batcher.errors import (
         BatcherError,
         ConfigurationError,
@@ -44,6 +44,7 @@ __all__ = [
     "StorageError",
     "UsageError",
     "arun",
+    "merge",
     "run",
 ]
 
@@ -54,6 +55,7 @@ _HOMES = {name: "batcher.errors" for name in __all__ if name.endswith("Error")} 
     "Secret": "batcher.api",
     "SimulatorConfig": "batcher.simulator",
     "arun": "batcher.api",
+    "merge": "batcher.api",
     "run": "batcher.api",
 }
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from batcher.errors import Problem
+from batcher.errors import ErrorClass, Problem
 from batcher.limits import RateLimits
 
 
@@ -247,6 +247,12 @@ def without_long_texts(kept: Kept) -> Kept:
         return kept
     lean = replace(completion, text=None, reasoning=None, tool_calls=None)
     return replace(kept, completion=lean)
+
+
+def duplicate_id(row_id: str, source: object, earlier: object) -> Problem:
+    """Say why a row at `source` has no answer, whose id names the row at `earlier` already."""
+    message = f"the id {row_id!r} of {source} already names the row at {earlier}"
+    return Problem(ErrorClass.DUPLICATE_ID, message)
 
 
 Unanswered = tuple[str, int]

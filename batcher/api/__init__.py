@@ -1,8 +1,9 @@
-"""The Python API: `batcher.run` and `batcher.arun`, the same engine as the command line's."""
+"""The Python API: `batcher.run`, `batcher.arun` and `batcher.merge`, as on the command line."""
 
+from batcher.api.merging import merge
 from batcher.api.options import Options
 from batcher.api.result import Result
 from batcher.api.running import Input, arun, run
 from batcher.api.secret import Secret
 
-__all__ = ["Input", "Options", "Result", "Secret", "arun", "run"]
+__all__ = ["Input", "Options", "Result", "Secret", "arun", "merge", "run"]

@@ -62,6 +62,8 @@ class JobOptions(TypedDict, total=False):
     output: PathName | None
     to: str | None
     sync: Literal["group", "row"] | None
+    sync_checkpoint: PathName | None
+    sync_every: str | None
     allow_errors: int | str | None
     schema: PathName | Mapping[str, Any] | None
     fields: Mapping[str, Any] | None
@@ -82,13 +84,16 @@ class Options(JobOptions, total=False):
 
     With `retry_errors`, rows are called again that ended in an error. `limit` are the first so many
     rows, `sample` so many that are drawn by `seed`; without them the same call goes on with the
-    rest. `yes` goes on though a changed job or input leaves recorded answers without a row.
+    rest. `shard=(i, n)` is the i-th, from 1, of n equal parts of the input, which needs a directory
+    of its own (docs/shards.md). `yes` goes on though a changed job or input leaves recorded answers
+    without a row.
     """
 
     retry_errors: bool
     limit: int | None
     sample: int | None
     seed: int | None
+    shard: tuple[int, int] | None
     yes: bool
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,8 +12,9 @@ from batcher.errors import StorageError
 from batcher.inputs import ArrowStream
 from batcher.job import OutputSpec
 from batcher.money import NANOS, amount
+from batcher.observe import MergeSummary, Summary
 from batcher.outputs import read_batches
-from batcher.runs import RunResult
+from batcher.runs import Merged, RunResult
 from batcher.wording import counted
 
 
@@ -43,6 +44,8 @@ class Result:
         report: The page that shows what the run was like; None where there is none of this end.
         exported: Whether the Parquet files were written; else `batcher export` does it.
         summary: The same as `batcher run` prints it.
+        results_path: Where the results are, once they are written.
+        errors_path: Where the rows are that ended in an error.
     """
 
     directory: Path
@@ -64,8 +67,8 @@ class Result:
     report: Path | None
     exported: bool
     summary: str
-    _results_path: Path = field(repr=False)
-    _errors_path: Path = field(repr=False)
+    results_path: Path
+    errors_path: Path
 
     def results(self) -> pa.RecordBatchReader:
         """Read `results.parquet`, batch by batch: the input's columns with their types, and ours.
@@ -73,11 +76,11 @@ class Result:
         Raises:
             StorageError: it was not written, or is gone or damaged.
         """
-        return self._read(self._results_path)
+        return self._read(self.results_path)
 
     def errors(self) -> pa.RecordBatchReader:
         """Read `errors.parquet` in the same way."""
-        return self._read(self._errors_path)
+        return self._read(self.errors_path)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Offer the results to any library that reads Arrow, as in `polars.DataFrame(result)`."""
@@ -116,13 +119,26 @@ def result_of(run: RunResult, output: OutputSpec) -> Result:
     halted = run.halted.reason if run.halted is not None and run.left != 0 else None
     if run.disk_full:
         halted = summary.ended
+    whole = summary.pending == 0 and summary.undelivered is None and not run.disk_full
+    ok = whole and output.allows(counts.error_rows, counts.rows)
+    return _result(summary, ok=ok, halted=halted, exported=summary.exported)
+
+
+def result_of_merge(merged: Merged) -> Result:
+    """Return what a merge comes back with."""
+    summary = merged.summary
+    exported = summary.unexported is None
+    return _result(summary, ok=merged.exit_code == 0, halted=None, exported=exported)
+
+
+def _result(
+    summary: Summary | MergeSummary, *, ok: bool, halted: str | None, exported: bool
+) -> Result:
+    counts = summary.counts
     priced = counts.currency is not None
     return Result(
         directory=summary.results_path.parent,
-        ok=not run.disk_full
-        and summary.undelivered is None
-        and summary.pending == 0
-        and output.allows(counts.error_rows, counts.rows),
+        ok=ok,
         halted=halted,
         succeeded=counts.results,
         failed=counts.error_rows,
@@ -138,8 +154,8 @@ def result_of(run: RunResult, output: OutputSpec) -> Result:
         currency=counts.currency,
         simulated=summary.simulated,
         report=summary.report if isinstance(summary.report, Path) else None,
-        exported=summary.exported,
+        exported=exported,
         summary="\n".join(summary.lines()),
-        _results_path=summary.results_path,
-        _errors_path=summary.errors_path,
+        results_path=summary.results_path,
+        errors_path=summary.errors_path,
     )

@@ -19,10 +19,14 @@ def encoded(outcome: Outcome) -> tuple[object, ...]:
     """Flatten an outcome; text that is not valid Unicode is escaped, never lost."""
     flat: tuple[object, ...] = record(outcome)
     try:
-        return (*flat, _checksum(flat))
+        return sealed(flat)
     except UnicodeEncodeError:
-        flat = _escaped(flat)
-        return (*flat, _checksum(flat))
+        return sealed(_escaped(flat))
+
+
+def sealed(flat: tuple[object, ...]) -> tuple[object, ...]:
+    """Return an outcome that is valid Unicode, in the fields of `Recorded`, with its checksum."""
+    return (*flat, _checksum(flat))
 
 
 def decoded(row: Sequence[Any]) -> Recorded | None:
@@ -42,13 +46,12 @@ def carried(row: Sequence[Any], earlier: Sequence[Any]) -> tuple[object, ...]:
         return tuple(row)
     now = Recorded._make(row[:-1])
     sums: dict[str, Any] = {
-        name: _sum(getattr(before, name), getattr(now, name)) for name in SUMMED
+        name: added(getattr(before, name), getattr(now, name)) for name in SUMMED
     }
-    flat = now._replace(currency=now.currency or before.currency, **sums)
-    return (*flat, _checksum(flat))
+    return sealed(now._replace(currency=now.currency or before.currency, **sums))
 
 
-def _sum(before: int | None, now: int | None) -> int | None:
+def added(before: int | None, now: int | None) -> int | None:
     """Add two amounts; None is an unknown one."""
     return now if before is None else before + (now or 0)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from batcher.checkpoint.connection import transaction
+from batcher.checkpoint.renumbering import Renumbering
 from batcher.checkpoint.schema import COLUMNS
 from batcher.errors import StorageError
 from batcher.records import Request
@@ -33,9 +34,16 @@ class Comparison:
 class Placement:
     """The ids and keys of the present input, row by row."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        """Start an empty placement in a temporary table of `connection`, in a transaction."""
+    def __init__(
+        self, connection: sqlite3.Connection, renumbering: Renumbering | None = None
+    ) -> None:
+        """Start an empty placement in a temporary table of `connection`, in a transaction.
+
+        With a `renumbering`, rows that have only their number for an id keep their outcomes under
+        another number.
+        """
         self._connection = connection
+        self._renumbering = renumbering
         connection.execute("DROP TABLE IF EXISTS temp.placed")
         connection.execute(
             "CREATE TEMP TABLE placed "
@@ -72,6 +80,8 @@ class Placement:
             (request.row, request.id, request.sample, request.key, str(request.source)),
         )
         if added.rowcount:
+            if self._renumbering is not None:
+                self._renumbering.note(request)
             return None
         (source,) = self._connection.execute(
             "SELECT source FROM temp.placed WHERE (id, sample) = (?, ?)",
@@ -86,6 +96,15 @@ class Placement:
         )
         added = self._connection.execute("INSERT OR IGNORE INTO temp.asked VALUES (?)", (content,))
         return added.rowcount == 0
+
+    def renumber(self) -> None:
+        """Let outcomes follow their rows to other numbers, once all rows are placed.
+
+        Raises:
+            StorageError: an outcome is lost.
+        """
+        if self._renumbering is not None:
+            self._renumbering.apply()
 
     def compare(self) -> Comparison:
         """Count what the placed rows find in the checkpoint."""

@@ -21,6 +21,7 @@ from batcher.checkpoint.encoding import decoded_invalid
 from batcher.checkpoint.facts import fact_in
 from batcher.checkpoint.ownership import orphaned, working
 from batcher.checkpoint.recall import answers_to, recalled
+from batcher.checkpoint.renumbering import Numbered
 from batcher.checkpoint.rowset import RowSet
 from batcher.errors import StorageError
 from batcher.history import History
@@ -146,6 +147,15 @@ class CheckpointReader:
                 f"SELECT key FROM shelved WHERE key IN ({places}) {which}", keys
             ).fetchall()
         return {*keys} & {key for (key,) in (*recorded, *shelved)}
+
+    @contextlib.contextmanager
+    def numbered(self, samples: int, *, errors_too: bool = True) -> Iterator[Numbered]:
+        """Yield where rows stood that have only their number for an id, beside the checkpoint."""
+        with contextlib.closing(sqlite3.connect("", isolation_level=None)) as scratch:
+            numbered = Numbered(scratch, samples)
+            with translated(self.path):
+                numbered.fill(self._reader, errors_too=errors_too)
+            yield numbered
 
     def some_results(self, most: int) -> Iterator[Recorded]:
         """Yield at most `most` results whose tokens are known, from all over the run.

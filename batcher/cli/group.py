@@ -26,6 +26,7 @@ _TOPICS = {
     "Runs": {
         "run": "Call the model for every row that has no answer yet.",
         "retry": "Call rows of a run again that ended in an error.",
+        "merge": "Join the shards of an input into one run.",
     },
     "Before a run": {
         "check": "Read the whole input and report every bad row, without a call.",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def portion_options(command: Command) -> Command:
-    """Add --limit, --sample and --seed."""
+    """Add --limit, --sample, --seed and --shard."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -27,12 +27,14 @@ def portion_of(options: Mapping[str, Any]) -> Portion:
     Raises:
         UsageError: the options contradict each other.
     """
-    from batcher.runs import Portion
+    from batcher.runs import Portion, Shard
 
-    return Portion(options["limit"], options["sample"], options["seed"])
+    shard = None if options["shard"] is None else Shard.parsed(options["shard"])
+    return Portion(options["limit"], options["sample"], options["seed"], shard)
 
 
 _first = topic("First tries")
+_part = topic("Shards")
 
 _OPTIONS = (
     _first(
@@ -45,4 +47,9 @@ _OPTIONS = (
         help="Only N rows drawn at random, for now; a larger N holds the smaller.",
     ),
     _first("--seed", type=int, metavar="S", help="What --sample draws by [0]."),
+    _part(
+        "--shard",
+        metavar="I/N",
+        help="Only part I of N equal parts, in a directory of its own; `batcher merge` joins them.",
+    ),
 )

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import msgspec
 import pyarrow as pa
@@ -23,10 +24,16 @@ from batcher.storage import Address, Entry, GivenUpError, Stop, entries_at, neve
 
 # Bytes at either end of a file that its fingerprint covers.
 _ENDS = 64 << 10
+_FRONT = Mark(row=0, file=0, line=1, offset=0)
 
 
 def _forget(_: Mark) -> None:
     pass
+
+
+def _left(stop: int | None, mark: Mark) -> int | None:
+    """Return how many rows there are from `mark` to before the row `stop`; None is no end."""
+    return None if stop is None else stop - mark.row
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +60,7 @@ class Dataset:
         Raises:
             InputError: a file cannot be read.
         """
-        remote = [file.place for file in self.files if isinstance(file.place, Address)]
-        entries = dict(zip(remote, entries_at(remote), strict=True))
+        entries = self._entries()
         facts = [
             [
                 file.name,
@@ -64,6 +70,28 @@ class Dataset:
         ]
         text = msgspec.json.encode([self.id_column, facts])
         return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+    def content(self) -> str:
+        """Return a hash of what is in the files, whatever they are called on this machine.
+
+        All bytes of JSON Lines are read; of Parquet, whose end says what is in it, the ends. Of
+        files at URLs, which are the same from everywhere, the store says when they were changed.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        digest = hashlib.blake2b(msgspec.json.encode(self.id_column), digest_size=16)
+        entries = self._entries()
+        for file in self.files:
+            digest.update(f"{file.format} {file.compression} ".encode())
+            if isinstance(file.place, Address):
+                digest.update(msgspec.json.encode(_told(file, entries[file.place])))
+            elif file.format == "parquet":
+                size, _, ends = _facts(file)
+                digest.update(f"{size} {ends}".encode())
+            else:
+                digest.update(_digest(file))
+        return digest.hexdigest()
 
     def rows(
         self, start: Mark | None = None, on_mark: Callable[[Mark], object] | None = None
@@ -77,16 +105,18 @@ class Dataset:
         Raises:
             InputError: a file cannot be read, or is damaged or cut short; the rows before stand.
         """
-        mark = start or Mark(row=0, file=0, line=1, offset=0)
+        mark = start or _FRONT
         for number in range(mark.file, len(self.files)):
             reader = self._reader(self.files[number])
             row = yield from reader.rows(mark, on_mark or _forget)
             mark = Mark(row, number + 1, line=1, offset=0)
 
-    def batches(self, rows: int | None = None) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    def batches(
+        self, stop: int | None = None, start: Mark | None = None
+    ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """Return the same rows for the export: row, id, source_*, and the struct `input`.
 
-        All of them, or the first `rows`: then nothing behind them is read.
+        All of them, or those from `start` on and before the row `stop`: nothing else is read.
 
         The user's columns stand in the order of their first appearance. Parquet columns keep
         their types; those of JSON Lines, which are read once more for it, get the smallest that
@@ -97,11 +127,29 @@ class Dataset:
             InputError: a file cannot be read, or there are more than 1,000 columns.
         """
         inference = Inference()
-        read = 0
-        for file in self.files:
-            read += self._reader(file).infer(inference, None if rows is None else rows - read)
+        first = start or _FRONT
+        mark = first
+        for number in range(first.file, len(self.files)):
+            reader = self._reader(self.files[number])
+            row = mark.row + reader.infer(inference, mark, _left(stop, mark))
+            mark = Mark(row, number + 1, line=1, offset=0)
         columns = inference.columns()
-        return schema(columns), self._batches(columns, rows)
+        return schema(columns), self._batches(columns, first, stop)
+
+    def place(self, row: int) -> Mark:
+        """Return where `row` stands; nothing is parsed. Behind the last row, that is the end.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        mark = _FRONT
+        for number, file in enumerate(self.files):
+            reader = self._reader(file)
+            rows = reader.count(self.stop)
+            if row < mark.row + rows:
+                return reader.place(mark, row)
+            mark = Mark(mark.row + rows, number + 1, line=1, offset=0)
+        return mark
 
     def count(self, stop: Stop = never) -> int:
         """Count the rows, without parsing any; too few where `stop` says to stop.
@@ -117,11 +165,18 @@ class Dataset:
                 rows += replace(self, stop=stop)._reader(file).count(stop)  # noqa: SLF001 -- itself
         return rows
 
-    def _batches(self, columns: Sequence[Column], rows: int | None) -> Iterator[pa.RecordBatch]:
-        row = 0
-        for file in self.files:
-            left = None if rows is None else rows - row
-            row = yield from self._reader(file).batches(row, columns, left)
+    def _entries(self) -> dict[Path | Address, Entry | None]:
+        """Return what the stores say of the files at URLs."""
+        remote = [file.place for file in self.files if isinstance(file.place, Address)]
+        return dict(zip(remote, entries_at(remote), strict=True))
+
+    def _batches(
+        self, columns: Sequence[Column], mark: Mark, stop: int | None
+    ) -> Iterator[pa.RecordBatch]:
+        for number in range(mark.file, len(self.files)):
+            reader = self._reader(self.files[number])
+            row = yield from reader.batches(mark, columns, _left(stop, mark))
+            mark = Mark(row, number + 1, line=1, offset=0)
 
     def _reader(self, file: InputFile) -> Reader:
         if file.format == "parquet":
@@ -134,6 +189,15 @@ def _told(file: InputFile, entry: Entry | None) -> tuple[int | None, int | None,
     if entry is None:
         raise InputError(f"no such file: {file.name}")
     return entry.size, entry.changed_ns, ""
+
+
+def _digest(file: InputFile) -> bytes:
+    """Return a hash of all bytes of `file`."""
+    try:
+        with file.path.open("rb") as stream:
+            return hashlib.file_digest(stream, "blake2b").digest()
+    except OSError as error:
+        raise InputError(f"cannot read {file.name}: {error.strerror or error}") from None
 
 
 def _facts(file: InputFile) -> tuple[int, int, str]:

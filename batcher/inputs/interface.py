@@ -29,13 +29,22 @@ class Reader(Protocol):
         `on_mark` is told of a place to start again, now and then, before its row is yielded.
         """
 
-    def infer(self, inference: Inference, rows: int | None = None) -> int:
-        """Tell `inference` of the columns of all rows, or of so many; return how many that is."""
+    def infer(self, inference: Inference, start: Mark, rows: int | None = None) -> int:
+        """Tell `inference` of the columns of the rows from `start` on: of all, or of so many.
+
+        Returns how many that is.
+        """
 
     def batches(
-        self, first_row: int, columns: Sequence[Column], rows: int | None = None
+        self, start: Mark, columns: Sequence[Column], rows: int | None = None
     ) -> Generator[pa.RecordBatch, None, int]:
-        """Yield all rows for the export, or the first ones; return the number after the last."""
+        """Yield the rows from `start` on for the export, or so many of them.
+
+        Returns the number of the row after the last.
+        """
+
+    def place(self, front: Mark, row: int) -> Mark:
+        """Return where `row`, which is one of the file's, stands; `front` is the file's start."""
 
     def count(self, stop: Callable[[], bool]) -> int:
         """Count the rows, without reading them; too few where `stop` says to stop."""

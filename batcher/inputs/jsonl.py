@@ -60,26 +60,33 @@ class JsonlReader:
                 row += 1
         return row
 
-    def infer(self, inference: Inference, rows: int | None = None) -> int:
+    def infer(self, inference: Inference, start: Mark, rows: int | None = None) -> int:
         """See `Reader.infer`; lines that are no rows have no columns."""
-        row = -1
-        for row, line in enumerate(islice(self._lines(), rows)):
+        read = 0
+        for line in islice(self._lines(start.line, start.offset), rows):
+            read += 1
             try:
-                _, columns = self._read(row, line)
+                _, columns = self._read(read, line)
             except RowError:
                 continue
             inference.add_row(columns)
-        return row + 1
+        return read
 
     def batches(
-        self, first_row: int, columns: Sequence[Column], rows: int | None = None
+        self, start: Mark, columns: Sequence[Column], rows: int | None = None
     ) -> Generator[pa.RecordBatch, None, int]:
         """See `Reader.batches`."""
-        row = first_row
-        for lines in _chunks(islice(self._lines(), rows)):
+        row = start.row
+        for lines in _chunks(islice(self._lines(start.line, start.offset), rows)):
             yield self._batch(row, lines, columns)
             row += len(lines)
         return row
+
+    def place(self, front: Mark, row: int) -> Mark:
+        """See `Reader.place`."""
+        with closing(self._lines()) as lines:
+            line = next(islice(lines, row - front.row, None))
+        return Mark(row, front.file, line.number, line.offset)
 
     def count(self, stop: Callable[[], bool]) -> int:
         """See `Reader.count`."""

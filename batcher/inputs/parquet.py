@@ -59,33 +59,40 @@ class ParquetReader:
                     at += batch.num_rows
             return base + parquet.metadata.num_rows
 
-    def infer(self, inference: Inference, rows: int | None = None) -> int:
+    def infer(self, inference: Inference, start: Mark, rows: int | None = None) -> int:
         """See `Reader.infer`; the file says it itself."""
         with self._opened() as parquet:
             for field in parquet.schema_arrow:
                 inference.add_field(field)
-            held = parquet.metadata.num_rows
+            held: int = parquet.metadata.num_rows - start.offset
         return held if rows is None else min(held, rows)
 
     def batches(
-        self, first_row: int, columns: Sequence[Column], rows: int | None = None
+        self, start: Mark, columns: Sequence[Column], rows: int | None = None
     ) -> Generator[pa.RecordBatch, None, int]:
         """See `Reader.batches`.
 
         A row is bad by its id only: values that have no plain form still have their own.
         """
-        row = first_row
+        row, base = start.row, start.row - start.offset
         with self._opened() as parquet:
-            for group, _, _ in _groups(parquet):
-                for batch in _read(parquet, group):
+            for group, first, end in _groups(parquet):
+                if end <= start.offset:
+                    continue
+                for batch in _after(max(0, start.offset - first), _read(parquet, group)):
                     if rows is not None:
-                        batch = batch.slice(0, first_row + rows - row)  # noqa: PLW2901 -- its rest
+                        batch = batch.slice(0, start.row + rows - row)  # noqa: PLW2901 -- its rest
                     if batch.num_rows:
-                        yield self._batch(row, row - first_row + 1, batch, columns)
+                        yield self._batch(row, row - base + 1, batch, columns)
                     row += batch.num_rows
-                    if rows is not None and row >= first_row + rows:
+                    if rows is not None and row >= start.row + rows:
                         return row
         return row
+
+    def place(self, front: Mark, row: int) -> Mark:
+        """See `Reader.place`; the row itself says it."""
+        offset = row - front.row
+        return Mark(row, front.file, offset + 1, offset)
 
     def count(self, stop: Callable[[], bool]) -> int:  # noqa: ARG002 # the footer says it at once
         """See `Reader.count`."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from batcher.durations import seconds_of
 from batcher.errors import ConfigurationError, UsageError
 from batcher.explanation import Tables, explain
 from batcher.job.alerts import AlertsSpec, WebhookSpec, check_alerts, refuse_secrets
@@ -102,6 +103,7 @@ def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> Jo
     if "tools" in job.parameters and (fault := fault_of_tools(job.parameters["tools"])):
         raise ConfigurationError(f"{where}: [parameters] tools: {fault}")
     _check_structure(job, where)
+    _check_copies(job, where)
     check_alerts(job.alerts, where)
     if len(currencies := {price.currency for price in job.prices.values()}) > 1:
         raise ConfigurationError(
@@ -146,6 +148,16 @@ def _check_structure(job: JobSpec, where: str) -> None:
         raise ConfigurationError(
             f"{where}: tools let the model call a function where [output] wants a value; leave "
             "one of the two out"
+        )
+
+
+def _check_copies(job: JobSpec, where: str) -> None:
+    """Refuse a place of copies that may hold a secret, and copies that would never pause."""
+    if job.output.sync_checkpoint is not None:
+        Address.of(job.output.sync_checkpoint)
+    if seconds_of(job.output.sync_every) < 1:
+        raise ConfigurationError(
+            f"{where}: [output] sync_every = {job.output.sync_every!r}: at least 1s"
         )
 
 
@@ -201,6 +213,9 @@ def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     output = anchored.get("output")
     if isinstance(output, Mapping) and isinstance(output.get("schema"), str):
         anchored["output"] = {**output, "schema": _read_schema(folder / output["schema"])}
+    if isinstance(output, Mapping) and isinstance(place := output.get("sync_checkpoint"), str):
+        copies = place if is_url(place) else (folder / place).absolute().as_uri()
+        anchored["output"] = {**anchored["output"], "sync_checkpoint": copies}
     if isinstance(parameters := anchored.get("parameters"), Mapping):
         anchored["parameters"] = with_tools_read(parameters, folder)
     alerts = anchored.get("alerts")

@@ -6,7 +6,7 @@ from batcher.observe.difference import Difference, Side
 from batcher.observe.display import display
 from batcher.observe.log import AttemptLog, EventLog, Heartbeat
 from batcher.observe.progress import ProgressBar
-from batcher.observe.summary import Summary
+from batcher.observe.summary import MergeSummary, Summary
 from batcher.observe.tally import Tally
 from batcher.observe.watcher import Watcher, Watchers
 
@@ -15,6 +15,7 @@ __all__ = [
     "Difference",
     "EventLog",
     "Heartbeat",
+    "MergeSummary",
     "ProgressBar",
     "Side",
     "Summary",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +20,10 @@ class Summary:
 
     `pending` is None where the rows of the input were not counted to the end. `exported` is False
     where the files could not be written before the run had to end. `cache` says that there was one.
-    Each of a row's `samples` is counted for itself. `report` is where
-    that is, or why it is nowhere; None where none is wanted. `to` is the URL where the files are
-    put as well, and `undelivered` why not all of them are there.
+    Each of a row's `samples` is counted for itself. `part` says which rows of the input the run is
+    about, where it is not all. `report` is where that is, or why it is nowhere; None where none is
+    wanted. `to` is the URL where the files are put as well, and `undelivered` why not all of them
+    are there. `copy` says how the copy of the checkpoint stands.
     """
 
     ended: str
@@ -40,6 +41,8 @@ class Summary:
     undelivered: str | None = None
     cache: bool = False
     samples: int = 1
+    part: str | None = None
+    copy: str | None = None
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
@@ -47,41 +50,15 @@ class Summary:
         if self.simulated:
             yield "SIMULATED: these answers come from the simulator; no model was called."
         yield printable(self.ended)
-        found = f"{counted(counts.results, 'result')}, {counted(counts.error_rows, 'error')}"
-        if self.pending is None:
-            yield f"  rows      {found}, the rest pending"
-        else:
-            of_all = extent(counts.rows + self.pending, self.samples)
-            yield f"  rows      {of_all}: {found}, {self.pending:,} pending"
-        for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
-            yield f"            {rows:,} {error_class}: {error_class.rule.hint}"
-        if counts.truncated:
-            yield f"            {counted(counts.truncated, 'result')} cut at max_tokens (length)"
+        if self.part is not None:
+            yield f"  part      {self.part}"
+        yield from row_lines(counts, self.pending, self.samples)
         yield from answer_lines(counts, 12, cache=self.cache)
         yield (
             f"  attempts  {counts.attempts:,}; in this process {tally.attempts:,}, "
             f"{tally.retries:,} of them {'a retry' if tally.retries == 1 else 'retries'}"
         )
-        if counts.repairs:
-            yield (
-                f"            {counted(counts.repairs, 'repair')}: asked again, since an answer "
-                "did not hold what [output] wants"
-            )
-        if counts.ambiguous_attempts:
-            yield (
-                f"            {counts.ambiguous_attempts:,} sent without a whole answer coming "
-                "back: possibly billed"
-            )
-        if counts.killed_calls:
-            yield (
-                f"            at most {counts.killed_calls:,} more were in flight when a process "
-                "was killed: possibly billed twice"
-            )
-        yield (
-            f"  tokens    {counts.prompt_tokens:,} in ({counts.cached_tokens:,} cached), "
-            f"{counts.completion_tokens:,} out ({counts.reasoning_tokens:,} reasoning)"
-        )
-        yield from cost_lines(counts, 12)
+        yield from spent_lines(counts)
         rate = tally.rows / self.wall_s if self.wall_s else 0.0
         yield f"  calls     {_in_flight(self.concurrency)}"
         yield f"  time      {self.wall_s:,.1f} s, {rate:,.1f} rows/s"
@@ -89,6 +66,8 @@ class Summary:
         if all(value is not None for _, value in quantiles):
             yield "  latency   " + ", ".join(f"{name} {value:.2f} s" for name, value in quantiles)
         yield from self._files()
+        if self.copy is not None:
+            yield f"  copy      {printable(self.copy)}"
 
     def _files(self) -> Iterator[str]:
         if not self.exported:
@@ -106,6 +85,82 @@ class Summary:
             )
         elif self.to is not None:
             yield f"  to        {self.to}"
+
+
+@dataclass(frozen=True, slots=True)
+class MergeSummary:
+    """The end of a merge: how it `ended`, what it made, and what is pending `where`.
+
+    Its counts are of all that was merged; the other fields are as in `Summary`.
+    """
+
+    ended: str
+    counts: Counts
+    pending: int | None
+    where: Sequence[str]
+    results_path: Path
+    errors_path: Path
+    simulated: bool
+    unexported: str | None = None
+    report: Path | str | None = None
+    samples: int = 1
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines to print."""
+        counts = self.counts
+        if self.simulated:
+            yield "SIMULATED: these answers come from the simulator; no model was called."
+        yield printable(self.ended)
+        yield from row_lines(counts, self.pending, self.samples)
+        for line in self.where:
+            yield printable(f"            {line}")
+        yield from answer_lines(counts, 12)
+        yield f"  attempts  {counts.attempts:,}"
+        yield from spent_lines(counts)
+        if self.unexported is not None:
+            yield printable(f"  results   not written: {self.unexported}")
+            return
+        yield f"  results   {self.results_path}"
+        yield f"  errors    {self.errors_path}"
+        if self.report is not None:
+            yield f"  report    {self.report}"
+
+
+def row_lines(counts: Counts, pending: int | None, samples: int) -> Iterator[str]:
+    """Yield what became of the rows."""
+    found = f"{counted(counts.results, 'result')}, {counted(counts.error_rows, 'error')}"
+    if pending is None:
+        yield f"  rows      {found}, the rest pending"
+    else:
+        yield f"  rows      {extent(counts.rows + pending, samples)}: {found}, {pending:,} pending"
+    for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
+        yield f"            {rows:,} {error_class}: {error_class.rule.hint}"
+    if counts.truncated:
+        yield f"            {counted(counts.truncated, 'result')} cut at max_tokens (length)"
+
+
+def spent_lines(counts: Counts) -> Iterator[str]:
+    """Yield what the rows took."""
+    if counts.repairs:
+        yield (
+            f"            {counted(counts.repairs, 'repair')}: asked again, since an answer "
+            "did not hold what [output] wants"
+        )
+    if counts.ambiguous_attempts:
+        yield (
+            f"            {counts.ambiguous_attempts:,} sent without a whole answer coming "
+            "back: possibly billed"
+        )
+    if counts.killed_calls:
+        yield (
+            f"            at most {counts.killed_calls:,} more were in flight when a process "
+            "was killed: possibly billed twice"
+        )
+    yield (
+        f"  tokens    {counts.prompt_tokens:,} in ({counts.cached_tokens:,} cached), "
+        f"{counts.completion_tokens:,} out ({counts.reasoning_tokens:,} reasoning)"
+    )
+    yield from cost_lines(counts, 12)
 
 
 def _in_flight(calls: Concurrency) -> str:

@@ -8,6 +8,7 @@ from batcher.render.messages import ROLES
 from batcher.render.requests import (
     BATCH_URLS,
     Renderer,
+    key_under,
     request_content,
     request_key,
     sampled,
@@ -20,6 +21,7 @@ __all__ = [
     "ReadImage",
     "Renderer",
     "UnusableImageError",
+    "key_under",
     "request_content",
     "request_key",
     "sampled",

@@ -63,6 +63,11 @@ def sampled(request: Request, sample: int, samples: int) -> Request:
     )
 
 
+def key_under(request: Request, row_id: str) -> str:
+    """Return the key that `request` would have if the id of its row were `row_id`."""
+    return _of_sample(request_key(row_id, request.body), request.sample)
+
+
 def _of_sample(digest: str, sample: int) -> str:
     return digest if sample == 0 else _key_of(_canonical.encode((digest, sample)))
 

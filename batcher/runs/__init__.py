@@ -8,6 +8,8 @@ from batcher.runs.directory import RunDirectory
 from batcher.runs.estimate import Assumptions, Estimator
 from batcher.runs.export import export_run, vote_run
 from batcher.runs.head import first_results
+from batcher.runs.merge import merge_runs
+from batcher.runs.merged import Merged
 from batcher.runs.quote import Quote
 from batcher.runs.quote_lines import quote_lines
 from batcher.runs.report import Reporter
@@ -16,6 +18,7 @@ from batcher.runs.resume import Change
 from batcher.runs.retry import EarlierRun, error_classes
 from batcher.runs.selection import WHOLE_INPUT, Portion
 from batcher.runs.session import Session
+from batcher.runs.shard import Shard
 from batcher.runs.signals import Signals
 from batcher.runs.status import Status, status_of
 from batcher.runs.stopping import Asked, Stopping
@@ -32,12 +35,14 @@ __all__ = [
     "EarlierRun",
     "ErrorChoice",
     "Estimator",
+    "Merged",
     "Portion",
     "Quote",
     "Reporter",
     "RunDirectory",
     "RunResult",
     "Session",
+    "Shard",
     "Signals",
     "Status",
     "Stopping",
@@ -49,6 +54,7 @@ __all__ = [
     "export_run",
     "first_results",
     "mend",
+    "merge_runs",
     "preview",
     "quote_lines",
     "status_of",

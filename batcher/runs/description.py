@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
+from batcher.checkpoint import CheckpointReader
 from batcher.errors import StorageError
 from batcher.runs.directory import RunDirectory
+from batcher.runs.shard import part_in
 
 
 class Description:
@@ -32,6 +34,14 @@ class Description:
         with self._lock:
             self._facts |= facts
             self.directory.describe(self._facts)
+
+
+def rows_of_run(checkpoint: CheckpointReader, directory: RunDirectory) -> int | None:
+    """Return how many rows a run is about, those of its shard; None where nobody counted them."""
+    part = part_in(checkpoint)
+    if part is not None:
+        return len(part.rows)
+    return counted_rows(directory, str(checkpoint.fact("fingerprint")))
 
 
 def counted_rows(directory: RunDirectory, fingerprint: str) -> int | None:

@@ -13,6 +13,7 @@ from typing import TextIO
 from batcher.errors import OutputError, StorageError, UsageError
 from batcher.inputs import SPOOLED
 from batcher.outputs import sync_directory
+from batcher.runs.shard import Shard
 from batcher.storage import Address, is_url
 
 WRITTEN = frozenset(
@@ -68,8 +69,10 @@ class RunDirectory:
         """What ran: job, versions, input, counts."""
         return self.path / "run.json"
 
-    def create(self) -> None:
+    def create(self, *, awaits_copy: bool = False) -> None:
         """Make the directory, readable by its owner only; leave alone what is no run's.
+
+        Where it `awaits_copy`, a checkpoint that was lost may yet come from there.
 
         Raises:
             OutputError: it cannot be made or written to; found before the first paid call.
@@ -88,6 +91,15 @@ class RunDirectory:
         for output in (self.results, self.errors):
             if output.is_dir():
                 raise OutputError(f"cannot create {output}: a directory has this name")
+        if not awaits_copy:
+            self.refuse_strangers()
+
+    def refuse_strangers(self) -> None:
+        """Leave a directory alone that has the files of a run and no checkpoint.
+
+        Raises:
+            OutputError: it is such a one.
+        """
         strangers = sorted(name for name in WRITTEN | SPOOLED if (self.path / name).exists())
         if strangers and not (self.checkpoint.exists() and self.checkpoint.stat().st_size):
             raise OutputError(
@@ -142,8 +154,10 @@ class RunDirectory:
         return facts
 
 
-def run_directory(inputs: Sequence[str], given: str | None) -> RunDirectory:
-    """Return `given`, or `NAME.batch` beside the input `NAME.jsonl`.
+def run_directory(
+    inputs: Sequence[str], given: str | None, shard: Shard | None = None
+) -> RunDirectory:
+    """Return `given`, or `NAME.batch` beside the input `NAME.jsonl`; `NAME.2-of-4.batch`, a shard.
 
     Of an input at a URL, `NAME.batch` in the working directory.
 
@@ -159,4 +173,5 @@ def run_directory(inputs: Sequence[str], given: str | None) -> RunDirectory:
     name = path.name or path.resolve().name
     for suffix in (".gz", ".zst", ".jsonl", ".ndjson", ".parquet"):
         name = name.removesuffix(suffix)
-    return RunDirectory(path.parent / f"{name}.batch")
+    mark = f".{shard.number}-of-{shard.of}" if shard else ""
+    return RunDirectory(path.parent / f"{name}{mark}.batch")

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from batcher.inputs import Dataset
 from batcher.job import JobSpec
 from batcher.providers.workload import Answers, Workload
 from batcher.runs.calling import Callee, pricing_of
@@ -22,7 +21,7 @@ from batcher.runs.previous import Previous, previous_run
 from batcher.runs.quote import Assumed, Quote, Rows
 from batcher.runs.reuse import known_cache
 from batcher.runs.rows import open_dataset
-from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
+from batcher.runs.selection import WHOLE_INPUT, Portion, selection_of
 from batcher.runs.tokenizing import Sample, Sleep, Tokenized, tokenize, uncounted
 from batcher.structured import Structure
 
@@ -75,10 +74,17 @@ class Estimator:
             spool = stack.enter_context(tempfile.TemporaryDirectory(prefix="batcher-"))
             dataset = open_dataset(job, Path(spool), self.stdin)
             previous = stack.enter_context(
-                previous_run(job, dataset, retry_errors=wanted.retry_errors, simulated=simulated)
+                previous_run(
+                    job,
+                    dataset,
+                    self.portion.shard,
+                    retry_errors=wanted.retry_errors,
+                    simulated=simulated,
+                )
             )
             cache = stack.enter_context(known_cache(job, self.callee))
-            pending = Pending(self._prepare(), self._selection(dataset), previous, cache)
+            selection = selection_of(self.portion, job.sampling.samples, dataset)
+            pending = Pending(self._prepare(), selection, previous, cache)
             for request in pending.requests(dataset):
                 workload.add(request.body)
                 sample.offer(request)
@@ -99,11 +105,6 @@ class Estimator:
     def _prepare(self) -> Preparation:
         structure = Structure.of(self.job.output)
         return Preparation.of(self.job, structure, self.callee.provider, time.time)
-
-    def _selection(self, dataset: Dataset) -> Selection:
-        # Rows can only be drawn of a known number; that is one reading more, but no parsing.
-        rows = None if self.portion.sample is None else dataset.count()
-        return Selection.of(self.portion, self.job.sampling.samples, rows)
 
     def _tokenized(self, workload: Workload, sample: Sample) -> Tokenized:
         if self.untold is not None:

@@ -26,9 +26,11 @@ from batcher.outputs import (
     votes_of,
 )
 from batcher.outputs import export as publish
+from batcher.records import Mark
 from batcher.runs.delivery import Delivery, beside
 from batcher.runs.directory import RunDirectory
 from batcher.runs.rows import recalled, refuse_changed, refuse_to_overwrite, samples_in
+from batcher.runs.shard import part_in, start_of
 from batcher.runs.stopping import Check, checked, go_on
 from batcher.structured import StructOf, Structure
 
@@ -56,12 +58,12 @@ def export(
     kind = kind_of(file_format, partitioned=partition_rows is not None)
     refuse_to_overwrite(dataset, to, kind.may_be)
     samples = samples_in(checkpoint.fact("settings"))
-    rows, unread = _extent(checkpoint, dataset, samples)
-    schema, batches = dataset.batches(rows)
+    start, stop, unread = _extent(checkpoint, dataset, samples)
+    schema, batches = dataset.batches(stop, start)
     return publish(
         schema,
         batches,
-        checked(checkpoint.outcomes(rows * samples), check),
+        checked(checkpoint.outcomes(stop * samples), check),
         to,
         format=file_format,
         metadata=_metadata(checkpoint),
@@ -73,15 +75,22 @@ def export(
     )
 
 
-def _extent(checkpoint: CheckpointReader, dataset: Dataset, samples: int) -> tuple[int, int]:
-    """Return how many rows of the input an export reads, and how many are behind them.
+def _extent(
+    checkpoint: CheckpointReader, dataset: Dataset, samples: int
+) -> tuple[Mark | None, int, int]:
+    """Return where an export begins to read, at which row it ends, and how many are behind it.
 
     Up to the last one with an outcome: a first try with some rows of a large input costs no reading
-    of all the others. Some more where there are few, so that their columns are known.
+    of all the others. Some more where there are few, so that their columns are known. Of a shard,
+    no row but its own is read or counted.
     """
+    part = part_in(checkpoint)
+    start = start_of(checkpoint, dataset, part)
+    end = part.rows.stop if part else dataset.count()
     last = checkpoint.last_row()
-    rows = max(_LEAST, 0 if last is None else last // samples + 1)
-    return rows, max(0, dataset.count() - rows)
+    stop = max((start.row if start else 0) + _LEAST, 0 if last is None else last // samples + 1)
+    # An input that lost rows is told by the join.
+    return start, min(stop, end) if part else stop, max(0, end - stop)
 
 
 def value_of(checkpoint: CheckpointReader) -> StructOf | None:
@@ -172,14 +181,14 @@ def vote_run(
                 "each ([output] fields or schema)"
             )
         refuse_changed(checkpoint, dataset)
-        rows, unread = _extent(checkpoint, dataset, samples)
-        schema, batches = dataset.batches(rows)
+        start, stop, unread = _extent(checkpoint, dataset, samples)
+        schema, batches = dataset.batches(stop, start)
         with _target(to, directory, directory.path, dataset, kind) as target:
             refuse_to_overwrite(dataset, target, kind.may_be)
             voted = export_votes(
                 schema,
                 batches,
-                checkpoint.outcomes(rows * samples),
+                checkpoint.outcomes(stop * samples),
                 target,
                 kind,
                 metadata=_metadata(checkpoint),

@@ -13,9 +13,10 @@ from batcher.outputs import Exported
 from batcher.runs.delivery import DELIVERED, REPORT, Delivery
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export
-from batcher.runs.live import LiveRun
+from batcher.runs.live import Interrupted, LiveRun
 from batcher.runs.report import Reporter
 from batcher.runs.stopping import Stopping
+from batcher.runs.syncing import Copies
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
 EXIT_S = 24.0
@@ -32,6 +33,14 @@ class Finish:
     live: LiveRun
     directory: RunDirectory
     stopping: Stopping
+
+    def copy(self, copies: Copies) -> None:
+        """Make the last copy of the checkpoint, before all else: it is what was paid for."""
+        first = self.live.interrupted
+        within = AT_ONCE_S if first is not None and first.twice else self._left
+        number = copies.end(self.stopping, within)
+        if number is not None and first is None:
+            self.live.interrupted = Interrupted(number, time.monotonic())
 
     def export(self) -> tuple[Exported | None, signal.Signals | None]:
         """Write results and errors, as far as a signal, come or coming, leaves time for it.

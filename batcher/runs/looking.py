@@ -14,7 +14,7 @@ from batcher.checkpoint.following import Glance
 from batcher.errors import BatcherError
 from batcher.history import History
 from batcher.observe.live import State
-from batcher.runs.description import counted_rows
+from batcher.runs.description import rows_of_run
 from batcher.runs.directory import RunDirectory
 from batcher.runs.rows import samples_in
 
@@ -83,7 +83,7 @@ class Look:
     def _read(self, checkpoint: FollowedCheckpoint, writer: str | None) -> State:
         settings = checkpoint.fact("settings")
         samples = samples_in(settings)
-        rows = counted_rows(self.directory, str(checkpoint.fact("fingerprint")))
+        rows = rows_of_run(checkpoint, self.directory)
         model = settings.get("model") if isinstance(settings, dict) else None
         return State(
             name=self._state.name,

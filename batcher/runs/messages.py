@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import BatcherError
-from batcher.job import job_with
-from batcher.providers import provider_named
 from batcher.recorded import Recorded
 from batcher.records import Failure, Prompt, Request
 from batcher.render import shortened
 from batcher.runs.prepare import Preparation
 from batcher.runs.rows import recalled, refuse_changed
 from batcher.runs.stopping import Check
-from batcher.structured import Structure
 
 # Rows that are read for it at most; in a large input there are some thousand before each wanted
 # one where reading may start.
@@ -67,13 +63,7 @@ def _render(
     """Fill `by_row`; return whether the rows to be read were no more than `left`."""
     dataset = recalled(checkpoint.fact("input"))
     refuse_changed(checkpoint, dataset)
-    job = job_with(checkpoint.fact("job"), {}, "the job of this run")
-    prepare = Preparation.of(
-        job,
-        Structure.of(job.output),
-        provider_named(job.provider.name, job.provider.base_url),
-        time.time,
-    )
+    prepare = Preparation.recalled(checkpoint.fact("job"))
     rows, at = dataset.rows(), 0
     try:
         for row in sorted({record // prepare.samples for record in wanted}):

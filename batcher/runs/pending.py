@@ -69,10 +69,12 @@ class Pending:
         """Yield the requests of rows that are not done, as far as their numbers tell."""
         selection = self.selection
         done = self.previous.done if self.previous else None
-        start = None
+        start = dataset.place(selection.start) if selection.start else None
         if self.previous and done is not None and selection.drawn is None:
-            start = self.previous.start(selection.row_of(done.first_missing()))
-            self.total = self.done = selection.size(start.row) if start else 0
+            done.add_range(0, selection.start * selection.samples)
+            start = self.previous.start(selection.row_of(done.first_missing())) or start
+            skipped = max(0, start.row - selection.start) if start else 0
+            self.total = self.done = skipped * selection.samples
         for item in dataset.rows(start):
             if selection.is_over(item.row):
                 return

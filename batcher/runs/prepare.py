@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from batcher.checkpoint import Done
-from batcher.errors import ErrorClass, Problem, RowError
-from batcher.job import JobSpec
-from batcher.providers import Provider
-from batcher.records import Failure, Prompt, Request
+from batcher.errors import Problem, RowError
+from batcher.job import JobSpec, job_with
+from batcher.providers import Provider, provider_named
+from batcher.records import Failure, Prompt, Request, duplicate_id
 from batcher.render import Images, Renderer, sampled
 from batcher.runs.images import ImageFolder
 from batcher.runs.selection import Selection
@@ -77,6 +78,17 @@ class Preparation:
         render = Renderer(job, stand_in=stand_in, answer_format=answer_format, images=images)
         return cls(render, clock, job.sampling.samples)
 
+    @classmethod
+    def recalled(cls, job: object) -> Preparation:
+        """Prepare rows as a job wants it that a checkpoint remembers.
+
+        Raises:
+            ConfigurationError: it is not known.
+        """
+        spec = job_with(job, {}, "the job of this run")
+        provider = provider_named(spec.provider.name, spec.provider.base_url)
+        return cls.of(spec, Structure.of(spec.output), provider, time.time)
+
     def __call__(self, item: Prompt | Failure) -> Request | Failure:
         """Return the request that the row asks for, or why it cannot be one."""
         if isinstance(item, Failure):
@@ -88,8 +100,7 @@ class Preparation:
 
     def duplicate(self, request: Request, earlier: str) -> Failure:
         """Return the failure of a row whose id already names the row at `earlier`."""
-        message = f"the id {request.id!r} of {request.source} already names the row at {earlier}"
-        failure = self._failure(request, Problem(ErrorClass.DUPLICATE_ID, message))
+        failure = self._failure(request, duplicate_id(request.id, request.source, earlier))
         return replace(failure, sample=request.sample)
 
     def _failure(self, row: Prompt | Request, problem: Problem) -> Failure:

@@ -6,26 +6,29 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from batcher.checkpoint import CheckpointReader, RowSet
+from batcher.checkpoint import CheckpointReader, Numbered, RowSet
 from batcher.errors import UsageError
 from batcher.inputs import Dataset
 from batcher.job import JobSpec
 from batcher.records import Mark, Request
 from batcher.runs.directory import RunDirectory, run_directory
-from batcher.runs.resume import refuse_to_mix
+from batcher.runs.resume import files_added, refuse_to_mix
+from batcher.runs.rows import samples_in
+from batcher.runs.shard import Shard, part_of
 
 
 @dataclass(frozen=True, slots=True)
 class Previous:
     """A previous run: by their number where input and job are as they were, `done` says which.
 
-    Else `done` is None, and each request is looked for by its key. With `retry_errors`, rows that
-    ended in an error are not done.
+    Else `done` is None, and each request is looked for by its key, and by where it is `numbered`.
+    With `retry_errors`, rows that ended in an error are not done.
     """
 
     checkpoint: CheckpointReader
     done: RowSet | None
     retry_errors: bool
+    numbered: Numbered | None = None
 
     def start(self, row: int) -> Mark | None:
         """Return a place at or before `row` where reading may start, None for the first row."""
@@ -35,7 +38,10 @@ class Previous:
         """Return the keys of requests that are done, where their numbers do not tell."""
         if self.done is not None:
             return set()
-        return self.checkpoint.with_outcome(requests, errors_too=not self.retry_errors)
+        found = self.checkpoint.with_outcome(requests, errors_too=not self.retry_errors)
+        if self.numbered is not None:
+            found |= {one.key for one in requests if self.numbered.earlier(one) is not None}
+        return found
 
     def answered(self, contents: Sequence[str]) -> set[str]:
         """Return those of the contents of requests that have an answer, whatever its row."""
@@ -48,31 +54,45 @@ class Previous:
         return self.checkpoint.first_with_ids([request.id for request in requests])
 
 
-def directory_of(job: JobSpec) -> RunDirectory | None:
+def directory_of(job: JobSpec, shard: Shard | None = None) -> RunDirectory | None:
     """Return where a run of `job` keeps its checkpoint; None where nothing names it yet."""
     with contextlib.suppress(UsageError):
-        return run_directory(job.input, job.output.directory)
+        return run_directory(job.input, job.output.directory, shard)
     return None
 
 
 @contextlib.contextmanager
 def previous_run(
-    job: JobSpec, dataset: Dataset, *, retry_errors: bool, simulated: bool
+    job: JobSpec,
+    dataset: Dataset,
+    shard: Shard | None = None,
+    *,
+    retry_errors: bool,
+    simulated: bool,
 ) -> Iterator[Previous | None]:
     """Open what a previous run of `job` has recorded, None where there was none.
 
     Raises:
-        ConfigurationError: it holds simulated answers and this run is real, or the other way round.
+        ConfigurationError: it holds simulated answers and this run is real, or the other way round;
+            or it holds another part of the input.
         StorageError: its checkpoint is damaged or of another version.
     """
-    directory = directory_of(job)
+    directory = directory_of(job, shard)
     if directory is None or not directory.checkpoint.is_file():
         yield None
         return
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
         refuse_to_mix(checkpoint, simulated=simulated)
-        present = (dataset.fingerprint(), job.request_settings())
-        before = (checkpoint.fact("fingerprint"), checkpoint.fact("settings"))
-        unchanged = before == present
-        done = checkpoint.done(errors_too=not retry_errors) if unchanged else None
-        yield Previous(checkpoint, done, retry_errors)
+        part_of(checkpoint, dataset, shard)
+        settings, before = job.request_settings(), checkpoint.fact("settings")
+        if before == settings and files_added(checkpoint, dataset) is not None:
+            yield Previous(checkpoint, checkpoint.done(errors_too=not retry_errors), retry_errors)
+            return
+        samples = job.sampling.samples
+        with contextlib.ExitStack() as stack:
+            numbered = None
+            if samples_in(before) == samples:
+                numbered = stack.enter_context(
+                    checkpoint.numbered(samples, errors_too=not retry_errors)
+                )
+            yield Previous(checkpoint, None, retry_errors, numbered)

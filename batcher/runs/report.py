@@ -15,7 +15,7 @@ from batcher.observe.language import Lang
 from batcher.observe.report import Content, Facts, Failed, Shown, page
 from batcher.outputs import publish_text
 from batcher.recorded import Recorded
-from batcher.runs.description import counted_rows
+from batcher.runs.description import rows_of_run
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import provider_of
 from batcher.runs.messages import Messages
@@ -125,7 +125,7 @@ class Reporter:
         settings: Any = checkpoint.fact("settings") or {}
         job: Any = checkpoint.fact("job") or {}
         samples = samples_in(settings)
-        rows = counted_rows(self.directory, str(checkpoint.fact("fingerprint")))
+        rows = rows_of_run(checkpoint, self.directory)
         total = None if rows is None else rows * samples
         if state is None:
             done = "finished" if recorded == total else "stopped"

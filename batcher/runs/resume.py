@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import cast
 
 from batcher.checkpoint import PRICES, Checkpoint, CheckpointReader, Comparison, damaged
 from batcher.errors import ConfigurationError
 from batcher.inputs import Dataset
 from batcher.providers import Pricing
-from batcher.records import Request
+from batcher.records import Failure, Prompt, Request
 from batcher.runs.prepare import Preparation
+from batcher.runs.rows import recalled, samples_in
+from batcher.runs.shard import SHARD, Part
 from batcher.runs.stopping import Check, checked
 from batcher.wording import counted
 
 _SHOWN = 80
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,14 @@ def settle(
     check: Check,
     *,
     simulated: bool,
+    part: Part | None = None,
 ) -> None:
     """Make the checkpoint speak of the present input and the present request settings.
 
-    Nothing to do where both are as they were. Otherwise every row's key is compared, what changed
-    is said, and `consent` is asked, before rows whose key is new are called.
+    Nothing to do where both are as they were; nor where there are only more files behind those that
+    there were, whose rows are all new. Otherwise the key of every row (of the `part`, if there is
+    one) is compared, what changed is said, and `consent` is asked, before rows whose key is new are
+    called.
 
     Raises:
         ConfigurationError: the directory holds simulated answers and this run is real, or the
@@ -64,21 +71,60 @@ def settle(
         raise damaged(checkpoint.path, f"what it says of the run lacks {', '.join(missing)}")
     if before["fingerprint"] is not None:
         refuse_to_mix(checkpoint, simulated=simulated)
-        with checkpoint.placement() as placement:
-            for item in checked(dataset.rows(), check):
-                for prepared in prepare.records(item):
-                    if isinstance(prepared, Request):
-                        placement.place(prepared)
-            found = placement.compare()
-            if (found.new or found.gone) and not consent(
-                _change(found, before, present, prepare.samples)
-            ):
-                raise ConfigurationError(
-                    "nothing was called. Give --yes to go on with the changed job or input, undo "
-                    "the change, or name another directory with -o"
-                )
-            placement.apply()
-    checkpoint.remember(**present)
+        added = files_added(checkpoint, dataset) if before["settings"] == settings else None
+        if added:
+            consent(_growth(added))
+        else:
+            rows = checked(_rows(dataset, part), check)
+            _compare(checkpoint, before, present, rows, prepare, consent)
+    checkpoint.remember(**present, **{SHARD: part.facts()} if part else {})
+
+
+def _rows(dataset: Dataset, part: Part | None) -> Iterator[Prompt | Failure]:
+    """Yield the rows of a changed input, of which no place is known."""
+    if part is None:
+        return dataset.rows()
+    return islice(dataset.rows(dataset.place(part.rows.start)), len(part.rows))
+
+
+def files_added(checkpoint: CheckpointReader, dataset: Dataset) -> Sequence[str] | None:
+    """Return the files behind those that were run; None where those are not as they were.
+
+    So a directory whose new files sort behind its old ones, by a date for instance, grows without
+    the old ones being read again.
+    """
+    before = checkpoint.fact("fingerprint")
+    if before is None or before == dataset.fingerprint():
+        return None if before is None else ()
+    held = len(recalled(checkpoint.fact("input")).files)
+    old = replace(dataset, files=dataset.files[:held])
+    return dataset.names[held:] if before == old.fingerprint() else None
+
+
+def _compare(
+    checkpoint: Checkpoint,
+    before: Mapping[str, object],
+    present: Mapping[str, object],
+    rows: Iterable[Prompt | Failure],
+    prepare: Preparation,
+    consent: Consent,
+) -> None:
+    """Give each row the outcome that is recorded under its key, if `consent` is given to that."""
+    samples = prepare.samples
+    kept = samples if samples_in(before["settings"]) == samples else None
+    with checkpoint.placement(kept) as placement:
+        for item in rows:
+            for prepared in prepare.records(item):
+                if isinstance(prepared, Request):
+                    placement.place(prepared)
+        placement.renumber()
+        found = placement.compare()
+        if (found.new or found.gone) and not consent(_change(found, before, present, samples)):
+            raise ConfigurationError(
+                "nothing was called. Give --yes to go on with the changed job or input, undo "
+                "the change, or name another directory with -o"
+            )
+        placement.apply()
 
 
 def refuse_to_mix(checkpoint: CheckpointReader, *, simulated: bool) -> None:
@@ -116,6 +162,13 @@ def agree_on_prices(checkpoint: Checkpoint, pricing: Pricing) -> None:
         checkpoint.remember(**{PRICES: prices})
 
 
+def _growth(added: Sequence[str]) -> Change:
+    named = ", ".join(added[:_NAMED]) + (", ..." if len(added) > _NAMED else "")
+    verb = "was" if len(added) == 1 else "were"
+    text = f"{counted(len(added), 'file')} {verb} added, whose rows are to be called: {named}"
+    return Change(f"Since the last run of this directory:\n  {text}", gives_up=False)
+
+
 def _change(
     found: Comparison, before: Mapping[str, object], present: Mapping[str, object], samples: int
 ) -> Change:
@@ -138,8 +191,13 @@ def _differences(before: Mapping[str, object], present: Mapping[str, object]) ->
     """Say in the user's words what differs."""
     if before["fingerprint"] != present["fingerprint"]:
         yield "the input files changed"
-    old = cast("Mapping[str, object]", before["settings"])
-    new = cast("Mapping[str, object]", present["settings"])
+    yield from setting_differences(before["settings"], present["settings"])
+
+
+def setting_differences(before: object, present: object) -> Iterator[str]:
+    """Say which request settings differ."""
+    old = cast("Mapping[str, object]", before)
+    new = cast("Mapping[str, object]", present)
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
             yield f"{name}: {_short(old.get(name))} -> {_short(new.get(name))}"

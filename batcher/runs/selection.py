@@ -1,6 +1,7 @@
 """Which rows a start of a run is about, and how many answers each of them gets.
 
-Not part of what a run is: the same command with another portion, or the whole, goes on.
+Not part of what a run is, but for the shard: the same command with another limit or sample, or the
+whole, goes on.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from dataclasses import dataclass
 
 from batcher.checkpoint import RowSet
 from batcher.errors import UsageError
+from batcher.inputs import Dataset
+from batcher.runs.shard import Part, Shard
 from batcher.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
 class Portion:
     """The rows that a user wants to try first: the first `limit`, or `sample` drawn by `seed`.
+
+    Of an input, or of a `shard` of it.
 
     Raises:
         UsageError: both are given, or a seed for nothing to draw, or what is no number of rows.
@@ -24,6 +29,12 @@ class Portion:
     limit: int | None = None
     sample: int | None = None
     seed: int | None = None
+    shard: Shard | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all rows of the input, or of the shard, are meant."""
+        return self.limit is None and self.sample is None
 
     def __post_init__(self) -> None:
         for name, least in (("limit", 1), ("sample", 1), ("seed", 0)):
@@ -43,31 +54,53 @@ WHOLE_INPUT = Portion()
 class Selection:
     """Rows of an input, with `samples` records each: those before `stop`, if drawn, the `drawn`.
 
-    Sample s of row r is the record numbered r * samples + s.
+    All of them are rows of the `part`, if there is one. Sample s of row r is the record numbered
+    r * samples + s.
     """
 
     samples: int = 1
     stop: int | None = None
     drawn: RowSet | None = None
     seed: int = 0
+    part: Part | None = None
 
     @classmethod
-    def of(cls, portion: Portion, samples: int, rows: int | None) -> Selection:
-        """Select what was chosen of `rows`; None is one only where nothing is drawn of them."""
+    def of(
+        cls, portion: Portion, samples: int, rows: int | None, part: Part | None = None
+    ) -> Selection:
+        """Select what was chosen of `rows`, or of a `part` of them.
+
+        None is a number of rows only where nothing is drawn of them.
+        """
         if portion.sample is None:
-            return cls(samples, portion.limit)
+            if part is None:
+                return cls(samples, portion.limit)
+            size = len(part.rows) if portion.limit is None else portion.limit
+            return cls(samples, min(part.rows.start + size, part.rows.stop), part=part)
         if rows is None:
             raise TypeError("rows are drawn of a known number")
         seed = portion.seed or 0
-        drawn = draw(rows, portion.sample, seed)
+        within = part.rows if part else range(rows)
+        drawn = draw(len(within), portion.sample, seed, within.start)
         last = drawn.last()
-        return cls(samples, 0 if last is None else last + 1, drawn, seed)
+        return cls(samples, within.start if last is None else last + 1, drawn, seed, part)
+
+    @property
+    def start(self) -> int:
+        """The lowest row that can be among them."""
+        return self.part.rows.start if self.part else 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether they are all rows of the input, or of the part, however many there are."""
+        whole = self.part.rows.stop if self.part else None
+        return self.drawn is None and self.stop == whole
 
     def __contains__(self, row: int) -> bool:
         """Whether the row of this number is among them."""
         if self.drawn is not None:
             return row in self.drawn
-        return self.stop is None or row < self.stop
+        return self.start <= row and (self.stop is None or row < self.stop)
 
     def is_over(self, row: int) -> bool:
         """Whether neither this row nor any behind it is among them."""
@@ -89,37 +122,56 @@ class Selection:
         """Count those of their records that are in `done`."""
         if self.drawn is not None:
             return sum(record in done for row in self.drawn for record in self.records(row))
-        return len(done) if self.stop is None else done.count_before(self.stop * self.samples)
+        before = done.count_before(self.start * self.samples)
+        held = len(done) if self.stop is None else done.count_before(self.stop * self.samples)
+        return held - before
 
     def named(self, rows: int) -> str | None:
         """Say in words which of so many `rows` they are; None where they are all."""
         chosen = self._chosen(rows)
-        if chosen == rows:
+        of, where = rows, ""
+        if self.part is not None:
+            of, where = len(self.part.rows), f" of {self.part.shard}"
+        if chosen == of:
             return None
         if self.drawn is not None:
-            return f"{chosen:,} of {counted(rows, 'row')}, drawn with the seed {self.seed}"
-        return f"the first {chosen:,} of {counted(rows, 'row')}"
+            return f"{chosen:,} of {counted(of, 'row')}{where}, drawn with the seed {self.seed}"
+        return f"the first {chosen:,} of {counted(of, 'row')}{where}"
 
     def _chosen(self, rows: int) -> int:
         if self.drawn is not None:
             return len(self.drawn)
-        return rows if self.stop is None else min(rows, self.stop)
+        return (rows if self.stop is None else min(rows, self.stop)) - self.start
 
 
 ALL_ROWS = Selection()
 
 
-def draw(rows: int, sample: int, seed: int) -> RowSet:
-    """Draw `sample` of `rows` without replacement, or all where there are fewer.
+def selection_of(portion: Portion, samples: int, dataset: Dataset) -> Selection:
+    """Select rows of an input, whose rows are counted only where that is needed.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    if portion.sample is None and portion.shard is None:
+        return Selection.of(portion, samples, None)
+    # One reading more, but no parsing.
+    rows = dataset.count()
+    part = Part(portion.shard, rows, "") if portion.shard else None
+    return Selection.of(portion, samples, rows, part)
+
+
+def draw(rows: int, sample: int, seed: int, first: int = 0) -> RowSet:
+    """Draw `sample` of the `rows` from `first` on without replacement, or all if there are fewer.
 
     The same seed draws the same rows, on every machine; and a larger sample holds the smaller.
     """
     drawn = RowSet()
     if sample >= rows:
-        drawn.add_range(0, rows)
+        drawn.add_range(first, first + rows)
         return drawn
     # Of all that `random` draws, only this stays the same in later versions of Python.
     fraction = random.Random(seed).random  # noqa: S311 -- no secret
     while len(drawn) < sample:
-        drawn.add(int(fraction() * rows))
+        drawn.add(first + int(fraction() * rows))
     return drawn

@@ -9,9 +9,10 @@ from batcher.checkpoint import CheckpointReader
 from batcher.money import NANOS
 from batcher.observe import answer_lines, cost_lines
 from batcher.recorded import Counts
-from batcher.runs.description import counted_rows
+from batcher.runs.description import rows_of_run
 from batcher.runs.directory import RunDirectory
 from batcher.runs.rows import recalled, samples_in
+from batcher.runs.shard import Part, part_in
 from batcher.wording import counted, extent
 
 
@@ -19,7 +20,8 @@ from batcher.wording import counted, extent
 class Status:
     """The state of a run; `holder` names the process that works on it, if one does.
 
-    `total` counts rows, or records where each row has several `samples`.
+    `total` counts rows, or records where each row has several `samples`: those of the `part` of
+    the input that the run is about, if it is not about all of it.
     """
 
     directory: RunDirectory
@@ -28,6 +30,7 @@ class Status:
     simulated: bool
     holder: str | None
     samples: int = 1
+    part: Part | None = None
 
     @property
     def pending(self) -> int:
@@ -51,6 +54,7 @@ class Status:
             "simulated": self.simulated,
             "rows": self.total // self.samples,
             "samples": self.samples,
+            "shard": self.part.facts() if self.part else None,
             "results": counts.results,
             "errors": counts.error_rows,
             "pending": self.pending,
@@ -80,6 +84,8 @@ class Status:
         counts = self.counts
         simulated = ", SIMULATED" if self.simulated else ""
         yield f"{self.directory.path}: {self.holder or self.state}{simulated}"
+        if self.part is not None:
+            yield f"  {self.part}"
         share = counts.rows / self.total if self.total else 1.0
         yield f"  rows    {counts.rows:,} of {extent(self.total, self.samples)} ({share:.1%})"
         found = f"{counted(counts.results, 'result')}, {counted(counts.error_rows, 'error')}"
@@ -108,7 +114,7 @@ def status_of(directory: RunDirectory) -> Status:
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
         dataset = recalled(checkpoint.fact("input"))
         samples = samples_in(checkpoint.fact("settings"))
-        known = counted_rows(directory, str(checkpoint.fact("fingerprint")))
+        known, part = rows_of_run(checkpoint, directory), part_in(checkpoint)
         return Status(
             directory=directory,
             counts=checkpoint.counts(),
@@ -116,4 +122,5 @@ def status_of(directory: RunDirectory) -> Status:
             simulated=bool(checkpoint.fact("simulated")),
             holder=checkpoint.writer(),
             samples=samples,
+            part=part,
         )

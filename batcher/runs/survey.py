@@ -17,7 +17,7 @@ from batcher.records import Failure, Request
 from batcher.render import shortened
 from batcher.runs.prepare import Preparation
 from batcher.runs.rows import open_dataset
-from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
+from batcher.runs.selection import WHOLE_INPUT, Portion, selection_of
 from batcher.structured import Structure
 from batcher.wording import counted
 
@@ -106,9 +106,9 @@ def _prepared(
 ) -> Iterator[Request | Failure]:
     with tempfile.TemporaryDirectory(prefix="batcher-") as spool:
         dataset = open_dataset(job, Path(spool), stdin)
-        rows = None if portion.sample is None else dataset.count()
-        selection = Selection.of(portion, job.sampling.samples, rows)
-        for item in dataset.rows():
+        selection = selection_of(portion, job.sampling.samples, dataset)
+        start = dataset.place(selection.start) if selection.start else None
+        for item in dataset.rows(start):
             if selection.is_over(item.row):
                 return
             if item.row in selection:

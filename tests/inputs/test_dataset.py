@@ -101,6 +101,32 @@ def test_of_the_first_rows_batches_hold_no_others(
     assert {field.name for field in schema} == {field.name for field in data.batches()[0]}
 
 
+@given(parts=PARTS, first=st.integers(0, 12), stop=st.integers(0, 14))
+def test_the_rows_of_a_part_are_found_at_its_place_alone(
+    parts: list[tuple[str, list[int | None]]],
+    first: int,
+    stop: int,
+    write_lines: Write,
+    write_table: Write,
+) -> None:
+    data = written([(s, n) for s, n in parts if n or s == ".parquet"], write_lines, write_table)
+    rows = list(data.rows())
+    mark = data.place(first)
+    assert mark.row == min(first, len(rows))
+    assert list(data.rows(mark)) == rows[first:]
+    stop = max(stop, mark.row)
+    found = [row for batch in data.batches(stop, mark)[1] for row in batch.to_pylist()]
+    places = [(row.row, row.id, row.source.file, row.source.line) for row in rows[first:stop]]
+    assert [(r["row"], r["id"], r["source_file"], r["source_line"]) for r in found] == places
+
+
+def test_columns_of_a_part_are_those_of_its_rows_alone(write_lines: Write) -> None:
+    data = dataset(write_lines(b'{"n":"text","more":1}\n{"n":2}\n{"n":3}\n{"n":[]}\n'))
+    schema, batches = data.batches(3, data.place(1))
+    assert schema.field("input").type == pa.struct([pa.field("n", pa.int64())])
+    assert [row["input"] for batch in batches for row in batch.to_pylist()] == [{"n": 2}, {"n": 3}]
+
+
 def test_what_stands_behind_the_first_rows_is_not_read(write_lines: Write) -> None:
     data = dataset(write_lines(b'{"n":1}\n{"n":2}\n{"n":"text","more":1}\n'))
     schema, batches = data.batches(2)

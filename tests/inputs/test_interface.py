@@ -80,8 +80,8 @@ def test_rows_are_numbered_on_from_the_start_and_bad_ones_are_failures(
 def test_batches_hold_the_same_rows(suffix: str, open_reader: OpenReader) -> None:
     reader = open_reader(suffix)
     inference = Inference()
-    reader.infer(inference)
-    batches, after = drained(reader.batches(100, inference.columns()))
+    reader.infer(inference, Mark(0, 0, 1, 0))
+    batches, after = drained(reader.batches(Mark(100, 0, 1, 0), inference.columns()))
     assert after == 110
     found = [row for batch in batches for row in batch.to_pylist()]
     rows, _ = drained(reader.rows(Mark(100, 0, 1, 0), lambda _: None))
@@ -110,9 +110,9 @@ def test_a_file_that_is_gone_is_an_error_for_everything(
     gone = re.escape(f"cannot read prompts{suffix}") + ".*No such file"
     for use in (
         lambda: drained(reader.rows(Mark(0, 0, 1, 0), lambda _: None)),
-        lambda: drained(reader.batches(0, ())),
+        lambda: drained(reader.batches(Mark(0, 0, 1, 0), ())),
         lambda: reader.count(never),
-        lambda: reader.infer(Inference()),
+        lambda: reader.infer(Inference(), Mark(0, 0, 1, 0)),
     ):
         with pytest.raises(InputError, match=gone):
             use()
@@ -133,7 +133,9 @@ def test_a_named_id_column_names_the_rows_and_its_absence_fails_them(
     )
     failures, _ = drained(without.rows(Mark(0, 0, 1, 0), lambda _: None))
     assert {failure.problem.message for failure in failures} == {without_id}
-    (batch,), _ = drained(without.batches(0, ())) if suffix != ".parquet" else ((None,), 0)
+    (batch,), _ = (
+        drained(without.batches(Mark(0, 0, 1, 0), ())) if suffix != ".parquet" else ((None,), 0)
+    )
     if batch is not None:
         assert batch.column("input").null_count == 10
 
@@ -143,14 +145,15 @@ def test_a_file_at_a_url_gives_the_same(suffix: str, open_reader: OpenReader) ->
     here: Any = open_reader(suffix)
     place = Address.of(f"file://{here.file.path}")
     there = dataclasses.replace(here, file=dataclasses.replace(here.file, place=place))
+    front = Mark(0, 0, 1, 0)
     marks: list[Mark] = []
-    every = drained(here.rows(Mark(0, 0, 1, 0), marks.append))
+    every = drained(here.rows(front, marks.append))
     for mark in marks:
         rest = drained(there.rows(mark, lambda _: None))
         assert rest == (every[0][mark.row :], every[1])
     assert there.count(never) == here.count(never)
     columns = Inference()
-    assert there.infer(columns) == here.infer(Inference())
-    assert drained(there.batches(0, columns.columns())) == drained(
-        here.batches(0, columns.columns())
+    assert there.infer(columns, front) == here.infer(Inference(), front)
+    assert drained(there.batches(front, columns.columns())) == drained(
+        here.batches(front, columns.columns())
     )

@@ -153,15 +153,15 @@ def test_batches_are_bounded_in_rows_and_bytes(write_lines: WriteLines) -> None:
     file = write_lines(b"{}\n" * 5000 + big * 6)
     one = reader(file, longest=BATCH_BYTES)
     inference = Inference()
-    one.infer(inference)
-    batches = list(one.batches(0, inference.columns()))
+    one.infer(inference, START)
+    batches = list(one.batches(START, inference.columns()))
     assert [batch.num_rows for batch in batches] == [4096, 908, 2]
     assert [batch.column("row")[0].as_py() for batch in batches] == [0, 4096, 5004]
 
 
 def test_lines_that_are_no_rows_have_no_columns(write_lines: WriteLines) -> None:
     inference = Inference()
-    reader(write_lines(b'{"id":[],"a":1}\n{"b":1}\n{"c":1')).infer(inference)
+    reader(write_lines(b'{"id":[],"a":1}\n{"b":1}\n{"c":1')).infer(inference, START)
     assert [column.field.name for column in inference.columns()] == ["b"]
 
 

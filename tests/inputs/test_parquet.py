@@ -34,7 +34,7 @@ def forget(_: Mark) -> None:
 def columns_of(*readers: ParquetReader) -> tuple[Column, ...]:
     inference = Inference()
     for one in readers:
-        one.infer(inference)
+        one.infer(inference, START)
     return inference.columns()
 
 
@@ -115,7 +115,7 @@ def test_a_value_without_a_plain_form_fails_its_row_alone_and_stays_in_the_expor
     assert isinstance(bad, Failure)
     assert "a value cannot be read" in bad.problem.message
     assert bad.source == Source("prompts.parquet", 2)
-    (batch,) = one.batches(0, columns_of(one))
+    (batch,) = one.batches(START, columns_of(one))
     assert batch.column("id").to_pylist() == ["a", "b", "c"]
     user: Any = batch.column("input")
     assert user.field("prompt").view(pa.binary()).to_pylist() == [b"fine", b"\xff", b"too"]
@@ -124,7 +124,7 @@ def test_a_value_without_a_plain_form_fails_its_row_alone_and_stays_in_the_expor
 def test_an_id_that_cannot_be_read_makes_a_bad_row_without_text(write_table: WriteTable) -> None:
     ids = pa.array([b"fine", b"\xff"]).view(pa.string())
     one = reader(write_table(pa.table({"id": ids})))
-    (batch,) = one.batches(0, columns_of(one))
+    (batch,) = one.batches(START, columns_of(one))
     assert batch.column("id").to_pylist() == ["fine", "1"]
     assert batch.column("source_text").to_pylist() == [None, None]
     assert batch.column("input").is_null().to_pylist() == [False, True]
@@ -157,7 +157,7 @@ def test_types_and_metadata_stay_exact_in_the_export(write_table: WriteTable) ->
         ),
     )
     one = reader(write_table(table))
-    (batch,) = one.batches(0, columns_of(one))
+    (batch,) = one.batches(START, columns_of(one))
     batch.validate(full=True)
     struct: Any = batch.schema.field("input").type
     for name in table.schema.names:
@@ -176,7 +176,7 @@ def test_columns_of_another_file_are_null_here_and_other_types_are_cast(
     found = [
         row["input"]
         for source in (one, other)
-        for batch in source.batches(0, columns)
+        for batch in source.batches(START, columns)
         for row in batch.to_pylist()
     ]
     assert found == [{"n": 1, "kind": "x", "day": None}, {"n": 2, "kind": None, "day": None}]
@@ -188,7 +188,7 @@ def test_a_value_that_is_no_json_in_a_column_of_two_types_is_an_error(
     broken = pa.array([b"\xff"]).view(pa.string())
     one, other = (reader(write_table(pa.table({"a": column}))) for column in (broken, [1]))
     with pytest.raises(InputError, match="the column `a` has another type in another file"):
-        list(one.batches(0, columns_of(one, other)))
+        list(one.batches(START, columns_of(one, other)))
 
 
 @pytest.mark.parametrize("dictionary", [True, False])
@@ -196,7 +196,7 @@ def test_batches_of_large_rows_have_few(write_table: WriteTable, dictionary: boo
     large = "x" * 1_000_000
     file = write_table({"a": [large] * 40}, use_dictionary=dictionary)
     one = reader(file)
-    batches = list(one.batches(0, columns_of(one)))
+    batches = list(one.batches(START, columns_of(one)))
     assert sum(batch.num_rows for batch in batches) == 40
     assert max(batch.num_rows for batch in batches) == BATCH_BYTES // 1_000_004
 
@@ -204,7 +204,7 @@ def test_batches_of_large_rows_have_few(write_table: WriteTable, dictionary: boo
 def test_a_table_without_columns_or_rows_has_what_it_has(write_table: WriteTable) -> None:
     empty = reader(write_table({"a": []}))
     assert list(empty.rows(START, forget)) == []
-    assert list(empty.batches(0, columns_of(empty))) == []
+    assert list(empty.batches(START, columns_of(empty))) == []
     assert empty.count(lambda: False) == 0
 
 

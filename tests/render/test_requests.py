@@ -21,7 +21,15 @@ from hypothesis import strategies as st
 from batcher.errors import ConfigurationError, ErrorClass, RowError
 from batcher.job import JobSpec, PromptSpec, ProviderSpec, ReuseSpec
 from batcher.records import Prompt, Request, Source
-from batcher.render import BATCH_URLS, ROLES, Renderer, request_content, request_key, sampled
+from batcher.render import (
+    BATCH_URLS,
+    ROLES,
+    Renderer,
+    key_under,
+    request_content,
+    request_key,
+    sampled,
+)
 
 SOURCE = Source("prompts.jsonl", 18)
 USER = {"role": "user", "content": "hi"}
@@ -900,3 +908,14 @@ def test_an_undefined_name_is_told_with_the_column_that_it_may_mean() -> None:
     assert "did you mean `review`?" in _unprinted("{{ reviw }}", review="a")
     assert 'write columns["out.label"]' in _unprinted("{{ out.label }}", **{"out.label": "a"})
     assert "did you mean" not in _unprinted("{{ zzz }}", review="a")
+
+
+@given(body=_bodies, row_id=_text, other=_text, sample=st.integers(0, 2))
+def test_the_key_under_another_id_is_that_of_a_row_which_has_it(
+    body: dict[str, Any], row_id: str, other: str, sample: int
+) -> None:
+    def of(name: str) -> Request:
+        key = request_key(name, body)
+        return sampled(Request(4, name, key, body, SOURCE), sample, 3)
+
+    assert key_under(of(row_id), other) == of(other).key

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from batcher.errors import ConfigurationError
+from batcher.job import JobSpec
+from batcher.records import Prompt
+from batcher.render import Renderer
 from batcher.runs.previous import Previous, directory_of, previous_run
 from batcher.runs.rows import open_dataset
 from tests.simulated import Place
@@ -76,3 +81,42 @@ def test_simulated_and_real_answers_are_not_mixed(place: Place) -> None:
         _previous(place, simulated=False),
     ):
         pass
+
+
+def _grown(place: Place, **files: str) -> dict[str, Any]:
+    """Write one row into each of `files`; return what makes their folder the input."""
+    folder = place.folder / "in"
+    folder.mkdir(exist_ok=True)
+    for name, prompt in files.items():
+        (folder / f"{name}.jsonl").write_text(json.dumps({"prompt": prompt}), "utf-8")
+    return {"input": [str(folder)], "output": {"directory": str(place.directory.path)}}
+
+
+def test_files_behind_those_that_were_run_leave_the_row_numbers_as_they_are(place: Place) -> None:
+    place.run(place.job(**_grown(place, b="x", c="y")))
+    with _previous(place, **_grown(place, d="z")) as previous:
+        assert previous is not None
+        assert previous.done is not None
+        assert [row for row in range(3) if row in previous.done] == [0, 1]
+
+
+def test_rows_without_an_id_are_found_under_another_number(place: Place) -> None:
+    place.run(place.job(**_grown(place, b="x", c="y")))
+    flags = _grown(place, a="new")
+    requests = list(map(Renderer(place.job(**flags)), _prompts(place.job(**flags))))
+    with _previous(place, **flags) as previous:
+        assert previous is not None
+        assert previous.done is None
+        assert previous.keys(requests) == {request.key for request in requests[1:]}
+
+
+def test_with_other_samples_rows_are_known_by_their_key_alone(place: Place) -> None:
+    place.run(place.job(**_grown(place, b="x")))
+    with _previous(place, sampling={"samples": 2}, **_grown(place)) as previous:
+        assert previous is not None
+        assert previous.numbered is None
+
+
+def _prompts(job: JobSpec) -> list[Prompt]:
+    rows = open_dataset(job, Path(), io.BytesIO()).rows()
+    return [row for row in rows if isinstance(row, Prompt)]

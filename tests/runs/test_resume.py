@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -153,3 +155,86 @@ def test_another_schema_is_a_changed_job_and_its_rows_are_asked_again(place: Pla
     assert again.tally.attempts == 10
     labels = pq.read_table(place.directory.results).column("out.label").to_pylist()
     assert set(labels) <= {"good", "bad"}
+
+
+class Folder:
+    """A directory of input files that grows, and its runs; rows have no id."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.path = place.folder / "in"
+        self.path.mkdir()
+
+    def put(self, name: str, *prompts: str) -> None:
+        lines = "".join(json.dumps({"prompt": prompt}) + "\n" for prompt in prompts)
+        (self.path / name).write_text(lines, "utf-8")
+
+    def job(self, **flags: Any) -> JobSpec:  # noqa: ANN401 -- tables of a job file
+        output = {"directory": str(self.place.directory.path)}
+        return self.place.job(input=[str(self.path)], output=output, **flags)
+
+    def run(self, **kwargs: Any) -> list[str]:  # noqa: ANN401 -- those of `session`
+        """Return the prompts that this run called."""
+        before = len(self.place.ledger())
+        self.place.run(self.job(), **kwargs)
+        return sorted(entry.prompt for entry in self.place.ledger()[before:])
+
+
+@pytest.fixture
+def folder(place: Place) -> Folder:
+    made = Folder(place)
+    made.put("2026-11-01.jsonl", "a", "b")
+    made.put("2026-11-02.jsonl", "c")
+    assert made.run() == ["a", "b", "c"]
+    return made
+
+
+def test_files_behind_the_others_are_called_alone_and_no_row_is_compared(
+    folder: Folder,
+) -> None:
+    folder.put("2026-11-03.jsonl", "d", "e")
+    folder.put("2026-11-04.jsonl", "f")
+    text = "2 files were added, whose rows are to be called: "
+    assert folder.run() == ["d", "e", "f"]
+    assert text in folder.place.asked[0].text
+    assert not folder.place.asked[0].gives_up
+    assert [row["prompt"] for row in folder.place.results()] == list("abcdef")
+    assert folder.run() == []
+
+
+def test_a_file_that_sorts_before_the_others_is_called_alone(folder: Folder) -> None:
+    folder.put("2026-10-31.jsonl", "d")
+    assert folder.run() == ["d"]
+    assert "1 row to be called; 3 rows with answer or error kept" in folder.place.asked[0].text
+    assert [row["prompt"] for row in folder.place.results()] == list("dabc")
+
+
+def test_lines_put_behind_the_others_of_a_file_are_called_alone(folder: Folder) -> None:
+    folder.put("2026-11-01.jsonl", "a", "b", "d")
+    assert folder.run() == ["d"]
+    assert [row["prompt"] for row in folder.place.results()] == list("abdc")
+
+
+def test_a_job_that_changes_as_files_are_added_is_compared_row_by_row(folder: Folder) -> None:
+    folder.put("2026-11-03.jsonl", "d")
+    folder.place.run(folder.job(parameters={"temperature": 0.5}))
+    text = folder.place.asked[0].text
+    assert "parameters.temperature: None -> 0.5" in text
+    assert "4 rows to be called; 0 rows with answer or error kept" in text
+
+
+def test_many_new_files_are_named_by_the_first_of_them(folder: Folder) -> None:
+    for day in range(3, 9):
+        folder.put(f"2026-11-0{day}.jsonl", str(day))
+    folder.run()
+    text = folder.place.asked[0].text
+    assert "6 files were added" in text
+    assert "2026-11-05.jsonl, ..." in text
+    assert "2026-11-06" not in text
+
+
+def test_an_old_file_that_changed_beside_a_new_one_is_compared(folder: Folder) -> None:
+    folder.put("2026-11-02.jsonl", "c", "also")
+    folder.put("2026-11-03.jsonl", "d")
+    assert folder.run() == ["also", "d"]
+    assert "2 rows to be called; 3 rows with answer or error kept" in folder.place.asked[0].text

@@ -1,0 +1,30 @@
+"""`batcher.merge`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from batcher.api.options import PathName
+from batcher.api.result import Result, result_of_merge
+from batcher.runs import RunDirectory, merge_runs
+
+
+def merge(directories: Iterable[PathName], /, *, output: PathName) -> Result:
+    """Join shards of an input, or other runs of it, in the run directory `output`.
+
+    The same as `batcher merge`: calls nothing, and only reads the runs, which may still go on. The
+    same call again takes up what they have since.
+
+    Returns:
+        What `run` returns: `pending` are the rows that none of the runs has an outcome for;
+        `batcher.run(input, output=output)` calls just those.
+
+    Raises:
+        UsageError: a directory is named twice, or is the output.
+        ConfigurationError: the runs do not go together, or the output holds something else.
+        StorageError: a directory holds no run, or a checkpoint is damaged.
+    """
+    sources = [RunDirectory(Path(os.fspath(one))) for one in directories]
+    return result_of_merge(merge_runs(sources, RunDirectory(Path(os.fspath(output)))))

@@ -1,0 +1,148 @@
+"""What a merge made: its outputs, and what is told of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import batcher
+from batcher.checkpoint import CheckpointReader, RowSet
+from batcher.errors import BatcherError, InputError, RowsPendingError, TooManyRowErrorsError
+from batcher.inputs import Dataset
+from batcher.job import JobSpec, job_with
+from batcher.observe import MergeSummary
+from batcher.outputs import Exported
+from batcher.runs.description import Description
+from batcher.runs.directory import RunDirectory
+from batcher.runs.export import export
+from batcher.runs.report import Reporter
+from batcher.runs.sources import SourceRun, job_of
+from batcher.wording import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merge made: its summary, and the job whose word on errors counts."""
+
+    directory: RunDirectory
+    summary: MergeSummary
+    job: JobSpec
+
+    @property
+    def exit_code(self) -> int:
+        """What a process ends with that made it."""
+        summary, counts = self.summary, self.summary.counts
+        if summary.pending != 0:
+            return RowsPendingError.exit_code
+        if summary.unexported is not None:
+            return InputError.exit_code
+        if self.job.output.allows(counts.error_rows, counts.rows):
+            return 0
+        return TooManyRowErrorsError.exit_code
+
+
+def published(
+    sources: Sequence[SourceRun],
+    empty: Sequence[RunDirectory],
+    to: RunDirectory,
+    dataset: Dataset | None,
+) -> Merged:
+    """Write results, errors, description and report of what is merged."""
+    first, samples = sources[0], sources[0].samples
+    tables = job_of(sources)
+    job = job_with(tables, {}, f"the job of {first.directory.path}")
+    exported: Exported | None = None
+    with CheckpointReader.read(to.checkpoint) as checkpoint:
+        if dataset is not None:
+            exported = export(checkpoint, dataset, to.path)
+        counts, done = checkpoint.counts(), checkpoint.done()
+        fingerprint = checkpoint.fact("fingerprint")
+    rows = next((source.rows for source in sources if source.rows is not None), None)
+    if exported is not None:
+        rows = (exported.results + exported.errors + exported.pending) // samples
+    pending = None if rows is None else max(0, rows * samples - counts.rows)
+    description = Description(
+        to,
+        {
+            "batcher": batcher.__version__,
+            "simulated": first.simulated,
+            "job": tables,
+            "input": [] if dataset is None else dataset.names,
+            "fingerprint": fingerprint,
+            "merged": [str(source.directory.path) for source in sources],
+            "pid": os.getpid(),
+            "rows": rows,
+            "samples": samples,
+            "state": "finished" if pending == 0 else "rows pending",
+            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "results": counts.results,
+            "errors": counts.error_rows,
+            "pending": pending,
+        },
+    )
+    report = None
+    if exported is not None and job.observe.report:
+        report = _report(description.directory, job, finished=pending == 0)
+    ended = f"Merged: {counted(len(sources), 'run')}."
+    if pending != 0:
+        ended += f" Rows are pending; `batcher run INPUT -o {to.path}` calls just those."
+    summary = MergeSummary(
+        ended=ended,
+        counts=counts,
+        pending=pending,
+        where=tuple(_where(sources, empty, done, rows)),
+        results_path=to.results,
+        errors_path=to.errors,
+        simulated=first.simulated,
+        unexported=None if exported else _UNEXPORTED.format(path=to.path),
+        report=report,
+        samples=samples,
+    )
+    return Merged(to, summary, job)
+
+
+_UNEXPORTED = (
+    "the input is not here as it was run. Put it back and `batcher export {path}`; or `batcher run "
+    "INPUT -o {path}` takes up a changed one, and calls only what is new"
+)
+
+
+def _report(directory: RunDirectory, job: JobSpec, *, finished: bool) -> Path | str:
+    """Write the report; return where it is, or why it is nowhere: all is merged anyway."""
+    try:
+        reporter = Reporter(directory, job.observe.lang, job.observe.report_samples)
+        return reporter.write(state="finished" if finished else "stopped")
+    except BatcherError as error:
+        return f"not written: {error}"
+
+
+def _where(
+    sources: Sequence[SourceRun], empty: Sequence[RunDirectory], done: RowSet, rows: int | None
+) -> Iterator[str]:
+    """Say which runs lack rows, and which rows are in none of them."""
+    samples = sources[0].samples
+
+    def missing(part: range) -> int:
+        held = done.count_before(part.stop * samples) - done.count_before(part.start * samples)
+        return len(part) * samples - held
+
+    for source in sources:
+        path = source.directory.path
+        if source.part is not None and (lacks := missing(source.part.rows)):
+            yield f"{lacks:,} pending of {source.part} ({path})"
+        if source.holder is not None:
+            yield f"{path} goes on ({source.holder}): what it had by now is merged"
+    for directory in empty:
+        yield f"{directory.path} has not begun"
+    if rows is not None and all(source.part for source in sources):
+        at = 0
+        parts = sorted(
+            (source.part.rows for source in sources if source.part), key=lambda part: part.start
+        )
+        for part in (*parts, range(rows, rows)):
+            if part.start > at and (lacks := missing(range(at, part.start))):
+                yield f"{lacks:,} pending of rows {at:,} to {part.start - 1:,}, in none of these"
+            at = max(at, part.stop)

@@ -1,0 +1,172 @@
+"""The runs that a merge is made of, and whether they go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from batcher.checkpoint import CheckpointReader
+from batcher.errors import BatcherError, ConfigurationError, StorageError, UsageError
+from batcher.inputs import Dataset
+from batcher.money import exact, money_of
+from batcher.recorded import Counts
+from batcher.runs.ceilings import SPENT_COST, SPENT_TOKENS
+from batcher.runs.description import counted_rows
+from batcher.runs.directory import RunDirectory
+from batcher.runs.resume import setting_differences
+from batcher.runs.rows import recalled, samples_in
+from batcher.runs.shard import Part, part_in
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRun:
+    """What a checkpoint knows of its run; `run` tells it from all others, wherever it lies.
+
+    `rows` are those of its input, None where nobody has counted them. `cost` and `tokens` are the
+    most that it may have spent.
+    """
+
+    directory: RunDirectory
+    run: str
+    fingerprint: str
+    settings: Mapping[str, object]
+    simulated: bool
+    input: object
+    job: object
+    part: Part | None
+    rows: int | None
+    counts: Counts
+    holder: str | None
+    cost: int
+    tokens: int
+
+    @classmethod
+    def read(cls, directory: RunDirectory) -> SourceRun | None:
+        """Read what is known of a run; None where it stopped before it opened its input.
+
+        Raises:
+            StorageError: the directory holds no run, or its checkpoint is damaged.
+        """
+        with CheckpointReader.read(directory.checkpoint) as checkpoint:
+            fingerprint = checkpoint.fact("fingerprint")
+            if fingerprint is None:
+                return None
+            part = part_in(checkpoint)
+            counts = checkpoint.counts()
+            cost, tokens = checkpoint.fact(SPENT_COST), checkpoint.fact(SPENT_TOKENS)
+            spent = counts.prompt_tokens + counts.completion_tokens
+            return cls(
+                directory=directory,
+                # One of an earlier version is known by its place.
+                run=str(checkpoint.fact("run") or directory.path.resolve()),
+                fingerprint=str(fingerprint),
+                settings=cast("Mapping[str, object]", checkpoint.fact("settings")),
+                simulated=bool(checkpoint.fact("simulated")),
+                input=checkpoint.fact("input"),
+                job=checkpoint.fact("job"),
+                part=part,
+                rows=part.of_rows if part else counted_rows(directory, str(fingerprint)),
+                counts=counts,
+                holder=checkpoint.writer(),
+                cost=_most(counts.cost + counts.possible_cost, cost),
+                tokens=_most(spent, tokens),
+            )
+
+    @property
+    def samples(self) -> int:
+        """How many records each row has."""
+        return samples_in(self.settings)
+
+    def dataset(self) -> Dataset | None:
+        """Return its input, if it is here as it was run."""
+        try:
+            dataset = recalled(self.input)
+            return dataset if dataset.fingerprint() == self.fingerprint else None
+        except BatcherError:
+            return None
+
+    def goes_with(self, other: SourceRun) -> bool:
+        """Whether two runs have the same input, though it may lie elsewhere."""
+        if self.fingerprint == other.fingerprint:
+            return True
+        return bool(self.part and other.part and self.part.content == other.part.content)
+
+
+def sources_of(directories: Sequence[RunDirectory]) -> tuple[list[SourceRun], list[RunDirectory]]:
+    """Read the runs that are to be merged; and return which of them have not begun yet.
+
+    Raises:
+        UsageError: there is none, or one is named twice.
+        ConfigurationError: two of them do not go together.
+        StorageError: a directory holds no run, or none has begun.
+    """
+    places = [directory.path.resolve() for directory in directories]
+    if not places:
+        raise UsageError("name the directories of the runs that are to be merged")
+    for at, place in enumerate(places):
+        if place in places[:at]:
+            raise UsageError(f"{directories[at].path} is named twice")
+    found = [SourceRun.read(directory) for directory in directories]
+    sources = [source for source in found if source is not None]
+    empty = [one for one, source in zip(directories, found, strict=True) if source is None]
+    if not sources:
+        raise StorageError(
+            f"{directories[0].path} never opened its input, nor did another: start them first"
+        )
+    for other in sources[1:]:
+        difference = next(differences(sources[0], other), None)
+        if difference is not None:
+            raise ConfigurationError(
+                f"{other.directory.path} cannot be merged with {sources[0].directory.path}: "
+                f"{difference}. Nothing was written"
+            )
+    return sources, empty
+
+
+def differences(one: SourceRun, other: SourceRun) -> Iterator[str]:
+    """Say why two runs do not go together."""
+    if not other.goes_with(one):
+        yield f"its input is another, or was changed ({', '.join(_names(other.input))})"
+    yield from (
+        f"its settings are others ({text})"
+        for text in setting_differences(one.settings, other.settings)
+    )
+    if one.simulated != other.simulated:
+        held = ("simulated", "real") if other.simulated else ("real", "simulated")
+        yield f"its answers are {held[0]}, those {held[1]}"
+    mine, theirs = one.counts, other.counts
+    if mine.has_cost and theirs.has_cost and mine.currency != theirs.currency:
+        yield f"it counts its cost in {theirs.currency}, that one in {mine.currency}"
+
+
+def job_of(sources: Sequence[SourceRun]) -> object:
+    """Return the job of what is merged: that of the first, with the ceilings of all together."""
+    jobs = [cast("dict[str, Any]", source.job) for source in sources if source.job is not None]
+    if not jobs:
+        return None
+    ceilings = [job.get("ceilings", {}) for job in jobs]
+    tokens = [one.get("max_tokens_total") for one in ceilings]
+    costs = [money_of(one["max_cost"]) if one.get("max_cost") else None for one in ceilings]
+    known = [cost for cost in costs if cost is not None]
+    together = len(known) == len(costs) and len({cost.currency for cost in known}) == 1
+    return {
+        **jobs[0],
+        "ceilings": {
+            **ceilings[0],
+            "max_tokens_total": None if None in tokens else sum(tokens),
+            "max_cost": f"{exact(sum(cost.nanos for cost in known))}{known[0].currency}".replace(
+                ",", ""
+            )
+            if together
+            else None,
+        },
+    }
+
+
+def _most(counted: int, put_down: object) -> int:
+    return max(counted, put_down) if isinstance(put_down, int) else counted
+
+
+def _names(facts: Any) -> list[str]:  # noqa: ANN401 -- JSON
+    return [file["name"] for file in facts["files"]] if facts else []
