@@ -41,6 +41,7 @@ _PATTERNS = {
     "max_outage": _DURATION,
     "max_duration": _DURATION,
     "outage_after": _DURATION,
+    "sync_every": _DURATION,
     "deadline": 'not a time of day such as "06:00"',
     "max_cost": _AMOUNT,
     "cost_over": _AMOUNT,

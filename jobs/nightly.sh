@@ -5,7 +5,8 @@
 #
 # The run goes on where the last night's stopped. Everything is logged to
 # logs/JOB-YYYY-MM-DD.log beside the job. Only what needs a person is also printed, and cron mails
-# what is printed to MAILTO: a good night, or rows left for the next one (75), is silent.
+# what is printed to MAILTO: a good night, or rows left for the next one (75), is silent, until a
+# job has not been finished for a week. Logs are deleted after BATCHER_LOG_DAYS days (90).
 #
 # The key comes from .env beside the job, or from the file that BATCHER_KEY_FILE names; both must
 # be readable by their owner only (chmod 600). BATCHER names the program if it is not on the PATH.
@@ -29,6 +30,15 @@ note() {
 call() {
     note "$1"
     printf 'nightly: %s\n' "$1" >&2
+}
+
+# Rows that are left need nobody, but a job that never gets done does: each week anew.
+leave() {
+    [ -e "$waiting" ] || touch "$waiting"
+    if [ -n "$(find "$waiting" -mtime +6)" ]; then
+        touch "$waiting"
+        call "$name has not been finished for a week: $1"
+    fi
 }
 
 if [ $# -eq 0 ]; then
@@ -56,12 +66,16 @@ if ! touch "$log"; then
     exit 73
 fi
 
+waiting=$folder/logs/$name.waiting
+find logs -type f -name '*-????-??-??.log' -mtime "+${BATCHER_LOG_DAYS:-90}" -exec rm -f {} +
+
 # The lock lives as long as descriptor 9, which batcher inherits: if this script alone is killed,
 # the next one still waits for batcher. Without flock there is batcher's own lock.
 if command -v flock >/dev/null; then
     exec 9>>"logs/$name.lock"
     if ! flock -n 9; then
         note "not started: the last run of $name still goes on"
+        leave "its run still goes on"
         exit 75
     fi
 fi
@@ -111,7 +125,8 @@ case $code in
 esac
 note "exit code $code: $meaning"
 case $code in
-0 | 75 | 130 | 143) ;;
+0) rm -f "$waiting" ;;
+75 | 130 | 143) leave "$meaning" ;;
 *)
     printf 'nightly: %s: exit code %s: %s\nThe end of %s:\n' "$name" "$code" "$meaning" "$log" >&2
     tail -n 20 "$log" >&2

@@ -60,7 +60,10 @@ class JobOptions(TypedDict, total=False):
     dedup: bool | None
     cache: PathName | None
     output: PathName | None
+    to: str | None
     sync: Literal["group", "row"] | None
+    sync_checkpoint: PathName | None
+    sync_every: str | None
     allow_errors: int | str | None
     schema: PathName | Mapping[str, Any] | None
     fields: Mapping[str, Any] | None

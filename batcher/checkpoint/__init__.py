@@ -1,15 +1,19 @@
 """The only truth of a run: a SQLite file that remembers every outcome, and the lock before it."""
 
+from batcher.checkpoint.adoption import adopt
+from batcher.checkpoint.aside import holds_nothing, set_aside, those_aside
+from batcher.checkpoint.backup import Backup, state_of
 from batcher.checkpoint.choice import Chosen, ErrorChoice, choose
 from batcher.checkpoint.claims import Claims
 from batcher.checkpoint.connection import damaged
 from batcher.checkpoint.excerpt import Excerpt
 from batcher.checkpoint.following import FollowedCheckpoint
 from batcher.checkpoint.group_commit import GroupCommit
+from batcher.checkpoint.lineage import LINEAGE, Lineage, Step, begin_line, lineage_of
 from batcher.checkpoint.lock import RunLock
 from batcher.checkpoint.merging import Merging
 from batcher.checkpoint.own import OwnWork
-from batcher.checkpoint.ownership import BEAT_S
+from batcher.checkpoint.ownership import BEAT_S, Process
 from batcher.checkpoint.pairs import pairs
 from batcher.checkpoint.placement import Comparison, Placement
 from batcher.checkpoint.reader import KILLED_CALLS, PRICES, CheckpointReader
@@ -22,8 +26,10 @@ from batcher.checkpoint.verification import problems as checkpoint_problems
 __all__ = [
     "BEAT_S",
     "KILLED_CALLS",
+    "LINEAGE",
     "PRICES",
     "AllBut",
+    "Backup",
     "Checkpoint",
     "CheckpointReader",
     "Chosen",
@@ -34,15 +40,25 @@ __all__ = [
     "Excerpt",
     "FollowedCheckpoint",
     "GroupCommit",
+    "Lineage",
     "Merging",
     "Numbered",
     "OwnWork",
     "Placement",
+    "Process",
     "Reserve",
     "RowSet",
     "RunLock",
+    "Step",
+    "adopt",
+    "begin_line",
     "checkpoint_problems",
     "choose",
     "damaged",
+    "holds_nothing",
+    "lineage_of",
     "pairs",
+    "set_aside",
+    "state_of",
+    "those_aside",
 ]

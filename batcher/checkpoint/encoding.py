@@ -25,7 +25,7 @@ def encoded(outcome: Outcome) -> tuple[object, ...]:
 
 
 def sealed(flat: tuple[object, ...]) -> tuple[object, ...]:
-    """Return an outcome, whose fields are those of `Recorded`, with its checksum."""
+    """Return an outcome that is valid Unicode, in the fields of `Recorded`, with its checksum."""
     return (*flat, _checksum(flat))
 
 

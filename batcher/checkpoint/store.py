@@ -17,17 +17,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from batcher.checkpoint import chronicle, schema
+from batcher.checkpoint.backup import Backup, back_up, back_up_stepwise
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, transaction, translated
 from batcher.checkpoint.encoding import carried, encoded, encoded_invalid, failed_attempts
-from batcher.checkpoint.facts import fact_in, remember
+from batcher.checkpoint.facts import remember
+from batcher.checkpoint.lineage import count_backup
 from batcher.checkpoint.log_sync import LogSync
 from batcher.checkpoint.mending import mend
+from batcher.checkpoint.opening import claim, create_or_check, set_journal
 from batcher.checkpoint.ownership import Ownership
 from batcher.checkpoint.placement import Placement
-from batcher.checkpoint.reader import KILLED_CALLS, CheckpointReader, check
+from batcher.checkpoint.reader import CheckpointReader
 from batcher.checkpoint.renumbering import Renumbering
-from batcher.errors import Halt, OutputError, StorageError
+from batcher.errors import DiskFullError, Halt, OutputError, StorageError
 from batcher.filesystem import spans_machines
 from batcher.history import Beat, Ended
 from batcher.recorded import Recorded
@@ -64,6 +67,8 @@ class Checkpoint(CheckpointReader):
         self._figures: Counter[tuple[str, int]] = Counter()
         # Outcomes are written by a thread; what calls may cost, by whoever is about to make them.
         self._lock = threading.Lock()
+        self._syncing = threading.Lock()
+        self._failed: StorageError | None = None
 
     @classmethod
     @contextlib.contextmanager
@@ -89,10 +94,10 @@ class Checkpoint(CheckpointReader):
                 # Without it, REPLACE would skip the trigger that takes the old row from totals.
                 writer.execute("PRAGMA recursive_triggers = ON")
                 # First of all, so that the database of another program is left as it is.
-                _create_or_check(writer, path)
-                _set_journal(writer, path, "TRUNCATE" if shared else "WAL")
+                create_or_check(writer, path)
+                set_journal(writer, path, "TRUNCATE" if shared else "WAL")
                 with transaction(writer):
-                    ownership = _claim(writer, path, shared=shared)
+                    ownership = claim(writer, path, shared=shared)
             log = None if shared else stack.enter_context(LogSync.opened(writer, path))
             try:
                 yield cls(path, reader, writer, ownership, log)
@@ -175,7 +180,28 @@ class Checkpoint(CheckpointReader):
             StorageError: it may not be there; the run must end (promise 5).
         """
         if self._log is not None:
-            self._log.sync()
+            with self._syncing, self._unless_failed():
+                self._log.sync()
+
+    def back_up(self, target: Path, *, ended: bool = False) -> Backup:
+        """Copy the checkpoint of this moment to `target`, a new file; others may write meanwhile.
+
+        What is in it is on the disk here too when this returns. With `ended`, no process is
+        named as working on it.
+
+        Raises:
+            DiskFullError: there is no room for it.
+            StorageError: the checkpoint or the copy cannot be read or written.
+            LockedError: another process has taken over.
+        """
+        with self._writing() as connection:
+            count_backup(connection, self.path)
+        if self._log is not None:
+            backup = back_up(self.path, target, ended=ended)
+        else:
+            backup = back_up_stepwise(self._writer, self._lock, self.path, target, ended=ended)
+        self.sync()
+        return backup
 
     def expect(self, calls: int) -> None:
         """Put down that so many calls may come to be in flight: a kill may lose them all."""
@@ -238,12 +264,25 @@ class Checkpoint(CheckpointReader):
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Yield the connection in a transaction, as long as the checkpoint is ours."""
-        with self._lock:
+        with self._lock, self._unless_failed():
             with translated(self.path), transaction(self._writer):
                 self._ownership.assure(self._writer)
                 yield self._writer
             if self._log is not None:
                 self._log.shorten()
+
+    @contextlib.contextmanager
+    def _unless_failed(self) -> Iterator[None]:
+        """Let no thread try the disk again once it has failed in another's hands (promise 5)."""
+        if self._failed is not None:
+            raise self._failed
+        try:
+            yield
+        except DiskFullError:
+            raise
+        except StorageError as error:
+            self._failed = error
+            raise
 
 
 def _called_again(
@@ -256,38 +295,3 @@ def _called_again(
         ).fetchone()
         if found != row:
             yield carried(row, found)
-
-
-def _claim(connection: sqlite3.Connection, path: Path, *, shared: bool) -> Ownership:
-    """Become the owner, and remember how many calls the last one can have left in flight."""
-    ownership = Ownership.claim(connection, path.parent, shared=shared)
-    if ownership.orphaned_calls:
-        before = fact_in(connection, path, KILLED_CALLS)
-        killed = ownership.orphaned_calls + (before if isinstance(before, int) else 0)
-        remember(connection, {KILLED_CALLS: killed})
-    return ownership
-
-
-def _set_journal(connection: sqlite3.Connection, path: Path, journal: str) -> None:
-    # SQLite does not complain where it cannot; it stays in another mode.
-    (mode,) = connection.execute(f"PRAGMA journal_mode = {journal}").fetchone()
-    if mode != journal.lower():
-        raise StorageError(
-            f"{path} cannot be read while it is written there (journal mode {mode}); "
-            "name a directory on a local disk with -o"
-        )
-    if journal == "WAL":
-        # What NORMAL leaves out, LogSync does.
-        connection.execute("PRAGMA synchronous = NORMAL")
-    else:
-        connection.execute("PRAGMA synchronous = FULL")
-        # Here a writer waits for readers, and an export reads for minutes.
-        connection.execute("PRAGMA busy_timeout = 600000")
-
-
-def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if tables == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {schema.CREATE} COMMIT;")
-    else:
-        check(connection, path)

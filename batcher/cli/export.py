@@ -33,8 +33,8 @@ Formats:
 )
 @click.option(
     "--to",
-    metavar="PATH",
-    help="Directory to write to [DIR].",
+    metavar="PATH|URL",
+    help="Directory to write to [DIR]; or a URL: s3://bucket/folder.",
     shell_complete=suggestions.directories,
 )
 @click.option(
@@ -54,19 +54,24 @@ def command(
     Nothing is called and nothing is paid. The files appear when all of them are complete; until
     then what an earlier export left stays.
     """
-    from batcher.runs import RunDirectory, export_run, vote_run
+    from batcher.runs import RunDirectory, export_run, target_of, vote_run
     from batcher.wording import counted
 
-    run = RunDirectory(Path(directory))
+    run, target = RunDirectory(Path(directory)), target_of(to)
+
+    def place(path: Path) -> str:
+        return str(path) if target is None or isinstance(target, Path) else target.place(path)
+
     if vote:
-        voted = vote_run(run, Path(to) if to else None, file_format, partition_rows)
-        click.echo(f"{counted(voted.rows, 'row')}   {voted.path}")
+        voted = vote_run(run, target, file_format, partition_rows)
+        click.echo(f"{counted(voted.rows, 'row')}   {place(voted.path)}")
         if voted.pending:
             click.echo(f"{counted(voted.pending, 'row')} pending")
         return
-    exported = export_run(run, Path(to) if to else None, file_format, partition_rows)
-    click.echo(f"{counted(exported.results, 'result')}   {exported.results_path}")
-    errors = exported.errors_path or f"not in a dataset: see {run.errors}"
-    click.echo(f"{counted(exported.errors, 'error')}    {errors}")
+    exported = export_run(run, target, file_format, partition_rows)
+    click.echo(f"{counted(exported.results, 'result')}   {place(exported.results_path)}")
+    errors = exported.errors_path
+    shown = f"not in a dataset: see {run.errors}" if errors is None else place(errors)
+    click.echo(f"{counted(exported.errors, 'error')}    {shown}")
     if exported.pending:
         click.echo(f"{exported.pending:,} pending")

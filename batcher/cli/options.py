@@ -20,7 +20,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 # Beside limits and ceilings, those that change nothing of a request or its key.
 _HOW = frozenset(
     {"base_url", "auth", "api_key_file", "stream", "allow_empty", "trust_env"}
-    | {"repair_attempts", "sync", "allow_errors", "dedup", "cache"}
+    | {"repair_attempts", "sync", "sync_checkpoint", "sync_every", "allow_errors", "dedup", "cache"}
 )
 
 
@@ -199,12 +199,19 @@ _OPTIONS = (
         help="The run directory [INPUT.batch].",
         shell_complete=suggestions.run_directories,
     ),
+    _output("--to", metavar="URL", help="Put results, errors and report there as well: s3://..."),
     _output(
         "--sync",
         metavar="group|row",
         help="Sync answers to disk in groups of 100 ms, or each before its call ends [group].",
         shell_complete=suggestions.words("group", "row"),
     ),
+    _output(
+        "--sync-checkpoint",
+        metavar="URL",
+        help="Keep a copy of the checkpoint there, so that the run goes on elsewhere.",
+    ),
+    _output("--sync-every", metavar="D", help="At most so often, and at the end [60s]."),
     _output(
         "--allow-errors",
         type=NumberOr("N|P%"),

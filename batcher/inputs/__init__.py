@@ -1,7 +1,7 @@
 """Prompt files, read: JSON Lines and Parquet in; `Prompt | Failure` and Arrow batches out."""
 
 from batcher.inputs.dataset import Dataset
-from batcher.inputs.files import InputFile, discover
+from batcher.inputs.files import Compression, FileFormat, InputFile, discover
 from batcher.inputs.rows import ArrowArray, ArrowStream, Rows, spool_rows
 from batcher.inputs.spool import SPOOLED, keep_spooled
 from batcher.inputs.stdin import spool_stdin
@@ -10,7 +10,9 @@ __all__ = [
     "SPOOLED",
     "ArrowArray",
     "ArrowStream",
+    "Compression",
     "Dataset",
+    "FileFormat",
     "InputFile",
     "Rows",
     "discover",

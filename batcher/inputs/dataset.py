@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import msgspec
 import pyarrow as pa
@@ -18,14 +20,11 @@ from batcher.inputs.interface import Reader
 from batcher.inputs.jsonl import JsonlReader
 from batcher.inputs.parquet import ParquetReader
 from batcher.records import Failure, Mark, Prompt
+from batcher.storage import Address, Entry, GivenUpError, Stop, entries_at, never
 
 # Bytes at either end of a file that its fingerprint covers.
 _ENDS = 64 << 10
 _FRONT = Mark(row=0, file=0, line=1, offset=0)
-
-
-def _never() -> bool:
-    return False
 
 
 def _forget(_: Mark) -> None:
@@ -39,11 +38,16 @@ def _left(stop: int | None, mark: Mark) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The rows of `files`; `id_column` names them, and `clock` stamps those that are failures."""
+    """The rows of `files`; `id_column` names them, and `clock` stamps those that are failures.
+
+    Where files lie at URLs, every method raises StorageError where they cannot be read now, and
+    GivenUpError once `stop` says that nobody waits for them any more.
+    """
 
     files: tuple[InputFile, ...]
     id_column: str | None
     clock: Callable[[], float] = time.time
+    stop: Stop = never
 
     @property
     def names(self) -> list[str]:
@@ -56,22 +60,33 @@ class Dataset:
         Raises:
             InputError: a file cannot be read.
         """
-        facts = [[file.name, *_facts(file)] for file in self.files]
+        entries = self._entries()
+        facts = [
+            [
+                file.name,
+                *(_told(file, entries[file.place]) if file.place in entries else _facts(file)),
+            ]
+            for file in self.files
+        ]
         text = msgspec.json.encode([self.id_column, facts])
         return hashlib.blake2b(text, digest_size=16).hexdigest()
 
     def content(self) -> str:
-        """Return a hash of what is in the files, wherever they lie and whatever they are called.
+        """Return a hash of what is in the files, whatever they are called on this machine.
 
-        All bytes of JSON Lines are read; of Parquet, whose end says what is in it, the ends.
+        All bytes of JSON Lines are read; of Parquet, whose end says what is in it, the ends. Of
+        files at URLs, which are the same from everywhere, the store says when they were changed.
 
         Raises:
             InputError: a file cannot be read.
         """
         digest = hashlib.blake2b(msgspec.json.encode(self.id_column), digest_size=16)
+        entries = self._entries()
         for file in self.files:
             digest.update(f"{file.format} {file.compression} ".encode())
-            if file.format == "parquet":
+            if isinstance(file.place, Address):
+                digest.update(msgspec.json.encode(_told(file, entries[file.place])))
+            elif file.format == "parquet":
                 size, _, ends = _facts(file)
                 digest.update(f"{size} {ends}".encode())
             else:
@@ -130,24 +145,30 @@ class Dataset:
         mark = _FRONT
         for number, file in enumerate(self.files):
             reader = self._reader(file)
-            rows = reader.count(_never)
+            rows = reader.count(self.stop)
             if row < mark.row + rows:
                 return reader.place(mark, row)
             mark = Mark(mark.row + rows, number + 1, line=1, offset=0)
         return mark
 
-    def count(self, stop: Callable[[], bool] = _never) -> int:
+    def count(self, stop: Stop = never) -> int:
         """Count the rows, without parsing any; too few where `stop` says to stop.
 
         Raises:
             InputError: a file cannot be read.
         """
         rows = 0
-        for file in self.files:
-            if stop():
-                break
-            rows += self._reader(file).count(stop)
+        with contextlib.suppress(GivenUpError):
+            for file in self.files:
+                if stop():
+                    break
+                rows += replace(self, stop=stop)._reader(file).count(stop)  # noqa: SLF001 -- itself
         return rows
+
+    def _entries(self) -> dict[Path | Address, Entry | None]:
+        """Return what the stores say of the files at URLs."""
+        remote = [file.place for file in self.files if isinstance(file.place, Address)]
+        return dict(zip(remote, entries_at(remote), strict=True))
 
     def _batches(
         self, columns: Sequence[Column], mark: Mark, stop: int | None
@@ -159,8 +180,15 @@ class Dataset:
 
     def _reader(self, file: InputFile) -> Reader:
         if file.format == "parquet":
-            return ParquetReader(file, self.id_column, self.clock)
-        return JsonlReader(file, self.id_column, self.clock)
+            return ParquetReader(file, self.id_column, self.clock, self.stop)
+        return JsonlReader(file, self.id_column, self.clock, stop=self.stop)
+
+
+def _told(file: InputFile, entry: Entry | None) -> tuple[int | None, int | None, str]:
+    """Return what the store says of `file`: no ends, which would be two requests for each."""
+    if entry is None:
+        raise InputError(f"no such file: {file.name}")
+    return entry.size, entry.changed_ns, ""
 
 
 def _digest(file: InputFile) -> bytes:

@@ -1,15 +1,17 @@
-"""The files that the user's words name, in order: each a file, a directory or a glob."""
+"""The files that the user's words name, in order: each a file, a directory or a glob; or a URL."""
 
 from __future__ import annotations
 
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from batcher.errors import InputError
+from batcher.inputs.urls import expanded
+from batcher.storage import Address, is_url
 from batcher.wording import did_you_mean
 
 FileFormat = Literal["jsonl", "parquet"]
@@ -32,12 +34,27 @@ _PARQUET = b"PAR1"
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """One file of prompts; `name` is its path as the user gave it, for messages."""
+    """One file of prompts, on this machine or at a URL.
 
-    path: Path
+    `name` is where it lies in the user's words, for messages. One at a URL may be packed though
+    `compression` says nothing: its first bytes are seen when it is read.
+    """
+
+    place: Path | Address
     name: str
     format: FileFormat
     compression: Compression | None
+
+    @property
+    def path(self) -> Path:
+        """Where it is on this machine.
+
+        Raises:
+            InputError: it is at a URL.
+        """
+        if isinstance(self.place, Address):
+            raise InputError(f"{self.name} is not on this machine; copy it here first")
+        return self.place
 
 
 def discover(inputs: Sequence[str]) -> tuple[InputFile, ...]:
@@ -48,11 +65,18 @@ def discover(inputs: Sequence[str]) -> tuple[InputFile, ...]:
 
     Raises:
         InputError: a name that leads to no file that can be read.
+        StorageError: a store cannot be asked.
+        UsageError, ConfigurationError: a URL is of no known kind, or may hold a secret.
     """
     files: dict[str, InputFile] = {}
     for given in inputs:
         try:
-            for name in _expanded(given):
+            address = Address.of(given) if is_url(given) else None
+            if address is not None and address.scheme != "file":
+                for file in _remote(address):
+                    files.setdefault(file.name, file)
+                continue
+            for name in _expanded(given if address is None else address.path):
                 files.setdefault(os.path.realpath(name), _checked(name))
         except OSError as error:
             raise InputError(
@@ -87,8 +111,23 @@ def _expanded(given: str) -> list[str]:
         return [given]
     known = sorted(path for path in found if _suffix(path.name))
     if not known:
-        raise InputError(f"the {kind} {given} holds no input file; known suffixes: {_KNOWN}")
+        raise _nothing(kind, given)
     return list(map(str, known))
+
+
+def _remote(given: Address) -> list[InputFile]:
+    """Return the files that a URL stands for."""
+    found, kind = expanded(given, lambda name: _suffix(name) is not None)
+    if kind == "file":
+        return [_of_kind(place, place.url) for place in found]
+    known = [_of_kind(place, place.url) for place in found if _suffix(place.name)]
+    if not known:
+        raise _nothing(kind, given.url)
+    return known
+
+
+def _nothing(kind: str, given: str) -> InputError:
+    return InputError(f"the {kind} {given} holds no input file; known suffixes: {_KNOWN}")
 
 
 def _below(directory: Path) -> Iterator[Path]:
@@ -128,16 +167,21 @@ def _checked(name: str) -> InputFile:
         raise InputError(f"no such file: {name}{near}")
     if not path.is_file():
         raise InputError(f"{name} is no regular file; pipe it in and name the input `-`")
-    suffix = _suffix(path.name)
+    made = _of_kind(path, name)
+    with path.open("rb") as file:
+        head = file.read(4)
+    if made.format == "jsonl" and made.compression is None:
+        # Such as a download that kept its packing but not its name.
+        return replace(made, compression=compression_of(head, name))
+    return made
+
+
+def _of_kind(place: Path | Address, name: str) -> InputFile:
+    suffix = _suffix(place.name)
     if suffix is None:
         raise InputError(f"{name} is of no known kind; known suffixes: {_KNOWN}")
     file_format, compression = SUFFIXES[suffix]
-    with path.open("rb") as file:
-        head = file.read(4)
-    if file_format == "jsonl" and compression is None:
-        # Such as a download that kept its packing but not its name.
-        compression = compression_of(head, name)
-    return InputFile(path, name, file_format, compression)
+    return InputFile(place, name, file_format, compression)
 
 
 def _beside(path: Path) -> list[str]:

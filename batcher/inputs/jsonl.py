@@ -18,6 +18,7 @@ from batcher.inputs.interface import TEXT
 from batcher.inputs.lines import MAX_LINE, Line, count_lines, read_lines
 from batcher.inputs.objects import parse_object
 from batcher.records import Failure, Mark, Prompt, Source
+from batcher.storage import Stop, never
 
 MARK_ROWS = 4096
 # A batch of the export ends at either.
@@ -27,12 +28,16 @@ BATCH_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class JsonlReader:
-    """Reads a JSON Lines file; `clock` stamps failures, lines above `longest` bytes are ones."""
+    """Reads a JSON Lines file; `clock` stamps failures, lines above `longest` bytes are ones.
+
+    `stop` ends the wait for a store that is silent.
+    """
 
     file: InputFile
     id_column: str | None
     clock: Callable[[], float]
     longest: int = MAX_LINE
+    stop: Stop = never
 
     def rows(
         self, start: Mark, on_mark: Callable[[Mark], object]
@@ -88,7 +93,7 @@ class JsonlReader:
         return count_lines(self.file, stop)
 
     def _lines(self, number: int = 1, offset: int = 0) -> Generator[Line, None, None]:
-        return read_lines(self.file, number, offset, self.longest)
+        return read_lines(self.file, number, offset, self.longest, self.stop)
 
     def _read(self, row: int, line: Line) -> tuple[str, dict[str, Any]]:
         if not line.whole:

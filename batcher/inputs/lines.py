@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 
-from batcher.errors import InputError
-from batcher.inputs.files import InputFile
+from batcher.errors import InputError, StorageError
+from batcher.inputs.files import InputFile, compression_of
+from batcher.storage import Address, RemoteReader, Stop, never
 
 # A longer line is no prompt; it must not fill the memory.
 MAX_LINE = 64 << 20
 _CHUNK = 1 << 20
 # Of a file that is cut short, this much before the cut may be lost.
 _UNPACKED = 64 << 10
+# As many bytes as tell how a file is packed.
+_HEAD = 4
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -33,7 +36,11 @@ class Line(NamedTuple):
 
 
 def read_lines(
-    file: InputFile, number: int = 1, offset: int = 0, longest: int = MAX_LINE
+    file: InputFile,
+    number: int = 1,
+    offset: int = 0,
+    longest: int = MAX_LINE,
+    stop: Stop = never,
 ) -> Generator[Line, None, None]:
     r"""Yield the lines of `file` from line `number` at `offset` on, split at b"\n" alone.
 
@@ -42,9 +49,11 @@ def read_lines(
 
     Raises:
         InputError: the file cannot be read, or is damaged or cut short; names file and line.
+        StorageError: it lies at a URL that cannot be read now; the same.
+        GivenUpError: `stop` says that nobody waits for it.
     """
     try:
-        with _opened(file, offset) as stream:
+        with _opened(file, offset, stop) as stream:
             while raw := stream.readline(longest + 1):
                 start = offset
                 offset += len(raw)
@@ -60,17 +69,21 @@ def read_lines(
                 number += 1
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"cannot read {file.name}, line {number}: {_reason(error)}") from None
+    except StorageError as error:
+        raise StorageError(f"{error}, at line {number}") from None
 
 
-def count_lines(file: InputFile, stop: Callable[[], bool]) -> int:
+def count_lines(file: InputFile, stop: Stop) -> int:
     """Count the lines that `read_lines` would yield; too few where `stop` says to stop.
 
     Raises:
         InputError: the file cannot be read, or is damaged or cut short; names it.
+        StorageError: it lies at a URL that cannot be read now.
+        GivenUpError: `stop` said so while it was waited for.
     """
     lines, begun = 0, False
     try:
-        with _opened(file, 0) as stream:
+        with _opened(file, 0, stop) as stream:
             chunk = stream.read(_CHUNK).removeprefix(_BOM)
             while chunk and not stop():
                 filled = [bool(piece.strip()) for piece in chunk.split(b"\n")]
@@ -88,17 +101,23 @@ def _reason(error: OSError | pa.ArrowException) -> str:
     return getattr(error, "strerror", None) or str(error).partition("\n")[0]
 
 
-def _opened(file: InputFile, offset: int) -> BinaryIO:
+def _opened(file: InputFile, offset: int, stop: Stop) -> BinaryIO:
     """Open `file` at `offset`; where it is compressed, all before is decompressed, unparsed."""
-    if file.compression is None:
-        stream: BinaryIO = file.path.open("rb", buffering=_CHUNK)
+    place, compression, raw = file.place, file.compression, None
+    if isinstance(place, Address):
+        raw = RemoteReader(place, ahead=True, stop=stop)
+        compression = compression or compression_of(raw.read(_HEAD), file.name)
+        raw.seek(0)
+    if compression is None:
+        plain = raw or file.path.open("rb", buffering=0)
+        stream = io.BufferedReader(plain, _CHUNK)
         stream.seek(offset)
         return stream
-    if file.path.stat().st_size == 0:
-        raise InputError(f"{file.name} is empty, so it is no {file.compression} file")
+    if (file.path.stat().st_size if raw is None else raw.size) == 0:
+        raise InputError(f"{file.name} is empty, so it is no {compression} file")
     # Arrow's file has all that a buffer needs of a raw file.
-    raw: Any = pa.input_stream(str(file.path), compression=file.compression)
-    stream = io.BufferedReader(raw, _UNPACKED)
+    unpacked: Any = pa.input_stream(raw or str(file.path), compression=compression)
+    stream = io.BufferedReader(unpacked, _UNPACKED)
     while offset > 0 and (skipped := stream.read(min(offset, _CHUNK))):
         offset -= len(skipped)
     return stream

@@ -19,6 +19,7 @@ from batcher.inputs.identity import ID_COLUMNS, row_id
 from batcher.inputs.interface import TEXT
 from batcher.inputs.plain import NO_PLAIN_FORM, json_text, plain_rows
 from batcher.records import Failure, Mark, Prompt, Source
+from batcher.storage import Address, RemoteReader, Stop, never
 
 BATCH_ROWS = 1024
 BATCH_BYTES = 16 << 20
@@ -26,17 +27,20 @@ BATCH_BYTES = 16 << 20
 _PROBE_ROWS = 8
 # Columns are read from the disk in pieces of so many bytes, not whole.
 _BUFFER = 256 << 10
+# And from a store, where each piece is a request.
+_REMOTE_BUFFER = 1 << 20
 
 Row = dict[str, Any] | RowError
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetReader:
-    """Reads a Parquet file; `clock` stamps failures."""
+    """Reads a Parquet file; `clock` stamps failures, `stop` ends the wait for a silent store."""
 
     file: InputFile
     id_column: str | None
     clock: Callable[[], float]
+    stop: Stop = never
 
     def rows(
         self, start: Mark, on_mark: Callable[[Mark], object]
@@ -100,9 +104,7 @@ class ParquetReader:
         """Open the file; all that goes wrong with it within the context becomes InputError."""
         name = self.file.name
         try:
-            with pq.ParquetFile(
-                self.file.path, buffer_size=_BUFFER, page_checksum_verification=True
-            ) as parquet:
+            with self._file() as parquet:
                 names = parquet.schema_arrow.names
                 if len(set(names)) < len(names):
                     twice = next(one for one in names if names.count(one) > 1)
@@ -112,6 +114,13 @@ class ParquetReader:
             # Arrow's messages tell of its own sources in further lines.
             reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
             raise InputError(f"cannot read {name}: {reason}") from None
+
+    def _file(self) -> pq.ParquetFile:
+        place: Any = self.file.place
+        buffer = _BUFFER
+        if isinstance(place, Address):
+            place, buffer = RemoteReader(place, ahead=False, stop=self.stop), _REMOTE_BUFFER
+        return pq.ParquetFile(place, buffer_size=buffer, page_checksum_verification=True)
 
     def _item(self, row: int, line: int, values: Row) -> Prompt | Failure:
         try:

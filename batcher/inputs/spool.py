@@ -81,13 +81,13 @@ def keep_spooled(file: InputFile) -> InputFile:
     Raises:
         StorageError: it cannot be renamed.
     """
-    if file.path.suffix != _FRESH:
+    if not isinstance(file.place, Path) or file.place.suffix != _FRESH:
         return file
     with keeping(file.name):
         path = file.path.replace(file.path.with_suffix(""))
         for name in SPOOLED - {path.name}:
             path.with_name(name).unlink(missing_ok=True)
-    return replace(file, path=path)
+    return replace(file, place=path)
 
 
 def _fresh(spooled: Path) -> Path:

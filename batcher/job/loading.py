@@ -10,11 +10,13 @@ from typing import Any
 
 import msgspec
 
-from batcher.errors import ConfigurationError
+from batcher.durations import seconds_of
+from batcher.errors import ConfigurationError, UsageError
 from batcher.explanation import Tables, explain
 from batcher.job.alerts import AlertsSpec, WebhookSpec, check_alerts, refuse_secrets
 from batcher.job.spec import ANY_FOLDER, RESERVED_PARAMETERS, TABLES, JobSpec, PriceSpec
 from batcher.job.tools import fault_of_tools, with_tools_read
+from batcher.storage import Address, is_url
 
 
 def load_job(
@@ -86,6 +88,7 @@ def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> Jo
             "that ask the same by one answer. Leave one of the two out; for several answers to a "
             "row set [sampling] samples"
         )
+    _check_urls(job, merged, where)
     job = _with_first_model(job, where, given=flags.get("provider", {}).get("model"))
     for name, value in job.parameters.items():
         if name in RESERVED_PARAMETERS:
@@ -100,6 +103,7 @@ def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> Jo
     if "tools" in job.parameters and (fault := fault_of_tools(job.parameters["tools"])):
         raise ConfigurationError(f"{where}: [parameters] tools: {fault}")
     _check_structure(job, where)
+    _check_copies(job, where)
     check_alerts(job.alerts, where)
     if len(currencies := {price.currency for price in job.prices.values()}) > 1:
         raise ConfigurationError(
@@ -147,6 +151,16 @@ def _check_structure(job: JobSpec, where: str) -> None:
         )
 
 
+def _check_copies(job: JobSpec, where: str) -> None:
+    """Refuse a place of copies that may hold a secret, and copies that would never pause."""
+    if job.output.sync_checkpoint is not None:
+        Address.of(job.output.sync_checkpoint)
+    if seconds_of(job.output.sync_every) < 1:
+        raise ConfigurationError(
+            f"{where}: [output] sync_every = {job.output.sync_every!r}: at least 1s"
+        )
+
+
 def _is_json(value: object) -> bool:
     """Whether JSON can hold `value`: no date, no NaN, no text that is not Unicode."""
     try:
@@ -191,11 +205,17 @@ def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     inputs = anchored.get("input")
     if isinstance(inputs, list):
         anchored["input"] = [
-            str(folder / name) if isinstance(name, str) and name != "-" else name for name in inputs
+            str(folder / name)
+            if isinstance(name, str) and name != "-" and not is_url(name)
+            else name
+            for name in inputs
         ]
     output = anchored.get("output")
     if isinstance(output, Mapping) and isinstance(output.get("schema"), str):
         anchored["output"] = {**output, "schema": _read_schema(folder / output["schema"])}
+    if isinstance(output, Mapping) and isinstance(place := output.get("sync_checkpoint"), str):
+        copies = place if is_url(place) else (folder / place).absolute().as_uri()
+        anchored["output"] = {**anchored["output"], "sync_checkpoint": copies}
     if isinstance(parameters := anchored.get("parameters"), Mapping):
         anchored["parameters"] = with_tools_read(parameters, folder)
     alerts = anchored.get("alerts")
@@ -206,8 +226,34 @@ def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         content = anchored.get(table)
         if isinstance(content, Mapping) and isinstance(content.get(key), str):
             path = content[key]
-            anchored[table] = {**content, key: path if path == ANY_FOLDER else str(folder / path)}
+            as_it_is = path == ANY_FOLDER or is_url(path)
+            anchored[table] = {**content, key: path if as_it_is else str(folder / path)}
     return anchored
+
+
+def _check_urls(job: JobSpec, tables: Mapping[str, Any], where: str) -> None:
+    """Make sure that URLs stand where they can, and hold no secret: a job is written down."""
+    for given in (*job.input, *filter(None, [job.output.to])):
+        if is_url(given):
+            Address.of(given)
+    if job.output.to is not None and not is_url(job.output.to):
+        raise ConfigurationError(
+            f"{where}: [output] to is a URL such as s3://bucket/folder, not {job.output.to!r}; a "
+            "directory of this machine is named with -o"
+        )
+    for table, key in _PATHS:
+        path = tables.get(table, {}).get(key)
+        if not isinstance(path, str) or not is_url(path):
+            continue
+        address = Address.of(path)
+        if (table, key) == ("output", "directory"):
+            raise UsageError(
+                f"{where}: the run directory cannot be {address}: a checkpoint needs a disk of "
+                f"this machine. Name it, and where its files are to go too: -o DIR --to {address}"
+            )
+        raise ConfigurationError(
+            f"{where}: [{table}] {key} is on this machine, not at a URL ({address})"
+        )
 
 
 def _with_file(webhook: object, folder: Path) -> object:

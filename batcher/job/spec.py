@@ -138,14 +138,20 @@ class OutputSpec(Table, frozen=True):
     """Where results go, how safe each is, what answers hold, and how many errors are fine.
 
     `sync` says what a loss of power may cost: at most the last 100 ms of a `group`, or no `row`.
+    `sync_checkpoint` is the URL, or the directory, where a copy of the checkpoint is kept, at most
+    every `sync_every`.
     `allow_errors` is a number of rows (100) or a share of all rows ("1%"). `schema` is the JSON
     Schema of the value that each answer holds, in the file the name of one; `fields` is its short
     form, see docs/structured-output.md. An answer without such a value is asked for again, at most
-    `repair_attempts` times.
+    `repair_attempts` times. `to` is the URL of a folder where the files that a run ends with are
+    put as well.
     """
 
     directory: str | None = None
+    to: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     sync: Literal["group", "row"] = "group"
+    sync_checkpoint: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    sync_every: Duration = "60s"
     allow_errors: Annotated[int, msgspec.Meta(ge=0)] | Share = 0
     schema: dict[str, Any] | None = None
     fields: dict[str, Any] | None = None

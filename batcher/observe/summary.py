@@ -21,8 +21,9 @@ class Summary:
     `pending` is None where the rows of the input were not counted to the end. `exported` is False
     where the files could not be written before the run had to end. `cache` says that there was one.
     Each of a row's `samples` is counted for itself. `part` says which rows of the input the run is
-    about, where it is not all. `report` is where
-    that is, or why it is nowhere; None where none is wanted.
+    about, where it is not all. `report` is where that is, or why it is nowhere; None where none is
+    wanted. `to` is the URL where the files are put as well, and `undelivered` why not all of them
+    are there. `copy` says how the copy of the checkpoint stands.
     """
 
     ended: str
@@ -36,9 +37,12 @@ class Summary:
     concurrency: Concurrency
     exported: bool = True
     report: Path | str | None = None
+    to: str | None = None
+    undelivered: str | None = None
     cache: bool = False
     samples: int = 1
     part: str | None = None
+    copy: str | None = None
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
@@ -62,6 +66,8 @@ class Summary:
         if all(value is not None for _, value in quantiles):
             yield "  latency   " + ", ".join(f"{name} {value:.2f} s" for name, value in quantiles)
         yield from self._files()
+        if self.copy is not None:
+            yield f"  copy      {printable(self.copy)}"
 
     def _files(self) -> Iterator[str]:
         if not self.exported:
@@ -71,6 +77,14 @@ class Summary:
         yield f"  errors    {self.errors_path}"
         if self.report is not None:
             yield f"  report    {self.report}"
+        if self.undelivered is not None:
+            yield f"  to        {printable(self.undelivered)}"
+            yield (
+                "            Nothing is lost: the same command puts the files there, or "
+                f"`batcher export {self.results_path.parent} --to {self.to}`"
+            )
+        elif self.to is not None:
+            yield f"  to        {self.to}"
 
 
 @dataclass(frozen=True, slots=True)

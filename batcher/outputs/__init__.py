@@ -1,9 +1,10 @@
 """The projection of a checkpoint: results and errors beside their input, published whole."""
 
+from batcher.outputs.card import NAME as CARD
 from batcher.outputs.card import Origin
 from batcher.outputs.differences import write_differences
 from batcher.outputs.export import Exported, export
-from batcher.outputs.formats import Format, kind_of
+from batcher.outputs.formats import Format, Kind, kind_of
 from batcher.outputs.head import read_head
 from batcher.outputs.polls import Ballot
 from batcher.outputs.publication import publish_text, sync_directory
@@ -12,9 +13,11 @@ from batcher.outputs.verification import problems as output_problems
 from batcher.outputs.votes import Voted, export_votes, votes_of
 
 __all__ = [
+    "CARD",
     "Ballot",
     "Exported",
     "Format",
+    "Kind",
     "Origin",
     "Voted",
     "export",

@@ -2,6 +2,7 @@
 
 from batcher.checkpoint import ErrorChoice
 from batcher.runs.calling import Callee
+from batcher.runs.delivery import target_of
 from batcher.runs.diff import diff
 from batcher.runs.directory import RunDirectory
 from batcher.runs.estimate import Assumptions, Estimator
@@ -57,6 +58,7 @@ __all__ = [
     "preview",
     "quote_lines",
     "status_of",
+    "target_of",
     "verify",
     "vote_run",
 ]

@@ -14,6 +14,7 @@ from batcher.errors import OutputError, StorageError, UsageError
 from batcher.inputs import SPOOLED
 from batcher.outputs import sync_directory
 from batcher.runs.shard import Shard
+from batcher.storage import Address, is_url
 
 WRITTEN = frozenset(
     {"results.parquet", "errors.parquet", "run.json", "log.jsonl", "simulator.jsonl"}
@@ -68,8 +69,10 @@ class RunDirectory:
         """What ran: job, versions, input, counts."""
         return self.path / "run.json"
 
-    def create(self) -> None:
+    def create(self, *, awaits_copy: bool = False) -> None:
         """Make the directory, readable by its owner only; leave alone what is no run's.
+
+        Where it `awaits_copy`, a checkpoint that was lost may yet come from there.
 
         Raises:
             OutputError: it cannot be made or written to; found before the first paid call.
@@ -88,6 +91,15 @@ class RunDirectory:
         for output in (self.results, self.errors):
             if output.is_dir():
                 raise OutputError(f"cannot create {output}: a directory has this name")
+        if not awaits_copy:
+            self.refuse_strangers()
+
+    def refuse_strangers(self) -> None:
+        """Leave a directory alone that has the files of a run and no checkpoint.
+
+        Raises:
+            OutputError: it is such a one.
+        """
         strangers = sorted(name for name in WRITTEN | SPOOLED if (self.path / name).exists())
         if strangers and not (self.checkpoint.exists() and self.checkpoint.stat().st_size):
             raise OutputError(
@@ -147,6 +159,8 @@ def run_directory(
 ) -> RunDirectory:
     """Return `given`, or `NAME.batch` beside the input `NAME.jsonl`; `NAME.2-of-4.batch`, a shard.
 
+    Of an input at a URL, `NAME.batch` in the working directory.
+
     Raises:
         UsageError: several inputs, or stdin, and no directory given.
     """
@@ -154,7 +168,8 @@ def run_directory(
         return RunDirectory(Path(given))
     if len(inputs) != 1 or inputs[0] == "-" or any(sign in inputs[0] for sign in "*?["):
         raise UsageError("name the run directory with -o: the input is not one file")
-    path = Path(inputs[0])
+    url = Address.of(inputs[0]) if is_url(inputs[0]) else None
+    path = Path(inputs[0] if url is None else url.name)
     name = path.name or path.resolve().name
     for suffix in (".gz", ".zst", ".jsonl", ".ndjson", ".parquet"):
         name = name.removesuffix(suffix)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,9 +14,20 @@ from batcher.checkpoint import CheckpointReader
 from batcher.errors import OutputError, StorageError, UsageError
 from batcher.inputs import Dataset
 from batcher.job import OutputSpec
-from batcher.outputs import Ballot, Exported, Format, Origin, Voted, export_votes, kind_of, votes_of
+from batcher.outputs import (
+    Ballot,
+    Exported,
+    Format,
+    Kind,
+    Origin,
+    Voted,
+    export_votes,
+    kind_of,
+    votes_of,
+)
 from batcher.outputs import export as publish
 from batcher.records import Mark
+from batcher.runs.delivery import Delivery, beside
 from batcher.runs.directory import RunDirectory
 from batcher.runs.rows import recalled, refuse_changed, refuse_to_overwrite, samples_in
 from batcher.runs.shard import part_in, start_of
@@ -91,35 +103,64 @@ def value_of(checkpoint: CheckpointReader) -> StructOf | None:
 
 def export_run(
     directory: RunDirectory,
-    to: Path | None,
+    to: Path | Delivery | None,
     file_format: Format,
     partition_rows: int | None = None,
 ) -> Exported:
     """Make the outputs of an existing run directory again, also while its run goes on.
 
-    They go into `to`, else into the run directory; a dataset into its folder `hf`.
+    They go into `to`, else into the run directory; a dataset into its folder `hf`. Of those at a
+    URL, the paths are relative to it.
 
     Raises:
-        StorageError: the directory holds no run.
+        StorageError: the directory holds no run, or they cannot be put at a URL.
         InputError: the input is missing or changed.
         OutputError: they cannot be created there.
     """
+    is_dataset = file_format == "hf"
+    kind = kind_of(file_format, partitioned=partition_rows is not None)
+    own = directory.path / "hf" if is_dataset else directory.path
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
         dataset = recalled(checkpoint.fact("input"))
-        is_dataset = file_format == "hf"
         origin = _origin(checkpoint, dataset, directory) if is_dataset else None
-        target = to or (directory.path / "hf" if is_dataset else directory.path)
-        _make(target)
-        return export(checkpoint, dataset, target, file_format, partition_rows, origin)
+        with _target(to, directory, own, dataset, kind) as target:
+            exported = export(checkpoint, dataset, target, file_format, partition_rows, origin)
+    if not isinstance(to, Delivery):
+        return exported
+    errors = exported.errors_path
+    return replace(
+        exported,
+        results_path=exported.results_path.relative_to(target),
+        errors_path=None if errors is None else errors.relative_to(target),
+    )
+
+
+@contextlib.contextmanager
+def _target(
+    to: Path | Delivery | None, directory: RunDirectory, own: Path, dataset: Dataset, kind: Kind
+) -> Iterator[Path]:
+    """Yield the directory to write to: `own`, or `to`; for a URL one whose files are put there."""
+    if not isinstance(to, Delivery):
+        _make(to or own)
+        yield to or own
+        return
+    refuse_to_overwrite(dataset, to.folder.address, kind.may_be)
+    with beside(directory.path) as target:
+        if kind.errors is None:
+            to.fetch_card(target, kind)
+        yield target
+        to.replace(target, kind.may_be)
 
 
 def vote_run(
     directory: RunDirectory,
-    to: Path | None,
+    to: Path | Delivery | None,
     file_format: Format,
     partition_rows: int | None = None,
 ) -> Voted:
     """Write what the samples of each row of an existing run agree on, also while it goes on.
+
+    They go where `export_run` puts its files.
 
     Raises:
         StorageError: the directory holds no run.
@@ -140,22 +181,22 @@ def vote_run(
                 "each ([output] fields or schema)"
             )
         refuse_changed(checkpoint, dataset)
-        target = to or directory.path
-        refuse_to_overwrite(dataset, target, kind.may_be)
-        _make(target)
         start, stop, unread = _extent(checkpoint, dataset, samples)
         schema, batches = dataset.batches(stop, start)
-        voted = export_votes(
-            schema,
-            batches,
-            checkpoint.outcomes(stop * samples),
-            target,
-            kind,
-            metadata=_metadata(checkpoint),
-            ballot=ballot,
-            partition_rows=partition_rows,
-        )
-        return replace(voted, pending=voted.pending + unread)
+        with _target(to, directory, directory.path, dataset, kind) as target:
+            refuse_to_overwrite(dataset, target, kind.may_be)
+            voted = export_votes(
+                schema,
+                batches,
+                checkpoint.outcomes(stop * samples),
+                target,
+                kind,
+                metadata=_metadata(checkpoint),
+                ballot=ballot,
+                partition_rows=partition_rows,
+            )
+        path = voted.path.relative_to(target) if isinstance(to, Delivery) else voted.path
+        return replace(voted, path=path, pending=voted.pending + unread)
 
 
 def _metadata(checkpoint: CheckpointReader) -> dict[str, str]:

@@ -10,16 +10,20 @@ from pathlib import Path
 from batcher.errors import Interruption, StorageError
 from batcher.job import ObserveSpec
 from batcher.outputs import Exported
+from batcher.runs.delivery import DELIVERED, REPORT, Delivery
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export
-from batcher.runs.live import LiveRun
+from batcher.runs.live import Interrupted, LiveRun
 from batcher.runs.report import Reporter
 from batcher.runs.stopping import Stopping
+from batcher.runs.syncing import Copies
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
 EXIT_S = 24.0
 # What is left where it was asked twice, or nothing is left.
 AT_ONCE_S = 0.3
+# What is remembered of what was put at a URL.
+_FACT = "delivered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,14 @@ class Finish:
     live: LiveRun
     directory: RunDirectory
     stopping: Stopping
+
+    def copy(self, copies: Copies) -> None:
+        """Make the last copy of the checkpoint, before all else: it is what was paid for."""
+        first = self.live.interrupted
+        within = AT_ONCE_S if first is not None and first.twice else self._left
+        number = copies.end(self.stopping, within)
+        if number is not None and first is None:
+            self.live.interrupted = Interrupted(number, time.monotonic())
 
     def export(self) -> tuple[Exported | None, signal.Signals | None]:
         """Write results and errors, as far as a signal, come or coming, leaves time for it.
@@ -67,6 +79,29 @@ class Finish:
             return f"not written; `batcher report {self.directory.path}` does it"
         except Exception as error:  # noqa: BLE001 -- whatever it is, all answers are there
             return f"not written: {error}"
+
+    def deliver(
+        self, delivery: Delivery, *, report: bool
+    ) -> tuple[str | None, signal.Signals | None]:
+        """Put what was published where the job wants it too.
+
+        Returns why it is not there, None where it is, and the signal that counts.
+        """
+        first, checkpoint = self.live.interrupted, self.live.checkpoint
+        number = first.number if first else None
+        names = [name for name in DELIVERED if report or name != REPORT]
+        url = delivery.folder.url
+        facts = checkpoint.fact(_FACT)
+        known = facts.get(url, {}) if isinstance(facts, dict) else {}
+        try:
+            with self.stopping.interruptible(within=self._left) as check:
+                done = delivery.put(self.directory.path, names, known, lambda: bool(check()))
+                checkpoint.remember(**{_FACT: {url: {**known, **done}}})
+        except Interruption as late:
+            return f"not all of it is at {url}, as the run had to end", number or late.number
+        except StorageError as error:
+            return str(error), number
+        return None, number
 
     def hurry(self, exported: Exported | None) -> float | None:
         """Return in how many seconds the process must have ended; None where no signal came."""

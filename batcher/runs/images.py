@@ -11,6 +11,7 @@ from pathlib import Path
 from batcher.errors import ConfigurationError, InputError
 from batcher.job import ANY_FOLDER, JobSpec
 from batcher.render import UnusableImageError, too_large
+from batcher.storage import is_url
 
 _STDIN = "stdin"
 # What is the row's fault; anything else, such as a disk that fails, would blame every row.
@@ -51,9 +52,16 @@ class ImageFolder:
         """Return the bytes of the image at `path`, which a row of the input `file` names.
 
         Raises:
-            UnusableImageError: it may not be read, or is no file, or larger than `most` bytes.
+            UnusableImageError: it may not be read, or is no file, or larger than `most` bytes; or
+                it would be beside an input at a URL.
             InputError: this machine cannot read it now, whatever the row says.
         """
+        if self.folder is None and not self.anywhere and is_url(file):
+            raise UnusableImageError(
+                f"{path!r} is beside {file}, which is not on this machine: copy the images here "
+                "and name their folder with --images-from, or give them in the row (bytes, a data "
+                "URL, an https URL)"
+            )
         base = self.folder or (Path() if file == _STDIN else Path(file).parent)
         try:
             root = "/" if self.anywhere else os.path.realpath(base)

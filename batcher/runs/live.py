@@ -9,13 +9,13 @@ import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
 from batcher.cache import Cache
 from batcher.checkpoint import BEAT_S, Checkpoint, Done, GroupCommit, Reserve
 from batcher.engine.sharing import Shared
-from batcher.errors import DiskFullError, ErrorClass, Halt
+from batcher.errors import DiskFullError, ErrorClass, Halt, InputError, StorageError
 from batcher.executors import LocalExecutor
 from batcher.inputs import Dataset
 from batcher.records import (
@@ -35,6 +35,7 @@ from batcher.runs.prepare import Preparation
 from batcher.runs.selection import ALL_ROWS, Selection
 from batcher.runs.sharing import Sharing
 from batcher.runs.stopping import Stopping
+from batcher.storage import GivenUpError
 
 _T = TypeVar("_T")
 
@@ -71,7 +72,7 @@ class LiveRun:
     `on_notice` of what a user should know now. With `sync_each`, a call has ended only when its
     outcome is on the disk. Answers are taken from the `cache` and put into it. `time_left` is how
     many seconds calls may be begun; `stopping` hears of whoever wants them to end. `disk_full` says
-    whether the calls were stopped for lack of space.
+    whether the calls were stopped for lack of space, `unread` why no more rows could be read.
     """
 
     checkpoint: Checkpoint
@@ -93,6 +94,7 @@ class LiveRun:
     time_left: float | None = None
     interrupted: Interrupted | None = None
     disk_full: bool = False
+    unread: InputError | StorageError | None = None
     _group: GroupCommit = field(init=False)
     _loop: asyncio.AbstractEventLoop = field(init=False)
     _reader: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "reader"))
@@ -158,7 +160,9 @@ class LiveRun:
         """Yield what is still to be asked, of a model or not; what cannot be is recorded."""
         first = self.selection.row_of(self.done.first_missing())
         start = self.checkpoint.mark_before(first)
-        rows = self.dataset.rows(start, self._marks.append)
+        # A store that is silent must not hold up the end of the run.
+        dataset = replace(self.dataset, stop=self.executor.stopping.is_set)
+        rows = dataset.rows(start, self._marks.append)
         records = self.prepare.upcoming(rows, self.selection, self.done)
         sharing = Sharing(
             *(self.checkpoint, self.cache, self.executor),
@@ -202,13 +206,19 @@ class LiveRun:
     def _read(self, records: Iterator[Request | Failure | None]) -> _Batch | None:
         batch: list[Request | Failure] = []
         most, size = min(_READ, self.executor.width), 0
-        for prepared in records:
-            if prepared is not None:
-                size += prepared.size if isinstance(prepared, Request) else 0
-                batch.append(prepared)
-            # A long way over rows that are done must not hold up the end of the run.
-            if len(batch) == most or size >= _READ_BYTES or self.executor.stopping.is_set():
-                break
+        try:
+            for prepared in records:
+                if prepared is not None:
+                    size += prepared.size if isinstance(prepared, Request) else 0
+                    batch.append(prepared)
+                # A long way over rows that are done must not hold up the end of the run.
+                if len(batch) == most or size >= _READ_BYTES or self.executor.stopping.is_set():
+                    break
+        except GivenUpError:
+            return None
+        except (InputError, StorageError) as error:
+            # Raised once all that was read so far has its outcome: calls are under way for it.
+            self.unread = error
         ids = [prepared.id for prepared in batch if isinstance(prepared, Request)]
         return _Batch(batch, self.checkpoint.first_with_ids(ids)) if batch else None
 
@@ -272,7 +282,7 @@ class LiveRun:
     async def _alarm(self) -> None:
         if self.time_left is not None:
             await asyncio.sleep(self.time_left)
-            self.executor.stop(Halt(_TIME_UP))
+            self.executor.stop(Halt(_TIME_UP, ceiling=True))
 
     async def _pulse(self) -> None:
         while True:

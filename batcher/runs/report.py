@@ -30,7 +30,7 @@ _SAMPLE = 200
 _TABLES = ("limits", "ceilings", "output", "reuse")
 # Whatever else has a name of its own is no page: a checkpoint, say.
 _PAGES = (".html", ".htm")
-_PRIVATE = ("directory", "cache")
+_PRIVATE = ("directory", "to", "cache")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
-from batcher.errors import DiskFullError, Halt, RowsPendingError, TooManyRowErrorsError
+from batcher.errors import (
+    DiskFullError,
+    Halt,
+    RowsPendingError,
+    StorageError,
+    TooManyRowErrorsError,
+)
 from batcher.history import Ended
 from batcher.job import OutputSpec
 from batcher.observe import Summary
@@ -16,7 +22,8 @@ class RunResult:
     """How a run ended: stopped by the provider or a ceiling, a signal, a full disk, or not.
 
     `left` are the rows that were to be called and were not; None where nobody knows. The process
-    must have ended in `hurry` seconds, where a signal asked it to.
+    must have ended in `hurry` seconds, where a signal asked it to. `copied` says whether the copy
+    of the checkpoint has all of it; None where none is kept.
     """
 
     summary: Summary
@@ -25,6 +32,7 @@ class RunResult:
     disk_full: bool = False
     left: int | None = 0
     hurry: float | None = None
+    copied: bool | None = None
 
     @property
     def ended(self) -> Ended:
@@ -47,9 +55,11 @@ class RunResult:
                 return self.halted.exit_code
             case Ended.INTERRUPTED if self.interrupted is not None:
                 return 128 + self.interrupted
-            case Ended.DONE if output.allows(counts.error_rows, counts.rows):
-                return 0
+            case Ended.DONE if self.summary.undelivered is not None or self.copied is False:
+                # To try again is of use, though no row is left to be called.
+                return StorageError.exit_code
             case Ended.DONE:
-                return TooManyRowErrorsError.exit_code
+                allowed = output.allows(counts.error_rows, counts.rows)
+                return 0 if allowed else TooManyRowErrorsError.exit_code
             case _:
                 return RowsPendingError.exit_code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import cast
@@ -75,8 +75,8 @@ def settle(
         if added:
             consent(_growth(added))
         else:
-            rows = _rows(dataset, part)
-            _compare(checkpoint, before, present, rows, prepare, consent, check)
+            rows = checked(_rows(dataset, part), check)
+            _compare(checkpoint, before, present, rows, prepare, consent)
     checkpoint.remember(**present, **{SHARD: part.facts()} if part else {})
 
 
@@ -105,16 +105,15 @@ def _compare(
     checkpoint: Checkpoint,
     before: Mapping[str, object],
     present: Mapping[str, object],
-    rows: Iterator[Prompt | Failure],
+    rows: Iterable[Prompt | Failure],
     prepare: Preparation,
     consent: Consent,
-    check: Check,
 ) -> None:
     """Give each row the outcome that is recorded under its key, if `consent` is given to that."""
     samples = prepare.samples
     kept = samples if samples_in(before["settings"]) == samples else None
     with checkpoint.placement(kept) as placement:
-        for item in checked(rows, check):
+        for item in rows:
             for prepared in prepare.records(item):
                 if isinstance(prepared, Request):
                     placement.place(prepared)

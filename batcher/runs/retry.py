@@ -14,6 +14,7 @@ from batcher.inputs import Dataset
 from batcher.job import JobSpec, job_with, plain_job
 from batcher.runs.directory import RunDirectory
 from batcher.runs.rows import samples_in
+from batcher.storage import Address
 from batcher.wording import counted, did_you_mean
 
 _OF_ONE_PROCESS = ("max_rows", "max_errors", "max_error_rate", "max_duration", "deadline")
@@ -28,7 +29,11 @@ def remembered(job: JobSpec, dataset: Dataset) -> dict[str, Any]:
     tables = plain_job(job)
     # Meant for one process; those of the whole run stay.
     tables["ceilings"] |= dict.fromkeys(_OF_ONE_PROCESS)
-    folders = {str(Path(name).parent.absolute()) for name in dataset.names}
+    folders = {
+        str(Path(file.name).parent.absolute())
+        for file in dataset.files
+        if not isinstance(file.place, Address)
+    }
     if job.prompt.images_from is None and len(folders) == 1:
         (tables["prompt"]["images_from"],) = folders
     return tables

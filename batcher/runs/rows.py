@@ -12,7 +12,9 @@ import msgspec
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import InputError, OutputError, StorageError, UsageError
 from batcher.inputs import (
+    Compression,
     Dataset,
+    FileFormat,
     InputFile,
     Rows,
     discover,
@@ -22,6 +24,7 @@ from batcher.inputs import (
 )
 from batcher.job import SAMPLES, JobSpec
 from batcher.runs.stopping import Check, go_on
+from batcher.storage import Address, is_url
 
 
 def look_for_files(job: JobSpec) -> None:
@@ -72,20 +75,31 @@ def kept(dataset: Dataset) -> Dataset:
 
 
 def refuse_to_overwrite(
-    dataset: Dataset, directory: Path, is_written: Callable[[str], bool]
+    dataset: Dataset, target: Path | Address, is_written: Callable[[str], bool]
 ) -> None:
     """Keep a run or an export from writing over its own input.
 
     Raises:
-        OutputError: a file of the input is in `directory`, and its name from there `is_written`.
+        OutputError: a file of the input is in `target`, and its name from there `is_written`.
     """
-    root = directory.resolve()
     for file in dataset.files:
-        path = file.path.resolve()
-        if path.is_relative_to(root) and is_written(path.relative_to(root).as_posix()):
+        name = _below(file.place, target)
+        if name is not None and is_written(name):
             raise OutputError(
                 f"{file.name} is the input and would be overwritten; name another directory"
             )
+
+
+def _below(place: Path | Address, folder: Path | Address) -> str | None:
+    """Return what `place` is called from `folder` on; None where it is not below it."""
+    if isinstance(folder, Address) and folder.scheme == "file":
+        folder = Path(folder.path)
+    if isinstance(folder, Path):
+        path, root = None if isinstance(place, Address) else place.resolve(), folder.resolve()
+        return path.relative_to(root).as_posix() if path and path.is_relative_to(root) else None
+    below = f"{folder.url}/"
+    found = isinstance(place, Address) and place.url.startswith(below)
+    return str(place)[len(below) :] if found else None
 
 
 def refuse_changed(checkpoint: CheckpointReader, dataset: Dataset) -> None:
@@ -105,7 +119,9 @@ def input_facts(dataset: Dataset) -> dict[str, object]:
     """Return what to remember of an input, as JSON."""
     files = [
         {
-            "path": str(file.path.resolve()),
+            "path": file.place.url
+            if isinstance(file.place, Address)
+            else str(file.place.resolve()),
             "name": file.name,
             "format": file.format,
             "compression": file.compression,
@@ -122,10 +138,17 @@ def recalled(facts: object) -> Dataset:
         StorageError: they are not there, so the run stopped before its input was opened.
     """
     try:
-        remembered = msgspec.convert(facts, _Input, dec_hook=lambda type_, value: type_(value))
+        remembered = msgspec.convert(facts, _Input)
     except msgspec.ValidationError:
         raise StorageError("the run never opened its input; start it with `batcher run`") from None
-    return Dataset(remembered.files, id_column=remembered.id_column)
+    files = [
+        InputFile(
+            Address.of(file.path) if is_url(file.path) else Path(file.path),
+            *(file.name, file.format, file.compression),
+        )
+        for file in remembered.files
+    ]
+    return Dataset(tuple(files), id_column=remembered.id_column)
 
 
 def samples_in(settings: object) -> int:
@@ -135,6 +158,13 @@ def samples_in(settings: object) -> int:
     return samples if isinstance(samples, int) else 1
 
 
+class _File(msgspec.Struct, frozen=True):
+    path: str
+    name: str
+    format: FileFormat
+    compression: Compression | None
+
+
 class _Input(msgspec.Struct, frozen=True):
-    files: tuple[InputFile, ...]
+    files: tuple[_File, ...]
     id_column: str | None

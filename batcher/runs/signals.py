@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 
@@ -33,15 +34,39 @@ def held_back(numbers: Iterable[signal.Signals]) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+_ONE_WORD_S = 1.0
+
+
 class Signals:
-    """A `Stopping` for the main thread."""
+    """A `Stopping` for the main thread.
+
+    SIGTERM or SIGHUP twice within a second are one: `timeout` and a machine that shuts down tell
+    every process of a group, and a wrapper that was told passes it on. Who presses Ctrl-C twice
+    means it.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Take the time of `monotonic`."""
+        self._monotonic = monotonic
+        self._first: tuple[signal.Signals, float] | None = None
+
+    def _is_echo(self, number: signal.Signals) -> bool:
+        """Return whether this is the first signal told again."""
+        now = self._monotonic()
+        if self._first is None:
+            self._first = (number, now)
+            return False
+        first, since = self._first
+        return number is first is not signal.SIGINT and now - since < _ONE_WORD_S
 
     @contextlib.contextmanager
     def interruptible(self, within: float | None = None) -> Iterator[Check]:
         """See `Stopping.interruptible`; signals come as exceptions, wherever the block is."""
 
         def interrupt(number: int, _frame: FrameType | None) -> None:
-            raise Interruption(signal.Signals(number))
+            # An alarm is nobody's word.
+            if number == signal.SIGALRM or not self._is_echo(signal.Signals(number)):
+                raise Interruption(signal.Signals(number))
 
         numbers = [*heeded_signals(), *([] if within is None else [signal.SIGALRM])]
         before = {number: signal.signal(number, interrupt) for number in numbers}
@@ -61,9 +86,14 @@ class Signals:
     def calling(self, stop: Callable[[signal.Signals], None]) -> Iterator[None]:
         """See `Stopping.calling`."""
         loop = asyncio.get_running_loop()
+
+        def heard(number: signal.Signals) -> None:
+            if not self._is_echo(number):
+                stop(number)
+
         before = {number: signal.getsignal(number) for number in heeded_signals()}
         for number in before:
-            loop.add_signal_handler(number, stop, number)
+            loop.add_signal_handler(number, heard, number)
         # More signals than the loop can note are no news; it knows of the first.
         signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
         try:

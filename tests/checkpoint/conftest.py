@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from batcher.checkpoint import Checkpoint
+from batcher.checkpoint import Checkpoint, checkpoint_problems
 from batcher.errors import ErrorClass, Problem
 from batcher.records import (
     Attempt,
@@ -99,3 +99,17 @@ def checkpoint(path: Path) -> Iterator[Checkpoint]:
     """An open, empty checkpoint."""
     with Checkpoint.open(path) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def make_path(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Return what names a place for one more checkpoint, each in a directory of its own."""
+    return lambda: tmp_path_factory.mktemp("made") / "checkpoint.db"
+
+
+@pytest.fixture(scope="session")
+def problems() -> Callable[[Path], Sequence[str]]:
+    """Return what is wrong with a checkpoint, but that the keys of these tests are no hashes."""
+    return lambda path: [
+        problem for problem in checkpoint_problems(path) if "is no key" not in problem
+    ]

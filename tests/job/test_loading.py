@@ -231,8 +231,8 @@ def test_an_unknown_key_is_told_its_nearest_in_every_table(
 
 def test_an_unknown_key_like_no_other_is_told_all_there_are() -> None:
     assert _refused(None, {"output": {"zzz": 1}}) == (
-        "the command line: unknown key `zzz` in [output]; known: directory, sync, "
-        "allow_errors, schema, fields, repair_attempts"
+        "the command line: unknown key `zzz` in [output]; known: directory, to, sync, "
+        "sync_checkpoint, sync_every, allow_errors, schema, fields, repair_attempts"
     )
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -290,6 +291,56 @@ def test_a_private_key_file_is_named_to_batcher_and_never_shown(night: Night) ->
     assert KEY not in night.log
 
 
+@pytest.mark.parametrize("code", [75, 130, 143])
+def test_a_job_that_is_not_finished_for_a_week_is_told_of_once_a_week(
+    night: Night, code: int
+) -> None:
+    night.stub(f"import sys; sys.exit({code})")
+    assert night.run() == (code, "")
+    week_ago = time.time() - 7 * 86_400 - 60
+    os.utime(night.job.parent / "logs" / "night.waiting", (week_ago, week_ago))
+    passed_on, printed = night.run()
+    assert passed_on == code
+    assert "night has not been finished for a week: " in printed
+    assert night.run() == (code, "")
+
+
+def test_a_run_that_goes_on_for_a_week_is_told_of(night: Night) -> None:
+    night.stub("import sys; sys.exit(75)")
+    night.run()
+    week_ago = time.time() - 7 * 86_400 - 60
+    os.utime(night.job.parent / "logs" / "night.waiting", (week_ago, week_ago))
+    with (night.job.parent / "logs" / "night.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, printed = night.run()
+    assert code == 75
+    assert "its run still goes on" in printed
+
+
+def test_the_week_begins_anew_with_each_job_that_is_done(night: Night) -> None:
+    night.stub("import sys; sys.exit(75)")
+    night.run()
+    night.stub("")
+    night.run()
+    assert not (night.job.parent / "logs" / "night.waiting").exists()
+
+
+@pytest.mark.parametrize(("days", "kept"), [({}, True), ({"BATCHER_LOG_DAYS": "30"}, False)])
+def test_old_logs_are_deleted_and_nothing_else(
+    night: Night, days: dict[str, str], *, kept: bool
+) -> None:
+    logs = night.job.parent / "logs"
+    logs.mkdir()
+    for name, age in (("night-2026-01-02.log", 40), ("night-2025-01-02.log", 100), ("notes", 900)):
+        (logs / name).touch()
+        then = time.time() - age * 86_400
+        os.utime(logs / name, (then, then))
+    night.run(**days)
+    assert (logs / "night-2026-01-02.log").exists() == kept
+    assert not (logs / "night-2025-01-02.log").exists()
+    assert (logs / "notes").exists()
+
+
 def test_logs_are_private(night: Night) -> None:
     night.run()
     for path in (night.job.parent / "logs", *(night.job.parent / "logs").iterdir()):
@@ -324,8 +375,9 @@ def test_a_log_that_cannot_be_made_ends_with_73_before_the_start(night: Night) -
 
 def test_the_crontab_runs_the_wrapper_and_mails_a_person() -> None:
     lines = (JOBS / "crontab").read_text("utf-8").splitlines()
-    mail, line = (line for line in lines if not line.startswith("#"))
+    mail, content, line = (line for line in lines if not line.startswith("#"))
     assert mail.startswith("MAILTO=")
+    assert content == 'CONTENT_TYPE="text/plain; charset=UTF-8"'
     minute, hour, *days, command = line.split(maxsplit=5)
     assert (minute.isdecimal(), hour.isdecimal(), days) == (True, True, ["*", "*", "*"])
     assert '/jobs/nightly.sh"' in command

@@ -158,8 +158,9 @@ def run(
             return
         if broken.ending == "crash":
             raise Crashed
-        for _ in range(2 if broken.ending == "two signals" else 1):
-            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        if broken.ending == "two signals":
+            signal.raise_signal(signal.SIGINT)
 
     quick = QuickTime()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Iterator
 
@@ -51,3 +52,56 @@ def test_a_block_without_time_left_ends_as_well(seconds: float) -> None:
     with pytest.raises(Interruption) as caught, Signals().interruptible(within=seconds):
         signal.pause()
     assert caught.value.number is signal.SIGALRM
+
+
+class _Clock:
+    """A monotonic clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def _heard(*told: tuple[signal.Signals, float]) -> list[signal.Signals]:
+    """Return what the calls hear of signals at these seconds."""
+    clock, heard = _Clock(), list[signal.Signals]()
+    with Signals(clock).calling(heard.append):
+        for number, at in told:
+            clock.now = at
+            signal.raise_signal(number)
+            # The loop hears of it through a socket, and hands it on in the turn after that.
+            for _ in range(3):
+                await asyncio.sleep(0)
+    return heard
+
+
+TERM, HUP, INT = signal.SIGTERM, signal.SIGHUP, signal.SIGINT
+
+
+@pytest.mark.parametrize("number", [TERM, HUP])
+async def test_the_same_signal_within_a_second_is_one_word(number: signal.Signals) -> None:
+    """`timeout` tells a wrapper and the command; the wrapper passes it on."""
+    assert await _heard((number, 10.0), (number, 10.0), (number, 10.9)) == [number]
+
+
+@pytest.mark.parametrize(
+    "told", [[(TERM, 1.0), (TERM, 2.1)], [(INT, 1.0), (INT, 1.1)], [(TERM, 1.0), (INT, 1.1)]]
+)
+async def test_a_later_or_another_signal_or_a_second_ctrl_c_is_a_word_of_its_own(
+    told: list[tuple[signal.Signals, float]],
+) -> None:
+    assert await _heard(*told) == [number for number, _ in told]
+
+
+def test_what_follows_the_calls_is_not_interrupted_by_the_same_word() -> None:
+    clock = _Clock()
+    signals = Signals(clock)
+    with pytest.raises(Interruption), signals.interruptible():
+        signal.raise_signal(TERM)
+    with signals.interruptible():
+        signal.raise_signal(TERM)
+    clock.now += 1.1
+    with pytest.raises(Interruption), signals.interruptible():
+        signal.raise_signal(TERM)

@@ -1,0 +1,103 @@
+"""Which of two checkpoints of one run has all that the other has.
+
+A checkpoint writes on one line, and counts on it the backups that were made of it. Whoever goes on
+with a backup begins a new line there. So each checkpoint knows its lines, and how far it came on
+each; a backup has its checkpoint's lineage, counted with itself.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from batcher.checkpoint.connection import connected, damaged, transaction, translated
+from batcher.checkpoint.facts import fact_in, remember
+from batcher.checkpoint.reader import check
+
+LINEAGE = "lineage"
+"""The fact that holds it; without one, no backup was ever made."""
+
+
+class Step(NamedTuple):
+    """A line, by its random name, and how many backups were made on it."""
+
+    line: str
+    backups: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """The lines of a checkpoint: the first is the run's, the last its own."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def backups(self) -> int:
+        """How many backups were made of the run on the way here."""
+        return sum(step.backups for step in self.steps)
+
+    def holds(self, backup: Lineage) -> bool:
+        """Whether a checkpoint of this lineage has all that a backup has."""
+        last = backup.steps[-1]
+        return any(s.line == last.line and s.backups >= last.backups for s in self.steps)
+
+    def is_of_run(self, other: Lineage) -> bool:
+        """Whether both are of the same run."""
+        return self.steps[0].line == other.steps[0].line
+
+
+def lineage_in(connection: sqlite3.Connection, path: Path) -> Lineage | None:
+    """Return the lineage that `connection` sees in the checkpoint `path`; None where it has none.
+
+    Raises:
+        StorageError: it is not what was remembered.
+    """
+    fact = fact_in(connection, path, LINEAGE)
+    if fact is None:
+        return None
+    try:
+        steps = msgspec.convert(fact, tuple[Step, ...])
+    except msgspec.ValidationError as error:
+        raise damaged(path, f"its lineage is none: {error}") from None
+    return Lineage(steps)
+
+
+def lineage_of(path: Path) -> Lineage | None:
+    """Return the lineage of the checkpoint at `path`; None where it has none.
+
+    Raises:
+        StorageError: it is damaged, or of another program or version.
+    """
+    with translated(path), connected(path) as connection:
+        check(connection, path)
+        return lineage_in(connection, path)
+
+
+def count_backup(connection: sqlite3.Connection, path: Path) -> None:
+    """Count a backup that is about to be made, in a transaction of `connection`."""
+    lineage = lineage_in(connection, path)
+    *before, (line, backups) = lineage.steps if lineage else (Step(_new_line(), 0),)
+    remember(connection, {LINEAGE: [*before, Step(line, backups + 1)]})
+
+
+def begin_line(path: Path) -> None:
+    """Let the backup at `path`, of which nobody else knows, go on as a checkpoint.
+
+    Raises:
+        StorageError: it is damaged, no backup, or of another version.
+    """
+    with translated(path), connected(path) as connection, transaction(connection):
+        check(connection, path)
+        lineage = lineage_in(connection, path)
+        if lineage is None:
+            raise damaged(path, "it is no backup")
+        remember(connection, {LINEAGE: [*lineage.steps, Step(_new_line(), 0)]})
+
+
+def _new_line() -> str:
+    return uuid.uuid4().hex

@@ -1,0 +1,86 @@
+"""The start of a run: which checkpoint it goes on with, that of its directory or the copy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from batcher.checkpoint import (
+    adopt,
+    begin_line,
+    holds_nothing,
+    lineage_of,
+    set_aside,
+    those_aside,
+)
+from batcher.copies.files import INCOMING, fetched, removed_leftovers
+from batcher.copies.latest import Copy
+from batcher.copies.store import Store
+from batcher.errors import ConfigurationError
+from batcher.wording import counted
+
+
+def take_up(store: Store, copy: Copy | None, checkpoint: Path) -> str | None:
+    """Let `checkpoint` hold all that the `copy` has that counts; return what the user should know.
+
+    The one that is there is kept if it does, else it is set aside, with all that only it has
+    brought into the copy.
+
+    Raises:
+        ConfigurationError: the two are of different runs.
+        StorageError: one of them is damaged, or the store cannot be used.
+    """
+    removed_leftovers(checkpoint.parent)
+    if copy is None:
+        return None
+    nothing = holds_nothing(checkpoint)
+    if not nothing:
+        lineage = lineage_of(checkpoint)
+        if lineage is not None and lineage.holds(copy.of):
+            return None
+        if lineage is None or not lineage.is_of_run(copy.of):
+            raise ConfigurationError(
+                f"{checkpoint.parent} and the copy at {store.url} are of different runs. Name "
+                "another directory with -o to go on with the copy, or another place with "
+                "--sync-checkpoint to go on with this directory"
+            )
+    taken = _fetched(store, copy, checkpoint)
+    if checkpoint.exists():
+        aside = set_aside(checkpoint)
+        if nothing:
+            aside.unlink()
+    # An earlier start may have been killed right here, so all of them.
+    adopted = {aside.name: adopt(taken, aside) for aside in those_aside(checkpoint)}
+    _in_place(taken, checkpoint)
+    told = f"Going on with {copy}, from {store.url}"
+    for name, outcomes in adopted.items():
+        brought = f", and {counted(outcomes, 'outcome')} that only it had brought in"
+        told += (
+            f"; the checkpoint that was here is set aside as {name}{brought if outcomes else ''}"
+        )
+    return told
+
+
+def _fetched(store: Store, copy: Copy, checkpoint: Path) -> Path:
+    """Bring the copy, and the rows that came in no file, into the directory."""
+    taken = checkpoint.with_name(INCOMING)
+    fetched(store, copy.name, taken, copy.size, copy.sha256)
+    # From here on it is a checkpoint of its own: the one it was copied from may go on as well.
+    begin_line(taken)
+    if (spooled := copy.spooled) is not None:
+        incoming = checkpoint.with_name(f"{INCOMING}.input")
+        fetched(store, spooled.name, incoming, spooled.size, spooled.sha256)
+        incoming.replace(checkpoint.with_name(spooled.file))
+    return taken
+
+
+def _in_place(taken: Path, checkpoint: Path) -> None:
+    """Give the checkpoint its name, on the disk."""
+    with taken.open("rb") as file:
+        os.fsync(file.fileno())
+    taken.replace(checkpoint)
+    directory = os.open(checkpoint.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

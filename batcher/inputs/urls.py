@@ -1,0 +1,120 @@
+"""What the URL of an input stands for: a file, what lies below a folder, or what a glob matches.
+
+The same rules as on the disk (`files`): sorted part by part, and neither what is hidden nor what a
+run left is found, unless it is spelt out.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+
+from batcher.errors import InputError
+from batcher.storage import Address, Entry, entries_below, entry_at
+from batcher.wording import did_you_mean
+
+_CHECKPOINT = "checkpoint.db"
+_RUN = ".batch"
+
+
+def expanded(url: Address, is_input: Callable[[str], bool]) -> tuple[list[Address], str]:
+    """Return the files that `url` stands for, and as what: a "file", a "folder" or a "glob".
+
+    `is_input` tells the names of inputs, one of which the user may have meant.
+
+    Raises:
+        InputError: there is nothing, or what a run left.
+        StorageError: the store cannot be asked.
+    """
+    found = entry_at(url)
+    if found is not None and found.is_file:
+        return [url], "file"
+    if found is not None:
+        if _is_run(url):
+            raise InputError(f"{url} is the directory of a run; name one of its files")
+        return _sorted(_seen(_files_below(url), len(_parts(url)))), "folder"
+    if glob.has_magic(url.path):
+        pattern = url.path.split("/")
+        spelt = next(at for at, part in enumerate(pattern) if glob.has_magic(part))
+        root = Address(url.scheme, url.host, "/".join(pattern[:spelt]))
+        return _sorted(_matching(root, pattern[spelt:])), "glob"
+    raise InputError(f"no such file: {url}{_near(url, is_input)}")
+
+
+def _matching(folder: Address, pattern: Sequence[str]) -> Iterator[Address]:
+    """Yield the files below `folder` that match part by part; `**` stands for any folders."""
+    first, *rest = pattern
+    if first == "**":
+        depth = len(_parts(folder))
+        for file in _seen(_files_below(folder), depth):
+            if _matches(_parts(file)[depth:], pattern):
+                yield file
+    elif rest and not glob.has_magic(first):
+        yield from _matching(folder / first, rest)
+    else:
+        for entry in entries_below(folder, recursive=False):
+            if not _matches([entry.address.name], [first]):
+                continue
+            if entry.is_file and not rest:
+                yield entry.address
+            elif rest and not entry.is_file and not _is_run(entry.address):
+                yield from _matching(entry.address, rest)
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    if not pattern:
+        return not parts
+    first, *rest = pattern
+    if first == "**":
+        # At the end it means the files at any depth.
+        return any(_matches(parts[at:], rest or ["*"]) for at in range(len(parts)))
+    if not parts or (parts[0].startswith(".") and not first.startswith(".")):
+        return False
+    return fnmatchcase(parts[0], first) and _matches(parts[1:], rest)
+
+
+def _files_below(folder: Address) -> list[Address]:
+    return [entry.address for entry in entries_below(folder, recursive=True) if entry.is_file]
+
+
+def _seen(files: Iterable[Address], depth: int) -> Iterator[Address]:
+    """Yield those that are neither hidden nor of a run, as far as it shows below `depth` parts."""
+    files = list(files)
+    runs = {_parts(file)[:-1] for file in files if file.name == _CHECKPOINT}
+    for file in files:
+        parts = _parts(file)
+        folders = [parts[:end] for end in range(depth + 1, len(parts))]
+        hidden = any(part.startswith(".") for part in parts[depth:])
+        if not hidden and not any(f in runs or f[-1].endswith(_RUN) for f in folders):
+            yield file
+
+
+def _is_run(folder: Address) -> bool:
+    return folder.name.endswith(_RUN) or entry_at(folder / _CHECKPOINT) is not None
+
+
+def _parts(address: Address) -> tuple[str, ...]:
+    return tuple(address.path.split("/")) if address.path else ()
+
+
+def _sorted(files: Iterable[Address]) -> list[Address]:
+    return sorted(files, key=_parts)
+
+
+def _near(url: Address, is_input: Callable[[str], bool]) -> str:
+    """Say what is there instead: a name that is alike, or not even the bucket."""
+    parts = _parts(url)
+    if not parts:
+        return ""
+    folder = Address(url.scheme, url.host, "/".join(parts[:-1]))
+    beside = [
+        e.address.name for e in entries_below(folder, recursive=False) if _may_be(e, is_input)
+    ]
+    if not beside and entry_at(Address(url.scheme, url.host, "")) is None:
+        return f"; there is no {url.scheme}://{url.host}"
+    return did_you_mean(url.name, beside)
+
+
+def _may_be(entry: Entry, is_input: Callable[[str], bool]) -> bool:
+    return not entry.is_file or is_input(entry.address.name)

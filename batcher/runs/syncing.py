@@ -1,0 +1,204 @@
+"""A run whose checkpoint is copied to a URL: joined to that, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from batcher.checkpoint import Checkpoint
+from batcher.copies import Copying, Keeper, Shelf, take_up
+from batcher.copies.latest import Copy, moment
+from batcher.durations import seconds_of
+from batcher.errors import Halt, Interruption
+from batcher.inputs import SPOOLED, Dataset
+from batcher.job import OutputSpec
+from batcher.observe import Watcher
+from batcher.observe.metrics import News
+from batcher.runs.description import Description
+from batcher.runs.directory import RunDirectory
+from batcher.runs.shard import Shard
+from batcher.runs.stopping import Stopping
+from batcher.storage import Folder
+
+# How long a run that failed waits for the copy of what it has.
+_RESCUE_S = 20.0
+
+
+class NotSynced:
+    """A run of which no copy is kept."""
+
+    watchers: Sequence[Watcher] = ()
+    """What is to be told of the run."""
+    is_current: bool | None = None
+    """Whether the copy has all that was recorded, once the last one was made; None without one."""
+
+    @contextlib.contextmanager
+    def calls(
+        self,
+        _checkpoint: Checkpoint,
+        _dataset: Dataset,
+        _description: Description,
+        _stopping: Stopping,
+    ) -> Iterator[None]:
+        """Copy what the block records."""
+        yield
+
+    @contextlib.contextmanager
+    def halting(self, _stop: Callable[[Halt], None]) -> Iterator[None]:
+        """Have `stop` called, in the loop that runs, once another process works on the run."""
+        yield
+
+    def end(self, _stopping: Stopping, _within: float | None) -> signal.Signals | None:
+        """Make the last copy, as far as `within` seconds and signals leave time for it.
+
+        Returns the signal that ended it.
+        """
+        return None
+
+    def line(self) -> str | None:
+        """Say for the summary how the copy stands."""
+        return None
+
+
+@dataclass(slots=True)
+class Syncing:
+    """Keeps the copy of a run; `news` passes on what is told of it."""
+
+    keeper: Keeper
+    news: News
+    described: Description | None = None
+
+    @property
+    def watchers(self) -> Sequence[Watcher]:
+        """What is to be told of the run."""
+        return (self.news,)
+
+    @property
+    def url(self) -> str:
+        """Where the copy is."""
+        return self.keeper.shelf.store.url
+
+    @contextlib.contextmanager
+    def calls(
+        self,
+        checkpoint: Checkpoint,
+        dataset: Dataset,
+        description: Description,
+        stopping: Stopping,
+    ) -> Iterator[None]:
+        """See `NotSynced.calls`; where the block fails, what it has is copied once more."""
+        self.described = description
+        description.add(copy=self.facts())
+        copied_here = (file.place for file in dataset.files if isinstance(file.place, Path))
+        spooled = next((path for path in copied_here if path.name in SPOOLED), None)
+        copying = Copying(checkpoint, self.keeper.shelf, spooled)
+        self.keeper.begin(copying)
+        try:
+            yield
+        except Interruption:
+            raise
+        except BaseException:
+            self.end(stopping, _RESCUE_S)
+            raise
+
+    @contextlib.contextmanager
+    def halting(self, stop: Callable[[Halt], None]) -> Iterator[None]:
+        """See `NotSynced.halting`."""
+        loop = asyncio.get_running_loop()
+
+        def stop_soon(halt: Halt) -> None:
+            # The loop may have ended since.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(stop, halt)
+
+        with self.keeper.halting(stop_soon):
+            yield
+
+    def end(self, stopping: Stopping, within: float | None) -> signal.Signals | None:
+        """See `NotSynced.end`."""
+        try:
+            with stopping.interruptible(within=within) as check:
+                self.keeper.end(check)
+        except Interruption as late:
+            return late.number
+        return None
+
+    def describe(self, _copy: Copy) -> None:
+        """Say in run.json what the copy holds."""
+        if self.described is not None:
+            self.described.add(copy=self.facts())
+
+    def facts(self) -> dict[str, object]:
+        """Return what run.json says of the copy."""
+        copy = self.keeper.shelf.copy
+        if copy is None:
+            return {"url": self.url}
+        return {
+            "url": self.url,
+            "number": copy.of.backups,
+            "made_at": moment(copy.made_at),
+            "rows": copy.rows,
+        }
+
+    @property
+    def is_current(self) -> bool:
+        """See `NotSynced.is_current`."""
+        keeper = self.keeper
+        return keeper.trouble is None and keeper.lost is None and keeper.shelf.copy is not None
+
+    def line(self) -> str:
+        """See `NotSynced.line`."""
+        copy, trouble = self.keeper.shelf.copy, self.keeper.trouble
+        if self.is_current:
+            return f"{self.url} ({copy})"
+        held = "there is none" if copy is None else f"it is {copy}"
+        why = trouble or (self.keeper.lost.reason if self.keeper.lost else "none was made")
+        return f"{self.url}: NOT CURRENT, {held}: {why}"
+
+
+Copies: TypeAlias = Syncing | NotSynced
+
+
+@contextlib.contextmanager
+def syncing(
+    output: OutputSpec,
+    directory: RunDirectory,
+    shard: Shard | None,
+    on_notice: Callable[[str], None],
+) -> Iterator[Copies]:
+    """Yield what copies the checkpoint of `directory`, where that is wanted.
+
+    The copies of a shard lie in a folder of their own, so that one job serves for all.
+
+    The run is claimed at the place of its copies, and its checkpoint made the one to go on with.
+
+    Raises:
+        LockedError: another process works on the run, anywhere.
+        ConfigurationError: directory and copy are of different runs.
+        UsageError, StorageError: the place cannot be used.
+    """
+    if output.sync_checkpoint is None:
+        yield NotSynced()
+        return
+    own = f"/{shard.number}-of-{shard.of}" if shard else ""
+    folder = Folder.at(f"{output.sync_checkpoint.rstrip('/')}{own}")
+    news = News(on_notice)
+
+    def describe(copy: Copy) -> None:
+        made.describe(copy)
+
+    keeper = Keeper(Shelf(folder, seconds_of(output.sync_every)), news.tell, describe)
+    made = Syncing(keeper, news)
+    copy = keeper.shelf.claim()
+    with contextlib.ExitStack() as stack:
+        stack.callback(news.pulse)
+        stack.enter_context(keeper.at_work())
+        if (told := take_up(folder, copy, directory.checkpoint)) is not None:
+            on_notice(told)
+        directory.refuse_strangers()
+        yield made

@@ -1,0 +1,82 @@
+"""URLs of files and folders, taken apart; one that may hold a secret is refused."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from urllib.parse import quote, unquote
+
+from batcher.errors import UsageError
+from batcher.wording import printable
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://([^/]*)(.*)", re.DOTALL)
+# As in `?access_key=...`: no glob, and no part of a name that anyone gives to a file.
+_QUERY = re.compile(r"\?[\w.-]+=")
+# There it is no user but the container: abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/...
+_CONTAINERS = frozenset({"abfs", "abfss", "az"})
+
+
+def is_url(text: str) -> bool:
+    """Tell whether `text` is a URL, not a path."""
+    return _URL.match(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A URL without any secret: safe to show and to keep.
+
+    `host` is what the scheme makes of it: a bucket, an account, a machine. `path` has no slash at
+    either end; its characters stand for themselves, as on the command lines of the clouds, except
+    in `file:` URLs, where %20 is a space (RFC 8089).
+    """
+
+    scheme: str
+    host: str
+    path: str
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """Take a URL apart.
+
+        Raises:
+            UsageError: it holds a password or settings, or is no URL.
+        """
+        found = _URL.match(url)
+        if found is None:
+            raise UsageError(f"{printable(url)} is no URL")
+        scheme, host, path = found[1].lower(), found[2], found[3]
+        user, at, machine = host.rpartition("@")
+        if at and (":" in user or scheme not in {*_CONTAINERS, "hdfs", "sftp", "ssh"}):
+            raise UsageError(
+                f"{scheme}://...@{printable(machine)}: the URL holds a name or a password, which "
+                "would be seen in process lists and logs; give credentials the way of its cloud "
+                "(environment variables, profiles: docs/object-storage.md)"
+            )
+        if settings := _QUERY.search(host + path):
+            shown = (host + path)[: settings.start()]
+            raise UsageError(
+                f"{scheme}://{printable(shown)}?...: settings in a URL may hold secrets; give "
+                "endpoint, region and keys by environment variables (docs/object-storage.md)"
+            )
+        if scheme == "file":
+            return cls(scheme, "", unquote(path).rstrip("/") or "/")
+        return cls(scheme, host, path.strip("/"))
+
+    @property
+    def url(self) -> str:
+        """The URL, which `of` understands."""
+        if self.scheme == "file":
+            return f"file://{quote(self.path)}"
+        return f"{self.scheme}://{self.host}/{self.path}".rstrip("/")
+
+    @property
+    def name(self) -> str:
+        """The last part of the path; the host's where there is none."""
+        return self.path.rpartition("/")[2] or self.host
+
+    def __str__(self) -> str:
+        return self.url
+
+    def __truediv__(self, name: str) -> Address:
+        """Return what is called `name` below this."""
+        return replace(self, path=f"{self.path.rstrip('/')}/{name}" if self.path else name)

@@ -1,0 +1,39 @@
+"""What the libraries of stores raise, as one sentence without secrets."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+from batcher.errors import BatcherError, StorageError
+from batcher.storage.waiting import GivenUpError
+from batcher.wording import printable
+
+# Signatures and tokens in URLs that a library quotes, and whatever follows a question mark there.
+_SIGNED = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*")
+_LONGEST = 300
+
+
+def reason_of(error: Exception) -> str:
+    """Return what went wrong: the first line of what a library says, without what may be secret."""
+    told = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    line = _SIGNED.sub(r"\1?...", told.strip().partition("\n")[0])
+    # Arrow says it once more in numbers.
+    line = line.partition(". Detail: [")[0]
+    return printable(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}...")
+
+
+@contextlib.contextmanager
+def told(doing: str) -> Iterator[None]:
+    """Tell the user that `doing` ("cannot read s3://...") failed, and why.
+
+    Raises:
+        StorageError: in place of whatever a library of a store raises.
+    """
+    try:
+        yield
+    except (BatcherError, GivenUpError):
+        raise
+    except Exception as error:  # noqa: BLE001 -- each library has exceptions of its own
+        raise StorageError(f"{doing}: {reason_of(error)}") from None

@@ -1,0 +1,198 @@
+"""What only one of two checkpoints has, brought into the other."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batcher.checkpoint import Checkpoint, CheckpointReader
+from batcher.checkpoint.adoption import adopt
+from batcher.errors import StorageError
+from batcher.records import Failure, InvalidAnswer, Kept, Request, Success
+
+Problems = Callable[[Path], Sequence[str]]
+MakeSuccess = Callable[..., Success]
+MakeFailure = Callable[..., Failure]
+MakeInvalid = Callable[..., InvalidAnswer]
+MakeRequest = Callable[..., Request]
+
+FACTS = {"fingerprint": "f", "settings": {"model": "m"}, "simulated": True}
+
+
+def _recorded(path: Path, *kept: Kept, **facts: object) -> Path:
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.remember(**{**FACTS, **facts})
+        checkpoint.write(kept)
+    return path
+
+
+def _keys(path: Path) -> dict[int, str | None]:
+    """Return by row the key of each success, None for an error."""
+    with CheckpointReader.read(path) as checkpoint:
+        return {o.row: None if o.error_class else o.key for o in checkpoint.outcomes()}
+
+
+def test_rows_that_only_the_other_recorded_are_brought_in(
+    tmp_path: Path, success: MakeSuccess, problems: Problems
+) -> None:
+    here = _recorded(tmp_path / "here.db", success(0), success(1))
+    there = _recorded(tmp_path / "there.db", success(1, text="paid twice"), success(2))
+    before = there.read_bytes()
+    assert adopt(here, there) == 1
+    assert _keys(here) == {0: "key-id-0", 1: "key-id-1", 2: "key-id-2"}
+    assert there.read_bytes() == before
+    with CheckpointReader.read(here) as checkpoint:
+        assert [outcome.response for outcome in checkpoint.outcomes()] == ["fine"] * 3
+    assert problems(here) == []
+
+
+def test_to_bring_it_in_again_changes_nothing(tmp_path: Path, success: MakeSuccess) -> None:
+    here = _recorded(tmp_path / "here.db", success(0))
+    there = _recorded(tmp_path / "there.db", success(2))
+    assert adopt(here, there) == 1
+    assert adopt(here, there) == 0
+
+
+def test_a_result_takes_the_place_of_an_error_and_what_both_took_is_counted(
+    tmp_path: Path, success: MakeSuccess, problems: Problems, failure: MakeFailure
+) -> None:
+    rows = range(600)
+    failed = [failure(row, key=f"key-id-{row}") for row in rows]
+    here = _recorded(tmp_path / "here.db", *failed, success(600))
+    there = _recorded(
+        tmp_path / "there.db",
+        *(success(row) for row in rows),
+        failure(600, key="key-id-600"),
+    )
+    assert adopt(here, there) == 600
+    assert None not in _keys(here).values()
+    with CheckpointReader.read(here) as checkpoint:
+        assert checkpoint.counts().prompt_tokens == 601 * 10
+    assert problems(here) == []
+
+
+def test_a_row_that_both_have_under_different_keys_keeps_its_own_and_shelves_the_other(
+    tmp_path: Path, success: MakeSuccess, request_of: MakeRequest
+) -> None:
+    here = _recorded(tmp_path / "here.db", success(0, key="edited"))
+    there = _recorded(tmp_path / "there.db", success(0, key="before"))
+    assert adopt(here, there) == 1
+    assert _keys(here) == {0: "edited"}
+    with Checkpoint.open(here) as checkpoint:
+        with checkpoint.placement() as placement:
+            placement.place(request_of(0, key="before"))
+            placement.apply()
+        assert _keys(here) == {0: "before"}
+
+
+def test_what_is_of_another_input_is_found_by_its_key_and_never_by_its_row(
+    tmp_path: Path, success: MakeSuccess, request_of: MakeRequest
+) -> None:
+    """A comparison of all rows is due, since the present input may have moved them."""
+    here = _recorded(tmp_path / "here.db", success(0))
+    there = _recorded(tmp_path / "there.db", success(5, row_id="moved"), fingerprint="older")
+    assert adopt(here, there) == 1
+    assert _keys(here) == {0: "key-id-0"}
+    with Checkpoint.open(here) as checkpoint:
+        assert checkpoint.fact("fingerprint") == ""
+        with checkpoint.placement() as placement:
+            for request in (request_of(0), request_of(1, row_id="moved")):
+                placement.place(request)
+            placement.apply()
+    assert _keys(here) == {0: "key-id-0", 1: "key-moved"}
+
+
+def test_of_another_input_with_nothing_new_no_comparison_is_due(
+    tmp_path: Path, success: MakeSuccess
+) -> None:
+    here = _recorded(tmp_path / "here.db", success(0))
+    there = _recorded(tmp_path / "there.db", success(0), fingerprint="older")
+    assert adopt(here, there) == 0
+    with CheckpointReader.read(here) as checkpoint:
+        assert checkpoint.fact("fingerprint") == "f"
+
+
+def test_rows_that_were_never_a_request_are_left_to_be_read_again(
+    tmp_path: Path, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    here = _recorded(tmp_path / "here.db", success(0))
+    there = _recorded(tmp_path / "there.db", failure(1, key=None))
+    assert adopt(here, there) == 0
+    assert _keys(here) == {0: "key-id-0"}
+
+
+def test_what_is_known_of_calls_for_pending_rows_is_brought_in_once(
+    tmp_path: Path, success: MakeSuccess, invalid: MakeInvalid
+) -> None:
+    here, there = tmp_path / "here.db", tmp_path / "there.db"
+    _recorded(here, success(0), invalid("key-id-2", text="mine"))
+    _recorded(there, success(1), invalid("key-id-2", text="theirs"), invalid("key-id-0"))
+    with Checkpoint.open(here) as checkpoint:
+        checkpoint.write([], unanswered=[("both", 5), ("key-id-1", 9)])
+    with Checkpoint.open(there) as checkpoint:
+        checkpoint.write([], unanswered=[("both", 5), ("both", 7), ("only", 1), ("key-id-0", 3)])
+    adopt(here, there)
+    with CheckpointReader.read(here) as joined:
+        assert joined.unanswered() == ({"both": 2, "only": 1}, {"both": 12, "only": 1})
+        texts = {key: one.completion.text for key, one in joined.invalid_answers().items()}
+    assert texts == {"key-id-2": "mine"}
+
+
+def test_shelved_outcomes_of_the_other_are_brought_in(
+    tmp_path: Path, success: MakeSuccess, request_of: MakeRequest
+) -> None:
+    there = _recorded(tmp_path / "there.db", success(0), success(1))
+    with Checkpoint.open(there) as checkpoint, checkpoint.placement() as placement:
+        placement.place(request_of(0))
+        placement.apply()
+    here = _recorded(tmp_path / "here.db", success(0))
+    assert adopt(here, there) == 1
+    with CheckpointReader.read(here) as joined:
+        assert joined.with_outcome([request_of(1)]) == {"key-id-1"}
+
+
+def test_a_checkpoint_of_another_version_is_left_alone(
+    tmp_path: Path, success: MakeSuccess
+) -> None:
+    here = _recorded(tmp_path / "here.db", success(0))
+    (tmp_path / "there.db").write_bytes(b"")
+    with pytest.raises(StorageError, match="is no checkpoint"):
+        adopt(here, tmp_path / "there.db")
+
+
+@settings(max_examples=25)
+@given(
+    base=st.lists(st.integers(0, 9), unique=True),
+    mine=st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=8),
+    theirs=st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=8),
+)
+def test_whatever_both_did_with_a_backup_every_result_of_either_is_kept(
+    make_path: Callable[[], Path],
+    success: MakeSuccess,
+    problems: Problems,
+    failure: MakeFailure,
+    base: list[int],
+    mine: list[tuple[int, bool]],
+    theirs: list[tuple[int, bool]],
+) -> None:
+    def outcomes(rows: Sequence[tuple[int, bool]]) -> list[Kept]:
+        return [success(row) if well else failure(row, key=f"key-id-{row}") for row, well in rows]
+
+    here = _recorded(make_path(), *outcomes([(row, True) for row in base]))
+    there = Path(shutil.copy(here, make_path()))
+    for path, since in ((here, mine), (there, theirs)):
+        with Checkpoint.open(path) as checkpoint:
+            for outcome in outcomes(since):
+                checkpoint.write([outcome])
+    results = [{row for row, key in _keys(path).items() if key} for path in (here, there)]
+    rows = {*_keys(here), *_keys(there)}
+    adopt(here, there)
+    kept = _keys(here)
+    assert {*kept} == rows
+    assert {row for row, key in kept.items() if key} == results[0] | results[1]
+    assert problems(here) == []

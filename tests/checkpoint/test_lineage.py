@@ -1,0 +1,114 @@
+"""Which of two checkpoints has all that the other has."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batcher.checkpoint import Checkpoint
+from batcher.checkpoint.lineage import Lineage, Step, begin_line, lineage_of
+from batcher.errors import StorageError
+
+
+def _lineage(*steps: tuple[str, int]) -> Lineage:
+    return Lineage(tuple(Step(*step) for step in steps))
+
+
+@pytest.mark.parametrize(
+    ("here", "backup", "holds"),
+    [
+        (_lineage(("a", 3)), _lineage(("a", 3)), True),
+        (_lineage(("a", 4)), _lineage(("a", 3)), True),
+        (_lineage(("a", 2)), _lineage(("a", 3)), False),
+        (_lineage(("a", 3), ("b", 0)), _lineage(("a", 3)), True),
+        (_lineage(("a", 3), ("b", 9)), _lineage(("a", 4)), False),
+        (_lineage(("a", 9)), _lineage(("a", 3), ("b", 1)), False),
+        (_lineage(("a", 3), ("c", 5)), _lineage(("a", 3), ("b", 1)), False),
+    ],
+    ids=[
+        *("the same", "backed up since", "put back from older", "goes on with it"),
+        *("it went on without us", "taken up elsewhere", "both went on"),
+    ],
+)
+def test_a_checkpoint_holds_the_backups_before_it_on_its_own_lines(
+    here: Lineage, backup: Lineage, *, holds: bool
+) -> None:
+    assert here.holds(backup) is holds
+    assert here.is_of_run(backup)
+
+
+def test_another_run_is_told_by_its_first_line() -> None:
+    assert not _lineage(("a", 1)).is_of_run(_lineage(("b", 1), ("a", 1)))
+
+
+def test_a_checkpoint_of_which_no_backup_was_made_has_no_lineage(path: Path) -> None:
+    with Checkpoint.open(path):
+        assert lineage_of(path) is None
+
+
+@given(moves=st.lists(st.sampled_from(["back up", "take up"]), max_size=12))
+def test_whoever_goes_on_with_the_latest_backup_holds_every_backup_before(
+    make_path: Callable[[], Path], moves: list[str]
+) -> None:
+    """However often the run moves, to another host or not."""
+    here, seen = make_path(), list[Lineage]()
+    with Checkpoint.open(here) as checkpoint:
+        checkpoint.back_up(latest := make_path(), ended=True)
+    for move in moves:
+        if move == "take up":
+            here = Path(shutil.copy(latest, make_path()))
+            begin_line(here)
+        else:
+            with Checkpoint.open(here) as checkpoint:
+                backup = checkpoint.back_up(latest := make_path(), ended=True)
+            assert backup.lineage == lineage_of(latest) == lineage_of(here)
+            seen.append(backup.lineage)
+        now = lineage_of(here)
+        assert now is not None
+        assert all(now.holds(backup) for backup in seen)
+        assert now.backups == len(seen) + 1
+
+
+def test_two_that_go_on_with_one_backup_do_not_hold_each_other(tmp_path: Path) -> None:
+    with Checkpoint.open(tmp_path / "first.db") as checkpoint:
+        checkpoint.back_up(tmp_path / "backup.db", ended=True)
+    lineages = []
+    for name in ("second.db", "third.db"):
+        shutil.copy(tmp_path / "backup.db", tmp_path / name)
+        begin_line(tmp_path / name)
+        with Checkpoint.open(tmp_path / name) as checkpoint:
+            lineages.append(checkpoint.back_up(tmp_path / f"{name}.backup").lineage)
+    second, third = lineages
+    assert not second.holds(third)
+    assert not third.holds(second)
+    assert second.is_of_run(third)
+
+
+def test_what_was_never_backed_up_is_no_backup(path: Path) -> None:
+    with Checkpoint.open(path):
+        pass
+    with pytest.raises(StorageError, match="it is no backup"):
+        begin_line(path)
+
+
+def test_a_lineage_that_is_none_is_damage(path: Path) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.remember(lineage=["a"])
+    with pytest.raises(StorageError, match="its lineage is none"):
+        lineage_of(path)
+
+
+def test_a_lineage_whose_bytes_changed_is_damage(path: Path) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.back_up(path.with_name("backup.db"))
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE facts SET value = '[[\"b\", 1]]' WHERE name = 'lineage'")
+    with pytest.raises(StorageError, match="'lineage' is not what was written"):
+        lineage_of(path)

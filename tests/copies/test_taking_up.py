@@ -1,0 +1,222 @@
+"""Which checkpoint a run goes on with, and what becomes of the other."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import stat
+from collections.abc import Callable, Sequence
+from functools import partialmethod
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from batcher.checkpoint import Checkpoint, CheckpointReader
+from batcher.copies import Copying, Shelf, take_up
+from batcher.copies.files import INCOMING, OUTGOING
+from batcher.copies.latest import NAME
+from batcher.errors import ConfigurationError, StorageError
+from tests.copies.memory import Clock, KilledError, Memory, made_success
+
+Move = Callable[[Path, Path], object]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """Where the checkpoint of the same run lies on another host."""
+    (tmp_path / "elsewhere").mkdir()
+    return tmp_path / "elsewhere" / "checkpoint.db"
+
+
+def _rows(path: Path) -> list[int]:
+    with CheckpointReader.read(path) as checkpoint:
+        return [outcome.row for outcome in checkpoint.outcomes()]
+
+
+def _record(path: Path, *rows: int) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write([made_success(row) for row in rows])
+
+
+def _files(path: Path) -> list[str]:
+    return sorted(entry.name for entry in path.parent.iterdir())
+
+
+def _taken_up(store: Memory, path: Path) -> str | None:
+    return take_up(store, store.latest().copy, path)
+
+
+def test_where_there_is_no_copy_yet_nothing_is_done_but_to_remove_leftovers(
+    store: Memory, path: Path
+) -> None:
+    for name in (OUTGOING, INCOMING, f"{INCOMING}-journal", f"{INCOMING}.input"):
+        path.with_name(name).touch()
+    assert take_up(store, None, path) is None
+    assert _files(path) == []
+
+
+def test_where_the_directory_has_nothing_the_copy_is_taken_and_that_is_said(
+    store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None]
+) -> None:
+    copy_of(path, 0, 1, 2)
+    told = _taken_up(store, elsewhere)
+    assert told is not None
+    assert told.startswith("Going on with copy 1 of 2027-01-15 08:00:00 UTC, 3 rows, from memory")
+    assert _rows(elsewhere) == [0, 1, 2]
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o600
+    assert _files(elsewhere) == ["checkpoint.db"]
+
+
+def test_a_checkpoint_in_which_nothing_was_recorded_makes_room(
+    store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None]
+) -> None:
+    """As that of a first start that ended before its first call."""
+    copy_of(path, 0)
+    _record(elsewhere)
+    assert _taken_up(store, elsewhere) is not None
+    assert _rows(elsewhere) == [0]
+    assert _files(elsewhere) == ["checkpoint.db"]
+
+
+def test_a_checkpoint_that_has_all_of_the_copy_is_gone_on_with(
+    store: Memory, path: Path, copy_of: Callable[..., None]
+) -> None:
+    """Nothing is downloaded for it."""
+    copy_of(path, 0)
+    _record(path, 1)
+    store.before = lambda verb, _name: pytest.fail(verb) if verb == "download" else None
+    assert _taken_up(store, path) is None
+    assert _rows(path) == [0, 1]
+
+
+def test_a_run_that_was_carried_on_elsewhere_is_gone_on_with_there(
+    store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None]
+) -> None:
+    """And what only the directory had recorded is not paid again."""
+    copy_of(path, 0)
+    _record(path, 1, 2)
+    _taken_up(store, elsewhere)
+    copy_of(elsewhere, 3)
+    told = _taken_up(store, path)
+    assert told is not None
+    assert "set aside as checkpoint.aside-1.db, and 2 outcomes that only it had brought in" in told
+    assert _rows(path) == [0, 1, 2, 3]
+    assert _rows(path.with_name("checkpoint.aside-1.db")) == [0, 1, 2]
+
+
+def test_it_goes_on_here_after_that(
+    store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None]
+) -> None:
+    copy_of(path, 0)
+    _taken_up(store, elsewhere)
+    copy_of(elsewhere, 1)
+    told = _taken_up(store, path)
+    assert told is not None
+    assert told.endswith("set aside as checkpoint.aside-1.db")
+    copy_of(path, 2)
+    assert _taken_up(store, path) is None
+    _taken_up(store, elsewhere)
+    assert _rows(elsewhere) == _rows(path) == [0, 1, 2]
+
+
+def test_a_directory_put_back_from_an_older_time_takes_the_copy(
+    store: Memory, path: Path, tmp_path: Path, copy_of: Callable[..., None]
+) -> None:
+    copy_of(path, 0)
+    shutil.copy(path, tmp_path / "older.db")
+    copy_of(path, 1)
+    shutil.copy(tmp_path / "older.db", path)
+    assert _taken_up(store, path) is not None
+    assert _rows(path) == [0, 1]
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["never copied", "copied to another place"])
+def test_a_directory_of_another_run_is_refused_with_the_ways_out(
+    store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None], *, copied: bool
+) -> None:
+    _record(elsewhere, 7)
+    if copied:
+        shelf = Shelf(Memory(), 60.0)
+        with Checkpoint.open(elsewhere) as checkpoint:
+            Copying(checkpoint, shelf).copy()
+    copy_of(path, 0)
+    with pytest.raises(ConfigurationError, match=r"different runs.*-o.*--sync-checkpoint"):
+        _taken_up(store, elsewhere)
+    assert _rows(elsewhere) == [7]
+
+
+def test_rows_that_came_in_no_file_come_along(
+    store: Memory, clock: Clock, path: Path, elsewhere: Path
+) -> None:
+    spooled = path.with_name("stdin.jsonl")
+    spooled.write_text('{"prompt": "one"}\n')
+    shelf = Shelf(store, 60.0, clock)
+    shelf.claim()
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write([made_success(0)])
+        Copying(checkpoint, shelf, spooled).copy(last=True)
+    _taken_up(store, elsewhere)
+    assert elsewhere.with_name("stdin.jsonl").read_bytes() == spooled.read_bytes()
+    assert _files(elsewhere) == ["checkpoint.db", "stdin.jsonl"]
+
+
+@pytest.mark.parametrize("kind", ["gone", "cut", "of another version"])
+def test_a_copy_that_cannot_be_gone_on_with_is_named_and_the_directory_is_as_it_was(
+    store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None], kind: str
+) -> None:
+    copy_of(path, 0)
+    latest = store.latest()
+    assert latest.copy is not None
+    content = store.files[latest.copy.name]
+    if kind == "gone":
+        del store.files[latest.copy.name]
+    elif kind == "cut":
+        store.files[latest.copy.name] = content[:-1]
+    else:
+        # The version stands at a fixed place of SQLite's header.
+        other = content[:60] + (99).to_bytes(4, "big") + content[64:]
+        sha256 = hashlib.sha256(other).hexdigest()
+        copy = msgspec.structs.replace(latest.copy, sha256=sha256)
+        store.files[latest.copy.name] = other
+        store.files[NAME] = msgspec.structs.replace(latest, copy=copy).encoded()
+    with pytest.raises(StorageError, match=r"there is no|is not what was put|schema version 99"):
+        _taken_up(store, elsewhere)
+    assert not elsewhere.exists()
+
+
+def test_wherever_it_is_killed_the_next_start_has_all_that_either_had(
+    store: Memory,
+    path: Path,
+    elsewhere: Path,
+    copy_of: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before and after each file changes its name."""
+    copy_of(path, 0)
+    _record(path, 1)
+    _taken_up(store, elsewhere)
+    copy_of(elsewhere, 2)
+    before = {entry.name: entry.read_bytes() for entry in path.parent.iterdir()}
+    moves = 0
+    for late in (False, True):
+        for name in ("rename", "replace"):
+            for entry in path.parent.iterdir():
+                entry.unlink()
+            for file, content in before.items():
+                path.with_name(file).write_bytes(content)
+            move = getattr(Path, name)
+
+            def killed(file: Path, target: Path, moves: Sequence[Move]) -> None:
+                for move in moves:
+                    move(file, target)
+                raise KilledError
+
+            with monkeypatch.context() as patch:
+                patch.setattr(Path, name, partialmethod(killed, moves=[move] if late else []))
+                with pytest.raises(KilledError):
+                    _taken_up(store, path)
+            moves += 1
+            _taken_up(store, path)
+            assert _rows(path) == [0, 1, 2]
+    assert moves == 4

@@ -1,0 +1,66 @@
+"""URLs, taken apart."""
+
+import pytest
+
+from batcher.errors import UsageError
+from batcher.storage import Address, is_url
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("s3://bucket/a.jsonl", True),
+        ("S3://bucket", True),
+        ("file:///a", True),
+        ("c:/a.jsonl", False),
+        ("a/b.jsonl", False),
+        ("/a://b", False),
+        ("-", False),
+    ],
+)
+def test_a_url_is_told_from_a_path(text: str, expected: bool) -> None:  # noqa: FBT001 -- a case
+    assert is_url(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "name"),
+    [
+        ("S3://bucket/a/b.jsonl", "s3://bucket/a/b.jsonl", "b.jsonl"),
+        ("s3://bucket/a/", "s3://bucket/a", "a"),
+        ("s3://bucket", "s3://bucket", "bucket"),
+        ("s3://bucket/part-?.jsonl", "s3://bucket/part-?.jsonl", "part-?.jsonl"),
+        ("s3://bucket/a%20b", "s3://bucket/a%20b", "a%20b"),
+        ("file:///tmp/a%20b", "file:///tmp/a%20b", "a b"),
+        (
+            "abfss://box@account.dfs.core.windows.net/a",
+            "abfss://box@account.dfs.core.windows.net/a",
+            "a",
+        ),
+        ("hf://datasets/me/set@v1/a.parquet", "hf://datasets/me/set@v1/a.parquet", "a.parquet"),
+    ],
+)
+def test_an_address_is_shown_as_it_was_given(url: str, shown: str, name: str) -> None:
+    address = Address.of(url)
+    assert (address.url, address.name) == (shown, name)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://AKIA:s3cr3t@bucket/a",
+        "s3://s3cr3t@bucket/a",
+        "abfss://box:s3cr3t@account.dfs.core.windows.net/a",
+        "s3://bucket/a?secret_key=s3cr3t",
+        "https://host/a?X-Amz-Signature=s3cr3t",
+        "s3://bucket?access_key=s3cr3t",
+    ],
+)
+def test_a_url_with_a_secret_is_refused_and_the_secret_is_not_shown(url: str) -> None:
+    with pytest.raises(UsageError, match=r"environment variables") as refused:
+        Address.of(url)
+    assert "s3cr3t" not in str(refused.value)
+
+
+def test_a_name_below_an_address() -> None:
+    assert (Address.of("s3://bucket") / "a" / "b").url == "s3://bucket/a/b"
+    assert (Address.of("file:///") / "a").url == "file:///a"

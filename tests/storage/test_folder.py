@@ -1,0 +1,72 @@
+"""A folder that a URL names, on the disk of this machine; tests/objects has it on servers."""
+
+from pathlib import Path
+
+import pytest
+
+from batcher.errors import StorageError
+from batcher.storage import Folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder.at(f"file://{tmp_path}/deep/er")
+
+
+def test_a_folder_need_not_exist(folder: Folder) -> None:
+    assert folder.names() == []
+    assert folder.read("a") is None
+
+
+def test_what_is_written_is_read(folder: Folder) -> None:
+    folder.write("a", b"1")
+    folder.write("a", b"2")
+    folder.write("below/b", b"3")
+    assert (folder.read("a"), folder.read("below/b")) == (b"2", b"3")
+    assert folder.names() == ["a"]
+
+
+def test_a_packed_file_is_read_as_it_is(folder: Folder) -> None:
+    folder.write("a.gz", b"\x1f\x8b rest")
+    assert folder.read("a.gz") == b"\x1f\x8b rest"
+
+
+def test_files_go_up_and_come_down_again(folder: Folder, tmp_path: Path) -> None:
+    here, back = tmp_path / "here", tmp_path / "back"
+    here.write_bytes(bytes(range(256)) * 40_000)
+    folder.upload(here, "there")
+    folder.download("there", back)
+    assert back.read_bytes() == here.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["back", "deep", "here"]
+
+
+def test_a_file_that_is_not_there_is_said_so_and_leaves_nothing(
+    folder: Folder, tmp_path: Path
+) -> None:
+    with pytest.raises(StorageError, match=r"there is no file://.*/deep/er/a"):
+        folder.download("a", tmp_path / "back")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_removing_what_is_not_there_is_fine(folder: Folder) -> None:
+    folder.write("a", b"1")
+    folder.remove("a")
+    folder.remove("a")
+    assert folder.names() == []
+
+
+def test_an_error_names_url_and_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    folder = Folder.at(f"file://{tmp_path}/file")
+    with pytest.raises(
+        StorageError, match=r"cannot write file://.*/file/a: .*non-directory entry exists"
+    ):
+        folder.write("a", b"1")
+
+
+def test_what_is_cut_short_while_it_is_sent_is_never_seen(folder: Folder, tmp_path: Path) -> None:
+    folder.write("a", b"whole")
+    (tmp_path / "here").mkdir()
+    with pytest.raises(StorageError, match=r"cannot write file://.*/a: Is a directory"):
+        folder.upload(tmp_path / "here", "a")
+    assert folder.read("a") == b"whole"
