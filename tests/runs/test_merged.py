@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from batcher.checkpoint import RowSet
@@ -68,3 +70,33 @@ def test_without_a_report_there_is_none_and_its_description_is_that_of_all(place
     assert not Path(merged.directory.report).exists()
     facts = merged.directory.description_facts()
     assert (facts["rows"], facts["results"], facts["simulated"]) == (10, 10, True)
+
+
+def test_outputs_of_shards_go_into_folders_and_those_of_the_merge_beside_them(
+    place: Place,
+) -> None:
+    """One job serves for all of them."""
+    out = place.folder / "out"
+    out.mkdir()
+    shards = []
+    for number in (1, 2):
+        directory = place.folder / str(number)
+        job = place.job(output={"directory": str(directory), "to": f"file://{out}"})
+        replace(place.session(job), portion=Portion(shard=Shard(number, 2))).run()
+        shards.append(RunDirectory(directory))
+    merged = _merge(place, *shards)
+    assert merged.exit_code == 0
+    assert f"  to        file://{out}" in list(merged.summary.lines())
+    found = {
+        str(path.relative_to(out)): pq.read_metadata(path).num_rows
+        for path in out.rglob("results.parquet")
+    }
+    assert found == {"1-of-2/results.parquet": 5, "2-of-2/results.parquet": 5} | {
+        "results.parquet": 10
+    }
+    assert (out / "report.html").read_bytes() == merged.directory.report.read_bytes()
+    shutil.rmtree(out)
+    out.write_text("in the way")
+    merged = _merge(place, *shards)
+    assert merged.exit_code == 74
+    assert any(line.startswith("            Nothing is lost") for line in merged.summary.lines())
