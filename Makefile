@@ -35,6 +35,12 @@ cron: $(READY) ## Let nights pass under a cron daemon of their own, as another u
 faults: $(READY) ## Disturb runs in every way of the fault matrix, and print it with the verdicts.
 	$(BIN)/pytest -n auto tests/faults
 
+CONTAINER := $(VENV)-container
+container: $(CONTAINER)/.ready ## Check the Dockerfile, build it, and run the image (root, Debian; no engine needed).
+	command -v buildah mmdebstrap > /dev/null || \
+		apt-get install -yq --no-install-recommends buildah mmdebstrap
+	PYTHONPATH=$(CURDIR) $(CONTAINER)/bin/pytest tests/container
+
 NOTEBOOK := $(VENV)-notebook
 notebook: $(NOTEBOOK)/.ready ## Run the example notebook, and the tests with pandas and Polars.
 	PYTHONPATH=$(CURDIR) $(NOTEBOOK)/bin/pytest tests/notebook
@@ -95,6 +101,12 @@ $(NOTEBOOK)/.ready: requirements/notebook.txt
 		-r requirements/notebook.txt
 	touch $@
 
+$(CONTAINER)/.ready: requirements/container.txt
+	$(PYTHON) -m venv $(CONTAINER)
+	$(CONTAINER)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
+		-r requirements/container.txt
+	touch $@
+
 $(BROWSER)/.ready: requirements/browser.txt
 	$(PYTHON) -m venv $(BROWSER)
 	$(BROWSER)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
@@ -127,6 +139,12 @@ lock: ## Pin the newest versions that pyproject.toml allows.
 	$(LOCK)/bin/pip-compile $(PINNING) --extra airflow --extra dev -c $(LOCK)/dev.txt \
 		-o $(LOCK)/airflow.txt pyproject.toml
 	awk "$$TWINS" $(LOCK)/airflow.txt > requirements/airflow.txt
+	$(LOCK)/bin/pip-compile $(PINNING) --extra container -c $(LOCK)/dev.txt \
+		-o requirements/container.txt pyproject.toml
+	$(LOCK)/bin/pip-compile $(PINNING) --extra otel -c $(LOCK)/dev.txt \
+		-o requirements/runtime.txt pyproject.toml
+	$(LOCK)/bin/pip-compile $(PINNING) --only-build-deps --build-deps-for wheel -c $(LOCK)/dev.txt \
+		-o requirements/build.txt pyproject.toml
 	rm -r $(LOCK)
 
 # What is pinned with extras, pinned without them as well: here some require the one, some the other.
@@ -144,4 +162,4 @@ endef
 export TWINS
 
 clean: ## Remove what the other targets made.
-	rm -rf $(VENV) $(AIRFLOW) $(NOTEBOOK) $(BROWSER) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) $(wildcard $(VENV)-*) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -12,6 +12,7 @@ from typing import Any
 
 from batcher.checkpoint import (
     KILLED_CALLS,
+    LINEAGE,
     PRICES,
     CheckpointReader,
     Claims,
@@ -28,7 +29,7 @@ from batcher.runs.directory import RunDirectory
 from batcher.runs.merged import Merged, published
 from batcher.runs.prepare import Preparation
 from batcher.runs.rows import input_facts
-from batcher.runs.sources import SourceRun, job_of, sources_of
+from batcher.runs.sources import SourceRun, differences, job_of, sources_of
 
 MERGED = "merged"
 """The fact that says of which runs a checkpoint was made."""
@@ -60,6 +61,7 @@ def merge_runs(directories: Sequence[RunDirectory], to: RunDirectory) -> Merged:
         with Merging.begun(to.checkpoint) as merging:
             merging.add([source.directory.checkpoint for source in sources])
             work = OwnWork(merging)
+            work.keep_taken()
             if own is not None:
                 work.add(to.checkpoint)
             claims = Claims(merging, sources[0].samples)
@@ -67,16 +69,19 @@ def merge_runs(directories: Sequence[RunDirectory], to: RunDirectory) -> Merged:
             if dataset is not None:
                 _claim(claims, dataset, sources[0].job)
             merging.remember(**_facts(sources, dataset, own))
-            work.keep_taken()
         return published(sources, empty, to, dataset)
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """An earlier merge: its `run`, and of its sums, those that it had `taken` from others."""
+    """An earlier merge: its `run`, and of its sums, those that it had `taken` from others.
+
+    `lineage` is what it remembers of its copies.
+    """
 
     run: SourceRun
     taken: Mapping[str, int]
+    lineage: object
 
     def since(self, name: str) -> int:
         """Return what came to a sum since."""
@@ -101,6 +106,7 @@ def _earlier(to: RunDirectory, sources: Sequence[SourceRun]) -> Earlier | None:
         return None
     with CheckpointReader.read(to.checkpoint) as checkpoint:
         merged: Any = checkpoint.fact(MERGED)
+        lineage = checkpoint.fact(LINEAGE)
     known = {source.run for source in sources}
     others = [path for one, path in (merged["runs"] if merged else {}).items() if one not in known]
     if merged is None or others:
@@ -109,12 +115,13 @@ def _earlier(to: RunDirectory, sources: Sequence[SourceRun]) -> Earlier | None:
             f"{to.path} holds a run that {what}, and would be lost: name all the runs that it was "
             "made of, or another directory with -o"
         )
-    if not run.goes_with(sources[0]):
+    changed = next(differences(sources[0], run), None)
+    if changed is not None:
         raise ConfigurationError(
-            f"{to.path} was run on since with a changed input, which {sources[0].directory.path} "
-            "does not know; go on there with `batcher run`, or name another directory with -o"
+            f"{to.path} was run on since, so that it goes with {sources[0].directory.path} no "
+            f"longer: {changed}. Go on there with `batcher run`, or name another directory with -o"
         )
-    return Earlier(run, merged["taken"])
+    return Earlier(run, merged["taken"], lineage)
 
 
 def _dataset(sources: Sequence[SourceRun], to: RunDirectory) -> Dataset | None:
@@ -195,6 +202,9 @@ def _facts(
         },
         **{name: amount + (own.since(name) if own else 0) for name, amount in taken.items()},
     }
+    if own is not None and own.lineage is not None:
+        # It has all that it had, so it may go on with its copies.
+        facts[LINEAGE] = own.lineage
     if priced is not None:
         facts[PRICES] = {"currency": priced.currency, "priced_by": priced.priced_by}
     return facts

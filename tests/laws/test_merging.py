@@ -42,7 +42,7 @@ def _line(number: int, kind: Kind, twin: int) -> dict[str, object] | str:
 
 
 def _outputs(directory: RunDirectory) -> tuple[list[object], list[object]]:
-    """Return what is to be the same however a run was divided: all but times and numbers of calls."""
+    """Return what is the same however a run was divided: all but times and numbers of calls."""
     answers = [
         tuple(row.get(name) for name in ("row", "id", "sample", "key", "response", "prompt"))
         for row in pq.read_table(directory.results).to_pylist()
@@ -80,7 +80,7 @@ class Divided(Place):
         replace(self.session(job, simulator), portion=portion).run()
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     kinds=st.lists(st.tuples(KINDS, st.integers(0, 5)), min_size=1, max_size=14),
     samples=st.integers(1, 3),
