@@ -129,33 +129,42 @@ def _carry_out(start: Start, log: TaskLog, tell: Callable[[Outcome], object]) ->
         log.say("\n".join(result.summary.lines()))
         return result
 
-    with _asked_by_sigterm(asked):
+    with _asked_by_signals(asked):
         wait(told, asked=asked)
 
 
 @contextlib.contextmanager
-def _asked_by_sigterm(asked: Asked) -> Iterator[None]:
+def _asked_by_signals(asked: Asked) -> Iterator[None]:
     """Let SIGTERM ask a run to end, and then do what it did before: call the task's `on_kill`.
 
-    However often it comes, it asks once: Airflow itself kills what takes too long.
+    SIGINT does the same where it would end the process at once, as it does in one that Airflow's
+    supervisor began. However often they come, they ask once: Airflow itself kills what takes too
+    long.
     """
     if threading.current_thread() is not threading.main_thread():
         # No handler can be set here, nor is any signal heard.
         yield
         return
-    before = signal.getsignal(signal.SIGTERM)
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        numbers.append(signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in numbers}
     heard = False
 
     def hear(number: int, frame: FrameType | None) -> None:
         nonlocal heard
-        if not heard:
-            heard = True
-            asked.ask(signal.SIGTERM)
-            if callable(before):
-                before(number, frame)
+        if heard:
+            return
+        heard = True
+        asked.ask(signal.Signals(number))
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
 
-    signal.signal(signal.SIGTERM, hear)
+    for number in numbers:
+        signal.signal(number, hear)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

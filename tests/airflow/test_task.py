@@ -166,6 +166,15 @@ def test_sigterm_lets_calls_in_flight_end_and_then_calls_on_kill_as_before(folde
         outcome.followed(instance, USUAL)
 
 
+def test_ctrl_c_lets_calls_in_flight_end_where_it_would_end_the_process(folder: Path) -> None:
+    _sent_when_calls_are_made(signal.SIGINT, folder / "a.batch/simulator.jsonl")
+    with _handled(signal.SIGINT, signal.SIG_DFL):
+        outcome = _task(SLOW, rows=500, concurrency=2, output="a.batch").carried_out(_Instance())
+    assert outcome.ending is Ending.STOPPED
+    assert outcome.figures is not None
+    assert outcome.figures["results"] == outcome.figures["attempts"] > 0
+
+
 def test_airflows_time_limit_lets_calls_in_flight_end_and_then_goes_on(folder: Path) -> None:
     def time_is_up(_number: int, _frame: FrameType | None) -> None:
         raise AirflowTaskTimeout
