@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -123,6 +123,20 @@ def test_what_cannot_run_is_told_of_before_any_call(
     assert outcome.ending is ending
     assert said in outcome.why
     assert outcome.figures is None
+
+
+def test_a_connection_that_is_not_there_is_told_of_before_any_call() -> None:
+    task = replace(_task(), conn_id="nowhere", simulate=False)
+    outcome = task.carried_out(_Instance())
+    assert outcome.ending is Ending.CREDENTIALS
+    assert "there is no connection nowhere; `airflow connections add" in outcome.why
+
+
+def test_a_connection_of_the_environment_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_GLM", '{"conn_type": "generic", "password": "no key"}')
+    outcome = replace(_task(auth="jwt"), conn_id="glm", simulate=False).carried_out(_Instance())
+    assert outcome.ending is Ending.CREDENTIALS
+    assert "no key" not in outcome.why
 
 
 @contextmanager
