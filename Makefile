@@ -141,7 +141,7 @@ lock: ## Pin the newest versions that pyproject.toml allows.
 	awk "$$TWINS" $(LOCK)/airflow.txt > requirements/airflow.txt
 	$(LOCK)/bin/pip-compile $(PINNING) --extra container -c $(LOCK)/dev.txt \
 		-o requirements/container.txt pyproject.toml
-	$(LOCK)/bin/pip-compile $(PINNING) --extra otel -c $(LOCK)/dev.txt \
+	$(LOCK)/bin/pip-compile $(PINNING) --extra otel --extra hf -c $(LOCK)/dev.txt \
 		-o requirements/runtime.txt pyproject.toml
 	$(LOCK)/bin/pip-compile $(PINNING) --only-build-deps --build-deps-for wheel -c $(LOCK)/dev.txt \
 		-o requirements/build.txt pyproject.toml
