@@ -74,6 +74,21 @@ def test_what_it_starts_is_a_command_that_batcher_knows(image: Image, tmp_path: 
     assert done.returncode == 0, done.stderr
 
 
+def test_the_example_for_compose_gives_what_the_one_for_kubernetes_gives() -> None:
+    text = (ROOT / "docs" / "container.md").read_text("utf-8")
+    (block,) = re.findall(r"```yaml\n(services:.*?)```", text, re.DOTALL)
+    compose = yaml.safe_load(block)
+    service = compose["services"]["batcher"]
+    words = " ".join(CONTAINER["args"]).replace("=", " ").replace("secrets/batcher", "secrets")
+    assert service["command"] == words.split()
+    assert int(service["stop_grace_period"].rstrip("s")) > 25
+    assert service["read_only"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in CONTAINER["volumeMounts"]}
+    assert service["tmpfs"] == [mounts["tmp"]]
+    assert service["volumes"] == [f".:{mounts['work']}"]
+    assert list(compose["secrets"]) == service["secrets"]
+
+
 def test_the_image_is_of_a_version_and_of_no_registry_that_there_is() -> None:
     name, _, tag = CONTAINER["image"].rpartition(":")
     assert name == "registry.example.com/batcher"
