@@ -134,15 +134,19 @@ def ending_of_error(error: BatcherError | OSError) -> Ending:
     return _BY_CODE.get(error.exit_code, Ending.INTERNAL)
 
 
-def reason(result: RunResult) -> str:
+def reason(result: RunResult, ending: Ending) -> str:
     """Say why a run ended so, in what may stand in a mail: no word of the provider's."""
-    halted = result.halted
-    if result.ended is Ended.HALTED and halted is not None and halted.error_class is not None:
-        return f"The run stopped ({halted.error_class.value}). {halted.error_class.rule.hint}"
-    counts = result.summary.counts
-    if result.ended is Ended.DONE and counts.error_rows:
-        return f"{counts.error_rows:,} of {counts.rows:,} rows ended in errors, more than allowed"
-    return result.summary.ended
+    halted, summary = result.halted, result.summary
+    match ending:
+        case Ending.ROW_ERRORS:
+            counts = summary.counts
+            return f"{counts.error_rows:,} of {counts.rows:,} rows ended in errors, too many"
+        case Ending.STORAGE if result.ended is Ended.DONE:
+            return summary.undelivered or summary.copy or summary.ended
+        case _ if result.ended is Ended.HALTED and halted and halted.error_class:
+            return f"The run stopped ({halted.error_class.value}). {halted.error_class.rule.hint}"
+        case _:
+            return summary.ended
 
 
 def what_follows(consequence: Consequence, why: str) -> AirflowException:

@@ -12,7 +12,8 @@ class Figures(TypedDict):
     """How a run ended; the counts are of its whole directory.
 
     `ended` is an `Ending`. `pending` is None where the input was not counted to its end, costs
-    where no price is known, `report` where none was written.
+    where no price is known, `report` where none was written. `to` is the URL where the files
+    are put as well, None where the job names none.
     """
 
     ended: str
@@ -33,9 +34,10 @@ class Figures(TypedDict):
     results_path: str
     errors_path: str
     report: str | None
+    to: str | None
 
 
-def figures_of(result: Result, ended: Ending) -> Figures:
+def figures_of(result: Result, ended: Ending, to: str | None = None) -> Figures:
     """Return what an XCom may hold of a run: no prompt, no answer, no word of the provider's."""
     return Figures(
         ended=ended.value,
@@ -56,4 +58,5 @@ def figures_of(result: Result, ended: Ending) -> Figures:
         results_path=str(result.results_path),
         errors_path=str(result.errors_path),
         report=None if result.report is None else str(result.report),
+        to=to,
     )

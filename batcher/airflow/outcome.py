@@ -31,8 +31,8 @@ class Outcome:
         raise what_follows(consequence, self.why)
 
     def report_link(self, served_at: str | None) -> str:
-        """Return where the report can be looked at: where it is `served_at`, else its file."""
-        report = None if self.figures is None else self.figures["report"]
-        if report is None:
+        """Return where the report is: where it is `served_at`, else its URL, else its file."""
+        if self.figures is None or self.figures["report"] is None:
             return ""
-        return served_at or Path(report).as_uri()
+        report, to = Path(self.figures["report"]), self.figures["to"]
+        return served_at or (report.as_uri() if to is None else f"{to.rstrip('/')}/{report.name}")

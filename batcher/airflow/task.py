@@ -124,7 +124,8 @@ def _carry_out(start: Start, log: TaskLog, tell: Callable[[Outcome], object]) ->
     def told(stopping: Stopping) -> RunResult:
         result = start(stopping)
         ending = ending_of(result, output)
-        tell(Outcome(ending, reason(result), figures_of(result_of(result, output), ending)))
+        figures = figures_of(result_of(result, output), ending, output.to)
+        tell(Outcome(ending, reason(result, ending), figures))
         log.say("\n".join(result.summary.lines()))
         return result
 

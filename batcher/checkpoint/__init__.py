@@ -9,7 +9,7 @@ from batcher.checkpoint.connection import damaged
 from batcher.checkpoint.excerpt import Excerpt
 from batcher.checkpoint.following import FollowedCheckpoint
 from batcher.checkpoint.group_commit import GroupCommit
-from batcher.checkpoint.lineage import Lineage, Step, begin_line, lineage_of
+from batcher.checkpoint.lineage import LINEAGE, Lineage, Step, begin_line, lineage_of
 from batcher.checkpoint.lock import RunLock
 from batcher.checkpoint.merging import Merging
 from batcher.checkpoint.own import OwnWork
@@ -26,6 +26,7 @@ from batcher.checkpoint.verification import problems as checkpoint_problems
 __all__ = [
     "BEAT_S",
     "KILLED_CALLS",
+    "LINEAGE",
     "PRICES",
     "AllBut",
     "Backup",

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from batcher.checkpoint.connection import connected, translated
 from batcher.checkpoint.reader import check
-from batcher.errors import StorageError
 
 _NAME = "checkpoint.aside-{}.db"
 # What a run pays for, and what it may have paid for.
@@ -42,12 +41,7 @@ def set_aside(path: Path) -> Path:
     with translated(path), connected(path) as connection:
         connection.execute("PRAGMA busy_timeout = 1000")
         # Its log belongs to its name. SQLite ends it only when nobody else looks at it.
-        (mode,) = connection.execute("PRAGMA journal_mode = DELETE").fetchone()
-    if mode != "delete":
-        raise StorageError(
-            f"{path} is looked at by another program (batcher watch, an export?), so it cannot "
-            "make room for the copy; close that, then run the same command again"
-        )
+        connection.execute("PRAGMA journal_mode = DELETE")
     free = next(name for n in count(1) if not (name := path.with_name(_NAME.format(n))).exists())
     return path.rename(free)
 

@@ -21,13 +21,14 @@ from batcher.checkpoint.backup import Backup, back_up, back_up_stepwise
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, transaction, translated
 from batcher.checkpoint.encoding import carried, encoded, encoded_invalid, failed_attempts
-from batcher.checkpoint.facts import fact_in, remember
+from batcher.checkpoint.facts import remember
 from batcher.checkpoint.lineage import count_backup
 from batcher.checkpoint.log_sync import LogSync
 from batcher.checkpoint.mending import mend
+from batcher.checkpoint.opening import claim, create_or_check, set_journal
 from batcher.checkpoint.ownership import Ownership
 from batcher.checkpoint.placement import Placement
-from batcher.checkpoint.reader import KILLED_CALLS, CheckpointReader, check
+from batcher.checkpoint.reader import CheckpointReader
 from batcher.checkpoint.renumbering import Renumbering
 from batcher.errors import DiskFullError, Halt, OutputError, StorageError
 from batcher.filesystem import spans_machines
@@ -93,10 +94,10 @@ class Checkpoint(CheckpointReader):
                 # Without it, REPLACE would skip the trigger that takes the old row from totals.
                 writer.execute("PRAGMA recursive_triggers = ON")
                 # First of all, so that the database of another program is left as it is.
-                _create_or_check(writer, path)
-                _set_journal(writer, path, "TRUNCATE" if shared else "WAL")
+                create_or_check(writer, path)
+                set_journal(writer, path, "TRUNCATE" if shared else "WAL")
                 with transaction(writer):
-                    ownership = _claim(writer, path, shared=shared)
+                    ownership = claim(writer, path, shared=shared)
             log = None if shared else stack.enter_context(LogSync.opened(writer, path))
             try:
                 yield cls(path, reader, writer, ownership, log)
@@ -294,38 +295,3 @@ def _called_again(
         ).fetchone()
         if found != row:
             yield carried(row, found)
-
-
-def _claim(connection: sqlite3.Connection, path: Path, *, shared: bool) -> Ownership:
-    """Become the owner, and remember how many calls the last one can have left in flight."""
-    ownership = Ownership.claim(connection, path.parent, shared=shared)
-    if ownership.orphaned_calls:
-        before = fact_in(connection, path, KILLED_CALLS)
-        killed = ownership.orphaned_calls + (before if isinstance(before, int) else 0)
-        remember(connection, {KILLED_CALLS: killed})
-    return ownership
-
-
-def _set_journal(connection: sqlite3.Connection, path: Path, journal: str) -> None:
-    # SQLite does not complain where it cannot; it stays in another mode.
-    (mode,) = connection.execute(f"PRAGMA journal_mode = {journal}").fetchone()
-    if mode != journal.lower():
-        raise StorageError(
-            f"{path} cannot be read while it is written there (journal mode {mode}); "
-            "name a directory on a local disk with -o"
-        )
-    if journal == "WAL":
-        # What NORMAL leaves out, LogSync does.
-        connection.execute("PRAGMA synchronous = NORMAL")
-    else:
-        connection.execute("PRAGMA synchronous = FULL")
-        # Here a writer waits for readers, and an export reads for minutes.
-        connection.execute("PRAGMA busy_timeout = 600000")
-
-
-def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if tables == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {schema.CREATE} COMMIT;")
-    else:
-        check(connection, path)

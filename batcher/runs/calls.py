@@ -30,7 +30,7 @@ from batcher.runs.prepare import Preparation
 from batcher.runs.reuse import open_cache
 from batcher.runs.selection import Selection
 from batcher.runs.stopping import Stopping
-from batcher.runs.syncing import Syncing
+from batcher.runs.syncing import Copies
 from batcher.structured import Structure
 
 
@@ -61,7 +61,7 @@ class Calls:
     only: ErrorChoice | None
     selection: Selection
     rows: int | None
-    syncing: Syncing | None = None
+    syncing: Copies
 
     def make(self) -> LiveRun:
         """Make the calls; return how they ended.
@@ -76,8 +76,7 @@ class Calls:
             directory.open_log() as log,
             self._counting(),
         ):
-            news = () if self.syncing is None else (self.syncing.news,)
-            shown = self.watcher, AttemptLog(EventLog(log)), *news
+            shown = self.watcher, AttemptLog(EventLog(log)), *self.syncing.watchers
             whole = self.selection.is_whole
             live = None
             try:
@@ -157,8 +156,7 @@ class Calls:
                 time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
             )
             checkpoint.begin_process(int(time.time()))
-            if self.syncing is not None:
-                stack.enter_context(self.syncing.halting(executor.stop))
+            stack.enter_context(self.syncing.halting(executor.stop))
             await self._watched(live, watchers)
             await budget.close()
             self._end(live)

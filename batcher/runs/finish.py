@@ -16,7 +16,7 @@ from batcher.runs.export import export
 from batcher.runs.live import Interrupted, LiveRun
 from batcher.runs.report import Reporter
 from batcher.runs.stopping import Stopping
-from batcher.runs.syncing import Syncing
+from batcher.runs.syncing import Copies
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
 EXIT_S = 24.0
@@ -34,11 +34,11 @@ class Finish:
     directory: RunDirectory
     stopping: Stopping
 
-    def copy(self, syncing: Syncing) -> None:
+    def copy(self, copies: Copies) -> None:
         """Make the last copy of the checkpoint, before all else: it is what was paid for."""
         first = self.live.interrupted
         within = AT_ONCE_S if first is not None and first.twice else self._left
-        number = syncing.end(self.stopping, within)
+        number = copies.end(self.stopping, within)
         if number is not None and first is None:
             self.live.interrupted = Interrupted(number, time.monotonic())
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from batcher.checkpoint import (
     KILLED_CALLS,
+    LINEAGE,
     PRICES,
     CheckpointReader,
     Claims,
@@ -73,10 +74,14 @@ def merge_runs(directories: Sequence[RunDirectory], to: RunDirectory) -> Merged:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """An earlier merge: its `run`, and of its sums, those that it had `taken` from others."""
+    """An earlier merge: its `run`, and of its sums, those that it had `taken` from others.
+
+    `lineage` is what it remembers of its copies.
+    """
 
     run: SourceRun
     taken: Mapping[str, int]
+    lineage: object
 
     def since(self, name: str) -> int:
         """Return what came to a sum since."""
@@ -101,6 +106,7 @@ def _earlier(to: RunDirectory, sources: Sequence[SourceRun]) -> Earlier | None:
         return None
     with CheckpointReader.read(to.checkpoint) as checkpoint:
         merged: Any = checkpoint.fact(MERGED)
+        lineage = checkpoint.fact(LINEAGE)
     known = {source.run for source in sources}
     others = [path for one, path in (merged["runs"] if merged else {}).items() if one not in known]
     if merged is None or others:
@@ -115,7 +121,7 @@ def _earlier(to: RunDirectory, sources: Sequence[SourceRun]) -> Earlier | None:
             f"{to.path} was run on since, so that it goes with {sources[0].directory.path} no "
             f"longer: {changed}. Go on there with `batcher run`, or name another directory with -o"
         )
-    return Earlier(run, merged["taken"])
+    return Earlier(run, merged["taken"], lineage)
 
 
 def _dataset(sources: Sequence[SourceRun], to: RunDirectory) -> Dataset | None:
@@ -196,6 +202,9 @@ def _facts(
         },
         **{name: amount + (own.since(name) if own else 0) for name, amount in taken.items()},
     }
+    if own is not None and own.lineage is not None:
+        # It has all that it had, so it may go on with its copies.
+        facts[LINEAGE] = own.lineage
     if priced is not None:
         facts[PRICES] = {"currency": priced.currency, "priced_by": priced.priced_by}
     return facts

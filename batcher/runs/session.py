@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import time
@@ -16,7 +15,7 @@ from typing import BinaryIO
 import msgspec
 
 import batcher
-from batcher.checkpoint import Checkpoint, ErrorChoice, RunLock
+from batcher.checkpoint import Checkpoint, CheckpointReader, ErrorChoice, RunLock
 from batcher.inputs import Dataset, Rows
 from batcher.job import JobSpec
 from batcher.observe import Summary, Tally, Watcher, Watchers
@@ -47,7 +46,7 @@ from batcher.runs.rows import (
 )
 from batcher.runs.scope import Scope, Standing
 from batcher.runs.selection import WHOLE_INPUT, Portion
-from batcher.runs.shard import Part, keep_start, part_in, part_of
+from batcher.runs.shard import Part, Shard, keep_start, part_in, part_of
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Check, Stopping
 from batcher.runs.syncing import syncing
@@ -117,7 +116,7 @@ class Session:
         with (
             self.stopping.interruptible() as check,
             RunLock.held(directory.path),
-            syncing(self.job.output, directory, watcher.notice) as copies,
+            syncing(self.job.output, directory, self._shard(directory), watcher.notice) as copies,
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
             dataset, part = self._settled(checkpoint, directory, prepare, pricing, check)
@@ -147,7 +146,7 @@ class Session:
                 rows=scope.rows,
                 syncing=copies,
             )
-            with _copied(calls, self.stopping):
+            with copies.calls(checkpoint, dataset, description, self.stopping):
                 live = calls.make()
             return self._finished(calls, live, scope, delivery, since)
 
@@ -157,8 +156,7 @@ class Session:
         """Publish what there is once no more calls are made, and say how the run ended."""
         directory, copies, tally = calls.description.directory, calls.syncing, calls.tally
         finish = Finish(live, directory, self.stopping)
-        if copies is not None:
-            finish.copy(copies)
+        finish.copy(copies)
         exported, interrupted = finish.export()
         if exported is not None:
             scope = scope.after(exported)
@@ -189,7 +187,7 @@ class Session:
             cache=self.job.reuse.cache is not None,
             samples=scope.selection.samples,
             part=str(part) if part else None,
-            copy=None if copies is None else copies.line(),
+            copy=copies.line(),
         )
         return RunResult(
             summary,
@@ -198,8 +196,16 @@ class Session:
             live.disk_full,
             tally.left,
             hurry=finish.hurry(exported),
-            copied=None if copies is None else copies.is_current,
+            copied=copies.is_current,
         )
+
+    def _shard(self, directory: RunDirectory) -> Shard | None:
+        """Return the shard that is asked for, or, to be called again, that of the directory."""
+        if self.only is None:
+            return self.portion.shard
+        with CheckpointReader.read(directory.checkpoint) as checkpoint:
+            part = part_in(checkpoint)
+        return part.shard if part else None
 
     def _placed(self) -> JobSpec:
         """Return the job with the directory of its shard named, for all that ask it."""
@@ -282,10 +288,3 @@ class Session:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _copied(calls: Calls, stopping: Stopping) -> contextlib.AbstractContextManager[None]:
-    """Return what copies the checkpoint while calls are made, if anything does."""
-    if calls.syncing is None:
-        return contextlib.nullcontext()
-    return calls.syncing.calls(calls.checkpoint, calls.dataset, calls.description, stopping)

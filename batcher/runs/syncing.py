@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from batcher.checkpoint import Checkpoint
 from batcher.copies import Copying, Keeper, Shelf, take_up
@@ -16,9 +17,11 @@ from batcher.durations import seconds_of
 from batcher.errors import Halt, Interruption
 from batcher.inputs import SPOOLED, Dataset
 from batcher.job import OutputSpec
+from batcher.observe import Watcher
 from batcher.observe.metrics import News
 from batcher.runs.description import Description
 from batcher.runs.directory import RunDirectory
+from batcher.runs.shard import Shard
 from batcher.runs.stopping import Stopping
 from batcher.storage import Folder
 
@@ -26,13 +29,54 @@ from batcher.storage import Folder
 _RESCUE_S = 20.0
 
 
+class NotSynced:
+    """A run of which no copy is kept."""
+
+    watchers: Sequence[Watcher] = ()
+    """What is to be told of the run."""
+    is_current: bool | None = None
+    """Whether the copy has all that was recorded, once the last one was made; None without one."""
+
+    @contextlib.contextmanager
+    def calls(
+        self,
+        _checkpoint: Checkpoint,
+        _dataset: Dataset,
+        _description: Description,
+        _stopping: Stopping,
+    ) -> Iterator[None]:
+        """Copy what the block records."""
+        yield
+
+    @contextlib.contextmanager
+    def halting(self, _stop: Callable[[Halt], None]) -> Iterator[None]:
+        """Have `stop` called, in the loop that runs, once another process works on the run."""
+        yield
+
+    def end(self, _stopping: Stopping, _within: float | None) -> signal.Signals | None:
+        """Make the last copy, as far as `within` seconds and signals leave time for it.
+
+        Returns the signal that ended it.
+        """
+        return None
+
+    def line(self) -> str | None:
+        """Say for the summary how the copy stands."""
+        return None
+
+
 @dataclass(slots=True)
 class Syncing:
-    """Keeps the copy of a run; `news` is a watcher that passes on what is told of it."""
+    """Keeps the copy of a run; `news` passes on what is told of it."""
 
     keeper: Keeper
     news: News
     described: Description | None = None
+
+    @property
+    def watchers(self) -> Sequence[Watcher]:
+        """What is to be told of the run."""
+        return (self.news,)
 
     @property
     def url(self) -> str:
@@ -47,11 +91,11 @@ class Syncing:
         description: Description,
         stopping: Stopping,
     ) -> Iterator[None]:
-        """Copy what the block records; where it fails, once more what it has."""
+        """See `NotSynced.calls`; where the block fails, what it has is copied once more."""
         self.described = description
         description.add(copy=self.facts())
-        files = (file.place for file in dataset.files if isinstance(file.place, Path))
-        spooled = next((path for path in files if path.name in SPOOLED), None)
+        copied_here = (file.place for file in dataset.files if isinstance(file.place, Path))
+        spooled = next((path for path in copied_here if path.name in SPOOLED), None)
         copying = Copying(checkpoint, self.keeper.shelf, spooled)
         self.keeper.begin(copying)
         try:
@@ -64,7 +108,7 @@ class Syncing:
 
     @contextlib.contextmanager
     def halting(self, stop: Callable[[Halt], None]) -> Iterator[None]:
-        """Have `stop` called, in the loop that runs, once another process works on the run."""
+        """See `NotSynced.halting`."""
         loop = asyncio.get_running_loop()
 
         def stop_soon(halt: Halt) -> None:
@@ -76,10 +120,7 @@ class Syncing:
             yield
 
     def end(self, stopping: Stopping, within: float | None) -> signal.Signals | None:
-        """Make the last copy, as far as `within` seconds and signals leave time for it.
-
-        Returns the signal that ended it.
-        """
+        """See `NotSynced.end`."""
         try:
             with stopping.interruptible(within=within) as check:
                 self.keeper.end(check)
@@ -106,12 +147,12 @@ class Syncing:
 
     @property
     def is_current(self) -> bool:
-        """Whether the copy has all that was recorded, once the last one was made."""
+        """See `NotSynced.is_current`."""
         keeper = self.keeper
         return keeper.trouble is None and keeper.lost is None and keeper.shelf.copy is not None
 
     def line(self) -> str:
-        """Say for the summary how the copy stands."""
+        """See `NotSynced.line`."""
         copy, trouble = self.keeper.shelf.copy, self.keeper.trouble
         if self.is_current:
             return f"{self.url} ({copy})"
@@ -120,11 +161,19 @@ class Syncing:
         return f"{self.url}: NOT CURRENT, {held}: {why}"
 
 
+Copies: TypeAlias = Syncing | NotSynced
+
+
 @contextlib.contextmanager
 def syncing(
-    output: OutputSpec, directory: RunDirectory, on_notice: Callable[[str], None]
-) -> Iterator[Syncing | None]:
-    """Yield what copies the checkpoint of `directory`, None where that is not wanted.
+    output: OutputSpec,
+    directory: RunDirectory,
+    shard: Shard | None,
+    on_notice: Callable[[str], None],
+) -> Iterator[Copies]:
+    """Yield what copies the checkpoint of `directory`, where that is wanted.
+
+    The copies of a shard lie in a folder of their own, so that one job serves for all.
 
     The run is claimed at the place of its copies, and its checkpoint made the one to go on with.
 
@@ -134,9 +183,10 @@ def syncing(
         UsageError, StorageError: the place cannot be used.
     """
     if output.sync_checkpoint is None:
-        yield None
+        yield NotSynced()
         return
-    folder = Folder.at(output.sync_checkpoint)
+    own = f"/{shard.number}-of-{shard.of}" if shard else ""
+    folder = Folder.at(f"{output.sync_checkpoint.rstrip('/')}{own}")
     news = News(on_notice)
 
     def describe(copy: Copy) -> None:

@@ -92,7 +92,7 @@ def test_more_errors_than_allowed_fail_the_task_and_fewer_do_not() -> None:
     always = SimulatorConfig(latency_s=0, faults={"1301": 1})
     outcome = _task(always, allow_errors=19).carried_out(_Instance())
     assert outcome.ending is Ending.ROW_ERRORS
-    assert outcome.why == "20 of 20 rows ended in errors, more than allowed"
+    assert outcome.why == "20 of 20 rows ended in errors, too many"
     allowed = _task(always, allow_errors=20).carried_out(_Instance())
     assert allowed.ending is Ending.DONE
 
@@ -189,4 +189,13 @@ def test_the_report_is_linked_where_it_is_served() -> None:
     outcome = Outcome(Ending.DONE, "", figures)
     assert outcome.report_link(None) == Path(str(figures["report"])).as_uri()
     assert outcome.report_link("https://reports.example/1") == "https://reports.example/1"
+    elsewhere = Outcome(Ending.DONE, "", {**figures, "to": "s3://labels/today/"})
+    assert elsewhere.report_link(None) == "s3://labels/today/report.html"
     assert Outcome(Ending.INPUT, "").report_link("https://reports.example/1") == ""
+
+
+def test_what_a_run_ends_with_is_put_at_its_url(folder: Path) -> None:
+    figures = _task(to=(folder / "there").as_uri()).carried_out(_Instance()).figures
+    assert figures is not None
+    assert figures["to"] == (folder / "there").as_uri()
+    assert (folder / "there" / "results.parquet").exists()

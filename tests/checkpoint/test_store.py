@@ -64,15 +64,6 @@ def test_a_checkpoint_that_moved_to_a_shared_disk_goes_on_there(
             assert checkpoint.counts().results == row + 1
 
 
-def test_a_disk_without_write_ahead_logs_is_refused() -> None:
-    """A database in memory has none either."""
-    with (
-        contextlib.closing(sqlite3.connect(":memory:")) as memory,
-        pytest.raises(StorageError, match=r"journal mode memory.*local disk with -o"),
-    ):
-        store._set_journal(memory, Path("checkpoint.db"), "WAL")
-
-
 def test_its_files_can_be_read_by_their_owner_only(path: Path, success: MakeSuccess) -> None:
     before = os.umask(0)
     try:

@@ -267,4 +267,23 @@ MATRIX = {
         "-9",
         "no answer that was written down is asked for again; all calls but those lost are counted",
     ),
+    52: Row(
+        "the host is lost",
+        "kills at random moments from a printed seed, the run directory deleted, the run taken up "
+        "from its copy (--sync-checkpoint)",
+        "-9",
+        "no row that is in the copy is called again; the rest is called once more at most",
+    ),
+    53: Row(
+        "two hosts on one run",
+        "a host stands still for an hour, another one takes over, the first one wakes",
+        "75",
+        "the second start waits for a living one; who was followed stops, and loses nothing",
+    ),
+    54: Row(
+        "the store of copies hangs, or is gone",
+        "a named pipe in its place, SIGTERM; a file in its place",
+        "143, 74",
+        "no answer waits for it, the run ends in time, and what was recorded is all there",
+    ),
 }

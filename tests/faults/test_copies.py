@@ -1,0 +1,194 @@
+"""The host of a run is lost, or is not the only one, or the store of its copies is."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batcher.checkpoint import CheckpointReader
+from batcher.simulator import read_ledger
+from tests.faults.case import Case, case
+from tests.faults.children import Child, Parent, until
+from tests.faults.oracle import Moment
+
+
+def _synced(copies: Path, every: str = "1s") -> tuple[str, ...]:
+    return "--sync-checkpoint", str(copies), "--sync-every", every
+
+
+def _latest(copies: Path) -> dict[str, Any]:
+    """Return what `latest.json` says, nothing where there is none."""
+    try:
+        latest: dict[str, Any] = json.loads((copies / "latest.json").read_bytes())
+    except FileNotFoundError:
+        return {}
+    return latest
+
+
+def _copied(copies: Path, folder: Path) -> dict[str, object]:
+    """Return the outcome of each row that the copy has that counts, by its prompt."""
+    copy = _latest(copies).get("copy")
+    if copy is None:
+        return {}
+    path = folder / "looked-at.db"
+    shutil.copy(copies / copy["name"], path)
+    with CheckpointReader.read(path) as checkpoint:
+        return {
+            f"Say {outcome.id.removeprefix('id-')}.": outcome.error_class or outcome.response
+            for outcome in checkpoint.outcomes()
+            if outcome.key is not None
+        }
+
+
+def _wait_for_copy(child: Child, copies: Path, folder: Path, rows: int = 0) -> None:
+    """Wait until the copy has more rows than that, or the process has ended."""
+    until(lambda: not child.running or len(_copied(copies, folder)) > rows, "a copy")
+
+
+def _lose_directory(run: Case, copies: Path) -> None:
+    """Delete the run directory: what counts from now on is what the copy has."""
+    shutil.rmtree(run.directory)
+    recorded = _copied(copies, run.folder)
+    run.moments.append(Moment(recorded, read_ledger(run.folder / "ledger.jsonl")))
+
+
+def test_52_a_killed_run_whose_directory_is_deleted_calls_no_row_that_is_in_the_copy(
+    parent: Parent, tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(f"{seed} copies")  # noqa: S311 -- no secret
+    copies = tmp_path / "copies"
+    with case(parent, tmp_path, *_synced(copies), rows=60, latency=0.4) as run:
+        for _ in range(4):
+            child = run.start()
+            _wait_for_copy(child, copies, tmp_path, len(_copied(copies, tmp_path)))
+            time.sleep(chance.uniform(0, 1.2))
+            child.kill()
+            run.ended(child)
+            _lose_directory(run, copies)
+        assert len(run.moments[-1].recorded) > 0
+        run.finish()
+        assert run.complaints == []
+    assert _latest(copies)["copy"]["rows"] == 61
+
+
+def test_52_a_run_that_was_sent_sigterm_is_gone_on_with_without_any_call_twice(
+    parent: Parent, tmp_path: Path
+) -> None:
+    """The last copy is made when all calls have ended."""
+    copies = tmp_path / "copies"
+    with case(parent, tmp_path, *_synced(copies, "1h"), rows=40, latency=0.4) as run:
+        child = run.start()
+        run.wait_for_calls(child, 12)
+        child.signal(signal.SIGTERM)
+        assert run.ended(child) == 143, child.err
+        assert not _latest(copies)["writer"]["at_work"]
+        assert len(_copied(copies, tmp_path)) == run.calls() < run.rows
+        _lose_directory(run, copies)
+        run.finish()
+        assert run.calls() == run.rows
+        assert run.complaints == []
+
+
+def test_53_a_second_host_waits_for_a_living_one_and_who_was_followed_stops(
+    parent: Parent, tmp_path: Path
+) -> None:
+    """The first one stands still, and is taken for dead: another machine's would be."""
+    copies = tmp_path / "copies"
+    options = _synced(copies)
+    with case(parent, tmp_path, *options, rows=80, latency=0.4) as run:
+        first = run.start()
+        until(lambda: _copied(copies, tmp_path), "a copy")
+        elsewhere = tmp_path / "elsewhere.batch"
+        second = run.start("-o", str(elsewhere))
+        assert second.wait() == 75
+        assert "another run keeps its copy at" in second.err
+        assert f"process {first.pid} on" in second.err
+        assert not (elsewhere / "checkpoint.db").exists()
+        first.signal(signal.SIGSTOP)
+        latest = _latest(copies)
+        far = {"host": "far", "boot": "far", "seen": time.time() - 3600}
+        latest["writer"] |= far
+        (copies / "latest.json").write_text(json.dumps(latest))
+        # Its copy speaks of a living process of this machine, as no other machine's would.
+        _forget_owner(copies / latest["copy"]["name"], latest, copies)
+        here = run.directory
+        second = run.start("-o", str(elsewhere))
+        until(lambda: _latest(copies)["writer"]["host"] != "far", "the second to take over")
+        first.signal(signal.SIGCONT)
+        assert first.wait() == 75, first.err
+        assert "has taken over this run by its copy" in first.out
+        assert second.wait() == 65, second.err
+        assert _latest(copies)["copy"]["rows"] == 81
+        # Whoever goes on in the first directory has what both recorded.
+        calls = run.calls()
+        assert run.start().wait() == 65
+        assert run.calls() == calls
+        assert sorted(path.name for path in here.glob("checkpoint.aside-*")) == [
+            "checkpoint.aside-1.db"
+        ]
+
+
+def _forget_owner(path: Path, latest: dict[str, Any], copies: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE owner SET host = 'far', boot = 'far'")
+    latest["copy"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    latest["copy"]["size"] = path.stat().st_size
+    (copies / "latest.json").write_text(json.dumps(latest))
+
+
+def test_54_a_store_that_hangs_does_not_hold_up_the_end_after_sigterm(
+    parent: Parent, tmp_path: Path
+) -> None:
+    """Nobody reads from the pipe that the copy is to be looked up in."""
+    copies = tmp_path / "copies"
+    with case(parent, tmp_path, *_synced(copies), rows=40, latency=0.4) as run:
+        child = run.start()
+        until(lambda: _copied(copies, tmp_path), "a copy")
+        (copies / "latest.json").unlink()
+        os.mkfifo(copies / "latest.json")
+        calls = run.calls()
+        run.wait_for_calls(child, calls + 4)
+        since = time.monotonic()
+        child.signal(signal.SIGTERM)
+        assert run.ended(child) == 143, child.err
+        # The promise itself is a time.
+        assert time.monotonic() - since < 25
+        assert "NOT CURRENT" in child.out
+        (copies / "latest.json").unlink()
+        run.finish()
+        assert run.calls() == run.rows
+        assert run.complaints == []
+
+
+@pytest.mark.parametrize("when", ["from the start", "by the way"])
+def test_54_a_store_that_is_gone_costs_no_row(parent: Parent, tmp_path: Path, when: str) -> None:
+    copies = tmp_path / "copies"
+    with case(parent, tmp_path, *_synced(copies), rows=24, latency=0.4) as run:
+        if when == "from the start":
+            copies.write_text("a file")
+            child = run.start()
+            assert run.ended(child) == 74
+            assert run.calls() == 0
+        else:
+            child = run.start()
+            until(lambda: _copied(copies, tmp_path), "a copy")
+            shutil.rmtree(copies)
+            copies.write_text("a file")
+            assert run.ended(child) == 74, child.err
+            assert "The copy of the checkpoint is not current" in child.err
+            assert "NOT CURRENT" in child.out
+        copies.unlink()
+        run.finish()
+        assert run.calls() == run.rows
+        assert run.complaints == []
