@@ -35,6 +35,12 @@ cron: $(READY) ## Let nights pass under a cron daemon of their own, as another u
 faults: $(READY) ## Disturb runs in every way of the fault matrix, and print it with the verdicts.
 	$(BIN)/pytest -n auto tests/faults
 
+CONTAINER := $(VENV)-container
+container: $(CONTAINER)/.ready ## Check the Dockerfile, build it, and run the image (root, Debian; no engine needed).
+	command -v buildah mmdebstrap > /dev/null || \
+		apt-get install -yq --no-install-recommends buildah mmdebstrap
+	PYTHONPATH=$(CURDIR) $(CONTAINER)/bin/pytest tests/container
+
 NOTEBOOK := $(VENV)-notebook
 notebook: $(NOTEBOOK)/.ready ## Run the example notebook, and the tests with pandas and Polars.
 	PYTHONPATH=$(CURDIR) $(NOTEBOOK)/bin/pytest tests/notebook
@@ -45,6 +51,11 @@ browser: $(BROWSER)/.ready ## Look at the pages of runs in Chromium.
 
 screenshots: $(BROWSER)/.ready ## Make the pictures of the docs again, of a run of 20,000 rows.
 	PYTHONPATH=$(CURDIR) $(BROWSER)/bin/python -m tests.browser.screenshots docs/pictures
+
+AIRFLOW := $(VENV)-airflow
+airflow: $(AIRFLOW)/.ready ## Run tasks in a real Airflow, kill and stop some, and check types against its own.
+	$(AIRFLOW)/bin/mypy batcher/airflow tests/airflow
+	$(AIRFLOW)/bin/pytest tests/airflow
 
 SEEDS ?= 500
 torture: $(READY) ## Kill runs at SEEDS random moments, and count what the oracle objects to.
@@ -90,10 +101,25 @@ $(NOTEBOOK)/.ready: requirements/notebook.txt
 		-r requirements/notebook.txt
 	touch $@
 
+$(CONTAINER)/.ready: requirements/container.txt
+	$(PYTHON) -m venv $(CONTAINER)
+	$(CONTAINER)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
+		-r requirements/container.txt
+	touch $@
+
 $(BROWSER)/.ready: requirements/browser.txt
 	$(PYTHON) -m venv $(BROWSER)
 	$(BROWSER)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
 		-r requirements/browser.txt
+	touch $@
+
+# Airflow's own constraints take the place of hashes for its users; here the hashes are constraints.
+$(AIRFLOW)/.ready: requirements/airflow.txt pyproject.toml
+	$(PYTHON) -m venv $(AIRFLOW)
+	$(AIRFLOW)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
+		-r requirements/airflow.txt
+	$(AIRFLOW)/bin/python -m pip --quiet --disable-pip-version-check install --no-deps \
+		--no-build-isolation -e .
 	touch $@
 
 # With their extras: pip takes a requirement of `coverage[toml]` for one that `coverage==7` does not
@@ -110,7 +136,30 @@ lock: ## Pin the newest versions that pyproject.toml allows.
 		-o requirements/notebook.txt pyproject.toml
 	$(LOCK)/bin/pip-compile $(PINNING) --extra browser -c $(LOCK)/dev.txt \
 		-o requirements/browser.txt pyproject.toml
+	$(LOCK)/bin/pip-compile $(PINNING) --extra airflow --extra dev -c $(LOCK)/dev.txt \
+		-o $(LOCK)/airflow.txt pyproject.toml
+	awk "$$TWINS" $(LOCK)/airflow.txt > requirements/airflow.txt
+	$(LOCK)/bin/pip-compile $(PINNING) --extra container -c $(LOCK)/dev.txt \
+		-o requirements/container.txt pyproject.toml
+	$(LOCK)/bin/pip-compile $(PINNING) --extra otel -c $(LOCK)/dev.txt \
+		-o requirements/runtime.txt pyproject.toml
+	$(LOCK)/bin/pip-compile $(PINNING) --only-build-deps --build-deps-for wheel -c $(LOCK)/dev.txt \
+		-o requirements/build.txt pyproject.toml
 	rm -r $(LOCK)
 
+# What is pinned with extras, pinned without them as well: here some require the one, some the other.
+define TWINS
+/^[^ ]/ { put() }
+{ block = block $$0 "\n" }
+END { put() }
+function put(  plain) {
+	plain = block
+	if (sub(/^[^ []*\[[^]]*\]/, substr(block, 1, index(block, "[") - 1), plain)) printf "%s", plain
+	printf "%s", block
+	block = ""
+}
+endef
+export TWINS
+
 clean: ## Remove what the other targets made.
-	rm -rf $(VENV) $(NOTEBOOK) $(BROWSER) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) $(wildcard $(VENV)-*) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

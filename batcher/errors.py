@@ -300,12 +300,14 @@ class Halt:
     """Why a run stops with rows pending, as a sentence or two for the user; and its exit code.
 
     `error_class` is that of the problem behind it, where there is one: then `reason` quotes the
-    provider, which may quote a prompt.
+    provider, which may quote a prompt. A `ceiling` is one that the user set: the same command stops
+    there again, or spends as much once more.
     """
 
     reason: str
     exit_code: int = RowsPendingError.exit_code
     error_class: ErrorClass | None = None
+    ceiling: bool = False
 
 
 class RowError(Exception):

@@ -23,15 +23,20 @@ _PATIENCE = 2
 Run = Callable[[Stopping], RunResult]
 
 
-def wait(run: Run, block: Callable[[list[Future[RunResult]]], object] = futures.wait) -> RunResult:
-    """Run, and `block` until it has ended."""
-    asked = Asked()
+def wait(
+    run: Run,
+    block: Callable[[list[Future[RunResult]]], object] = futures.wait,
+    asked: Asked | None = None,
+) -> RunResult:
+    """Run, and `block` until it has ended, or was `asked` to end by somebody else."""
+    asked = asked or Asked()
     future = _started(run, asked)
-    interruptions: list[KeyboardInterrupt] = []
+    # KeyboardInterrupt, and whatever else the handler of a signal raises: Airflow's of a timeout.
+    interruptions: list[BaseException] = []
     while not future.done() and len(interruptions) <= _PATIENCE:
         try:
             block([future])
-        except KeyboardInterrupt as error:
+        except BaseException as error:  # noqa: BLE001 # it goes on once the run has ended
             interruptions.append(error)
             asked.ask()
     if not interruptions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -44,6 +44,8 @@ class Result:
         report: The page that shows what the run was like; None where there is none of this end.
         exported: Whether the Parquet files were written; else `batcher export` does it.
         summary: The same as `batcher run` prints it.
+        results_path: Where the results are, once they are written.
+        errors_path: Where the rows are that ended in an error.
     """
 
     directory: Path
@@ -65,8 +67,8 @@ class Result:
     report: Path | None
     exported: bool
     summary: str
-    _results_path: Path = field(repr=False)
-    _errors_path: Path = field(repr=False)
+    results_path: Path
+    errors_path: Path
 
     def results(self) -> pa.RecordBatchReader:
         """Read `results.parquet`, batch by batch: the input's columns with their types, and ours.
@@ -74,11 +76,11 @@ class Result:
         Raises:
             StorageError: it was not written, or is gone or damaged.
         """
-        return self._read(self._results_path)
+        return self._read(self.results_path)
 
     def errors(self) -> pa.RecordBatchReader:
         """Read `errors.parquet` in the same way."""
-        return self._read(self._errors_path)
+        return self._read(self.errors_path)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Offer the results to any library that reads Arrow, as in `polars.DataFrame(result)`."""
@@ -155,6 +157,6 @@ def _result(
         report=summary.report if isinstance(summary.report, Path) else None,
         exported=exported,
         summary="\n".join(summary.lines()),
-        _results_path=summary.results_path,
-        _errors_path=summary.errors_path,
+        results_path=summary.results_path,
+        errors_path=summary.errors_path,
     )

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, Unpack
 
@@ -20,7 +20,7 @@ from batcher.api.secret import HidesSecret, Secret
 from batcher.errors import ConfigurationError, CredentialsError, Interruption, UsageError
 from batcher.inputs import ArrowArray, ArrowStream, Rows
 from batcher.job import JobSpec
-from batcher.observe import Watchers, display
+from batcher.observe import Watcher, Watchers, display
 from batcher.runs import (
     Asked,
     Callee,
@@ -80,7 +80,7 @@ def run(
     """
     # First of all: a traceback may show what is in this frame.
     api_key = _hidden(api_key)
-    start = _start(input, job, options, api_key, simulate, show=progress)
+    start = start_of(input, job, options, api_key, simulate, show=progress)
     return result_of(_wherever_this_is(start), start.job.output)
 
 
@@ -105,13 +105,13 @@ async def arun(
         TypeError: there is no such option.
     """
     api_key = _hidden(api_key)
-    start = _start(input, job, options, api_key, simulate, show=progress)
+    start = start_of(input, job, options, api_key, simulate, show=progress)
     return result_of(await wait_async(start), start.job.output)
 
 
 @dataclass(frozen=True, slots=True)
-class _Start:
-    """A run that is ready to start."""
+class Start:
+    """A run that is ready to start; `say` is told of a change that it goes on with."""
 
     job: JobSpec
     callee: Callee
@@ -119,13 +119,19 @@ class _Start:
     retry_errors: bool
     portion: Portion
     yes: bool
-    shown: bool
+    watcher: Watcher
+    say: Callable[[str], object]
 
     def __call__(self, stopping: Stopping) -> RunResult:
+        """Run; `stopping` hears of whoever wants it to end.
+
+        Raises:
+            BatcherError: it cannot run, or not go on; whatever was received is recorded.
+        """
         return Session(
             job=self.job,
             callee=self.callee,
-            watcher=display(sys.stderr) if self.shown else Watchers(),
+            watcher=self.watcher,
             consent=self._consent,
             stdin=io.BytesIO(),
             rows=self.rows,
@@ -141,12 +147,11 @@ class _Start:
                 f"{change.text}\nNothing was called. Give yes=True to go on, undo the change, or "
                 "name another directory with output"
             )
-        if self.shown:
-            print(change.text, file=sys.stderr)  # noqa: T201 # as `batcher run` does
+        self.say(change.text)
         return True
 
 
-def _start(
+def start_of(
     given: Input | None,
     job: Job | None,
     options: Options,
@@ -154,7 +159,7 @@ def _start(
     simulate: bool | SimulatorConfig,  # noqa: FBT001 # as the user gave it
     *,
     show: bool,
-) -> _Start:
+) -> Start:
     """Make all that a run needs of the user's words.
 
     Raises:
@@ -178,15 +183,17 @@ def _start(
         callee = credentials.simulated_callee(spec.provider, config)
     else:
         callee = _real_callee(spec, keys)
-    return _Start(
+    # A daemon may have no stderr.
+    stream = sys.stderr if show else None
+    return Start(
         job=spec,
         callee=callee,
         rows=rows,
         retry_errors=options.get("retry_errors", False),
         portion=_portion(options),
         yes=options.get("yes", False),
-        # A daemon may have no stderr.
-        shown=show and sys.stderr is not None,
+        watcher=Watchers() if stream is None else display(stream),
+        say=_unheard if stream is None else lambda text: stream.write(f"{text}\n"),
     )
 
 
@@ -224,7 +231,7 @@ def _real_callee(job: JobSpec, keys: Sequence[Secret] | None) -> Callee:
         raise error.with_traceback(None) from None
 
 
-def _wherever_this_is(start: _Start) -> RunResult:
+def _wherever_this_is(start: Start) -> RunResult:
     """Run in this thread if there is no event loop in it; else in another."""
     try:
         asyncio.get_running_loop()
@@ -237,7 +244,7 @@ def _wherever_this_is(start: _Start) -> RunResult:
     return start(Asked())
 
 
-def _heeding_signals(start: _Start) -> RunResult:
+def _heeding_signals(start: Start) -> RunResult:
     """Run; once it has ended in order, let a signal do what it would have done at once."""
     result: RunResult | None = None
     try:
@@ -290,6 +297,10 @@ def _no_input(given: object) -> str:
         f"a {type(given).__name__} is no input; give files, an iterable of dicts, or a table "
         "(pyarrow, pandas, Polars)"
     )
+
+
+def _unheard(_text: str) -> None:
+    """Say nothing: nobody listens."""
 
 
 def _warn(text: str) -> None:

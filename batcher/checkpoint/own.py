@@ -42,7 +42,7 @@ class OwnWork:
     merging: Merging
 
     def keep_taken(self) -> None:
-        """Note in a merged checkpoint, before anything is called there, what it took over.
+        """Note what a merged checkpoint took from others: before `add`, and before ids are settled.
 
         Raises:
             StorageError: that cannot be written.
@@ -107,13 +107,13 @@ class OwnWork:
             for name in SUMMED:
                 sums[name] += getattr(before, name) or 0
         calls, cost = execute(
-            "SELECT coalesce(sum(calls), 0), coalesce(sum(cost), 0) FROM source.taken_unanswered "
-            "WHERE key = ?",
+            "SELECT coalesce(sum(calls), 0), coalesce(sum(cost), 0) FROM source.taken_unanswered t "
+            "WHERE key = ? AND NOT EXISTS (SELECT 1 FROM source.unanswered u WHERE u.key = t.key)",
             (outcome.key,),
         ).fetchone()
         sums["ambiguous_attempts"] += calls
         sums["possible_cost"] += cost
-        for answer in self._taken_answers(outcome.key):
+        for answer in self._taken_answers(outcome.key, absorbed=True):
             sums["attempts"] += answer.answers
             sums["repairs"] += answer.repairs
             sums["cost"] += answer.cost or 0
@@ -122,9 +122,16 @@ class OwnWork:
         less: dict[str, Any] = {name: _less(getattr(outcome, name), sums[name]) for name in SUMMED}
         return sealed(outcome._replace(**less))
 
-    def _taken_answers(self, key: str) -> list[InvalidAnswer]:
+    def _taken_answers(self, key: str, *, absorbed: bool) -> list[InvalidAnswer]:
+        """Return the answer of no use that was taken over for a key, if there was one.
+
+        Either one that an outcome has `absorbed`, as the next one of its key does, or any.
+        """
+        there = "SELECT 1 FROM source.invalid_answers i WHERE i.key = t.key"
         found = self.merging.connection.execute(
-            "SELECT * FROM source.taken_invalid_answers WHERE key = ?", (key,)
+            f"SELECT * FROM source.taken_invalid_answers t WHERE key = ? "
+            f"AND NOT ({absorbed} AND EXISTS ({there}))",
+            (key,),
         )
         return [answer for row in found if (answer := decoded_invalid(row)) is not None]
 
@@ -156,7 +163,7 @@ class OwnWork:
             if answer is None:
                 raise damaged(earlier, f"an answer for the key {row[0]} is not what was written")
             own = answer
-            for before in self._taken_answers(answer.key):
+            for before in self._taken_answers(answer.key, absorbed=False):
                 if before.answers == answer.answers:
                     break
                 own = _answers_since(before, answer)

@@ -96,7 +96,7 @@ class _Commands(click.Group):
                 formatter.write_dl([(f"{name:{widest}}", text) for name, text in commands.items()])
 
     def invoke(self, ctx: click.Context) -> object:
-        with exit_codes(lambda: bool(ctx.obj)):
+        with _not_held_up(), exit_codes(lambda: bool(ctx.obj)):
             return super().invoke(ctx)
 
 
@@ -142,6 +142,19 @@ def exit_codes(debug: Callable[[], bool]) -> Iterator[None]:
         )
     finally:
         _drop_what_nobody_reads()
+
+
+@contextlib.contextmanager
+def _not_held_up() -> Iterator[None]:
+    """End at once where a store is silent: at the exit, its library would wait for it once more."""
+    try:
+        yield
+    except SystemExit as end:
+        # Most commands never load it.
+        storage = sys.modules.get("batcher.storage")
+        if storage is not None and storage.at_work() and isinstance(end.code, int):
+            os._exit(end.code)
+        raise
 
 
 def _leave(code: int, message: str | None = None) -> NoReturn:

@@ -226,7 +226,7 @@ class Admission:
         wish = waiter.wish
         if (ceiling := self.spending.refuses(wish.worst)) is not None:
             if self.spending.is_idle:
-                self.halt(Halt(ceiling.reached))
+                self.halt(Halt(ceiling.reached, ceiling=True))
             return inf
         # Both may fail, as they write: first, while there is nothing to take back. Once they have
         # written, whoever told them to does `look_again`.

@@ -6,13 +6,20 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from batcher.limits import Flow
 from batcher.observe.tally import Tally
 from batcher.records import Exchange
 
 HEARTBEAT_S = 30.0
+
+
+class Events(Protocol):
+    """Takes events, one at a time."""
+
+    def write(self, event: str, **values: object) -> None:
+        """Write one event now. None values say nothing."""
 
 
 class EventLog:
@@ -78,7 +85,7 @@ class AttemptLog:
 class Heartbeat:
     """A watcher for cron and Airflow: progress every 30 s, instead of a bar."""
 
-    def __init__(self, log: EventLog, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, log: Events, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Write to `log`."""
         self._log = log
         self._monotonic = monotonic

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from batcher.checkpoint import AllBut, Checkpoint, Done, ErrorChoice, Reserve, choose
 from batcher.engine.ahead import Ahead
+from batcher.engine.policy.spending import Spending
 from batcher.errors import DiskFullError, InputError, Interruption, StorageError
 from batcher.history import Ended
 from batcher.inputs import Dataset
@@ -115,14 +116,7 @@ class Calls:
             return Ahead(amount, remember, look_again)
 
         budget = spending(self.job, tally.earlier, checkpoint.fact, put_down)
-        terms = Terms(
-            self.most,
-            self.pricing,
-            budget,
-            *checkpoint.unanswered(),
-            checkpoint.invalid_answers(),
-            self.structure.read if self.structure else None,
-        )
+        terms = self._terms(budget)
         loop = asyncio.get_running_loop()
 
         def notice(text: str) -> None:
@@ -163,25 +157,46 @@ class Calls:
             )
             checkpoint.begin_process(int(time.time()))
             stack.enter_context(self.syncing.halting(executor.stop))
-            watchers.started(tally, executor.flow)
-            for text in self._notices():
-                watchers.notice(text)
-            try:
-                await live.run()
-            finally:
-                watchers.finished()
-                if cache is not None and live.interrupted:
-                    cache.hurry()
+            await self._watched(live, watchers)
             await budget.close()
-            live.pace.look()
-            # Where the disk is full, that is what the user hears of.
-            with contextlib.suppress(DiskFullError):
-                ended = _ended(live, tally)
-                halt = live.executor.halted if ended is Ended.HALTED else None
-                checkpoint.end_process(ended, live.pace.beats(), halt)
+            self._end(live)
             if live.unread is not None and live.interrupted is None:
-                raise live.unread
+                again = "; the same command goes on"
+                more = again if isinstance(live.unread, StorageError) else ""
+                raise type(live.unread)(f"{live.unread}{more}")
         return live
+
+    async def _watched(self, live: LiveRun, watchers: Watchers) -> None:
+        """Run, and tell the watchers of its start and its end."""
+        watchers.started(self.tally, live.executor.flow)
+        for text in self._notices():
+            watchers.notice(text)
+        try:
+            await live.run()
+        finally:
+            watchers.finished()
+            if live.cache is not None and live.interrupted:
+                live.cache.hurry()
+
+    def _terms(self, budget: Spending) -> Terms:
+        """Return how calls are made, after those that were made before."""
+        return Terms(
+            self.most,
+            self.pricing,
+            budget,
+            *self.checkpoint.unanswered(),
+            self.checkpoint.invalid_answers(),
+            self.structure.read if self.structure else None,
+        )
+
+    def _end(self, live: LiveRun) -> None:
+        """Put down how the process ended."""
+        live.pace.look()
+        ended = _ended(live, self.tally)
+        halt = live.executor.halted if ended is Ended.HALTED else None
+        # Where the disk is full, that is what the user hears of.
+        with contextlib.suppress(DiskFullError):
+            self.checkpoint.end_process(ended, live.pace.beats(), halt)
 
     def _done(self) -> Done:
         """Return the records that are not to be called, and tell the tally."""

@@ -90,7 +90,8 @@ class Progress:
     @property
     def rows_called(self) -> Halt:
         """Why no further row is called."""
-        return Halt(f"Stopped after {self.called:,} rows (--max-rows). The same command goes on.")
+        reason = f"Stopped after {self.called:,} rows (--max-rows). The same command goes on."
+        return Halt(reason, ceiling=True)
 
     def counted(self, *, error: bool) -> Halt | None:
         """Count a row that has its outcome; return why the run stops, if it does."""
@@ -100,7 +101,8 @@ class Progress:
         if spec.max_errors is not None and self.errors > spec.max_errors:
             return Halt(
                 f"Stopped: {self.errors:,} rows ended in errors (--max-errors "
-                f"{spec.max_errors:,}). Look at errors.parquet, then run the same command again"
+                f"{spec.max_errors:,}). Look at errors.parquet, then run the same command again",
+                ceiling=True,
             )
         if (
             spec.max_error_rate is not None
@@ -110,7 +112,8 @@ class Progress:
             return Halt(
                 f"Stopped: {self.errors:,} of {self.rows:,} rows ended in errors "
                 f"(--max-error-rate {spec.max_error_rate}). Look at errors.parquet, then run the "
-                "same command again"
+                "same command again",
+                ceiling=True,
             )
         return None
 

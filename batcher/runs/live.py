@@ -282,7 +282,7 @@ class LiveRun:
     async def _alarm(self) -> None:
         if self.time_left is not None:
             await asyncio.sleep(self.time_left)
-            self.executor.stop(Halt(_TIME_UP))
+            self.executor.stop(Halt(_TIME_UP, ceiling=True))
 
     async def _pulse(self) -> None:
         while True:

@@ -29,7 +29,7 @@ from batcher.runs.directory import RunDirectory
 from batcher.runs.merged import Merged, published
 from batcher.runs.prepare import Preparation
 from batcher.runs.rows import input_facts
-from batcher.runs.sources import SourceRun, job_of, sources_of
+from batcher.runs.sources import SourceRun, differences, job_of, sources_of
 
 MERGED = "merged"
 """The fact that says of which runs a checkpoint was made."""
@@ -61,6 +61,7 @@ def merge_runs(directories: Sequence[RunDirectory], to: RunDirectory) -> Merged:
         with Merging.begun(to.checkpoint) as merging:
             merging.add([source.directory.checkpoint for source in sources])
             work = OwnWork(merging)
+            work.keep_taken()
             if own is not None:
                 work.add(to.checkpoint)
             claims = Claims(merging, sources[0].samples)
@@ -68,7 +69,6 @@ def merge_runs(directories: Sequence[RunDirectory], to: RunDirectory) -> Merged:
             if dataset is not None:
                 _claim(claims, dataset, sources[0].job)
             merging.remember(**_facts(sources, dataset, own))
-            work.keep_taken()
         return published(sources, empty, to, dataset)
 
 
@@ -115,10 +115,11 @@ def _earlier(to: RunDirectory, sources: Sequence[SourceRun]) -> Earlier | None:
             f"{to.path} holds a run that {what}, and would be lost: name all the runs that it was "
             "made of, or another directory with -o"
         )
-    if not run.goes_with(sources[0]):
+    changed = next(differences(sources[0], run), None)
+    if changed is not None:
         raise ConfigurationError(
-            f"{to.path} was run on since with a changed input, which {sources[0].directory.path} "
-            "does not know; go on there with `batcher run`, or name another directory with -o"
+            f"{to.path} was run on since, so that it goes with {sources[0].directory.path} no "
+            f"longer: {changed}. Go on there with `batcher run`, or name another directory with -o"
         )
     return Earlier(run, merged["taken"], lineage)
 

@@ -19,7 +19,7 @@ from batcher.runs.description import Description
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export
 from batcher.runs.report import Reporter
-from batcher.runs.sources import SourceRun
+from batcher.runs.sources import SourceRun, job_of
 from batcher.wording import counted
 
 
@@ -52,7 +52,8 @@ def published(
 ) -> Merged:
     """Write results, errors, description and report of what is merged."""
     first, samples = sources[0], sources[0].samples
-    job = job_with(first.job, {}, f"the job of {first.directory.path}")
+    tables = job_of(sources)
+    job = job_with(tables, {}, f"the job of {first.directory.path}")
     exported: Exported | None = None
     with CheckpointReader.read(to.checkpoint) as checkpoint:
         if dataset is not None:
@@ -68,7 +69,7 @@ def published(
         {
             "batcher": batcher.__version__,
             "simulated": first.simulated,
-            "job": first.job,
+            "job": tables,
             "input": [] if dataset is None else dataset.names,
             "fingerprint": fingerprint,
             "merged": [str(source.directory.path) for source in sources],

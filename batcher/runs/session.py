@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import msgspec
 
@@ -30,6 +30,7 @@ from batcher.runs.descriptors import affordable_calls
 from batcher.runs.directory import WRITTEN, RunDirectory, run_directory
 from batcher.runs.endings import ending
 from batcher.runs.finish import Finish
+from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
 from batcher.runs.result import RunResult
 from batcher.runs.resume import Consent, agree_on_prices, settle
@@ -43,7 +44,8 @@ from batcher.runs.rows import (
     refuse_changed,
     refuse_to_overwrite,
 )
-from batcher.runs.selection import WHOLE_INPUT, Portion, Selection
+from batcher.runs.scope import Scope, Standing
+from batcher.runs.selection import WHOLE_INPUT, Portion
 from batcher.runs.shard import Part, Shard, keep_start, part_in, part_of
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Check, Stopping
@@ -103,6 +105,7 @@ class Session:
 
     def _run(self, pricing: Pricing, watcher: Watcher) -> RunResult:
         check_ceilings(self.job, pricing)
+        since = time.monotonic()
         structure = Structure.of(self.job.output)
         prepare = Preparation.of(self.job, structure, self.callee.provider, time.time)
         directory = run_directory(self.job.input, self.job.output.directory)
@@ -110,9 +113,6 @@ class Session:
             look_for_files(self.job)
         directory.create(awaits_copy=self.job.output.sync_checkpoint is not None)
         delivery = None if self.job.output.to is None else Delivery.to(self.job.output.to)
-        samples = self.job.sampling.samples
-        since = time.monotonic()
-        calls = affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1)
         with (
             self.stopping.interruptible() as check,
             RunLock.held(directory.path),
@@ -123,13 +123,10 @@ class Session:
             if delivery is not None:
                 refuse_to_overwrite(dataset, delivery.folder.address, DELIVERED.__contains__)
             fingerprint = dataset.fingerprint()
-            rows = part.of_rows if part else counted_rows(directory, fingerprint)
-            if rows is None and self.portion.sample is not None:
-                rows = dataset.count()
-            selection = Selection.of(self.portion, samples, rows, part)
-            tally = Tally(total=None if rows is None else selection.size(rows))
+            counted = counted_rows(directory, fingerprint)
+            scope = Scope.of(self.portion, prepare.samples, dataset, part, counted)
             description = Description(directory, self._facts(dataset, fingerprint))
-            made = Calls(
+            calls = Calls(
                 self.job,
                 self.callee,
                 pricing,
@@ -139,56 +136,44 @@ class Session:
                 dataset,
                 prepare,
                 structure,
-                tally,
+                Tally(total=scope.total),
                 description,
                 self.stopping,
-                most=calls,
+                most=affordable_calls(self.job.limits.most_calls, 2 if self._simulated else 1),
                 retry_errors=self.retry_errors,
                 only=self.only,
-                selection=selection,
-                rows=rows,
+                selection=scope.selection,
+                rows=scope.rows,
                 syncing=copies,
             )
             with copies.calls(checkpoint, dataset, description, self.stopping):
-                live = made.make()
-            finish = Finish(live, directory, self.stopping)
-            finish.copy(copies)
-            exported, interrupted = finish.export()
-            if exported is not None:
-                if part is None:
-                    rows = (exported.results + exported.errors + exported.pending) // samples
-                tally.total = selection.size(cast("int", rows))
-            counts = checkpoint.counts()
-            recorded, chosen = counts.rows, None
-            if not self.portion.is_whole:
-                recorded = selection.held(checkpoint.done())
-                whole = len(part.rows) if part else rows
-                if whole is not None and counts.rows < whole * samples:
-                    chosen = selection.named(whole)
-            pending = None if tally.total is None else max(0, tally.total - recorded)
-            description.add(
-                rows=rows,
-                samples=samples,
-                shard=part.facts() if part else None,
-                chosen=chosen,
-                state="finished" if pending == 0 else "rows pending",
-                finished_at=_now(),
-                results=counts.results,
-                errors=counts.error_rows,
-                pending=pending,
-            )
-            report = None
-            if exported is not None and self.job.observe.report:
-                report = finish.report(self.job.observe, finished=pending == 0)
-            undelivered = None
-            if delivery is not None and exported is not None:
-                written = isinstance(report, Path)
-                undelivered, number = finish.deliver(delivery, report=written)
-                interrupted = interrupted or number
+                live = calls.make()
+            return self._finished(calls, live, scope, delivery, since)
+
+    def _finished(
+        self, calls: Calls, live: LiveRun, scope: Scope, delivery: Delivery | None, since: float
+    ) -> RunResult:
+        """Publish what there is once no more calls are made, and say how the run ended."""
+        directory, copies, tally = calls.description.directory, calls.syncing, calls.tally
+        finish = Finish(live, directory, self.stopping)
+        finish.copy(copies)
+        exported, interrupted = finish.export()
+        if exported is not None:
+            scope = scope.after(exported)
+            tally.total = scope.total
+        standing = scope.standing(calls.checkpoint, tally.total)
+        calls.description.add(**self._ended(scope, standing))
+        report = undelivered = None
+        if exported is not None and self.job.observe.report:
+            report = finish.report(self.job.observe, finished=standing.pending == 0)
+        if exported is not None and delivery is not None:
+            undelivered, late = finish.deliver(delivery, report=isinstance(report, Path))
+            interrupted = interrupted or late
+        part = scope.selection.part
         summary = Summary(
-            ended=ending(live, interrupted, pending, tally, chosen),
-            counts=counts,
-            pending=pending,
+            ended=ending(live, interrupted, standing.pending, tally, standing.chosen),
+            counts=standing.counts,
+            pending=standing.pending,
             tally=tally,
             wall_s=time.monotonic() - since,
             results_path=directory.results,
@@ -200,7 +185,7 @@ class Session:
             to=None if delivery is None else delivery.folder.url,
             undelivered=undelivered,
             cache=self.job.reuse.cache is not None,
-            samples=samples,
+            samples=scope.selection.samples,
             part=str(part) if part else None,
             copy=copies.line(),
         )
@@ -269,6 +254,21 @@ class Session:
     @property
     def _simulated(self) -> bool:
         return self.callee.simulator is not None
+
+    def _ended(self, scope: Scope, standing: Standing) -> dict[str, object]:
+        """Return what `run.json` says once the calls have ended."""
+        part = scope.selection.part
+        return {
+            "rows": scope.rows,
+            "samples": scope.selection.samples,
+            "shard": part.facts() if part else None,
+            "chosen": standing.chosen,
+            "state": "finished" if standing.pending == 0 else "rows pending",
+            "finished_at": _now(),
+            "results": standing.counts.results,
+            "errors": standing.counts.error_rows,
+            "pending": standing.pending,
+        }
 
     def _facts(self, dataset: Dataset, fingerprint: str) -> dict[str, object]:
         """Return what `run.json` says from the start; a job never holds a key."""

@@ -115,7 +115,7 @@ def sources_of(directories: Sequence[RunDirectory]) -> tuple[list[SourceRun], li
             f"{directories[0].path} never opened its input, nor did another: start them first"
         )
     for other in sources[1:]:
-        difference = next(_differences(sources[0], other), None)
+        difference = next(differences(sources[0], other), None)
         if difference is not None:
             raise ConfigurationError(
                 f"{other.directory.path} cannot be merged with {sources[0].directory.path}: "
@@ -124,7 +124,7 @@ def sources_of(directories: Sequence[RunDirectory]) -> tuple[list[SourceRun], li
     return sources, empty
 
 
-def _differences(one: SourceRun, other: SourceRun) -> Iterator[str]:
+def differences(one: SourceRun, other: SourceRun) -> Iterator[str]:
     """Say why two runs do not go together."""
     if not other.goes_with(one):
         yield f"its input is another, or was changed ({', '.join(_names(other.input))})"

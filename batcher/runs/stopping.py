@@ -87,14 +87,15 @@ class Asked:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Take the time of `monotonic`."""
         self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._unheard = 0
+        # The handler of a signal may come while its own thread asks.
+        self._lock = threading.RLock()
+        self._unheard: list[signal.Signals] = []
         self._tell: Callable[[], object] | None = None
 
-    def ask(self) -> None:
-        """Ask the run to end, from any thread; asked again, it does so at once."""
+    def ask(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Ask the run to end, from any thread and any handler; asked again, it does so at once."""
         with self._lock:
-            self._unheard += 1
+            self._unheard.append(number)
             if self._tell is not None:
                 self._tell()
 
@@ -105,7 +106,7 @@ class Asked:
 
         def check() -> None:
             if self._unheard or (until is not None and self._monotonic() >= until):
-                raise Interruption(signal.SIGINT)
+                raise Interruption(next(iter(self._unheard), signal.SIGINT))
 
         yield check
 
@@ -116,9 +117,9 @@ class Asked:
 
         def hear() -> None:
             with self._lock:
-                heard, self._unheard = self._unheard, 0
-            for _ in range(heard):
-                stop(signal.SIGINT)
+                heard, self._unheard = self._unheard, []
+            for number in heard:
+                stop(number)
 
         with self._lock:
             self._tell = lambda: loop.call_soon_threadsafe(hear)

@@ -7,7 +7,7 @@ from batcher.storage.address import Address, is_url
 from batcher.storage.folder import Folder
 from batcher.storage.listing import Entry, entries_at, entries_below, entry_at
 from batcher.storage.remote import RemoteReader
-from batcher.storage.waiting import GivenUpError, Stop, never
+from batcher.storage.waiting import GivenUpError, Stop, at_work, never
 
 __all__ = [
     "Address",
@@ -16,6 +16,7 @@ __all__ = [
     "GivenUpError",
     "RemoteReader",
     "Stop",
+    "at_work",
     "entries_at",
     "entries_below",
     "entry_at",

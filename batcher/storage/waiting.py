@@ -23,6 +23,7 @@ SECONDS = 60.0
 """For what a store does at once, or never."""
 
 _LOOK_S = 0.2
+_NAME = "batcher-store"
 
 
 class GivenUpError(Exception):
@@ -44,8 +45,13 @@ def begun(work: Callable[[], Value]) -> Future[Value]:
         except BaseException as error:  # noqa: BLE001 -- raised where it is waited for
             done.set_exception(error)
 
-    threading.Thread(target=run, name="store", daemon=True).start()
+    threading.Thread(target=run, name=_NAME, daemon=True).start()
     return done
+
+
+def at_work() -> bool:
+    """Tell whether something that was begun has not ended, though nobody may wait for it."""
+    return any(thread.name == _NAME for thread in threading.enumerate())
 
 
 def ended(done: Future[Value], seconds: float | None, stop: Stop = never) -> Value:

@@ -602,7 +602,7 @@ async def test_rows_wait_at_a_ceiling_while_calls_in_flight_may_free_something()
     await calls.end(2, spent=Bill(0, 40))
     with pytest.raises(RunStoppedError):
         await calls.tasks[3]
-    assert engine.halts == [Halt("100 is reached")]
+    assert engine.halts == [Halt("100 is reached", ceiling=True)]
 
 
 @given(

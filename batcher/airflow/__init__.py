@@ -1,0 +1,20 @@
+"""Runs as tasks of Airflow 3: the same engine, in the process of the task (docs/airflow.md)."""
+
+from batcher.airflow.ending import Consequence, Ending
+from batcher.airflow.figures import Figures
+from batcher.airflow.link import ReportLink
+from batcher.airflow.merging import MergeOperator
+from batcher.airflow.operator import BatcherOperator
+from batcher.airflow.quoting import estimate
+from batcher.airflow.task import run
+
+__all__ = [
+    "BatcherOperator",
+    "Consequence",
+    "Ending",
+    "Figures",
+    "MergeOperator",
+    "ReportLink",
+    "estimate",
+    "run",
+]

@@ -1,0 +1,42 @@
+"""The task instance that a run belongs to, and where such a run lies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Protocol, cast
+from urllib.parse import quote
+
+from airflow.sdk import get_current_context
+
+
+class TaskInstance(Protocol):
+    """What is used of the task instance that a run belongs to."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int | None
+
+    def xcom_push(self, key: str, value: Any) -> None:  # noqa: ANN401 # Airflow's own signature
+        """Tell tasks downstream."""
+
+
+def current() -> TaskInstance:
+    """Return the task instance whose code this is called from."""
+    return cast("TaskInstance", get_current_context()["ti"])
+
+
+def lasting_directory(ti: TaskInstance) -> Path:
+    """Return where a task's run lies if its user names no place: the same for each of its tries.
+
+    Laid out like Airflow's own logs.
+    """
+    home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser()
+    names = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id}
+    path = home / "batcher"
+    for key, name in names.items():
+        path /= f"{key}={quote(name, safe=':+')}"
+    if ti.map_index is not None and ti.map_index >= 0:
+        path /= f"map_index={ti.map_index}"
+    return path

@@ -1,0 +1,95 @@
+"""`MergeOperator`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+from airflow.sdk import BaseOperator, Context, XComArg
+
+from batcher.airflow.ending import consequences, ending_of_code, ending_of_error
+from batcher.airflow.figures import Figures, figures_of
+from batcher.airflow.instance import TaskInstance, lasting_directory
+from batcher.airflow.link import ReportLink
+from batcher.airflow.outcome import Outcome
+from batcher.airflow.task_log import TaskLog
+from batcher.api.result import result_of_merge
+from batcher.errors import BatcherError
+from batcher.runs import Merged, RunDirectory, merge_runs
+from batcher.wording import counted
+
+Runs: TypeAlias = Iterable[str | Mapping[str, Any]]
+"""Run directories, or what tasks return that have one each."""
+
+
+class MergeOperator(BaseOperator):
+    """Joins the runs of mapped tasks in one directory, as `batcher merge` does; calls nothing.
+
+    The templated fields are `runs`, `directory` and `report_url`.
+
+    Args:
+        runs: Run directories, or the output of a mapped `BatcherOperator`.
+        directory: Where they are joined; else a directory of this task of this DAG run.
+        on: What follows from which ending, as with `BatcherOperator`: rows that none of the runs
+            has an outcome for make it "pending".
+        report_url: Where the report can be looked at, if its directory is served.
+        **kwargs: Those of every operator.
+
+    Returns `Figures` as XCom, also where it fails.
+    """
+
+    template_fields: Sequence[str] = ("runs", "directory", "report_url")
+    operator_extra_links = (ReportLink(),)
+    ui_color = "#e8f0d8"
+
+    def __init__(
+        self,
+        *,
+        runs: Runs | XComArg,
+        directory: str | None = None,
+        on: Mapping[str, str] | None = None,
+        report_url: str | None = None,
+        **kwargs: Any,  # noqa: ANN401 # those of Airflow's class
+    ) -> None:
+        super().__init__(**kwargs)
+        self.runs: Any = runs
+        self.directory = directory
+        self.on = on
+        self.report_url = report_url
+        self.report_link: str | None = None
+        # As in `BatcherOperator`.
+        consequences(on)
+
+    def execute(self, context: Context) -> Figures:
+        """Merge.
+
+        Raises:
+            AirflowSkipException, AirflowFailException, AirflowException: see `batcher.airflow.run`.
+        """
+        ti = cast("TaskInstance", context["ti"])
+        to = Path(self.directory) if self.directory else lasting_directory(ti)
+        outcome = merged(self.runs, to, TaskLog(logging.getLogger("batcher")))
+        self.report_link = outcome.report_link(self.report_url)
+        return outcome.followed(ti, consequences(self.on))
+
+
+def merged(runs: Runs, to: Path, log: TaskLog) -> Outcome:
+    """Join `runs` in the directory `to`; what that can end with is a value."""
+    # Of what mapped tasks return, a slice is fetched at once, and its end is no error in the log.
+    given = runs[:] if isinstance(runs, Sequence) else runs
+    sources = [run["directory"] if isinstance(run, Mapping) else run for run in given]
+    try:
+        found = merge_runs([RunDirectory(Path(source)) for source in sources], RunDirectory(to))
+    except (BatcherError, OSError) as error:
+        return Outcome(ending_of_error(error), str(error))
+    log.say("\n".join(found.summary.lines()))
+    ending = ending_of_code(found.exit_code, found.summary.counts)
+    return Outcome(ending, _why(found), figures_of(result_of_merge(found), ending))
+
+
+def _why(found: Merged) -> str:
+    counts, pending = found.summary.counts, found.summary.pending
+    left = "some rows" if pending is None else counted(pending, "row")
+    return f"{left} pending, {counted(counts.error_rows, 'error')} of {counted(counts.rows, 'row')}"

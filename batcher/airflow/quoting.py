@@ -1,0 +1,72 @@
+"""`estimate`: what a run will cost, before it is begun."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Mapping
+from typing import Any, Unpack
+
+from batcher.airflow.ending import Ending, consequences, ending_of_error, what_follows
+from batcher.airflow.instance import current
+from batcher.airflow.task import Task
+from batcher.airflow.task_log import TaskLog
+from batcher.api.options import Job, Options
+from batcher.api.running import Input
+from batcher.errors import BatcherError
+from batcher.runs import Assumptions, Estimator, Quote, quote_lines
+from batcher.simulator import SimulatorConfig
+
+
+def estimate(
+    input: Input | None = None,  # noqa: A002 # the job file's word
+    /,
+    *,
+    job: Job | None = None,
+    conn_id: str | None = None,
+    simulate: bool | SimulatorConfig = False,
+    output_tokens: int | None = None,
+    on: Mapping[str, str] | None = None,
+    **options: Unpack[Options],
+) -> dict[str, Any]:
+    """Do in a `@task` what `batcher estimate --json` does: nothing is called that is paid for.
+
+    Takes what `batcher.airflow.run` takes. `output_tokens` are those of an answer, if they are
+    known. Where the run would meet a ceiling of its own (`max_cost`, `max_tokens_total`), or one
+    of them cannot be compared since no price or no bound is known, what follows is that of
+    "ceiling".
+
+    Raises:
+        AirflowSkipException, AirflowFailException, AirflowException: what follows from how it
+            ended.
+    """
+    log = TaskLog(logging.getLogger("batcher"))
+    chosen = consequences(on)
+    try:
+        start = Task(input, job, options, conn_id, simulate).ready(current(), log)
+        assumptions = Assumptions(output_tokens, retry_errors=start.retry_errors)
+        quote = Estimator(
+            start.job, start.callee, io.BytesIO(), assumptions, portion=start.portion
+        ).estimate()
+    except (BatcherError, OSError) as error:
+        raise what_follows(chosen[ending_of_error(error)], str(error)) from None
+    log.say("\n".join(quote_lines(quote)))
+    if why := _beyond(quote):
+        raise what_follows(chosen[Ending.CEILING], why)
+    return quote.facts()
+
+
+def _beyond(quote: Quote) -> str | None:
+    """Return which ceiling the run would meet, or may meet for all that is known."""
+    spec = quote.job.ceilings
+    known = {fit.name: fit for fit in quote.fits()}
+    for name in ("max_cost", "max_tokens_total"):
+        if getattr(spec, name) is None:
+            continue
+        if name not in known:
+            return f"{name}: what the run will need is not known; the log says what is missing"
+        fit = known[name]
+        if not fit.holds:
+            needs = fit.spent + fit.to_come
+            return f"The run needs about {needs:,.2f}, more than {name} allows ({fit.most:,.2f})"
+    return None

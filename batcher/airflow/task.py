@@ -1,0 +1,161 @@
+"""A run in the process of a task.
+
+The run has a thread of its own, while the task's thread waits for it: Airflow's signals are heard
+there, that of `execution_timeout` as an exception. Each asks the run to end: no new calls, those in
+flight are waited for at most 20 s and recorded, results are written. Airflow's heartbeat comes from
+another process, the task's supervisor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import Unpack, cast
+
+from airflow.sdk import Connection as AirflowConnection
+from airflow.sdk.log import mask_secret
+
+from batcher.airflow.account import Account, account_of
+from batcher.airflow.ending import Ending, consequences, ending_of, ending_of_error, reason
+from batcher.airflow.figures import Figures, figures_of
+from batcher.airflow.instance import TaskInstance, current, lasting_directory
+from batcher.airflow.outcome import RETURN_KEY, Outcome
+from batcher.airflow.task_log import TaskLog, watcher
+from batcher.api.background import wait
+from batcher.api.options import Job, Options
+from batcher.api.result import result_of
+from batcher.api.running import Input, Start, start_of
+from batcher.errors import BatcherError, Interruption, UsageError
+from batcher.runs import Asked, RunResult, Stopping
+from batcher.simulator import SimulatorConfig
+
+
+def run(
+    input: Input | None = None,  # noqa: A002 # the job file's word
+    /,
+    *,
+    job: Job | None = None,
+    conn_id: str | None = None,
+    simulate: bool | SimulatorConfig = False,
+    on: Mapping[str, str] | None = None,
+    **options: Unpack[Options],
+) -> Figures:
+    """Do in a `@task` what `BatcherOperator` does, and return what that returns.
+
+    `input`, `job`, `simulate` and `options` are those of `batcher.run`; `conn_id` names the
+    connection with the key, and `on` says what follows from which ending. Without `output`, the
+    run directory is one of this task of this DAG run, the same for each of its tries.
+
+    Raises:
+        AirflowSkipException, AirflowFailException, AirflowException: what follows from how it
+            ended; what there is to tell has been pushed as `return_value`.
+    """
+    ti = current()
+    chosen = consequences(on)
+    return Task(input, job, options, conn_id, simulate).carried_out(ti).followed(ti, chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A run as a task has it."""
+
+    input: Input | None
+    job: Job | None
+    options: Options
+    conn_id: str | None
+    simulate: bool | SimulatorConfig
+
+    def carried_out(self, ti: TaskInstance) -> Outcome:
+        """Run; what a run can end with is a value.
+
+        Whatever else ends it, Airflow's time limit above all, is raised once the run has ended in
+        order and what there is to tell has been pushed.
+        """
+        log = TaskLog(logging.getLogger("batcher"))
+        ended: list[Outcome] = []
+        try:
+            _carry_out(self.ready(ti, log), log, ended.append)
+        except Interruption as interruption:
+            return Outcome(Ending.STOPPED, f"Stopped by {interruption} before the first call.")
+        except (BatcherError, OSError) as error:
+            return Outcome(ending_of_error(error), str(error))
+        except BaseException:
+            for outcome in ended:
+                ti.xcom_push(RETURN_KEY, outcome.figures)
+            raise
+        return ended[0]
+
+    def ready(self, ti: TaskInstance, log: TaskLog) -> Start:
+        """Make a run ready.
+
+        Raises:
+            BatcherError: it cannot run.
+        """
+        options: Options = {**self.options}
+        if options.get("output") is None:
+            options["output"] = lasting_directory(ti)
+        account = Account()
+        if self.conn_id is not None and not self.simulate:
+            connection = AirflowConnection.get(self.conn_id)
+            account = account_of(connection, mask_secret)
+            options = cast("Options", {**options, **account.options})
+        try:
+            start = start_of(self.input, self.job, options, account.keys, self.simulate, show=False)
+        except TypeError as error:
+            raise UsageError(str(error)) from None
+        return replace(start, watcher=watcher(log), say=log.say)
+
+
+def _carry_out(start: Start, log: TaskLog, tell: Callable[[Outcome], object]) -> None:
+    """Run, and `tell` how it ended: also where an exception asked for it, which then goes on.
+
+    Raises:
+        BatcherError, OSError: it could not run, or not go on.
+        Interruption: it was asked to end before its first call.
+    """
+    output = start.job.output
+    asked = Asked()
+
+    def told(stopping: Stopping) -> RunResult:
+        result = start(stopping)
+        ending = ending_of(result, output)
+        figures = figures_of(result_of(result, output), ending, output.to)
+        tell(Outcome(ending, reason(result, ending), figures))
+        log.say("\n".join(result.summary.lines()))
+        return result
+
+    with _asked_by_sigterm(asked):
+        wait(told, asked=asked)
+
+
+@contextlib.contextmanager
+def _asked_by_sigterm(asked: Asked) -> Iterator[None]:
+    """Let SIGTERM ask a run to end, and then do what it did before: call the task's `on_kill`.
+
+    However often it comes, it asks once: Airflow itself kills what takes too long.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        # No handler can be set here, nor is any signal heard.
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    heard = False
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        nonlocal heard
+        if not heard:
+            heard = True
+            asked.ask(signal.SIGTERM)
+            if callable(before):
+                before(number, frame)
+
+    signal.signal(signal.SIGTERM, hear)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

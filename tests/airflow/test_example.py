@@ -1,0 +1,120 @@
+"""`jobs/airflow_daily_annotation.py`, as users copy it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from batcher.checkpoint import CheckpointReader
+from tests.airflow.conftest import Provider
+from tests.airflow.instance import Airflow, until
+
+DAG = "batcher_daily_annotation"
+ROWS, SHARDS = 400, 4
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> tuple[Path, str]:
+    """Return a folder whose `inbox` has today's file, and how the reviews in it begin."""
+    marker = tmp_path.name
+    rows = [{"id": f"r{n}", "review": f"{marker} {n}"} for n in range(ROWS)]
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    file = inbox / f"{datetime.now(UTC):%Y-%m-%d}.jsonl"
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    return tmp_path, marker
+
+
+def _conf(folder: Path, **more: object) -> dict[str, object]:
+    return {"inbox": str(folder / "inbox"), "runs": str(folder / "runs"), **more}
+
+
+def _rows(provider: Provider, marker: str) -> list[int]:
+    """Return the row of each call."""
+    return [int(entry.prompt.split()[1]) for entry in provider.calls(marker)]
+
+
+def test_the_dag_is_read_without_an_error_and_without_a_warning(airflow: Airflow) -> None:
+    read = airflow.python(
+        "import json, sys; from airflow.dag_processing.dagbag import DagBag; "
+        "bag = DagBag(sys.argv[1]); "
+        "print(json.dumps([list(bag.dags), bag.import_errors, bag.captured_warnings]))",
+        str(airflow.dags / "airflow_daily_annotation.py"),
+    )
+    dags, errors, warned = json.loads(read.stdout.splitlines()[-1])
+    assert (dags, errors) == ([DAG], {})
+    # Airflow's own modules may warn of each other.
+    ours = ("batcher", "jobs", str(airflow.dags))
+    said = [line for lines in warned.values() for line in lines]
+    assert [line for line in said if any(name in line.split(":")[0] for name in ours)] == []
+
+
+def test_a_shard_that_is_killed_half_way_goes_on_and_no_recorded_row_is_called_twice(
+    airflow: Airflow, provider: Provider, day: tuple[Path, str]
+) -> None:
+    folder, marker = day
+    run = airflow.trigger(DAG, **_conf(folder))
+    shard = folder / "runs" / f"{datetime.now(UTC):%Y-%m-%d}" / "shard-2"
+
+    def second() -> list[int]:
+        return [row for row in _rows(provider, marker) if 100 <= row < 200]
+
+    until(lambda: len(second()) > 40, "calls of the second shard")
+    os.kill(int(json.loads((shard / "run.json").read_text("utf-8"))["pid"]), signal.SIGKILL)
+    with CheckpointReader.read(shard / "checkpoint.db") as checkpoint:
+        done = checkpoint.done()
+        recorded = {row for row in range(ROWS) if row in done}
+    assert 0 < len(recorded) < 100
+
+    assert airflow.ended(DAG, run) == "success"
+    tasks = airflow.tasks(DAG, run)
+    tries = [task["try_number"] for task in tasks if task["task_id"] == "label"]
+    assert sorted(tries) == [1, 1, 1, 2]
+    names = [task["rendered_map_index"] for task in tasks if task["task_id"] == "label"]
+    assert names == ["1 of 4", "2 of 4", "3 of 4", "4 of 4"]
+    rows = _rows(provider, marker)
+    twice = {row for row in rows if rows.count(row) > 1}
+    assert set(rows) == set(range(ROWS))
+    assert not twice & recorded
+    assert all(100 <= row < 200 for row in twice)
+    (merge,) = [task for task in tasks if task["task_id"] == "merge"]
+    figures = airflow.figures(merge)
+    assert figures is not None
+    assert (figures["results"], figures["pending"]) == (ROWS, 0)
+    assert pq.read_metadata(figures["results_path"]).num_rows == ROWS
+    assert airflow.links(merge) == {"Report": Path(figures["report"]).as_uri()}
+
+    # The same day again costs nothing.
+    again = airflow.trigger(DAG, **_conf(folder))
+    assert airflow.ended(DAG, again) == "success"
+    assert len(_rows(provider, marker)) == len(rows)
+
+
+def test_a_day_that_would_cost_too_much_is_refused_before_a_call_and_somebody_is_told(
+    airflow: Airflow, provider: Provider, alerts: list[str], day: tuple[Path, str]
+) -> None:
+    folder, marker = day
+    run = airflow.trigger(DAG, **_conf(folder, max_cost=0.0001))
+    assert airflow.ended(DAG, run) == "failed"
+    (task,) = [one for one in airflow.tasks(DAG, run) if one["task_id"] == "affordable"]
+    assert (task["state"], task["try_number"]) == ("failed", 1)
+    assert _rows(provider, marker) == []
+    assert alerts == [f"{DAG}, {run}: affordable failed (AirflowFailException)"]
+
+
+def test_labels_that_are_nearly_all_the_same_do_not_pass(
+    airflow: Airflow, day: tuple[Path, str]
+) -> None:
+    folder, _ = day
+    result = airflow.command(
+        "dags", "test", DAG, "--conf", json.dumps(_conf(folder, max_label=0.1))
+    )
+    assert "AirflowFailException" in result.stdout
+    assert "of the labels are" in result.stdout
+    assert result.returncode == 1

@@ -1,0 +1,201 @@
+"""A run in the process of a task, without a scheduler."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowTaskTimeout
+
+from batcher.airflow.ending import USUAL, Ending, consequences
+from batcher.airflow.instance import lasting_directory
+from batcher.airflow.outcome import Outcome
+from batcher.airflow.rendered import as_meant
+from batcher.airflow.task import Task
+from batcher.simulator import SimulatorConfig
+
+AT_ONCE = SimulatorConfig(latency_s=0)
+
+
+@dataclass
+class _Instance:
+    """A task instance that keeps what it is told."""
+
+    dag_id: str = "daily"
+    run_id: str = "manual__2026-01-01T00:00:00+00:00"
+    task_id: str = "label"
+    map_index: int | None = -1
+    pushed: dict[str, Any] = field(default_factory=dict)
+
+    def xcom_push(self, key: str, value: Any) -> None:  # noqa: ANN401 # Airflow's own signature
+        self.pushed[key] = json.loads(json.dumps(value))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in a folder that is Airflow's home, too."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    return tmp_path
+
+
+def _task(simulate: SimulatorConfig = AT_ONCE, rows: int = 20, **options: Any) -> Task:  # noqa: ANN401 # options
+    text = "".join(f'{{"id": "r{n}", "prompt": "Say {n}"}}\n' for n in range(rows))
+    Path("prompts.jsonl").write_text(text, "utf-8")
+    given = {"model": "glm-4.5-air", "report": False, **options}
+    return Task("prompts.jsonl", None, as_meant(given), None, simulate)
+
+
+def test_what_a_task_returns_is_small_and_plain(folder: Path) -> None:
+    instance = _Instance()
+    outcome = _task().carried_out(instance)
+    figures = outcome.followed(instance, USUAL)
+    directory = (
+        folder / "batcher/dag_id=daily/run_id=manual__2026-01-01T00:00:00+00:00/task_id=label"
+    )
+    assert json.loads(json.dumps(figures)) == figures
+    assert (figures["ended"], figures["results"], figures["pending"]) == ("done", 20, 0)
+    assert figures["directory"] == str(directory)
+    assert Path(figures["results_path"]).exists()
+    assert figures["cost"] is not None
+    assert instance.pushed == {}
+
+
+def test_another_try_goes_on_in_the_same_directory() -> None:
+    first = _task(max_rows=5).carried_out(_Instance())
+    assert first.ending is Ending.CEILING
+    second = _task().carried_out(_Instance())
+    assert second.figures is not None
+    assert (second.figures["results"], second.figures["attempts"]) == (20, 20)
+
+
+def test_a_ceiling_fails_the_task_which_tells_how_far_it_came() -> None:
+    instance = _Instance()
+    outcome = _task(max_rows=5).carried_out(instance)
+    with pytest.raises(AirflowFailException, match=r"Stopped after 5 rows \(--max-rows\)"):
+        outcome.followed(instance, USUAL)
+    assert instance.pushed["return_value"]["results"] == 5
+    assert instance.pushed["return_value"]["ended"] == "ceiling"
+    assert outcome.followed(instance, consequences({"ceiling": "succeed"}))["pending"] == 15
+
+
+def test_more_errors_than_allowed_fail_the_task_and_fewer_do_not() -> None:
+    always = SimulatorConfig(latency_s=0, faults={"1301": 1})
+    outcome = _task(always, allow_errors=19).carried_out(_Instance())
+    assert outcome.ending is Ending.ROW_ERRORS
+    assert outcome.why == "20 of 20 rows ended in errors, too many"
+    allowed = _task(always, allow_errors=20).carried_out(_Instance())
+    assert allowed.ending is Ending.DONE
+
+
+def test_a_provider_that_stops_the_run_is_not_quoted() -> None:
+    refused = SimulatorConfig(latency_s=0, faults={"1113": 1})
+    outcome = _task(refused).carried_out(_Instance())
+    assert outcome.ending is Ending.CREDENTIALS
+    assert outcome.why.startswith("The run stopped (balance). The account is out of balance")
+
+
+def test_an_input_without_rows_is_told_of_as_such() -> None:
+    outcome = _task(rows=0).carried_out(_Instance())
+    assert outcome.ending is Ending.EMPTY
+
+
+@pytest.mark.parametrize(
+    ("options", "ending", "said"),
+    [
+        ({"lmit": 3}, Ending.INPUT, "did you mean 'limit'"),
+        ({"concurrency": 0}, Ending.CONFIGURATION, "concurrency"),
+    ],
+)
+def test_what_cannot_run_is_told_of_before_any_call(
+    options: dict[str, Any], ending: Ending, said: str
+) -> None:
+    outcome = _task(**options).carried_out(_Instance())
+    assert outcome.ending is ending
+    assert said in outcome.why
+    assert outcome.figures is None
+
+
+@contextmanager
+def _handled(number: signal.Signals, handler: Any) -> Iterator[None]:  # noqa: ANN401 # as signal's
+    """Let a signal be handled so, as Airflow's runner of tasks sets it up."""
+    before = signal.signal(number, handler)
+    try:
+        yield
+        assert signal.getsignal(number) is handler
+    finally:
+        signal.signal(number, before)
+
+
+def _sent_when_calls_are_made(number: signal.Signals, ledger: Path, times: int = 1) -> None:
+    """Send a signal to this process once the simulator has been asked something."""
+
+    def send() -> None:
+        while not (ledger.exists() and ledger.read_bytes()):
+            threading.Event().wait(0.01)
+        for _ in range(times):
+            os.kill(os.getpid(), number)
+
+    threading.Thread(target=send, daemon=True).start()
+
+
+SLOW = SimulatorConfig(latency_s=0.2)
+
+
+def test_sigterm_lets_calls_in_flight_end_and_then_calls_on_kill_as_before(folder: Path) -> None:
+    killed: list[int] = []
+    instance = _Instance()
+    _sent_when_calls_are_made(signal.SIGTERM, folder / "a.batch/simulator.jsonl", times=2)
+    with _handled(signal.SIGTERM, lambda number, _frame: killed.append(number)):
+        outcome = _task(SLOW, rows=500, concurrency=2, output="a.batch").carried_out(instance)
+    assert killed == [signal.SIGTERM]
+    assert outcome.ending is Ending.STOPPED
+    assert outcome.figures is not None
+    assert outcome.figures["results"] == outcome.figures["attempts"] > 0
+    assert Path(outcome.figures["results_path"]).exists()
+    with pytest.raises(AirflowException, match="Stopped by SIGTERM"):
+        outcome.followed(instance, USUAL)
+
+
+def test_airflows_time_limit_lets_calls_in_flight_end_and_then_goes_on(folder: Path) -> None:
+    def time_is_up(_number: int, _frame: FrameType | None) -> None:
+        raise AirflowTaskTimeout
+
+    instance = _Instance()
+    _sent_when_calls_are_made(signal.SIGALRM, folder / "a.batch/simulator.jsonl")
+    with _handled(signal.SIGALRM, time_is_up), pytest.raises(AirflowTaskTimeout):
+        _task(SLOW, rows=500, concurrency=2, output="a.batch").carried_out(instance)
+    figures = instance.pushed["return_value"]
+    assert figures["results"] == figures["attempts"] > 0
+
+
+def test_the_directory_of_a_task_is_its_own_whatever_its_run_is_called(folder: Path) -> None:
+    one = lasting_directory(_Instance(run_id="../a/b", map_index=3))
+    assert one == folder / "batcher/dag_id=daily/run_id=..%2Fa%2Fb/task_id=label/map_index=3"
+
+
+def test_the_report_is_linked_where_it_is_served() -> None:
+    figures = _task(report=True).carried_out(_Instance()).figures
+    assert figures is not None
+    outcome = Outcome(Ending.DONE, "", figures)
+    assert outcome.report_link(None) == Path(str(figures["report"])).as_uri()
+    assert outcome.report_link("https://reports.example/1") == "https://reports.example/1"
+    elsewhere = Outcome(Ending.DONE, "", {**figures, "to": "s3://labels/today/"})
+    assert elsewhere.report_link(None) == "s3://labels/today/report.html"
+    assert Outcome(Ending.INPUT, "").report_link("https://reports.example/1") == ""
+
+
+def test_what_a_run_ends_with_is_put_at_its_url(folder: Path) -> None:
+    figures = _task(to=(folder / "there").as_uri()).carried_out(_Instance()).figures
+    assert figures is not None
+    assert figures["to"] == (folder / "there").as_uri()
+    assert (folder / "there" / "results.parquet").exists()

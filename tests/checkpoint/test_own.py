@@ -1,0 +1,200 @@
+"""A merge made anew, once its parts went on and rows were called in it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from batcher.checkpoint import Checkpoint, CheckpointReader, Claims
+from batcher.checkpoint.merging import Merging
+from batcher.checkpoint.own import OwnWork
+from batcher.errors import StorageError
+from batcher.history import Beat, Ended
+from batcher.recorded import Counts, Recorded
+from batcher.records import Attempt, Failure, InvalidAnswer, Kept, Success, Unanswered
+
+MakeSuccess = Callable[..., Success]
+MakeFailure = Callable[..., Failure]
+MakeInvalid = Callable[..., InvalidAnswer]
+
+SUMS = ("attempts", "ambiguous_attempts", "possible_cost", "repairs", "prompt_tokens", "cost")
+
+
+def _begin(path: Path, *kept: Kept, unanswered: Sequence[Unanswered] = ()) -> Path:
+    """Let another process record something."""
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.begin_process(100)
+        checkpoint.write(kept, (), unanswered, [Beat(101, 1, {}, 1, 8, 0.0)])
+        checkpoint.end_process(Ended.DONE)
+    return path
+
+
+def _merge(path: Path, *parts: Path) -> None:
+    earlier = path.exists()
+    with Merging.begun(path) as merging:
+        merging.add(parts)
+        work = OwnWork(merging)
+        work.keep_taken()
+        if earlier:
+            work.add(path)
+        Claims(merging).settle()
+
+
+def _counts(path: Path) -> Counts:
+    with CheckpointReader.read(path) as checkpoint:
+        return checkpoint.counts()
+
+
+def _rows(path: Path) -> list[Recorded]:
+    with CheckpointReader.read(path) as checkpoint:
+        return list(checkpoint.outcomes())
+
+
+def _sums(*paths: Path) -> list[int]:
+    return [sum(getattr(_counts(path), name) for path in paths) for name in SUMS]
+
+
+def _query(path: Path, sql: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_the_same_parts_again_make_the_same(
+    tmp_path: Path, path: Path, success: MakeSuccess, failure: MakeFailure, invalid: MakeInvalid
+) -> None:
+    part = _begin(
+        tmp_path / "1.db",
+        success(0),
+        failure(1, key="k1"),
+        failure(2),
+        invalid("k4"),
+        success(5, row_id="id-0", key="k5"),
+        unanswered=[("k3", 5)],
+    )
+    _merge(path, part)
+    before = _rows(path), _counts(path), _query(path, "SELECT * FROM histograms")
+    for _ in range(2):
+        _merge(path, part)
+        after = _rows(path), _counts(path), _query(path, "SELECT * FROM histograms")
+        assert after == before
+        assert _query(path, "SELECT number FROM processes") == [(1,)]
+        assert _query(path, "SELECT key FROM shelved") == [("k5",)]
+
+
+def test_what_was_called_in_a_merge_stays_and_all_that_was_spent_is_counted_once(
+    tmp_path: Path, path: Path, success: MakeSuccess, failure: MakeFailure, invalid: MakeInvalid
+) -> None:
+    """Rows that were pending, errors called again, and rows with answers of no use or with none."""
+    problem = Attempt(1, "r1", 1.0, 0.5, failure(1).problem)
+    part = _begin(
+        tmp_path / "1.db",
+        success(0),
+        replace(failure(1, key="k1", attempts=(problem,)), cost=7),
+        failure(6),
+        invalid("k2", cost=3),
+        invalid("k5", cost=2),
+        unanswered=[("k3", 5), ("k4", 1)],
+    )
+    _merge(path, part)
+    spent = _sums(path)
+    answered = replace(success(2, key="k2"), answered_before=1, repairs=1, cost=13, currency="CNY")
+    sent = replace(success(3, key="k3"), unanswered_before=1, possible_cost=5)
+    _begin(
+        path,
+        *(replace(success(1, key="k1"), finished_at=9.0), answered, sent, success(7)),
+        invalid("k5", repairs=1, cost=6),
+        invalid("k8"),
+        unanswered=[("k4", 2), ("k9", 4)],
+    )
+    own = _sums(path)
+    _merge(path, part)
+    assert _sums(path) == own != spent
+    assert [(row.row, row.error_class) for row in _rows(path)] == [
+        *((0, None), (1, None), (2, None), (3, None)),
+        *((6, "server_error"), (7, None)),
+    ]
+    assert _query(path, "SELECT number FROM processes") == [(1,), (2,)]
+    assert _query(path, "SELECT DISTINCT process FROM history ORDER BY 1") == [(1,), (2,)]
+    assert _query(path, "SELECT count(*) FROM failed_attempts") == [(1,)]
+    _merge(path, part)
+    assert _sums(path) == own
+
+
+def test_what_a_part_did_since_comes_to_what_the_merge_did(
+    tmp_path: Path, path: Path, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    """Both called the same error again: paid three times, and the part's answer counts."""
+    part = _begin(tmp_path / "1.db", failure(1, key="k1", attempts=(Attempt(1, "r", 1.0, 0.5),)))
+    _merge(path, part)
+    _begin(path, replace(success(1, key="k1", text="mine"), finished_at=9.0))
+    _begin(part, replace(success(1, key="k1", text="theirs"), finished_at=8.0))
+    _begin(part, success(2))
+    _merge(path, part)
+    assert [(row.row, row.response, row.attempts) for row in _rows(path)] == [
+        (1, "theirs", 3),
+        (2, "fine", 1),
+    ]
+
+
+def test_what_a_part_has_lost_since_stays_in_the_merge(
+    tmp_path: Path, path: Path, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    part = _begin(tmp_path / "1.db", success(0), success(1), failure(2))
+    _merge(path, part)
+    with closing(sqlite3.connect(part)) as connection, connection:
+        connection.execute("PRAGMA recursive_triggers = ON")
+        connection.execute("DELETE FROM outcomes WHERE row > 0")
+    _merge(path, part)
+    assert [row.row for row in _rows(path)] == [0, 1, 2]
+
+
+def test_what_the_merge_set_aside_itself_stays_aside(
+    tmp_path: Path, path: Path, success: MakeSuccess
+) -> None:
+    """And a paid outcome of another key than that of the part."""
+    part = _begin(tmp_path / "1.db", success(0))
+    _merge(path, part)
+    _begin(path, success(5, key="k5"), success(6, key="k6"))
+    _begin(part, success(5, key="other"))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        columns = "key, row, id, " + ", ".join(
+            name for name in (*Recorded._fields, "checksum") if name not in ("key", "row", "id")
+        )
+        copied = f"INSERT INTO shelved ({columns}) SELECT {columns} FROM outcomes"  # noqa: S608 -- names
+        connection.execute(f"{copied} WHERE row = 6")
+        connection.execute("DELETE FROM outcomes WHERE row = 6")
+    _merge(path, part)
+    assert [(row.row, row.key) for row in _rows(path)] == [(0, "key-id-0"), (5, "other")]
+    assert _query(path, "SELECT key FROM shelved ORDER BY key") == [("k5",), ("k6",)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE taken_errors SET attempts = 9",
+        "UPDATE outcomes SET message = 'other' WHERE row = 7",
+        "UPDATE invalid_answers SET message = 'other'",
+    ],
+)
+def test_a_damaged_merge_is_not_taken_into_a_new_one(
+    tmp_path: Path,
+    path: Path,
+    success: MakeSuccess,
+    failure: MakeFailure,
+    invalid: MakeInvalid,
+    change: str,
+) -> None:
+    part = _begin(tmp_path / "1.db", failure(1, key="k1"))
+    _merge(path, part)
+    _begin(path, replace(success(1, key="k1"), finished_at=9.0), success(7), invalid("k8"))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(change)
+    before = _rows(path) if "outcomes" not in change else None
+    with pytest.raises(StorageError, match="is damaged"):
+        _merge(path, part)
+    assert before is None or _rows(path) == before
