@@ -25,6 +25,9 @@ def why_ended(result: RunResult, job: JobSpec) -> Why | None:
             return Why(Cause.STOPPED, halted.reason, code)
         case Ended.INTERRUPTED if number is not None:
             return Why(Cause.INTERRUPTED, number.name, code)
+        case Ended.DONE if code == StorageError.exit_code:
+            # The rows are done; what was to be brought elsewhere is not.
+            return Why(Cause.ERROR, StorageError.__name__, code)
         case Ended.DONE:
             return Why(Cause.TOO_MANY_ERRORS, exit_code=code) if code else None
         case _:
