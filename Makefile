@@ -50,6 +50,10 @@ BROWSER := $(VENV)-browser
 browser: $(BROWSER)/.ready ## Look at the pages of runs in Chromium.
 	PYTHONPATH=$(CURDIR) $(BROWSER)/bin/pytest tests/browser
 
+OBJECTS := $(VENV)-objects
+objects: $(OBJECTS)/.ready ## Run from and to an S3 server, disturb it, and compare its ledger.
+	PYTHONPATH=$(CURDIR) $(OBJECTS)/bin/pytest tests/objects
+
 screenshots: $(BROWSER)/.ready ## Make the pictures of the docs again, of a run of 20,000 rows.
 	PYTHONPATH=$(CURDIR) $(BROWSER)/bin/python -m tests.browser.screenshots docs/pictures
 
@@ -123,6 +127,12 @@ $(AIRFLOW)/.ready: requirements/airflow.txt pyproject.toml
 		--no-build-isolation -e .
 	touch $@
 
+$(OBJECTS)/.ready: requirements/objects.txt
+	$(PYTHON) -m venv $(OBJECTS)
+	$(OBJECTS)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
+		-r requirements/objects.txt
+	touch $@
+
 # With their extras: pip takes a requirement of `coverage[toml]` for one that `coverage==7` does not
 # pin, as soon as there is a newer coverage. (Constraints must have none.)
 PINNING := --quiet --upgrade --generate-hashes --no-strip-extras --allow-unsafe --no-annotate \
@@ -146,6 +156,8 @@ lock: ## Pin the newest versions that pyproject.toml allows.
 		-o requirements/runtime.txt pyproject.toml
 	$(LOCK)/bin/pip-compile $(PINNING) --only-build-deps --build-deps-for wheel -c $(LOCK)/dev.txt \
 		-o requirements/build.txt pyproject.toml
+	$(LOCK)/bin/pip-compile $(PINNING) --extra objects -c $(LOCK)/dev.txt \
+		-o requirements/objects.txt pyproject.toml
 	rm -r $(LOCK)
 
 # What is pinned with extras, pinned without them as well: here some require the one, some the other.
