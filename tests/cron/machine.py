@@ -25,7 +25,7 @@ USER = "annotator"
 UID = 61_234
 HOME = "/home/the annotator"
 # Far more than anything here takes; cron looks at its tables once a minute.
-_PATIENCE_S = 90
+_PATIENCE_S = 300
 # Begin and end of each job, those that failed, and process ids: cron's own account of what it does.
 _LOG_LEVEL = "15"
 _FAILED = re.compile(r"grandchild #(?P<job>\d+) failed with exit status (?P<code>\d+)")
