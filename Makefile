@@ -6,6 +6,8 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CHECKED := batcher benchmarks tests sample_data
 
+DEBIAN := apt-get update -q && apt-get install -yq --no-install-recommends
+
 APART := $(addprefix --ignore=tests/,airflow benchmarks browser container cron faults laws notebook objects \
 	overload tutorial)
 
@@ -28,8 +30,8 @@ test-benchmarks: $(READY) ## Run the tests of the benchmarks.
 tutorial: $(READY) ## Type every command of docs/tutorial.md.
 	$(BIN)/pytest tests/tutorial
 
-cron: $(READY) ## Let nights pass under a cron daemon of their own, as another user (root, Debian).
-	[ -x /usr/sbin/cron ] || apt-get install -yq --no-install-recommends cron
+cron: $(READY) ## Let nights pass under a cron daemon and in a systemd service's surroundings (root, Debian).
+	[ -x /usr/sbin/cron ] || { $(DEBIAN) cron; }
 	$(BIN)/pytest tests/cron
 
 faults: $(READY) ## Disturb runs in every way of the fault matrix, and print it with the verdicts.
@@ -37,8 +39,7 @@ faults: $(READY) ## Disturb runs in every way of the fault matrix, and print it 
 
 CONTAINER := $(VENV)-container
 container: $(CONTAINER)/.ready ## Check the Dockerfile, build it, and run the image (root, Debian; no engine needed).
-	command -v buildah mmdebstrap > /dev/null || \
-		apt-get install -yq --no-install-recommends buildah mmdebstrap
+	(command -v buildah && command -v mmdebstrap) > /dev/null || { $(DEBIAN) buildah mmdebstrap; }
 	PYTHONPATH=$(CURDIR) $(CONTAINER)/bin/pytest tests/container
 
 NOTEBOOK := $(VENV)-notebook
@@ -99,28 +100,10 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
-$(NOTEBOOK)/.ready: requirements/notebook.txt
-	$(PYTHON) -m venv $(NOTEBOOK)
-	$(NOTEBOOK)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
-		-r requirements/notebook.txt
-	touch $@
-
-$(CONTAINER)/.ready: requirements/container.txt
-	$(PYTHON) -m venv $(CONTAINER)
-	$(CONTAINER)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
-		-r requirements/container.txt
-	touch $@
-
-$(BROWSER)/.ready: requirements/browser.txt
-	$(PYTHON) -m venv $(BROWSER)
-	$(BROWSER)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
-		-r requirements/browser.txt
-	touch $@
-
-$(OBJECTS)/.ready: requirements/objects.txt
-	$(PYTHON) -m venv $(OBJECTS)
-	$(OBJECTS)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
-		-r requirements/objects.txt
+# What one suite needs alone is in an environment of its own.
+$(VENV)-%/.ready: requirements/%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes -r $<
 	touch $@
 
 # Airflow's own constraints take the place of hashes for its users; here the hashes are constraints.
@@ -146,17 +129,17 @@ lock: ## Pin the newest versions that pyproject.toml allows.
 		-o requirements/notebook.txt pyproject.toml
 	$(LOCK)/bin/pip-compile $(PINNING) --extra browser -c $(LOCK)/dev.txt \
 		-o requirements/browser.txt pyproject.toml
-	$(LOCK)/bin/pip-compile $(PINNING) --extra objects -c $(LOCK)/dev.txt \
-		-o requirements/objects.txt pyproject.toml
 	$(LOCK)/bin/pip-compile $(PINNING) --extra airflow --extra dev -c $(LOCK)/dev.txt \
 		-o $(LOCK)/airflow.txt pyproject.toml
 	awk "$$TWINS" $(LOCK)/airflow.txt > requirements/airflow.txt
 	$(LOCK)/bin/pip-compile $(PINNING) --extra container -c $(LOCK)/dev.txt \
 		-o requirements/container.txt pyproject.toml
-	$(LOCK)/bin/pip-compile $(PINNING) --extra otel -c $(LOCK)/dev.txt \
+	$(LOCK)/bin/pip-compile $(PINNING) --extra otel --extra hf -c $(LOCK)/dev.txt \
 		-o requirements/runtime.txt pyproject.toml
 	$(LOCK)/bin/pip-compile $(PINNING) --only-build-deps --build-deps-for wheel -c $(LOCK)/dev.txt \
 		-o requirements/build.txt pyproject.toml
+	$(LOCK)/bin/pip-compile $(PINNING) --extra objects -c $(LOCK)/dev.txt \
+		-o requirements/objects.txt pyproject.toml
 	rm -r $(LOCK)
 
 # What is pinned with extras, pinned without them as well: here some require the one, some the other.
