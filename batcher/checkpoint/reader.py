@@ -157,6 +157,11 @@ class CheckpointReader:
                 numbered.fill(self._reader, errors_too=errors_too)
             yield numbered
 
+    def has_shelved(self) -> bool:
+        """Whether paid outcomes are set aside that belong to no row now."""
+        with translated(self.path):
+            return self._reader.execute("SELECT EXISTS (SELECT 1 FROM shelved)").fetchone() == (1,)
+
     def some_results(self, most: int) -> Iterator[Recorded]:
         """Yield at most `most` results whose tokens are known, from all over the run.
 
