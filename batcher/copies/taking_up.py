@@ -38,7 +38,7 @@ def take_up(store: Store, copy: Copy | None, checkpoint: Path) -> str | None:
         lineage = lineage_of(checkpoint)
         if lineage is not None and lineage.holds(copy.of):
             return None
-        if lineage is None or not lineage.is_of_run(copy.of):
+        if lineage is None or lineage.run != copy.of.run:
             raise ConfigurationError(
                 f"{checkpoint.parent} and the copy at {store.url} are of different runs. Name "
                 "another directory with -o to go on with the copy, or another place with "

@@ -25,13 +25,18 @@ def why_ended(result: RunResult, job: JobSpec) -> Why | None:
             return Why(Cause.STOPPED, halted.reason, code)
         case Ended.INTERRUPTED if number is not None:
             return Why(Cause.INTERRUPTED, number.name, code)
-        case Ended.DONE if code == StorageError.exit_code:
-            # The rows are done; what was to be brought elsewhere is not.
-            return Why(Cause.ERROR, StorageError.__name__, code)
         case Ended.DONE:
-            return Why(Cause.TOO_MANY_ERRORS, exit_code=code) if code else None
+            return _why_not_well(code)
         case _:
             return Why(Cause.PENDING, exit_code=code)
+
+
+def _why_not_well(code: int) -> Why | None:
+    """Return why a run whose rows all have their outcome ends with `code`."""
+    if code == StorageError.exit_code:
+        # What was to be brought elsewhere is not there.
+        return Why(Cause.ERROR, StorageError.__name__, code)
+    return Why(Cause.TOO_MANY_ERRORS, exit_code=code) if code else None
 
 
 def why_raised(error: BaseException) -> Why:
