@@ -99,7 +99,7 @@ with DAG(
     },
 ) as dag:
 
-    @task.sensor(poke_interval=300, timeout=20 * 3600, mode="reschedule", retries=0)
+    @task.sensor(poke_interval=300, timeout=20 * 3600, mode="reschedule")
     def arrived(path: str) -> bool:
         """Wait for the day's file; between two looks no worker is held.
 

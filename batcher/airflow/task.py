@@ -18,9 +18,10 @@ from types import FrameType
 from typing import Unpack, cast
 
 from airflow.sdk import Connection as AirflowConnection
+from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
-from batcher.airflow.account import Account, account_of
+from batcher.airflow.account import Account, Connection, account_of
 from batcher.airflow.ending import Ending, consequences, ending_of, ending_of_error, reason
 from batcher.airflow.figures import Figures, figures_of
 from batcher.airflow.instance import TaskInstance, current, lasting_directory
@@ -30,7 +31,7 @@ from batcher.api.background import wait
 from batcher.api.options import Job, Options
 from batcher.api.result import result_of
 from batcher.api.running import Input, Start, start_of
-from batcher.errors import BatcherError, Interruption, UsageError
+from batcher.errors import BatcherError, CredentialsError, Interruption, UsageError
 from batcher.runs import Asked, RunResult, Stopping
 from batcher.simulator import SimulatorConfig
 
@@ -101,14 +102,30 @@ class Task:
             options["output"] = lasting_directory(ti)
         account = Account()
         if self.conn_id is not None and not self.simulate:
-            connection = AirflowConnection.get(self.conn_id)
-            account = account_of(connection, mask_secret)
+            account = account_of(_connection(self.conn_id), mask_secret)
             options = cast("Options", {**options, **account.options})
         try:
             start = start_of(self.input, self.job, options, account.keys, self.simulate, show=False)
         except TypeError as error:
             raise UsageError(str(error)) from None
         return replace(start, watcher=watcher(log), say=log.say)
+
+
+def _connection(conn_id: str) -> Connection:
+    """Return an Airflow connection.
+
+    Raises:
+        CredentialsError: there is none.
+    """
+    try:
+        found: Connection = AirflowConnection.get(conn_id)
+    except AirflowNotFoundException:
+        raise CredentialsError(
+            f"there is no connection {conn_id}; `airflow connections add {conn_id} --conn-type "
+            "generic --conn-password KEY` makes one, or set AIRFLOW_CONN_"
+            f"{conn_id.upper()} in the environment of the workers"
+        ) from None
+    return found
 
 
 def _carry_out(start: Start, log: TaskLog, tell: Callable[[Outcome], object]) -> None:
@@ -129,33 +146,42 @@ def _carry_out(start: Start, log: TaskLog, tell: Callable[[Outcome], object]) ->
         log.say("\n".join(result.summary.lines()))
         return result
 
-    with _asked_by_sigterm(asked):
+    with _asked_by_signals(asked):
         wait(told, asked=asked)
 
 
 @contextlib.contextmanager
-def _asked_by_sigterm(asked: Asked) -> Iterator[None]:
+def _asked_by_signals(asked: Asked) -> Iterator[None]:
     """Let SIGTERM ask a run to end, and then do what it did before: call the task's `on_kill`.
 
-    However often it comes, it asks once: Airflow itself kills what takes too long.
+    SIGINT does the same where it would end the process at once, as it does in one that Airflow's
+    supervisor began. However often they come, they ask once: Airflow itself kills what takes too
+    long.
     """
     if threading.current_thread() is not threading.main_thread():
         # No handler can be set here, nor is any signal heard.
         yield
         return
-    before = signal.getsignal(signal.SIGTERM)
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        numbers.append(signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in numbers}
     heard = False
 
     def hear(number: int, frame: FrameType | None) -> None:
         nonlocal heard
-        if not heard:
-            heard = True
-            asked.ask(signal.SIGTERM)
-            if callable(before):
-                before(number, frame)
+        if heard:
+            return
+        heard = True
+        asked.ask(signal.Signals(number))
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
 
-    signal.signal(signal.SIGTERM, hear)
+    for number in numbers:
+        signal.signal(number, hear)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

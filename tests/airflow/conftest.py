@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -29,9 +30,13 @@ class Provider:
     ledger: Path
 
     def calls(self, marker: str) -> list[LedgerEntry]:
-        """Return the calls whose prompt begins with `marker`."""
+        """Return the calls whose prompt begins with `marker`, but for those that it refused.
+
+        Tasks that share a limit find it out by that, and nobody pays for it.
+        """
         entries = read_ledger(self.ledger) if self.ledger.exists() else []
-        return [entry for entry in entries if entry.prompt.startswith(marker)]
+        taken = [entry for entry in entries if entry.status in (None, HTTPStatus.OK)]
+        return [entry for entry in taken if entry.prompt.startswith(marker)]
 
     def twice(self, marker: str) -> int:
         """Return how many calls were made of rows that had been called already."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import jinja2
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Context
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.serialization.serialized_objects import DagSerialization
 
@@ -20,7 +20,7 @@ JOB = {"provider": {"model": "{{ params.model }}"}, "prompt": {"template": "{{re
 
 def _rendered(operator: BatcherOperator, **context: Any) -> BatcherOperator:  # noqa: ANN401 # templates take all
     operator.render_template_fields(
-        {"params": {"model": "glm-5", "rows": 3}, **context},  # type: ignore[typeddict-item]
+        cast("Context", {"params": {"model": "glm-5", "rows": 3}, **context}),
         jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False),  # noqa: S701 # no page
     )
     return operator

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -125,6 +125,20 @@ def test_what_cannot_run_is_told_of_before_any_call(
     assert outcome.figures is None
 
 
+def test_a_connection_that_is_not_there_is_told_of_before_any_call() -> None:
+    task = replace(_task(), conn_id="nowhere", simulate=False)
+    outcome = task.carried_out(_Instance())
+    assert outcome.ending is Ending.CREDENTIALS
+    assert "there is no connection nowhere; `airflow connections add" in outcome.why
+
+
+def test_a_connection_of_the_environment_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_GLM", '{"conn_type": "generic", "password": "no key"}')
+    outcome = replace(_task(auth="jwt"), conn_id="glm", simulate=False).carried_out(_Instance())
+    assert outcome.ending is Ending.CREDENTIALS
+    assert "no key" not in outcome.why
+
+
 @contextmanager
 def _handled(number: signal.Signals, handler: Any) -> Iterator[None]:  # noqa: ANN401 # as signal's
     """Let a signal be handled so, as Airflow's runner of tasks sets it up."""
@@ -164,6 +178,15 @@ def test_sigterm_lets_calls_in_flight_end_and_then_calls_on_kill_as_before(folde
     assert Path(outcome.figures["results_path"]).exists()
     with pytest.raises(AirflowException, match="Stopped by SIGTERM"):
         outcome.followed(instance, USUAL)
+
+
+def test_ctrl_c_lets_calls_in_flight_end_where_it_would_end_the_process(folder: Path) -> None:
+    _sent_when_calls_are_made(signal.SIGINT, folder / "a.batch/simulator.jsonl")
+    with _handled(signal.SIGINT, signal.SIG_DFL):
+        outcome = _task(SLOW, rows=500, concurrency=2, output="a.batch").carried_out(_Instance())
+    assert outcome.ending is Ending.STOPPED
+    assert outcome.figures is not None
+    assert outcome.figures["results"] == outcome.figures["attempts"] > 0
 
 
 def test_airflows_time_limit_lets_calls_in_flight_end_and_then_goes_on(folder: Path) -> None:

@@ -11,8 +11,8 @@ from typing import cast
 import pytest
 
 from batcher.api.background import wait, wait_async
-from batcher.errors import StorageError
-from batcher.runs import RunResult, Stopping
+from batcher.errors import Interruption, StorageError
+from batcher.runs import Asked, RunResult, Stopping
 
 RESULT = cast("RunResult", object())
 """Stands for how a run ended, which nobody here looks at."""
@@ -56,18 +56,25 @@ class _Deaf(_Run):
         return RESULT
 
 
+class _TimeIsUp(BaseException):
+    """What a task of Airflow is told when it has lasted for too long."""
+
+
 class _Interrupted:
     """Blocks until the run has ended, but is interrupted some times once it has started."""
 
-    def __init__(self, run: _Run, times: int = 1) -> None:
+    def __init__(
+        self, run: _Run, times: int = 1, error: type[BaseException] = KeyboardInterrupt
+    ) -> None:
         self.run = run
         self.left = times
+        self.error = error
 
     def __call__(self, futures: list[Future[RunResult]]) -> None:
         self.run.started.wait()
         if self.left:
             self.left -= 1
-            raise KeyboardInterrupt
+            raise self.error
         wait_for(futures)
 
 
@@ -91,6 +98,21 @@ def test_an_interrupt_ends_it_before_it_goes_on() -> None:
         wait(run, _Interrupted(run))
     assert run.ended.is_set()
     assert caught.value.__cause__ is None
+
+
+def test_whatever_the_handler_of_a_signal_raises_ends_it_before_that_goes_on() -> None:
+    run = _Run()
+    with pytest.raises(_TimeIsUp):
+        wait(run, _Interrupted(run, error=_TimeIsUp))
+    assert run.ended.is_set()
+
+
+def test_somebody_else_may_ask_it_to_end() -> None:
+    run, asked = _Run(), Asked()
+    asked.ask()
+    with pytest.raises(Interruption):
+        wait(run, asked=asked)
+    assert run.ended.is_set()
 
 
 def test_what_went_wrong_while_it_ended_is_told_beside_the_interrupt() -> None:

@@ -40,6 +40,7 @@ def _stopped(result: RunResult, option: str) -> int:
     """Return how many rows are pending of a run that was stopped by the ceiling of `option`."""
     assert result.halted is not None
     assert option in result.halted.reason
+    assert result.halted.ceiling
     assert result.halted.exit_code == 75
     assert result.summary.ended == result.halted.reason
     assert result.summary.pending

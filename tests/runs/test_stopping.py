@@ -52,6 +52,16 @@ async def test_calls_hear_of_each_time_they_are_asked_to_stop() -> None:
     assert heard == [signal.SIGINT] * 2
 
 
+async def test_calls_hear_which_signal_it_was() -> None:
+    asked, heard = Asked(), list[signal.Signals]()
+    asked.ask(signal.SIGTERM)
+    with asked.interruptible() as check, pytest.raises(Interruption, match="SIGTERM"):
+        check()
+    with asked.calling(heard.append):
+        await asyncio.sleep(0)
+    assert heard == [signal.SIGTERM]
+
+
 async def test_calls_hear_of_what_was_asked_before_they_began() -> None:
     asked, heard = Asked(), list[signal.Signals]()
     asked.ask()
