@@ -17,6 +17,7 @@ from batcher.copies.files import INCOMING, fetched, removed_leftovers
 from batcher.copies.latest import Copy
 from batcher.copies.store import Store
 from batcher.errors import ConfigurationError
+from batcher.outputs import sync_directory
 from batcher.wording import counted
 
 
@@ -79,8 +80,4 @@ def _in_place(taken: Path, checkpoint: Path) -> None:
     with taken.open("rb") as file:
         os.fsync(file.fileno())
     taken.replace(checkpoint)
-    directory = os.open(checkpoint.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(checkpoint.parent)

@@ -26,6 +26,8 @@ from tests.objects.store import Bucket
 PATIENCE_S = 90
 ROWS = 400
 EVERY = ("--sync-every", "1s")
+# So that a run is under way for longer than a copy and the pause after it.
+SLOWLY = ("--sim-latency", "1", "-c", "16")
 
 
 def wait_for(happened: Callable[[], object]) -> None:
@@ -74,8 +76,8 @@ def test_a_killed_run_from_bucket_to_bucket_goes_on_without_its_disk_and_repeats
     prompts: str, bucket: Bucket, place: Place
 ) -> None:
     options = ("--to", f"{bucket.url}/out", "--sync-checkpoint", f"{bucket.url}/copy", *EVERY)
-    process = place.started(prompts, *options)
-    wait_for(lambda: len(copied(bucket, place.path)) > ROWS // 8 or process.poll() is not None)
+    process = place.started(prompts, *options, *SLOWLY)
+    wait_for(lambda: copied(bucket, place.path) or process.poll() is not None)
     process.kill()
     process.communicate(timeout=PATIENCE_S)
     known = copied(bucket, place.path)
@@ -118,7 +120,7 @@ def test_a_store_that_fails_for_a_while_is_told_of_and_costs_nothing(
         sent = asked.method in ("PUT", "POST") and "/copy/checkpoint" in asked.place
         return "fail" if sent else "pass"
 
-    process = behind.started(prompts, "--sync-checkpoint", f"{bucket.url}/copy", *EVERY)
+    process = behind.started(prompts, "--sync-checkpoint", f"{bucket.url}/copy", *EVERY, *SLOWLY)
     wait_for(lambda: copied(bucket, behind.path))
     gate.judge = failing
     said, errors = process.communicate(timeout=PATIENCE_S)
@@ -138,7 +140,7 @@ def test_a_signal_ends_a_run_whose_store_takes_no_copy(
     def silent(asked: Asked) -> Verdict:
         return "hang" if "/copy/" in asked.place else "pass"
 
-    process = behind.started(prompts, "--sync-checkpoint", f"{bucket.url}/copy", *EVERY)
+    process = behind.started(prompts, "--sync-checkpoint", f"{bucket.url}/copy", *EVERY, *SLOWLY)
     wait_for(lambda: copied(bucket, behind.path))
     gate.judge = silent
     since = time.monotonic()
@@ -157,12 +159,14 @@ def test_a_signal_ends_a_run_whose_store_takes_no_copy(
 
 def test_two_hosts_do_not_work_on_one_run(prompts: str, bucket: Bucket, place: Place) -> None:
     options = ("--sync-checkpoint", f"{bucket.url}/copy", *EVERY)
-    process = place.started(prompts, *options)
+    process = place.started(prompts, *options, *SLOWLY)
     wait_for(lambda: latest(bucket))
     second = place.command("run", prompts, "-o", "second", "--simulate", *options)
     assert second.returncode == 75
     assert (
         f"another run keeps its copy at {bucket.url}/copy: process {process.pid}" in second.stderr
     )
-    assert process.wait(PATIENCE_S) == 0
-    process.communicate()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 143
+    assert place.command("run", prompts, "-o", "second", "--simulate", *options).returncode == 0
