@@ -88,9 +88,9 @@ contracts: $(READY) ## Check the direction of imports, and each library's one do
 coverage: $(READY) ## Run the tests and print the branch coverage of each module.
 	$(BIN)/pytest -n auto $(APART) --cov --cov-report=term-missing:skip-covered
 
-CRITICAL := batcher.checkpoint batcher.engine batcher.executors batcher.providers
+CRITICAL := batcher.checkpoint batcher.copies batcher.engine batcher.executors batcher.providers
 coverage-critical: $(READY) ## Hold the parts that must lose nothing to 100 % branch coverage.
-	$(BIN)/pytest -n auto tests/checkpoint tests/engine tests/executors tests/providers \
+	$(BIN)/pytest -n auto tests/checkpoint tests/copies tests/engine tests/executors tests/providers \
 		$(CRITICAL:%=--cov=%) --cov-report=term-missing --cov-fail-under=100
 
 # Pinned by hash, without the address they came from: any index serves the same files.
