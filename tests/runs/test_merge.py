@@ -157,6 +157,43 @@ def test_a_merge_can_be_merged_with_a_further_shard(place: Place) -> None:
     assert _merge(place, shards).exit_code == 0
 
 
+def test_rows_that_were_called_in_a_merge_and_in_a_shard_stay_paid_twice_however_often_it_is_made(
+    place: Place,
+) -> None:
+    """A machine that was given up comes back: its shards are run too, and all are merged."""
+    shards = _shards(place, 4, 1, 2)
+    _merge(place, shards)
+    all_ = _at(place, "all")
+    place.run(_job(place, all_))
+    shards += _shards(place, 4, 3, 4)
+    counts = [_merge(place, shards).summary.counts for _ in range(3)]
+    assert {each.attempts for each in counts} == {_asked(*shards, all_)} == {15}
+    assert counts[0] == counts[1] == counts[2]
+
+
+def test_a_run_that_is_in_another_source_too_counts_once(place: Place) -> None:
+    """With its calls, what it may have spent, its ceilings, and its history."""
+    ceilings = {"max_tokens_total": 9_000_000, "max_cost": "200CNY"}
+    faulty = SimulatorConfig(latency_s=0, faults={"1301": 1.0})
+    one = _run(place, "1", Shard(1, 2), faulty, ceilings=ceilings)
+    other = _run(place, "2", Shard(2, 2), ceilings=ceilings)
+    _remember(one, spent_tokens=700, killed_calls=3)
+    first = _merge(place, [one, other])
+    _run(place, "1", Shard(1, 2), retry_errors=True, ceilings=ceilings)
+    all_ = _at(place, "all")
+    for sources in ([all_, one], [other, one, all_], [one, all_, other]):
+        merged = _merge(place, sources, f"{sources[0].path.name} first")
+        counts = merged.summary.counts
+        assert (counts.results, counts.killed_calls) == (10, 3)
+        assert counts.attempts == _asked(one, other, all_)
+        assert merged.job.ceilings.max_cost == first.job.ceilings.max_cost == "400CNY"
+        with CheckpointReader.read(merged.directory.checkpoint) as checkpoint:
+            history = checkpoint.history()
+            assert len(history.processes) == 3
+            assert sum(moment.results for moment in history.moments) == 10
+            assert history.latencies.buckets.total() == 10
+
+
 def test_more_errors_than_allowed_end_a_merge_as_they_end_a_run(place: Place) -> None:
     faulty = SimulatorConfig(latency_s=0, faults={"1301": 1.0})
     assert _merge(place, [_run(place, "1", None, faulty)]).exit_code == 65
