@@ -6,6 +6,7 @@ from batcher.checkpoint.backup import Backup, state_of
 from batcher.checkpoint.choice import Chosen, ErrorChoice, choose
 from batcher.checkpoint.claims import Claims
 from batcher.checkpoint.connection import damaged
+from batcher.checkpoint.descent import called_itself
 from batcher.checkpoint.excerpt import Excerpt
 from batcher.checkpoint.following import FollowedCheckpoint
 from batcher.checkpoint.group_commit import GroupCommit
@@ -53,6 +54,7 @@ __all__ = [
     "Step",
     "adopt",
     "begin_line",
+    "called_itself",
     "checkpoint_problems",
     "choose",
     "damaged",

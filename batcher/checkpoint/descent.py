@@ -6,7 +6,9 @@ A process is known by its run, and by the number that it had there at first.
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
+from batcher.checkpoint.connection import connected, translated
 from batcher.checkpoint.shares import is_merged
 
 CREATE = """
@@ -80,6 +82,21 @@ def add_history(connection: sqlite3.Connection, sharer: int) -> None:
         "INSERT INTO main.histograms SELECT kind, magnitude, sum(figures) FROM main.figures "
         "GROUP BY kind, magnitude"
     )
+
+
+def called_itself(path: Path, run: str) -> bool:
+    """Whether a process of `run` itself called in the checkpoint that was merged under that name.
+
+    Raises:
+        StorageError: it is damaged.
+    """
+    with translated(path), connected(path) as connection:
+        (called,) = connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM processes p WHERE NOT EXISTS (SELECT 1 FROM origins o "
+            "JOIN sharers s ON s.number = o.sharer WHERE o.number = p.number AND s.run <> ?))",
+            (run,),
+        ).fetchone()
+    return bool(called)
 
 
 def _take(connection: sqlite3.Connection, number: int, to: int) -> None:

@@ -20,16 +20,19 @@ from batcher.checkpoint import (
     RowSet,
     RunLock,
     Settlement,
+    called_itself,
 )
 from batcher.errors import ConfigurationError, StorageError, UsageError
 from batcher.inputs import SPOOLED, Dataset
 from batcher.recorded import Counts
 from batcher.records import Failure, Prompt, Request
+from batcher.runs.delivery import DELIVERED
 from batcher.runs.directory import RunDirectory
 from batcher.runs.merged import Merged, published
 from batcher.runs.prepare import Preparation
-from batcher.runs.rows import input_facts
+from batcher.runs.rows import input_facts, refuse_to_overwrite
 from batcher.runs.sources import MERGED, SourceRun, differences, job_of, sources_of, spent_by
+from batcher.storage import Address
 
 # Rows whose ids are looked for at a time.
 _BATCH = 512
@@ -46,7 +49,8 @@ def merge_runs(directories: Sequence[RunDirectory], to: RunDirectory) -> Merged:
         UsageError: a directory is named twice, or is `to`.
         ConfigurationError: the runs do not go together, or `to` holds something else.
         StorageError: a directory holds no run, or one is damaged.
-        OutputError, LockedError: `to` cannot be written.
+        OutputError: `to` cannot be written, or where the job puts the outputs lies the input.
+        LockedError: another process writes `to`.
     """
     sources, empty = sources_of(directories)
     if to.path.resolve() in [directory.path.resolve() for directory in directories]:
@@ -55,9 +59,12 @@ def merge_runs(directories: Sequence[RunDirectory], to: RunDirectory) -> Merged:
     with RunLock.held(to.path):
         own = _earlier(to, sources)
         dataset = _dataset(sources, to)
+        url = job_of(sources).get("output", {}).get("to")
+        if dataset is not None and url is not None:
+            refuse_to_overwrite(dataset, Address.of(url), DELIVERED.__contains__)
         with Merging.begun(to.checkpoint) as merging:
             # What is there already comes last: of two alike that of a source counts.
-            runs = [*sources, *([own.run] if own else [])]
+            runs = [*sources, *([own.run] if own and not own.outdated else [])]
             merging.add([OfRun(one.run, one.directory.checkpoint) for one in runs])
             claims = Claims(merging, sources[0].samples)
             claims.settle()
@@ -71,10 +78,14 @@ def merge_runs(directories: Sequence[RunDirectory], to: RunDirectory) -> Merged:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """An earlier merge: its `run`, and what it remembers of its copies, its `lineage`."""
+    """An earlier merge: its `run`, and what it remembers of its copies, its `lineage`.
+
+    One that is `outdated` is of another input or job, and has nothing that these runs have not.
+    """
 
     run: SourceRun
     lineage: object
+    outdated: bool
 
 
 def _earlier(to: RunDirectory, sources: Sequence[SourceRun]) -> Earlier | None:
@@ -100,12 +111,13 @@ def _earlier(to: RunDirectory, sources: Sequence[SourceRun]) -> Earlier | None:
             "made of, or another directory with -o"
         )
     changed = next(differences(sources[0], run), None)
-    if changed is not None:
+    if changed is not None and called_itself(to.checkpoint, run.run):
         raise ConfigurationError(
-            f"{to.path} was run on since, so that it goes with {sources[0].directory.path} no "
-            f"longer: {changed}. Go on there with `batcher run`, or name another directory with -o"
+            f"{to.path} has calls of its own, and does not go with {sources[0].directory.path}: "
+            f"{changed}. Go on there with `batcher run`; to merge these into it, run it on their "
+            "input first; or name another directory with -o"
         )
-    return Earlier(run, lineage)
+    return Earlier(run, lineage, outdated=changed is not None)
 
 
 def _dataset(sources: Sequence[SourceRun], to: RunDirectory) -> Dataset | None:

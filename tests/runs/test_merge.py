@@ -28,6 +28,7 @@ from batcher.runs import (
     status_of,
     verify,
 )
+from batcher.runs.sources import SourceRun
 from batcher.simulator import SimulatorConfig, read_ledger
 from tests.simulated import AT_ONCE, Place
 
@@ -332,9 +333,27 @@ def test_a_merge_that_was_run_on_with_a_changed_input_is_not_made_anew(place: Pl
     with place.input.open("a") as file:
         file.write('{"id": "new", "prompt": "New."}\n')
     assert place.run(_job(place, all_)).summary.tally.attempts == 1
-    with pytest.raises(ConfigurationError, match=r"was run on since.*its input is another"):
+    with pytest.raises(ConfigurationError, match=r"has calls of its own.*its input is another"):
         _merge(place, shards)
     assert _rows(all_) == list(range(11))
+
+
+def test_a_merge_without_calls_of_its_own_is_made_anew_after_its_parts_took_up_an_edited_input(
+    place: Place,
+) -> None:
+    shards = _shards(place, 2)
+    _merge(place, shards)
+    run = SourceRun.read(_at(place, "all"))
+    place.input.write_text(place.input.read_text().replace("Say 1.", "Say it."))
+    assert _merge(place, shards).exit_code == 2
+    _shards(place, 2)
+    assert _merge(place, shards).exit_code == 0
+    again = SourceRun.read(_at(place, "all"))
+    assert run is not None
+    assert again is not None
+    assert (again.run, again.counts.attempts) == (run.run, _asked(*shards))
+    assert _asked(*shards) == 11
+    assert verify(_at(place, "all")).sound
 
 
 def test_after_the_input_grew_shards_are_merged_and_a_run_calls_what_is_new(place: Place) -> None:
