@@ -116,7 +116,7 @@ def test_rows_that_none_has_are_told_and_called_by_a_run_of_the_whole(place: Pla
     assert merged.exit_code == 75
     lines = list(merged.summary.lines())
     all_ = _at(place, "all")
-    assert f"`batcher run INPUT -o {all_.path}` calls just those" in lines[1]
+    assert f"`batcher run INPUT -o {all_.path}`, with the same job, calls" in lines[1]
     assert lines[2:6] == [
         "  rows      10: 3 results, 0 errors, 7 pending",
         f"            1 pending of shard 3 of 4: rows 5 to 6 ({stopped.path})",
