@@ -139,9 +139,16 @@ def sources_of(directories: Sequence[RunDirectory]) -> tuple[list[SourceRun], li
         if difference is not None:
             raise ConfigurationError(
                 f"{other.directory.path} cannot be merged with {sources[0].directory.path}: "
-                f"{difference}. Nothing was written"
+                f"{difference}. Nothing was written{'' if other.goes_with(sources[0]) else _WAY}"
             )
     return sources, empty
+
+
+_WAY = (
+    ". If the input was changed between them: `batcher merge` those of the older one into a "
+    "directory of their own, `batcher run INPUT -o` that with --limit 1 and --yes takes up the "
+    "present input, and calls one row at most; then merge it with the others"
+)
 
 
 def differences(one: SourceRun, other: SourceRun) -> Iterator[str]:

@@ -369,6 +369,22 @@ def test_after_the_input_grew_shards_are_merged_and_a_run_calls_what_is_new(plac
     assert verify(all_).sound
 
 
+def test_shards_between_which_the_input_grew_are_merged_by_the_way_that_is_named(
+    place: Place,
+) -> None:
+    first = _run(place, "1", Shard(1, 2))
+    with place.input.open("a") as file:
+        file.write('{"id": "new", "prompt": "New."}\n')
+    second = _run(place, "2", Shard(2, 2))
+    with pytest.raises(ConfigurationError, match="If the input was changed between them"):
+        _merge(place, [first, second])
+    _merge(place, [first], "older")
+    older = _at(place, "older")
+    replace(place.session(_job(place, older)), portion=Portion(limit=1)).run()
+    assert _merge(place, [older, second]).exit_code == 0
+    assert (_rows(_at(place, "all")), _asked(first, second, older)) == (list(range(11)), 11)
+
+
 def test_shards_of_copies_of_an_input_are_merged_wherever_they_lay(place: Place) -> None:
     """As on several machines: names and times differ, but no byte."""
     one = _run(place, "1", Shard(1, 2))
