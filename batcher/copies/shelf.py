@@ -98,9 +98,11 @@ class Shelf:
             LockedError: another process works on the run, and may count on any of it.
             StorageError: the store cannot be used.
         """
+        # Listed before the look: whoever put one of them there for itself has claimed the place.
+        names = self.store.names()
         with self._lock:
             used = self._assure().files()
-        for name in self.store.names():
+        for name in names:
             if is_made(name) and name not in used:
                 self.store.remove(name)
 
