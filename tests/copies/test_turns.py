@@ -79,6 +79,7 @@ def test_the_claim_of_a_process_that_was_killed_counts_for_three_minutes(
     (killed,) = _hosts(store, [0.0])
     for _ in range(2):
         killed.step()
+    killed.kill()
     clock.now += 179
     with pytest.raises(LockedError, match="command again in 1 s"):
         Shelf(store, 60.0, clock).claim()

@@ -10,7 +10,7 @@ from itertools import count
 from batcher.checkpoint import Process
 from batcher.copies import Copy, Shelf
 from batcher.errors import LockedError
-from tests.copies.memory import Clock, Memory
+from tests.copies.memory import Clock, KilledError, Memory
 
 _DEADLINE_S = 30.0
 
@@ -32,6 +32,7 @@ class Host:
     won: bool = False
     ended: bool = False
     copy: Copy | None = None
+    _killed: bool = False
     _go: threading.Semaphore = field(default_factory=_semaphore)
     _at_gate: threading.Semaphore = field(default_factory=_semaphore)
 
@@ -48,15 +49,22 @@ class Host:
         self._go.release()
         assert self._at_gate.acquire(timeout=_DEADLINE_S)
 
+    def kill(self) -> None:
+        """Let it do nothing any more."""
+        self._killed = True
+        self.step()
+
     def _gate(self) -> None:
         self._at_gate.release()
         assert self._go.acquire(timeout=_DEADLINE_S)
+        if self._killed:
+            raise KilledError
 
     def _claim(self) -> None:
         try:
             self.copy = self.shelf.claim()
             self.won = True
-        except LockedError:
+        except (LockedError, KilledError):
             pass
         finally:
             self.ended = True
