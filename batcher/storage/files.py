@@ -183,8 +183,8 @@ class Files:
         """Have fsspec, which remembers what it saw, ask the store."""
         from pyarrow.fs import FSSpecHandler, PyFileSystem
 
-        handler: Any = self.store.handler if isinstance(self.store, PyFileSystem) else None
-        if isinstance(handler, FSSpecHandler):
+        if isinstance(self.store, PyFileSystem) and isinstance(self.store.handler, FSSpecHandler):
+            handler: Any = self.store.handler  # whose stubs do not know what it takes
             handler.fs.invalidate_cache()
 
     def _delete(self, path: str) -> None:
