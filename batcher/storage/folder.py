@@ -40,8 +40,10 @@ class Folder:
     _path: str = field(repr=False)
 
     @classmethod
-    def at(cls, url: str) -> Folder:
+    def at(cls, url: str, *, private: bool = False) -> Folder:
         """Return the folder at `url`; it need not exist.
+
+        Where it is `private` and on this machine, its files are readable by their owner only.
 
         Raises:
             UsageError: it may hold a secret, or is of no known kind of store.
@@ -50,7 +52,7 @@ class Folder:
         address = Address.of(url)
         with told(f"cannot open {address}"):
             store, path = waited(lambda: opened(address))
-        return cls(address, Files(store, address.scheme), path)
+        return cls(address, Files(store, address.scheme, private), path)
 
     @property
     def url(self) -> str:
@@ -105,7 +107,7 @@ class Folder:
         self._moved("write", name, upload, stop)
 
     def download(self, name: str, to: Path) -> None:
-        """Copy a file to `to`, which is there once it is whole."""
+        """Copy a file to `to`, which is there once it is whole, readable by its owner only."""
         part = to.with_name(f".{to.name}.{os.getpid()}.part")
 
         def download(moved: Moved) -> None:
