@@ -6,6 +6,8 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CHECKED := batcher benchmarks tests sample_data
 
+DEBIAN := apt-get update -q && apt-get install -yq --no-install-recommends
+
 APART := $(addprefix --ignore=tests/,airflow benchmarks browser container cron faults laws notebook objects \
 	overload tutorial)
 
@@ -28,8 +30,8 @@ test-benchmarks: $(READY) ## Run the tests of the benchmarks.
 tutorial: $(READY) ## Type every command of docs/tutorial.md.
 	$(BIN)/pytest tests/tutorial
 
-cron: $(READY) ## Let nights pass under a cron daemon of their own, as another user (root, Debian).
-	[ -x /usr/sbin/cron ] || apt-get install -yq --no-install-recommends cron
+cron: $(READY) ## Let nights pass under a cron daemon and in a systemd service's surroundings (root, Debian).
+	[ -x /usr/sbin/cron ] || { $(DEBIAN) cron; }
 	$(BIN)/pytest tests/cron
 
 faults: $(READY) ## Disturb runs in every way of the fault matrix, and print it with the verdicts.
@@ -37,8 +39,7 @@ faults: $(READY) ## Disturb runs in every way of the fault matrix, and print it 
 
 CONTAINER := $(VENV)-container
 container: $(CONTAINER)/.ready ## Check the Dockerfile, build it, and run the image (root, Debian; no engine needed).
-	command -v buildah mmdebstrap > /dev/null || \
-		apt-get install -yq --no-install-recommends buildah mmdebstrap
+	(command -v buildah && command -v mmdebstrap) > /dev/null || { $(DEBIAN) buildah mmdebstrap; }
 	PYTHONPATH=$(CURDIR) $(CONTAINER)/bin/pytest tests/container
 
 NOTEBOOK := $(VENV)-notebook
@@ -48,6 +49,10 @@ notebook: $(NOTEBOOK)/.ready ## Run the example notebook, and the tests with pan
 BROWSER := $(VENV)-browser
 browser: $(BROWSER)/.ready ## Look at the pages of runs in Chromium.
 	PYTHONPATH=$(CURDIR) $(BROWSER)/bin/pytest tests/browser
+
+OBJECTS := $(VENV)-objects
+objects: $(OBJECTS)/.ready ## Run from and to an S3 server, disturb it, and compare its ledger.
+	PYTHONPATH=$(CURDIR) $(OBJECTS)/bin/pytest tests/objects
 
 screenshots: $(BROWSER)/.ready ## Make the pictures of the docs again, of a run of 20,000 rows.
 	PYTHONPATH=$(CURDIR) $(BROWSER)/bin/python -m tests.browser.screenshots docs/pictures
@@ -122,6 +127,12 @@ $(AIRFLOW)/.ready: requirements/airflow.txt pyproject.toml
 		--no-build-isolation -e .
 	touch $@
 
+$(OBJECTS)/.ready: requirements/objects.txt
+	$(PYTHON) -m venv $(OBJECTS)
+	$(OBJECTS)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
+		-r requirements/objects.txt
+	touch $@
+
 # With their extras: pip takes a requirement of `coverage[toml]` for one that `coverage==7` does not
 # pin, as soon as there is a newer coverage. (Constraints must have none.)
 PINNING := --quiet --upgrade --generate-hashes --no-strip-extras --allow-unsafe --no-annotate \
@@ -141,10 +152,12 @@ lock: ## Pin the newest versions that pyproject.toml allows.
 	awk "$$TWINS" $(LOCK)/airflow.txt > requirements/airflow.txt
 	$(LOCK)/bin/pip-compile $(PINNING) --extra container -c $(LOCK)/dev.txt \
 		-o requirements/container.txt pyproject.toml
-	$(LOCK)/bin/pip-compile $(PINNING) --extra otel -c $(LOCK)/dev.txt \
+	$(LOCK)/bin/pip-compile $(PINNING) --extra otel --extra hf -c $(LOCK)/dev.txt \
 		-o requirements/runtime.txt pyproject.toml
 	$(LOCK)/bin/pip-compile $(PINNING) --only-build-deps --build-deps-for wheel -c $(LOCK)/dev.txt \
 		-o requirements/build.txt pyproject.toml
+	$(LOCK)/bin/pip-compile $(PINNING) --extra objects -c $(LOCK)/dev.txt \
+		-o requirements/objects.txt pyproject.toml
 	rm -r $(LOCK)
 
 # What is pinned with extras, pinned without them as well: here some require the one, some the other.

@@ -14,7 +14,7 @@ def test_every_example_without_frames_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = examples(frames=False)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     names = run_examples(tmp_path, ["import batcher", *blocks])
     assert names["table"].num_rows == 200
     labels = names["labels"].to_pydict()
@@ -24,4 +24,5 @@ def test_every_example_without_frames_runs(
     shown = capsys.readouterr().out
     assert "200 results, 0 errors, 0 pending" in shown
     assert "180 " in shown
+    assert "\n200 0\n" in shown
     assert 'output="labels.batch"' in shown

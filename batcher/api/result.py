@@ -119,7 +119,8 @@ def result_of(run: RunResult, output: OutputSpec) -> Result:
     halted = run.halted.reason if run.halted is not None and run.left != 0 else None
     if run.disk_full:
         halted = summary.ended
-    whole = summary.pending == 0 and summary.undelivered is None and not run.disk_full
+    brought = summary.undelivered is None and run.copied is not False
+    whole = summary.pending == 0 and brought and not run.disk_full
     ok = whole and output.allows(counts.error_rows, counts.rows)
     return _result(summary, ok=ok, halted=halted, exported=summary.exported)
 

@@ -12,16 +12,21 @@ from batcher.checkpoint import Checkpoint, state_of
 from batcher.copies.files import OUTGOING, digest_of
 from batcher.copies.latest import Copy, Spooled
 from batcher.copies.shelf import Shelf
+from batcher.errors import StorageError
 
 
 @dataclass(slots=True)
 class Copying:
-    """Copies a checkpoint to a shelf; `spooled` are rows that came in no file, kept as one."""
+    """Copies a checkpoint to a shelf; `spooled` are rows that came in no file, kept as one.
+
+    `untidy` is why earlier copies could not be removed, if they could not.
+    """
 
     checkpoint: Checkpoint
     shelf: Shelf
     spooled: Path | None = None
     clock: Callable[[], float] = time.time
+    untidy: str | None = None
     _made: bool = False
     _put: Spooled | None = None
 
@@ -63,6 +68,11 @@ class Copying:
             path.unlink(missing_ok=True)
         self.shelf.put(copy, at_work=not last)
         self._made = True
+        try:
+            self.shelf.tidy()
+        except StorageError as error:
+            # They only take up space, until the next copy is made.
+            self.untidy = str(error)
         return copy
 
     def _spooled(self, before: Copy | None) -> Spooled | None:

@@ -46,6 +46,7 @@ class Keeper:
     _stop: Callable[[Halt], None] = _nothing
     _copier: threading.Thread | None = None
     _slow: bool = False
+    _untidy: bool = False
     _left_alone: bool = False
     _ending: threading.Event = field(default_factory=threading.Event)
     _wake: threading.Event = field(default_factory=threading.Event)
@@ -131,13 +132,16 @@ class Keeper:
         if copy is None:
             return self.shelf.every
         self.on_copy(copy)
+        if copying.untidy is not None and not self._untidy:
+            self._untidy = True
+            self.on_news(f"Earlier copies of the checkpoint stay: {copying.untidy}")
         took = self.monotonic() - began
         pause = max(self.shelf.every, _TIMES * took) - took
         if pause > self.shelf.every and not self._slow:
             self._slow = True
             self.on_news(
-                f"A copy of the checkpoint takes {took:,.0f} s, so one is made every "
-                f"{_TIMES * took / 60:,.0f} minutes, not every {self.shelf.every:,.0f} s"
+                f"A copy of the checkpoint takes {took:,.1f} s, so one is made every "
+                f"{_TIMES * took:,.0f} s, not every {self.shelf.every:,.0f} s"
             )
         return pause
 

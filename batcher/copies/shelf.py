@@ -63,7 +63,7 @@ class Shelf:
                 self._write()
 
     def put(self, copy: Copy, *, at_work: bool) -> None:
-        """Let `copy`, which is there, be the one that counts; then remove those before it.
+        """Let `copy`, which is there, be the one that counts.
 
         Without `at_work`, nobody works on the run any more.
 
@@ -77,7 +77,15 @@ class Shelf:
             self.copy = copy
             self._write(at_work=at_work)
             self._over = not at_work
-            # Once more, so that nothing is removed that another process counts on.
+
+    def tidy(self) -> None:
+        """Remove what was put there and does not count: earlier copies, and what a kill left.
+
+        Raises:
+            LockedError: another process works on the run, and may count on any of it.
+            StorageError: the store cannot be used.
+        """
+        with self._lock:
             used = self._assure().files()
         for name in self.store.names():
             if is_made(name) and name not in used:

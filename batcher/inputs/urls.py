@@ -111,8 +111,8 @@ def _near(url: Address, is_input: Callable[[str], bool]) -> str:
     beside = [
         e.address.name for e in entries_below(folder, recursive=False) if _may_be(e, is_input)
     ]
-    if not beside and entry_at(Address(url.scheme, url.host, "")) is None:
-        return f"; there is no {url.scheme}://{url.host}"
+    if not beside and url.bucket is not None and entry_at(url.bucket) is None:
+        return f"; there is no {url.bucket}"
     return did_you_mean(url.name, beside)
 
 

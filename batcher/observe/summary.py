@@ -77,14 +77,7 @@ class Summary:
         yield f"  errors    {self.errors_path}"
         if self.report is not None:
             yield f"  report    {self.report}"
-        if self.undelivered is not None:
-            yield f"  to        {printable(self.undelivered)}"
-            yield (
-                "            Nothing is lost: the same command puts the files there, or "
-                f"`batcher export {self.results_path.parent} --to {self.to}`"
-            )
-        elif self.to is not None:
-            yield f"  to        {self.to}"
+        yield from delivery_lines(self.to, self.undelivered, self.results_path.parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +96,8 @@ class MergeSummary:
     simulated: bool
     unexported: str | None = None
     report: Path | str | None = None
+    to: str | None = None
+    undelivered: str | None = None
     samples: int = 1
 
     def lines(self) -> Iterator[str]:
@@ -124,6 +119,19 @@ class MergeSummary:
         yield f"  errors    {self.errors_path}"
         if self.report is not None:
             yield f"  report    {self.report}"
+        yield from delivery_lines(self.to, self.undelivered, self.results_path.parent)
+
+
+def delivery_lines(to: str | None, undelivered: str | None, directory: Path) -> Iterator[str]:
+    """Yield the URL where the files of a run are as well, or why they are not there."""
+    if undelivered is not None:
+        yield f"  to        {printable(undelivered)}"
+        yield (
+            "            Nothing is lost: the same command puts the files there, or "
+            f"`batcher export {directory} --to {to}`"
+        )
+    elif to is not None:
+        yield f"  to        {to}"
 
 
 def row_lines(counts: Counts, pending: int | None, samples: int) -> Iterator[str]:

@@ -15,20 +15,25 @@ def why_ended(result: RunResult, job: JobSpec) -> Why | None:
     """Return why a run that ended in order did not end well, if so."""
     code = result.exit_code(job.output)
     halted, number = result.halted, result.interrupted
+    why: Why | None
     match result.ended:
         case Ended.DISK_FULL:
-            return Why(Cause.DISK_FULL, exit_code=code)
+            why = Why(Cause.DISK_FULL, exit_code=code)
         case Ended.HALTED if halted is not None and halted.error_class is not None:
             # Its reason quotes the provider.
-            return Why(Cause.PROVIDER, halted.error_class.value, code)
+            why = Why(Cause.PROVIDER, halted.error_class.value, code)
         case Ended.HALTED if halted is not None:
-            return Why(Cause.STOPPED, halted.reason, code)
+            why = Why(Cause.STOPPED, halted.reason, code)
         case Ended.INTERRUPTED if number is not None:
-            return Why(Cause.INTERRUPTED, number.name, code)
+            why = Why(Cause.INTERRUPTED, number.name, code)
+        case Ended.DONE if code == StorageError.exit_code:
+            # The rows are done; what was to be brought elsewhere is not.
+            why = Why(Cause.ERROR, StorageError.__name__, code)
         case Ended.DONE:
-            return Why(Cause.TOO_MANY_ERRORS, exit_code=code) if code else None
+            why = Why(Cause.TOO_MANY_ERRORS, exit_code=code) if code else None
         case _:
-            return Why(Cause.PENDING, exit_code=code)
+            why = Why(Cause.PENDING, exit_code=code)
+    return why
 
 
 def why_raised(error: BaseException) -> Why:

@@ -56,7 +56,8 @@ class ImageFolder:
                 it would be beside an input at a URL.
             InputError: this machine cannot read it now, whatever the row says.
         """
-        if self.folder is None and not self.anywhere and is_url(file):
+        beside = not (self.anywhere and Path(path).is_absolute())
+        if self.folder is None and beside and is_url(file):
             raise UnusableImageError(
                 f"{path!r} is beside {file}, which is not on this machine: copy the images here "
                 "and name their folder with --images-from, or give them in the row (bytes, a data "

@@ -67,7 +67,7 @@ def merge_runs(directories: Sequence[RunDirectory], to: RunDirectory) -> Merged:
             claims = Claims(merging, sources[0].samples)
             claims.settle()
             if dataset is not None:
-                _claim(claims, dataset, sources[0].job)
+                _claim(claims, dataset, job_of(sources))
             merging.remember(**_facts(sources, dataset, own))
         return published(sources, empty, to, dataset)
 

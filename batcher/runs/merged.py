@@ -10,11 +10,18 @@ from pathlib import Path
 
 import batcher
 from batcher.checkpoint import CheckpointReader, RowSet
-from batcher.errors import BatcherError, InputError, RowsPendingError, TooManyRowErrorsError
+from batcher.errors import (
+    BatcherError,
+    InputError,
+    RowsPendingError,
+    StorageError,
+    TooManyRowErrorsError,
+)
 from batcher.inputs import Dataset
 from batcher.job import JobSpec, job_with
 from batcher.observe import MergeSummary
 from batcher.outputs import Exported
+from batcher.runs.delivery import DELIVERED, REPORT, Delivery
 from batcher.runs.description import Description
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export
@@ -39,6 +46,8 @@ class Merged:
             return RowsPendingError.exit_code
         if summary.unexported is not None:
             return InputError.exit_code
+        if summary.undelivered is not None:
+            return StorageError.exit_code
         if self.job.output.allows(counts.error_rows, counts.rows):
             return 0
         return TooManyRowErrorsError.exit_code
@@ -86,6 +95,9 @@ def published(
     report = None
     if exported is not None and job.observe.report:
         report = _report(description.directory, job, finished=pending == 0)
+    undelivered = None
+    if exported is not None and job.output.to is not None:
+        undelivered = _delivered(to, job.output.to, report=isinstance(report, Path))
     ended = f"Merged: {counted(len(sources), 'run')}."
     if pending != 0:
         ended += f" Rows are pending; `batcher run INPUT -o {to.path}` calls just those."
@@ -99,6 +111,8 @@ def published(
         simulated=first.simulated,
         unexported=None if exported else _UNEXPORTED.format(path=to.path),
         report=report,
+        to=job.output.to,
+        undelivered=undelivered,
         samples=samples,
     )
     return Merged(to, summary, job)
@@ -117,6 +131,16 @@ def _report(directory: RunDirectory, job: JobSpec, *, finished: bool) -> Path | 
         return reporter.write(state="finished" if finished else "stopped")
     except BatcherError as error:
         return f"not written: {error}"
+
+
+def _delivered(directory: RunDirectory, url: str, *, report: bool) -> str | None:
+    """Put the files where the job wants them too; return why they are not there, if so."""
+    names = [name for name in DELIVERED if report or name != REPORT]
+    try:
+        Delivery.to(url).put(directory.path, names)
+    except BatcherError as error:
+        return str(error)
+    return None
 
 
 def _where(

@@ -46,7 +46,7 @@ from batcher.runs.rows import (
 )
 from batcher.runs.scope import Scope, Standing
 from batcher.runs.selection import WHOLE_INPUT, Portion
-from batcher.runs.shard import Part, Shard, keep_start, part_in, part_of
+from batcher.runs.shard import Part, Shard, folder_of, keep_start, part_in, part_of
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Check, Stopping
 from batcher.runs.syncing import syncing
@@ -112,11 +112,12 @@ class Session:
         if self.only is None and self.rows is None:
             look_for_files(self.job)
         directory.create(awaits_copy=self.job.output.sync_checkpoint is not None)
-        delivery = None if self.job.output.to is None else Delivery.to(self.job.output.to)
+        to, shard = self.job.output.to, self._shard(directory)
+        delivery = None if to is None else Delivery.to(folder_of(to, shard))
         with (
             self.stopping.interruptible() as check,
             RunLock.held(directory.path),
-            syncing(self.job.output, directory, self._shard(directory), watcher.notice) as copies,
+            syncing(self.job.output, directory, shard, watcher.notice) as copies,
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
             dataset, part = self._settled(checkpoint, directory, prepare, pricing, check)

@@ -85,6 +85,14 @@ class Part:
         }
 
 
+def folder_of(url: str, shard: Shard | None) -> str:
+    """Return where below `url` the files of a run go: of each shard into a folder of its own.
+
+    So one job serves for all shards.
+    """
+    return url if shard is None else f"{url.rstrip('/')}/{shard.number}-of-{shard.of}"
+
+
 def part_in(checkpoint: CheckpointReader) -> Part | None:
     """Return which part of an input a run is about; None where it is about all of it."""
     fact: Any = checkpoint.fact(SHARD)

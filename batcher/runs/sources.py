@@ -9,7 +9,7 @@ from typing import Any, cast
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import BatcherError, ConfigurationError, StorageError, UsageError
 from batcher.inputs import Dataset
-from batcher.money import exact, money_of
+from batcher.money import Money, exact, money_of
 from batcher.recorded import Counts
 from batcher.runs.ceilings import SPENT_COST, SPENT_TOKENS
 from batcher.runs.description import counted_rows
@@ -33,7 +33,7 @@ class SourceRun:
     settings: Mapping[str, object]
     simulated: bool
     input: object
-    job: object
+    job: Mapping[str, Any]
     part: Part | None
     rows: int | None
     counts: Counts
@@ -43,14 +43,14 @@ class SourceRun:
 
     @classmethod
     def read(cls, directory: RunDirectory) -> SourceRun | None:
-        """Read what is known of a run; None where it stopped before it opened its input.
+        """Read what is known of a run; None where it stopped before it took up any row.
 
         Raises:
             StorageError: the directory holds no run, or its checkpoint is damaged.
         """
         with CheckpointReader.read(directory.checkpoint) as checkpoint:
-            fingerprint = checkpoint.fact("fingerprint")
-            if fingerprint is None:
+            fingerprint, job = checkpoint.fact("fingerprint"), checkpoint.fact("job")
+            if fingerprint is None or not isinstance(job, dict):
                 return None
             part = part_in(checkpoint)
             counts = checkpoint.counts()
@@ -64,7 +64,7 @@ class SourceRun:
                 settings=cast("Mapping[str, object]", checkpoint.fact("settings")),
                 simulated=bool(checkpoint.fact("simulated")),
                 input=checkpoint.fact("input"),
-                job=checkpoint.fact("job"),
+                job=job,
                 part=part,
                 rows=part.of_rows if part else counted_rows(directory, str(fingerprint)),
                 counts=counts,
@@ -140,28 +140,26 @@ def differences(one: SourceRun, other: SourceRun) -> Iterator[str]:
         yield f"it counts its cost in {theirs.currency}, that one in {mine.currency}"
 
 
-def job_of(sources: Sequence[SourceRun]) -> object:
+def job_of(sources: Sequence[SourceRun]) -> dict[str, Any]:
     """Return the job of what is merged: that of the first, with the ceilings of all together."""
-    jobs = [cast("dict[str, Any]", source.job) for source in sources if source.job is not None]
-    if not jobs:
-        return None
-    ceilings = [job.get("ceilings", {}) for job in jobs]
+    ceilings = [source.job.get("ceilings", {}) for source in sources]
     tokens = [one.get("max_tokens_total") for one in ceilings]
     costs = [money_of(one["max_cost"]) if one.get("max_cost") else None for one in ceilings]
     known = [cost for cost in costs if cost is not None]
     together = len(known) == len(costs) and len({cost.currency for cost in known}) == 1
     return {
-        **jobs[0],
+        **sources[0].job,
         "ceilings": {
             **ceilings[0],
             "max_tokens_total": None if None in tokens else sum(tokens),
-            "max_cost": f"{exact(sum(cost.nanos for cost in known))}{known[0].currency}".replace(
-                ",", ""
-            )
-            if together
-            else None,
+            "max_cost": _together(known) if together else None,
         },
     }
+
+
+def _together(costs: Sequence[Money]) -> str:
+    """Return the sum of amounts of one currency, as a job writes it."""
+    return f"{exact(sum(cost.nanos for cost in costs))}{costs[0].currency}".replace(",", "")
 
 
 def _most(counted: int, put_down: object) -> int:

@@ -21,7 +21,7 @@ from batcher.observe import Watcher
 from batcher.observe.metrics import News
 from batcher.runs.description import Description
 from batcher.runs.directory import RunDirectory
-from batcher.runs.shard import Shard
+from batcher.runs.shard import Shard, folder_of
 from batcher.runs.stopping import Stopping
 from batcher.storage import Folder
 
@@ -185,8 +185,7 @@ def syncing(
     if output.sync_checkpoint is None:
         yield NotSynced()
         return
-    own = f"/{shard.number}-of-{shard.of}" if shard else ""
-    folder = Folder.at(f"{output.sync_checkpoint.rstrip('/')}{own}")
+    folder = Folder.at(folder_of(output.sync_checkpoint, shard))
     news = News(on_notice)
 
     def describe(copy: Copy) -> None:

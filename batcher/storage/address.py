@@ -14,6 +14,8 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://([^/]*)(.*)", re.DOTALL)
 _QUERY = re.compile(r"\?[\w.-]+=")
 # There it is no user but the container: abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/...
 _CONTAINERS = frozenset({"abfs", "abfss", "az"})
+# Stores whose files lie in buckets, which are not made by the way.
+_BUCKETS = _CONTAINERS | {"s3", "gs", "gcs"}
 
 
 def is_url(text: str) -> bool:
@@ -66,13 +68,18 @@ class Address:
     def url(self) -> str:
         """The URL, which `of` understands."""
         if self.scheme == "file":
-            return f"file://{quote(self.path)}"
+            return f"file://{quote(self.path, '/=:@+,~')}"
         return f"{self.scheme}://{self.host}/{self.path}".rstrip("/")
 
     @property
     def name(self) -> str:
         """The last part of the path; the host's where there is none."""
         return self.path.rpartition("/")[2] or self.host
+
+    @property
+    def bucket(self) -> Address | None:
+        """Its bucket or container; None where files lie in none, or nobody knows."""
+        return replace(self, path="") if self.scheme in _BUCKETS else None
 
     def __str__(self) -> str:
         return self.url

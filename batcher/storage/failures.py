@@ -13,6 +13,11 @@ from batcher.wording import printable
 # Signatures and tokens in URLs that a library quotes, and whatever follows a question mark there.
 _SIGNED = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*")
 _LONGEST = 300
+# How stores and their libraries say that they do not let someone in.
+_REFUSED = (
+    *("access_denied", "access denied", "invalid_access_key", "signature", "forbidden"),
+    *("unauthorized", "unauthenticated", "permission denied", "credential", "status 403"),
+)
 
 
 def reason_of(error: Exception) -> str:
@@ -21,7 +26,9 @@ def reason_of(error: Exception) -> str:
     line = _SIGNED.sub(r"\1?...", told.strip().partition("\n")[0])
     # Arrow says it once more in numbers.
     line = line.partition(". Detail: [")[0]
-    return printable(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}...")
+    shown = printable(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}...")
+    refused = any(word in line.lower() for word in _REFUSED)
+    return f"{shown}. Are the credentials right? See docs/object-storage.md" if refused else shown
 
 
 @contextlib.contextmanager

@@ -5,31 +5,39 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import IO, TYPE_CHECKING, BinaryIO, TypeVar
 
 from batcher.errors import OutputError, StorageError
 from batcher.storage.address import Address
 from batcher.storage.failures import told
+from batcher.storage.listing import entry_at
 from batcher.storage.opening import opened
 from batcher.storage.waiting import SECONDS, Stop, never, waited
 
 if TYPE_CHECKING:
+    from pyarrow import NativeFile
     from pyarrow.fs import FileInfo, FileSystem
 
 Value = TypeVar("Value")
 
-# Where a file is seen while it is written. Everywhere else it is there once it is complete.
+Moved = Callable[[], None]
+
+_AZURE = frozenset({"abfs", "abfss", "az"})
+# Where a file is seen while it is written. Everywhere else it is there once it is complete. (In
+# Azure what was there is gone as soon as something else is begun under its name.)
 _SEEN_EARLY = frozenset(
-    {"file", "local", "hdfs", "viewfs", "webhdfs", "arrow_hdfs"}
+    {*_AZURE, "file", "local", "hdfs", "viewfs", "webhdfs", "arrow_hdfs"}
     | {"sftp", "ssh", "ftp", "smb", "dbfs", "asynclocal"}
 )
 _PIECE = 4 << 20
-# Stores whose files lie in buckets, which are not made by the way.
-_BUCKETS = frozenset({"s3", "gs", "gcs", "abfs", "abfss", "az"})
+# A copy that brings nothing to an end for so long never will.
+_STILL_S = 300.0
+# https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url
+_COPIED_AT_ONCE = 256 << 20
 # A stream to a store publishes what it has when it is closed, and is closed when it is collected.
 # So those to which not all could be written stay: what they had is never seen.
 _LEFT_OPEN: list[object] = []
@@ -77,17 +85,12 @@ class Folder:
         Raises:
             OutputError: there is no such bucket (or container).
         """
-
-        def exists() -> bool:
-            # Who may write need not be allowed to ask for the bucket.
-            with contextlib.suppress(OSError):
-                return self._info(self._bucket, any_kind=True) is not None
-            return True
-
-        self._done("read", "", lambda: self._info(self._path, any_kind=True))
-        if self.address.scheme in _BUCKETS and not self._done("read", "", exists):
-            bucket = f"{self.address.scheme}://{self.address.host}"
-            raise OutputError(f"there is no {bucket}; make it first, or name another")
+        bucket = self.address.bucket
+        self._done("read", "", lambda: self._info(self._path))
+        # Who may write need not be allowed to ask for the bucket.
+        with contextlib.suppress(StorageError):
+            if bucket is not None and entry_at(bucket) is None:
+                raise OutputError(f"there is no {bucket}; make it first, or name another")
 
     def read(self, name: str) -> bytes | None:
         """Return a small file; None where there is none of this name."""
@@ -104,26 +107,28 @@ class Folder:
 
     def write(self, name: str, content: bytes) -> None:
         """Write a small file, in place of one that is there."""
-        self._done("write", name, lambda: self._put(io.BytesIO(content), len(content), name))
+        self._done(
+            "write", name, lambda: self._put(io.BytesIO(content), len(content), name, _nothing)
+        )
 
     def upload(self, path: Path, name: str, stop: Stop = never) -> None:
         """Write a file of this machine, in place of one that is there; it takes as long as it does.
 
-        A connection that brings nothing to an end is given up by the store's own library. `stop` is
-        asked now and then whether nobody waits for it any more, and may raise.
+        It is given up once nothing was taken for five minutes. `stop` is asked now and then whether
+        nobody waits for it any more, and may raise.
         """
 
-        def upload() -> None:
+        def upload(moved: Moved) -> None:
             with path.open("rb") as source:
-                self._put(source, os.fstat(source.fileno()).st_size, name)
+                self._put(source, os.fstat(source.fileno()).st_size, name, moved)
 
-        self._done("write", name, upload, None, stop)
+        self._moved("write", name, upload, stop)
 
     def download(self, name: str, to: Path) -> None:
         """Copy a file to `to`, which is there once it is whole."""
         part = to.with_name(f".{to.name}.{os.getpid()}.part")
 
-        def download() -> None:
+        def download(moved: Moved) -> None:
             there = self._info(self._at(name))
             if there is None:
                 raise StorageError(f"there is no {self.url_of(name)}")
@@ -131,13 +136,13 @@ class Folder:
                 self._store.open_input_stream(self._at(name), compression=None) as source,
                 part.open("wb") as file,
             ):
-                shutil.copyfileobj(source, file, _PIECE)
+                _copy(source, file, moved)
             if part.stat().st_size != there.size:
                 raise StorageError(f"{self.url_of(name)} changed while it was read")
             part.replace(to)
 
         try:
-            self._done("read", name, download, None)
+            self._moved("read", name, download, never)
         finally:
             part.unlink(missing_ok=True)
 
@@ -176,38 +181,71 @@ class Folder:
         with told(f"cannot {verb} {self.url_of(name) if name else self.url}"):
             return waited(work, seconds, stop)
 
-    @property
-    def _bucket(self) -> str:
-        return self._path.partition("/")[0]
+    def _moved(self, verb: str, name: str, work: Callable[[Moved], None], stop: Stop) -> None:
+        """Do work that takes as long as it does, while it goes on: it calls what it is given."""
+        last = time.monotonic()
 
-    def _info(self, path: str, *, any_kind: bool = False) -> FileInfo | None:
-        """Return what the store says of a file, or of whatever has the name."""
+        def moved() -> None:
+            nonlocal last
+            last = time.monotonic()
+
+        def over() -> bool:
+            if time.monotonic() - last > _STILL_S:
+                raise TimeoutError(f"nothing moved for {_STILL_S:.0f} s")
+            return stop()
+
+        self._done(verb, name, lambda: work(moved), None, over)
+
+    def _info(self, path: str) -> FileInfo | None:
         from pyarrow.fs import FileType
 
         info = self._store.get_file_info(path)
-        return info if info.type == FileType.File or (any_kind and info.type) else None
+        return info if info.type == FileType.File else None
 
-    def _put(self, source: BinaryIO, size: int, name: str) -> None:
+    def _put(self, source: BinaryIO, size: int, name: str, moved: Moved) -> None:
         """Write `size` bytes of `source`; in a thread, where no signal becomes an exception."""
-        whole = self._at(name)
+        scheme, whole = self.address.scheme, self._at(name)
+        if scheme not in _SEEN_EARLY:
+            self._write(source, size, whole, moved)
+            return
         parent, _, last = whole.rpartition("/")
-        early = self.address.scheme in _SEEN_EARLY
-        target = f"{parent}/.{last}.{os.getpid()}.part" if early else whole
-        if early:
+        part = f"{parent}/.{last}.{os.getpid()}.part"
+        if scheme not in _AZURE:
             self._store.create_dir(parent, recursive=True)
-        sink = self._store.open_output_stream(target, compression=None)
+        self._write(source, size, part, moved)
         try:
-            shutil.copyfileobj(source, sink, _PIECE)
+            # Only some of these put one file in the place of another.
+            if scheme not in {"file", *_AZURE} and self._info(whole) is not None:
+                self._store.delete_file(whole)
+            self._store.move(part, whole)
+        except NotImplementedError:
+            # Azure without a hierarchical namespace knows no names but those of whole blobs.
+            if size <= _COPIED_AT_ONCE:
+                self._store.copy_file(part, whole)
+            else:
+                source.seek(0)
+                self._write(source, size, whole, moved)
+            self._store.delete_file(part)
+
+    def _write(self, source: BinaryIO, size: int, path: str, moved: Moved) -> None:
+        sink = self._store.open_output_stream(path, compression=None)
+        try:
+            _copy(source, sink, moved)
         except BaseException:
             _LEFT_OPEN.append(sink)
             raise
         sink.close()
-        written = self._info(target)
+        written = self._info(path)
         if written is None or written.size != size:
             there = "nothing is" if written is None else f"{written.size:,} bytes are"
-            raise StorageError(f"{self.url_of(name)}: {size:,} bytes were sent, {there} there")
-        if early:
-            # Only some of these put one file in the place of another.
-            if self.address.scheme != "file" and self._info(whole) is not None:
-                self._store.delete_file(whole)
-            self._store.move(target, whole)
+            raise StorageError(f"{size:,} bytes were sent to {self.url}, {there} there")
+
+
+def _nothing() -> None:
+    pass
+
+
+def _copy(source: IO[bytes] | NativeFile, sink: IO[bytes] | NativeFile, moved: Moved) -> None:
+    while piece := source.read(_PIECE):
+        sink.write(piece)
+        moved()

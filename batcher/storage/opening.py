@@ -66,6 +66,9 @@ def _s3_store(bucket: str, endpoint: str, region: str | None) -> FileSystem:
         # (in China, without a network), the SDK's own choice stands.
         with contextlib.suppress(OSError):
             region = resolve_s3_region(bucket)
+    else:
+        # Of checksums that come behind the content, many of these stores know nothing.
+        os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
     # The stubs lack some of its arguments.
     make: Any = S3FileSystem
     made: FileSystem = make(

@@ -126,13 +126,14 @@ class RemoteReader(io.RawIOBase):
 
 
 def _stamp(store: FileSystem, path: str, file: NativeFile | None = None) -> object:
-    """Return what tells one content of a file from another, in one request."""
+    """Return what tells one content of a file from another: in one request, of object stores."""
     from pyarrow.fs import PyFileSystem
 
-    if isinstance(store, PyFileSystem):
-        info = store.get_file_info(path)
-        return info.size, info.mtime_ns
-    opened_file = file or store.open_input_file(path)
-    told_of: Any = opened_file.metadata() or {}
-    tags = {str(name).lower(): value for name, value in told_of.items()}
-    return opened_file.size(), tags.get("etag") or tags.get("last-modified")
+    if not isinstance(store, PyFileSystem):
+        opened_file = file or store.open_input_file(path)
+        told_of: Any = opened_file.metadata() or {}
+        tags = {str(name).lower(): value for name, value in told_of.items()}
+        if tag := tags.get("etag") or tags.get("last-modified"):
+            return opened_file.size(), tag
+    info = store.get_file_info(path)
+    return info.size, info.mtime_ns

@@ -183,7 +183,7 @@ def test_after_a_copy_that_took_long_the_next_one_waits_ten_times_as_long_and_th
     kept.time.pass_("copier")
     assert kept.time.asked["copier"] == [810.0, 810.0]
     assert kept.news == [
-        "A copy of the checkpoint takes 90 s, so one is made every 15 minutes, not every 60 s"
+        "A copy of the checkpoint takes 90.0 s, so one is made every 900 s, not every 60 s"
     ]
 
 
@@ -203,6 +203,19 @@ def test_a_copy_that_fails_is_told_once_and_once_when_it_is_well_again(
     store.before = lambda _verb, _name: None
     kept.time.pass_("copier")
     assert kept.news[1:] == ["The copy of the checkpoint at memory://copies is current again"]
+    assert kept.keeper.trouble is None
+
+
+def test_earlier_copies_that_cannot_be_removed_are_told_of_once_and_the_copy_counts(
+    kept: Kept, store: Memory
+) -> None:
+    store.before = _failing("remove")
+    kept.begin()
+    for row in (1, 2):
+        kept.checkpoint.write([made_success(row)])
+        kept.time.pass_("copier")
+    assert [copy.rows for copy in kept.copies] == [1, 2, 3]
+    assert kept.news == ["Earlier copies of the checkpoint stay: no route to host"]
     assert kept.keeper.trouble is None
 
 

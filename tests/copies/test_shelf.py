@@ -102,17 +102,19 @@ def test_a_sign_of_life_is_seen_and_the_copy_stays(store: Memory, clock: Clock) 
     assert store.latest().copy == _copy("checkpoint-1-00000000.db")
 
 
-@pytest.mark.parametrize("what", ["renew", "put", "release"])
+@pytest.mark.parametrize("what", ["renew", "put", "tidy", "release"])
 def test_who_was_followed_by_another_writes_nothing_any_more(
     store: Memory, clock: Clock, what: str
 ) -> None:
     shelf = Shelf(store, 60.0, clock)
     shelf.claim()
+    store.files["checkpoint-9-ffffffff.db"] = b""
     _seen_elsewhere(store)
     before = dict(store.files)
     acts: dict[str, Callable[[], None]] = {
         "renew": shelf.renew,
         "put": lambda: shelf.put(_copy("checkpoint-1-00000000.db"), at_work=True),
+        "tidy": shelf.tidy,
         "release": shelf.release,
     }
     with pytest.raises(LockedError, match=r"process \d+ on far.*this process stops"):
@@ -129,6 +131,7 @@ def test_copies_before_the_one_that_counts_are_removed_and_what_is_not_ours_stay
     store.files |= dict.fromkeys({*left, "results.parquet"}, b"")
     store.files["checkpoint-2-00000000.db"] = b""
     shelf.put(_copy("checkpoint-2-00000000.db"), at_work=True)
+    shelf.tidy()
     assert {*store.files} == {NAME, "checkpoint-2-00000000.db", "results.parquet"}
 
 

@@ -25,7 +25,7 @@ USER = "annotator"
 UID = 61_234
 HOME = "/home/the annotator"
 # Far more than anything here takes; cron looks at its tables once a minute.
-_PATIENCE_S = 90
+_PATIENCE_S = 300
 # Begin and end of each job, those that failed, and process ids: cron's own account of what it does.
 _LOG_LEVEL = "15"
 _FAILED = re.compile(r"grandchild #(?P<job>\d+) failed with exit status (?P<code>\d+)")
@@ -137,7 +137,7 @@ class Machine:
         ]
         lines += [
             "mount -t tmpfs none /run",
-            *_opened(ROOT, Path(sys.prefix), Path(sys.base_prefix)),
+            *opened(ROOT, Path(sys.prefix), Path(sys.base_prefix)),
         ]
         lines += ["mount --rbind /mnt/home /home", "mount --rbind /mnt/dev /dev"]
         return "\n".join([*lines, f"exec cron -f -L {_LOG_LEVEL}"])
@@ -147,7 +147,7 @@ def _bind(here: Path | str, there: Path | str) -> str:
     return f"mount --bind {shlex.quote(str(here))} {shlex.quote(str(there))}"
 
 
-def _opened(*trees: Path) -> list[str]:
+def opened(*trees: Path) -> list[str]:
     """Return what lets everyone reach these trees, where a folder above is open to root only."""
     behind: dict[Path, list[Path]] = {}
     for tree in trees:

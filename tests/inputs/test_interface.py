@@ -17,6 +17,7 @@ from batcher.inputs.interface import Reader
 from batcher.inputs.jsonl import JsonlReader
 from batcher.inputs.parquet import ParquetReader
 from batcher.records import Failure, Mark, Prompt
+from batcher.storage import Address
 
 ROWS = [{"id": f"r{n}", "prompt": "hi" * n, "n": n} for n in range(10)]
 ROWS[4]["id"] = ""
@@ -137,3 +138,21 @@ def test_a_named_id_column_names_the_rows_and_its_absence_fails_them(
     )
     if batch is not None:
         assert batch.column("input").null_count == 10
+
+
+@every_kind
+def test_a_file_at_a_url_gives_the_same(suffix: str, open_reader: OpenReader) -> None:
+    here: Any = open_reader(suffix)
+    place = Address.of(f"file://{here.file.path}")
+    there = dataclasses.replace(here, file=dataclasses.replace(here.file, place=place))
+    marks: list[Mark] = []
+    every = drained(here.rows(Mark(0, 0, 1, 0), marks.append))
+    for mark in marks:
+        rest = drained(there.rows(mark, lambda _: None))
+        assert rest == (every[0][mark.row :], every[1])
+    assert there.count(never) == here.count(never)
+    columns = Inference()
+    assert there.infer(columns) == here.infer(Inference())
+    assert drained(there.batches(0, columns.columns())) == drained(
+        here.batches(0, columns.columns())
+    )

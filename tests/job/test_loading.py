@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import pytest
 
-from batcher.errors import ConfigurationError
+from batcher.errors import ConfigurationError, UsageError
 from batcher.job import (
     RESERVED_PARAMETERS,
     AlertsSpec,
@@ -652,3 +652,26 @@ def test_a_password_in_the_address_is_refused_before_a_job_is_written_down(job_f
     with pytest.raises(ConfigurationError, match="user name or password") as refused:
         load_job(job_file, {})
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ({"output": {"directory": "s3://b/run"}}, r"-o DIR --to s3://b/run"),
+        ({"output": {"to": "b/out"}}, r"\[output\] to is a URL such as s3://bucket/folder"),
+        ({"output": {"to": "s3://key:hunter2@b/out"}}, r"name or a password"),
+        ({"input": ["s3://b/a.jsonl?secret=hunter2"]}, r"settings in a URL"),
+        ({"reuse": {"cache": "s3://b/cache"}}, r"\[reuse\] cache is on this machine, not at a URL"),
+    ],
+)
+def test_a_url_stands_where_it_can_and_holds_no_secret(tables: dict[str, Any], said: str) -> None:
+    with pytest.raises((ConfigurationError, UsageError), match=said) as refused:
+        load_job(None, tables)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_urls_of_a_job_file_are_no_paths_beside_it(job_file: Path) -> None:
+    job_file.write_text('input = ["s3://b/a.jsonl", "b.jsonl"]\noutput = {to = "s3://b/out"}')
+    job = load_job(job_file, {})
+    assert job.input == ("s3://b/a.jsonl", str(job_file.parent / "b.jsonl"))
+    assert plain_job(job)["output"]["to"] == "s3://b/out"

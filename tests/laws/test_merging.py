@@ -41,7 +41,7 @@ def _line(number: int, kind: Kind, twin: int) -> dict[str, object] | str:
             return {"id": f"id-{number}", "prompt": f"Say {number}."}
 
 
-def _outputs(directory: RunDirectory) -> tuple[list[object], list[object]]:
+def _outputs(directory: RunDirectory) -> tuple[Sequence[object], Sequence[object]]:
     """Return what is the same however a run was divided: all but times and numbers of calls."""
     answers = [
         tuple(row.get(name) for name in ("row", "id", "sample", "key", "response", "prompt"))

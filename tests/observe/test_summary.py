@@ -111,6 +111,18 @@ def test_files_that_are_not_written_are_not_named_and_the_way_to_them_is() -> No
     assert last == "  results   not written; `batcher export p.batch` does it"
 
 
+def test_where_else_the_files_are_is_named() -> None:
+    assert _lines(to="s3://b/out")[-1] == "  to        s3://b/out"
+
+
+def test_files_that_are_not_there_are_told_of_with_the_way_there() -> None:
+    again = "Nothing is lost: the same command puts the files there, or"
+    assert _lines(to="s3://b/out", undelivered="cannot write s3://b/out: no\x1b")[-2:] == [
+        "  to        cannot write s3://b/out: no?",
+        f"            {again} `batcher export p.batch --to s3://b/out`",
+    ]
+
+
 @pytest.mark.parametrize("character", ["\x1b", "\n", "\r", "\x07", "\x7f", "\x9b", "\u202e"])
 def test_what_a_provider_wrote_cannot_steer_the_terminal(character: str) -> None:
     lines = _lines(ended=f"Stopped: 余额不足{character}[31m.")

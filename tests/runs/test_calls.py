@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import random
 import shutil
 import signal
 from collections import Counter
 from dataclasses import replace
 
-from batcher.errors import Interruption
+import pytest
+
+from batcher.checkpoint import CheckpointReader
+from batcher.errors import InputError, Interruption
 from batcher.providers import Bearer, provider_named
 from batcher.runs import Callee
 from tests.simulated import AT_ONCE, Place, Silent
@@ -91,6 +97,22 @@ def test_no_row_fails_because_the_endpoint_was_down(place: Place) -> None:
     # What was in flight, what it took to see it, and one probe a minute.
     assert len(place.ledger()) <= 20 + 4 + 10 + 64
     assert place.run(job).summary.pending == 0
+
+
+def test_an_input_that_ends_in_damage_costs_no_answer_of_the_rows_before(place: Place) -> None:
+    """Their calls are under way, and paid, when the damage is met."""
+    noise = random.Random(0)  # noqa: S311 -- only so that it cannot be packed
+    rows = [{"id": f"id-{n}", "prompt": f"{noise.getrandbits(4000):x}"} for n in range(300)]
+    packed = gzip.compress("".join(f"{json.dumps(row)}\n" for row in rows).encode())
+    path = place.folder / "cut.jsonl.gz"
+    path.write_bytes(packed[: len(packed) // 2])
+    output = {"directory": str(place.directory.path)}
+    slow = replace(AT_ONCE, latency_s=0.05)
+    with pytest.raises(InputError, match=r"cannot read .*cut\.jsonl\.gz, line \d+"):
+        place.run(place.job(input=[str(path)], output=output), slow)
+    calls = len(place.ledger())
+    with CheckpointReader.read(place.directory.checkpoint) as checkpoint:
+        assert checkpoint.counts().results == calls > 0
 
 
 def test_the_limit_of_open_files_is_told_where_it_cuts_the_calls(

@@ -20,6 +20,9 @@ from batcher.runs.directory import RunDirectory, run_directory
         ("data/a.parquet", "data/a.batch"),
         ("data", "data.batch"),
         ("data/", "data.batch"),
+        ("s3://bucket/day/a.jsonl.gz", "a.batch"),
+        ("s3://bucket/day/", "day.batch"),
+        ("s3://bucket", "bucket.batch"),
     ],
 )
 def test_without_a_name_it_stands_beside_its_one_input(name: str, directory: str) -> None:

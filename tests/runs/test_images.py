@@ -133,6 +133,17 @@ def test_what_is_no_file_is_told_of(folder: Path, path: str, reason: str) -> Non
     assert reason in refused(folder, path)
 
 
+@pytest.mark.parametrize("anywhere", [False, True])
+def test_beside_an_input_at_a_url_no_image_is_looked_for(
+    folder: Path,
+    anywhere: bool,  # noqa: FBT001 -- a case
+) -> None:
+    with pytest.raises(UnusableImageError, match=r"beside s3://b/a\.jsonl.* --images-from"):
+        ImageFolder(anywhere=anywhere)("a.png", "s3://b/a.jsonl", MOST)
+    reader = ImageFolder(anywhere=True)
+    assert reader(str(folder / "a.png"), "s3://b/a.jsonl", MOST) == b"A"
+
+
 def test_a_pipe_is_no_image_and_nobody_is_waited_for(folder: Path) -> None:
     os.mkfifo(folder / "pipe.png")
     assert refused(folder, "pipe.png") == "'pipe.png' is no regular file"

@@ -65,8 +65,8 @@ def _merge(place: Place, sources: Sequence[RunDirectory], name: str = "all") -> 
 
 
 def _rows(directory: RunDirectory) -> list[int]:
-    found: list[int] = pq.read_table(directory.results).column("row").to_pylist()
-    return found
+    found: Any = pq.read_table(directory.results).column("row").to_pylist()
+    return list(found)
 
 
 def _asked(*directories: RunDirectory) -> int:
@@ -335,11 +335,11 @@ def test_rows_that_came_from_memory_are_kept_with_the_merge(place: Place) -> Non
     for number in (1, 2):
         shards.append(_at(place, f"m{number}"))
         job = place.job(input=[], output={"directory": str(shards[-1].path)})
-        shard = Portion(shard=Shard(number, 2))
-        replace(place.session(job), portion=shard, rows=rows).run()
+        portion = Portion(shard=Shard(number, 2))
+        replace(place.session(job), portion=portion, rows=rows).run()
     assert _merge(place, shards).exit_code == 0
-    for shard in shards:
-        shutil.rmtree(shard.path)
+    for directory in shards:
+        shutil.rmtree(directory.path)
     assert export_run(_at(place, "all"), None, "parquet").results == 4
     job = place.job(input=[], output={"directory": str(_at(place, "all").path)})
     assert replace(place.session(job), rows=rows).run().summary.tally.attempts == 0

@@ -1,0 +1,165 @@
+"""What a run ends with, at a URL as well: the real command, a real S3 server."""
+
+from __future__ import annotations
+
+import io
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.objects.conftest import Lines, Place
+from tests.objects.door import Door
+from tests.objects.store import Bucket
+
+
+def rows_of(content: bytes | None) -> int:
+    assert content is not None
+    return pq.read_table(pa.BufferReader(content)).num_rows
+
+
+@pytest.fixture
+def given(bucket: Bucket, lines: Lines) -> str:
+    """Return the URL of an input of ten rows."""
+    bucket.put("in/a.jsonl", lines(10))
+    return f"{bucket.url}/in/a.jsonl"
+
+
+def test_results_errors_and_report_are_put_there_too(
+    given: str, bucket: Bucket, place: Place
+) -> None:
+    done = place.run(given, "--to", f"{bucket.url}/out/")
+    assert done.returncode == 0, done.stderr
+    assert f"  to        {bucket.url}/out\n" in done.stdout
+    assert bucket.keys("") == [
+        "in/a.jsonl",
+        "out/errors.parquet",
+        "out/report.html",
+        "out/results.parquet",
+    ]
+    for name in ("errors.parquet", "results.parquet", "report.html"):
+        assert bucket.get(f"out/{name}") == (place.path / "run" / name).read_bytes()
+
+
+def test_the_errors_are_there_before_the_results(given: str, behind: Place, gate: Door) -> None:
+    assert behind.run(given, "--to", given.replace("in/a.jsonl", "out")).returncode == 0
+    written = [a.place.rpartition("/")[2] for a in gate.asked if a.method == "PUT"]
+    assert written == ["errors.parquet", "results.parquet", "report.html"]
+
+
+def test_what_is_there_already_is_not_sent_again(given: str, behind: Place, gate: Door) -> None:
+    to = given.replace("in/a.jsonl", "out")
+    behind.run(given, "--to", to)
+    gate.asked.clear()
+    assert behind.run(given, "--to", to).returncode == 0
+    # The report tells when it was made.
+    written = [a.place.rpartition("/")[2] for a in gate.asked if a.method == "PUT"]
+    assert written == ["report.html"]
+
+
+def test_what_was_changed_there_is_sent_again(given: str, bucket: Bucket, place: Place) -> None:
+    place.run(given, "--to", f"{bucket.url}/out")
+    bucket.put("out/results.parquet", b"not ours")
+    assert place.run(given, "--to", f"{bucket.url}/out").returncode == 0
+    assert rows_of(bucket.get("out/results.parquet")) == 10
+
+
+def test_without_a_report_there_is_none_there(given: str, bucket: Bucket, place: Place) -> None:
+    assert place.run(given, "--to", f"{bucket.url}/out", "--no-report").returncode == 0
+    assert bucket.keys("out/") == [
+        "out/errors.parquet",
+        "out/results.parquet",
+    ]
+
+
+def test_the_input_is_never_written_over(bucket: Bucket, place: Place) -> None:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"prompt": ["a", "b"]}), file)
+    bucket.put("data/results.parquet", file.getvalue())
+    done = place.run(f"{bucket.url}/data/results.parquet", "--to", f"{bucket.url}/data")
+    assert done.returncode == 73
+    assert "is the input and would be overwritten" in done.stderr
+    assert not place.calls()
+    place.run(f"{bucket.url}/data/results.parquet")
+    exported = place.command("export", "run", "--to", f"{bucket.url}/data")
+    assert exported.returncode == 73
+    assert bucket.get("data/results.parquet") == file.getvalue()
+
+
+def test_a_missing_bucket_is_found_before_the_first_call(given: str, place: Place) -> None:
+    done = place.run(given, "--to", "s3://no-such-bucket/out")
+    assert done.returncode == 73
+    assert "there is no s3://no-such-bucket" in done.stderr
+    assert not place.calls()
+
+
+def test_a_run_directory_at_a_url_is_refused_with_the_way_out(given: str, place: Place) -> None:
+    done = place.command("run", given, "-o", "s3://some/run", "--simulate")
+    assert done.returncode == 2
+    assert "-o DIR --to s3://some/run" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "keys"),
+    [
+        ([], ["errors.parquet", "results.parquet"]),
+        (["--format", "jsonl"], ["errors.jsonl", "results.jsonl"]),
+        (["--format", "csv"], ["errors.csv", "results.csv"]),
+        (["--format", "batch"], ["error.jsonl", "output.jsonl"]),
+        (["--format", "hf"], ["README.md", "data/train-00000-of-00001.parquet"]),
+        (
+            ["--partition-rows", "4"],
+            [
+                "errors-00000-of-00001.parquet",
+                "results-00000-of-00003.parquet",
+                "results-00001-of-00003.parquet",
+                "results-00002-of-00003.parquet",
+            ],
+        ),
+    ],
+)
+def test_every_export_goes_to_a_url(
+    options: list[str], keys: list[str], given: str, bucket: Bucket, place: Place
+) -> None:
+    place.run(given)
+    before = sorted((place.path / "run").iterdir())
+    done = place.command("export", "run", *options, "--to", f"{bucket.url}/ex")
+    assert done.returncode == 0, done.stderr
+    assert f"10 results   {bucket.url}/ex/" in done.stdout
+    assert [key.removeprefix("ex/") for key in bucket.keys("ex/")] == keys
+    assert sorted((place.path / "run").iterdir()) == before
+
+
+def test_partitions_of_an_earlier_export_go(given: str, bucket: Bucket, place: Place) -> None:
+    place.run(given)
+    bucket.put("ex/mine.txt", b"stays")
+    for rows in ("3", "8"):
+        place.command("export", "run", "--partition-rows", rows, "--to", f"{bucket.url}/ex")
+    assert bucket.keys("ex/") == [
+        "ex/errors-00000-of-00001.parquet",
+        "ex/mine.txt",
+        "ex/results-00000-of-00002.parquet",
+        "ex/results-00001-of-00002.parquet",
+    ]
+
+
+def test_what_a_user_added_to_a_card_stays(given: str, bucket: Bucket, place: Place) -> None:
+    place.run(given)
+    export = ("export", "run", "--format", "hf", "--to", f"{bucket.url}/set")
+    place.command(*export)
+    card = bucket.get("set/README.md")
+    assert card is not None
+    bucket.put("set/README.md", card.replace(b"---\n", b"---\nlicense: mit\n", 1))
+    assert place.command(*export).returncode == 0
+    again = bucket.get("set/README.md")
+    assert again is not None
+    assert b"license: mit\n" in again
+
+
+def test_data_without_a_card_is_left_alone(given: str, bucket: Bucket, place: Place) -> None:
+    place.run(given)
+    bucket.put("set/data/train-00000-of-00001.parquet", b"someone's")
+    done = place.command("export", "run", "--format", "hf", "--to", f"{bucket.url}/set")
+    assert done.returncode == 73
+    assert "no dataset of batcher's" in done.stderr
+    assert bucket.get("set/data/train-00000-of-00001.parquet") == b"someone's"

@@ -1,0 +1,56 @@
+"""Which store a URL opens, and what is missing for it; tests/objects talks to some."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from batcher.errors import ConfigurationError, UsageError
+from batcher.storage import Address
+from batcher.storage.opening import opened
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "path"),
+    [
+        ("file:///a/b", "local", "/a/b"),
+        ("s3://bucket/a/b", "s3", "bucket/a/b"),
+        ("s3://bucket", "s3", "bucket"),
+        ("gs://bucket/a", "gcs", "bucket/a"),
+        ("gcs://bucket/a", "gcs", "bucket/a"),
+        ("abfss://box@account.dfs.core.windows.net/a", "abfs", "box/a"),
+        ("az://box/a", "abfs", "box/a"),
+    ],
+)
+def test_a_scheme_opens_its_store(
+    url: str, kind: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", "account")
+    monkeypatch.setenv("AZURE_STORAGE_KEY", "c2VjcmV0")
+    store, found = opened(Address.of(url))
+    assert (store.type_name, found) == (kind, path)
+
+
+def test_an_unknown_scheme_is_told_what_is_known() -> None:
+    with pytest.raises(
+        UsageError, match=r"s33:// is of no known kind.* did you mean `s3`\? known: "
+    ):
+        opened(Address.of("s33://bucket/a"))
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("huggingface_hub") is not None, reason="the package is there"
+)
+def test_a_missing_package_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"hf:// needs .*: pip install 'batcher\[hf\]'"):
+        opened(Address.of("hf://datasets/me/set"))
+
+
+def test_azure_without_an_account_says_how_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_CONNECTION_STRING"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigurationError, match="no storage account; write abfss://box@ACCOUNT"):
+        opened(Address.of("abfss://box/a"))
