@@ -88,9 +88,9 @@ contracts: $(READY) ## Check the direction of imports, and each library's one do
 coverage: $(READY) ## Run the tests and print the branch coverage of each module.
 	$(BIN)/pytest -n auto $(APART) --cov --cov-report=term-missing:skip-covered
 
-CRITICAL := batcher.checkpoint batcher.engine batcher.executors batcher.providers
+CRITICAL := batcher.checkpoint batcher.copies batcher.engine batcher.executors batcher.providers
 coverage-critical: $(READY) ## Hold the parts that must lose nothing to 100 % branch coverage.
-	$(BIN)/pytest -n auto tests/checkpoint tests/engine tests/executors tests/providers \
+	$(BIN)/pytest -n auto tests/checkpoint tests/copies tests/engine tests/executors tests/providers \
 		$(CRITICAL:%=--cov=%) --cov-report=term-missing --cov-fail-under=100
 
 # Pinned by hash, without the address they came from: any index serves the same files.
@@ -100,22 +100,10 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
-$(NOTEBOOK)/.ready: requirements/notebook.txt
-	$(PYTHON) -m venv $(NOTEBOOK)
-	$(NOTEBOOK)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
-		-r requirements/notebook.txt
-	touch $@
-
-$(CONTAINER)/.ready: requirements/container.txt
-	$(PYTHON) -m venv $(CONTAINER)
-	$(CONTAINER)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
-		-r requirements/container.txt
-	touch $@
-
-$(BROWSER)/.ready: requirements/browser.txt
-	$(PYTHON) -m venv $(BROWSER)
-	$(BROWSER)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
-		-r requirements/browser.txt
+# What one suite needs alone is in an environment of its own.
+$(VENV)-%/.ready: requirements/%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes -r $<
 	touch $@
 
 # Airflow's own constraints take the place of hashes for its users; here the hashes are constraints.
@@ -125,12 +113,6 @@ $(AIRFLOW)/.ready: requirements/airflow.txt pyproject.toml
 		-r requirements/airflow.txt
 	$(AIRFLOW)/bin/python -m pip --quiet --disable-pip-version-check install --no-deps \
 		--no-build-isolation -e .
-	touch $@
-
-$(OBJECTS)/.ready: requirements/objects.txt
-	$(PYTHON) -m venv $(OBJECTS)
-	$(OBJECTS)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
-		-r requirements/objects.txt
 	touch $@
 
 # With their extras: pip takes a requirement of `coverage[toml]` for one that `coverage==7` does not

@@ -24,7 +24,8 @@ class Result:
 
     Attributes:
         directory: Where the run lies: checkpoint, `results.parquet`, `errors.parquet`, log.
-        ok: Whether every row has its outcome, and no more of them are errors than allowed.
+        ok: Whether every row has its outcome, no more of them are errors than allowed, and all is
+            at the URLs where it is wanted.
         halted: Why the run stopped with rows pending: balance, a ceiling, an outage, a full
             disk; the same call goes on with them. None where it did not.
         succeeded: Rows that have an answer.

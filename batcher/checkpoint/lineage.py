@@ -2,7 +2,8 @@
 
 A checkpoint writes on one line, and counts on it the backups that were made of it. Whoever goes on
 with a backup begins a new line there. So each checkpoint knows its lines, and how far it came on
-each; a backup has its checkpoint's lineage, counted with itself.
+each; a backup has its checkpoint's lineage, counted with itself. Before all lines stands the name
+of the run, which all that were begun for it share.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """The lines of a checkpoint: the first is the run's, the last its own."""
+    """The lines of a checkpoint: the first names the run, the last is its own."""
 
     steps: tuple[Step, ...]
 
@@ -46,9 +47,10 @@ class Lineage:
         last = backup.steps[-1]
         return any(s.line == last.line and s.backups >= last.backups for s in self.steps)
 
-    def is_of_run(self, other: Lineage) -> bool:
-        """Whether both are of the same run."""
-        return self.steps[0].line == other.steps[0].line
+    @property
+    def run(self) -> str:
+        """The name of the run."""
+        return self.steps[0].line
 
 
 def lineage_in(connection: sqlite3.Connection, path: Path) -> Lineage | None:
@@ -78,10 +80,14 @@ def lineage_of(path: Path) -> Lineage | None:
         return lineage_in(connection, path)
 
 
-def count_backup(connection: sqlite3.Connection, path: Path) -> None:
-    """Count a backup that is about to be made, in a transaction of `connection`."""
+def count_backup(connection: sqlite3.Connection, path: Path, run: str) -> None:
+    """Count a backup that is about to be made, in a transaction of `connection`.
+
+    The first one makes the checkpoint one of `run`, which others may have begun as well.
+    """
     lineage = lineage_in(connection, path)
-    *before, (line, backups) = lineage.steps if lineage else (Step(_new_line(), 0),)
+    steps = lineage.steps if lineage else (Step(run, 0), Step(_new_line(), 0))
+    *before, (line, backups) = steps
     remember(connection, {LINEAGE: [*before, Step(line, backups + 1)]})
 
 

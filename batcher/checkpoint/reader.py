@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from operator import lt
 from pathlib import Path
 
 from batcher.checkpoint import schema
@@ -22,7 +20,7 @@ from batcher.checkpoint.facts import fact_in
 from batcher.checkpoint.ownership import orphaned, working
 from batcher.checkpoint.recall import answers_to, recalled
 from batcher.checkpoint.renumbering import Numbered
-from batcher.checkpoint.rowset import RowSet
+from batcher.checkpoint.rowset import RowSet, runs_of
 from batcher.errors import StorageError
 from batcher.history import History
 from batcher.recorded import Counts, Recorded
@@ -81,7 +79,7 @@ class CheckpointReader:
                         row for row in rows if type(row) is not int or row not in range(last + 1)
                     )
                     raise damaged(self.path, f"its list of rows holds {stray!r}")
-                for first, stop in _runs(rows):
+                for first, stop in runs_of(rows):
                     done.add_range(first, stop)
                 numbers += sum(rows)
             counted = self._reader.execute(
@@ -156,6 +154,12 @@ class CheckpointReader:
             with translated(self.path):
                 numbered.fill(self._reader, errors_too=errors_too)
             yield numbered
+
+    def has_shelved(self) -> bool:
+        """Whether paid outcomes are set aside that belong to no row now."""
+        with translated(self.path):
+            (held,) = self._reader.execute("SELECT EXISTS (SELECT 1 FROM shelved)").fetchone()
+        return bool(held)
 
     def some_results(self, most: int) -> Iterator[Recorded]:
         """Yield at most `most` results whose tokens are known, from all over the run.
@@ -274,16 +278,6 @@ class CheckpointReader:
                 f"SELECT {schema.COLUMNS} FROM {table} {which} ORDER BY row"
             ):
                 yield recalled(self.path, row)
-
-
-def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Divide `rows` into runs of successive numbers: the first of each, and what would follow."""
-    if len(rows) == rows[-1] - rows[0] + 1 and all(map(lt, rows, rows[1:])):
-        yield rows[0], rows[-1] + 1
-        return
-    ends = [at for at, (one, other) in enumerate(pairwise(rows), 1) if other != one + 1]
-    for start, stop in pairwise((0, *ends, len(rows))):
-        yield rows[start], rows[stop - 1] + 1
 
 
 def check(connection: sqlite3.Connection, path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from operator import lt
 from typing import Protocol
 
 
@@ -116,3 +118,13 @@ class AllBut:
         """Return the highest row number that was left out; -1 where none was."""
         last = self._rows.last()
         return -1 if last is None else last
+
+
+def runs_of(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Divide `rows` into runs of successive numbers: the first of each, and what would follow."""
+    if len(rows) == rows[-1] - rows[0] + 1 and all(map(lt, rows, rows[1:])):
+        yield rows[0], rows[-1] + 1
+        return
+    ends = [at for at, (one, other) in enumerate(pairwise(rows), 1) if other != one + 1]
+    for start, stop in pairwise((0, *ends, len(rows))):
+        yield rows[start], rows[stop - 1] + 1

@@ -183,11 +183,11 @@ class Checkpoint(CheckpointReader):
             with self._syncing, self._unless_failed():
                 self._log.sync()
 
-    def back_up(self, target: Path, *, ended: bool = False) -> Backup:
+    def back_up(self, target: Path, run: str, *, ended: bool = False) -> Backup:
         """Copy the checkpoint of this moment to `target`, a new file; others may write meanwhile.
 
-        What is in it is on the disk here too when this returns. With `ended`, no process is
-        named as working on it.
+        One of which no backup was made belongs to `run` from now on (`lineage`). What is in it is
+        on the disk here too when this returns. With `ended`, no process is named as working on it.
 
         Raises:
             DiskFullError: there is no room for it.
@@ -195,7 +195,7 @@ class Checkpoint(CheckpointReader):
             LockedError: another process has taken over.
         """
         with self._writing() as connection:
-            count_backup(connection, self.path)
+            count_backup(connection, self.path, run)
         if self._log is not None:
             backup = back_up(self.path, target, ended=ended)
         else:

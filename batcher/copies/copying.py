@@ -50,7 +50,7 @@ class Copying:
         made_at = self.clock()
         path = self.checkpoint.path.with_name(OUTGOING)
         try:
-            backup = self.checkpoint.back_up(path, ended=last)
+            backup = self.checkpoint.back_up(path, self.shelf.run, ended=last)
             # No two processes give it the same name.
             name = f"checkpoint-{backup.lineage.backups}-{uuid.uuid4().hex[:8]}.db"
             copy = Copy(

@@ -94,8 +94,12 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Latest(msgspec.Struct, frozen=True, kw_only=True):
-    """The copy that counts, None while there is none; and who wrote this last."""
+    """The copy that counts, None while there is none; and who wrote this last.
 
+    `run` names the run whose copies these are, from its first start on.
+    """
+
+    run: str
     writer: Writer
     copy: Copy | None = None
     format: Literal[1] = 1

@@ -27,6 +27,7 @@ class Shelf:
     every: float
     clock: Callable[[], float] = time.time
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
     copy: Copy | None = None
     _since: float = 0.0
     _over: bool = False
@@ -44,7 +45,8 @@ class Shelf:
         found = self._found()
         if found is not None and found.writer.may_live(self._since):
             raise LockedError(_held(self.store.url, found.writer, self._since))
-        self.copy = None if found is None else found.copy
+        if found is not None:
+            self.run, self.copy = found.run, found.copy
         with self._lock:
             self._write()
             self._assure()
@@ -74,7 +76,7 @@ class Shelf:
         with self._lock:
             self._assure()
             # Should it fail, nobody knows whether it was written; the next look tells.
-            self.copy = copy
+            self.run, self.copy = copy.of.run, copy
             self._write(at_work=at_work)
             self._over = not at_work
 
@@ -130,6 +132,7 @@ class Shelf:
         process = Process.this()._asdict()
         now = self.clock()
         return Latest(
+            run=self.run,
             writer=Writer(
                 **process,
                 token=self.token,

@@ -17,6 +17,7 @@ from batcher.copies.files import INCOMING, fetched, removed_leftovers
 from batcher.copies.latest import Copy
 from batcher.copies.store import Store
 from batcher.errors import ConfigurationError
+from batcher.outputs import sync_directory
 from batcher.wording import counted
 
 
@@ -38,7 +39,7 @@ def take_up(store: Store, copy: Copy | None, checkpoint: Path) -> str | None:
         lineage = lineage_of(checkpoint)
         if lineage is not None and lineage.holds(copy.of):
             return None
-        if lineage is None or not lineage.is_of_run(copy.of):
+        if lineage is None or lineage.run != copy.of.run:
             raise ConfigurationError(
                 f"{checkpoint.parent} and the copy at {store.url} are of different runs. Name "
                 "another directory with -o to go on with the copy, or another place with "
@@ -79,8 +80,4 @@ def _in_place(taken: Path, checkpoint: Path) -> None:
     with taken.open("rb") as file:
         os.fsync(file.fileno())
     taken.replace(checkpoint)
-    directory = os.open(checkpoint.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(checkpoint.parent)

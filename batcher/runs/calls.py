@@ -154,6 +154,7 @@ class Calls:
                 allow_empty=self.job.provider.allow_empty,
                 sync_each=self.job.output.sync == "row",
                 time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
+                on_stop=self.syncing.hurry,
             )
             checkpoint.begin_process(int(time.time()))
             stack.enter_context(self.syncing.halting(executor.stop))

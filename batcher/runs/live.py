@@ -71,8 +71,9 @@ class LiveRun:
     `on_recorded` is told of each outcome once it is safe, `on_pulse` about twice a second,
     `on_notice` of what a user should know now. With `sync_each`, a call has ended only when its
     outcome is on the disk. Answers are taken from the `cache` and put into it. `time_left` is how
-    many seconds calls may be begun; `stopping` hears of whoever wants them to end. `disk_full` says
-    whether the calls were stopped for lack of space, `unread` why no more rows could be read.
+    many seconds calls may be begun; `stopping` hears of whoever wants them to end, and `on_stop` is
+    called when that happens first. `disk_full` says whether the calls were stopped for lack of
+    space, `unread` why no more rows could be read.
     """
 
     checkpoint: Checkpoint
@@ -92,6 +93,7 @@ class LiveRun:
     allow_empty: bool = False
     sync_each: bool = False
     time_left: float | None = None
+    on_stop: Callable[[], None] = lambda: None
     interrupted: Interrupted | None = None
     disk_full: bool = False
     unread: InputError | StorageError | None = None
@@ -295,6 +297,7 @@ class LiveRun:
         twice = self.interrupted is not None
         self.interrupted = Interrupted(number, self._loop.time(), twice)
         if not twice:
+            self.on_stop()
             calls_left = f"{self.executor.in_flight:,} calls in flight"
             self._stop(
                 f"{number.name}: waiting at most {DRAIN_S:.0f} s for the {calls_left}; "

@@ -91,11 +91,14 @@ def files_added(checkpoint: CheckpointReader, dataset: Dataset) -> Sequence[str]
     """Return the files behind those that were run; None where those are not as they were.
 
     So a directory whose new files sort behind its old ones, by a date for instance, grows without
-    the old ones being read again.
+    the old ones being read again. None, too, where answers are set aside: one may be of a row that
+    is back.
     """
     before = checkpoint.fact("fingerprint")
     if before is None or before == dataset.fingerprint():
         return None if before is None else ()
+    if checkpoint.has_shelved():
+        return None
     held = len(recalled(checkpoint.fact("input")).files)
     old = replace(dataset, files=dataset.files[:held])
     return dataset.names[held:] if before == old.fingerprint() else None

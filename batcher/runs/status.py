@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from batcher.checkpoint import CheckpointReader
+from batcher.errors import StorageError
 from batcher.money import NANOS
 from batcher.observe import answer_lines, cost_lines
 from batcher.recorded import Counts
@@ -13,7 +14,7 @@ from batcher.runs.description import rows_of_run
 from batcher.runs.directory import RunDirectory
 from batcher.runs.rows import recalled, samples_in
 from batcher.runs.shard import Part, part_in
-from batcher.wording import counted, extent
+from batcher.wording import counted, extent, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class Status:
     """The state of a run; `holder` names the process that works on it, if one does.
 
     `total` counts rows, or records where each row has several `samples`: those of the `part` of
-    the input that the run is about, if it is not about all of it.
+    the input that the run is about, if it is not about all of it. `copy` is what run.json says of
+    the copy of its checkpoint, if one is kept.
     """
 
     directory: RunDirectory
@@ -31,6 +33,7 @@ class Status:
     holder: str | None
     samples: int = 1
     part: Part | None = None
+    copy: Mapping[str, object] | None = None
 
     @property
     def pending(self) -> int:
@@ -55,6 +58,7 @@ class Status:
             "rows": self.total // self.samples,
             "samples": self.samples,
             "shard": self.part.facts() if self.part else None,
+            "copy": self.copy,
             "results": counts.results,
             "errors": counts.error_rows,
             "pending": self.pending,
@@ -102,6 +106,10 @@ class Status:
                 f"          possibly billed without an answer: {counts.ambiguous_attempts:,}, and "
                 f"at most {counts.killed_calls:,} in flight when a process was killed"
             )
+        if self.copy is not None:
+            made = self.copy.get("made_at")
+            held = f"{self.copy.get('rows')} rows, of {made}" if made else "none was made yet"
+            yield printable(f"  copy    {self.copy.get('url')}: {held}")
 
 
 def status_of(directory: RunDirectory) -> Status:
@@ -123,4 +131,14 @@ def status_of(directory: RunDirectory) -> Status:
             holder=checkpoint.writer(),
             samples=samples,
             part=part,
+            copy=_copy_of(directory),
         )
+
+
+def _copy_of(directory: RunDirectory) -> Mapping[str, object] | None:
+    """Return what run.json says of the copy of the checkpoint; None where it says nothing."""
+    try:
+        copy = directory.description_facts().get("copy")
+    except StorageError:
+        return None
+    return copy if isinstance(copy, dict) else None

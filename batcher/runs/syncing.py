@@ -53,6 +53,9 @@ class NotSynced:
         """Have `stop` called, in the loop that runs, once another process works on the run."""
         yield
 
+    def hurry(self) -> None:
+        """Copy what there is now: what is recorded until the end may come too late for that."""
+
     def end(self, _stopping: Stopping, _within: float | None) -> signal.Signals | None:
         """Make the last copy, as far as `within` seconds and signals leave time for it.
 
@@ -118,6 +121,10 @@ class Syncing:
 
         with self.keeper.halting(stop_soon):
             yield
+
+    def hurry(self) -> None:
+        """See `NotSynced.hurry`."""
+        self.keeper.hurry()
 
     def end(self, stopping: Stopping, within: float | None) -> signal.Signals | None:
         """See `NotSynced.end`."""

@@ -16,6 +16,16 @@ _QUERY = re.compile(r"\?[\w.-]+=")
 _CONTAINERS = frozenset({"abfs", "abfss", "az"})
 # Stores whose files lie in buckets, which are not made by the way.
 _BUCKETS = _CONTAINERS | {"s3", "gs", "gcs"}
+_NAMED = _BUCKETS | {"hf"}
+
+
+def _holds_a_name(scheme: str, host: str, path: str) -> bool:
+    """Whether the URL may hold a user; a password may have slashes in it, as keys of AWS do."""
+    user, at, machine = host.rpartition("@")
+    if at and (":" in user or scheme not in {*_CONTAINERS, "hdfs", "sftp", "ssh"}):
+        return True
+    _, colon, port = machine.rpartition(":")
+    return bool(colon) and (scheme in _NAMED or not port.isdecimal() or "@" in path)
 
 
 def is_url(text: str) -> bool:
@@ -47,12 +57,18 @@ class Address:
         if found is None:
             raise UsageError(f"{printable(url)} is no URL")
         scheme, host, path = found[1].lower(), found[2], found[3]
-        user, at, machine = host.rpartition("@")
-        if at and (":" in user or scheme not in {*_CONTAINERS, "hdfs", "sftp", "ssh"}):
+        if _holds_a_name(scheme, host, path):
             raise UsageError(
-                f"{scheme}://...@{printable(machine)}: the URL holds a name or a password, which "
-                "would be seen in process lists and logs; give credentials the way of its cloud "
-                "(environment variables, profiles: docs/object-storage.md)"
+                f"{scheme}://...: the URL holds a name or a password, which would be seen in "
+                "process lists and logs; give credentials the way of its cloud (environment "
+                "variables, profiles: docs/object-storage.md)"
+            )
+        if scheme in _NAMED and not host:
+            raise UsageError(f"{printable(url)} names no bucket: write {scheme}://BUCKET/PATH")
+        if scheme == "file" and host not in ("", "localhost"):
+            raise UsageError(
+                f"{printable(url)} would be on a machine called {printable(host)}; a file of this "
+                "one is file:///PATH, or just its path"
             )
         if settings := _QUERY.search(host + path):
             shown = (host + path)[: settings.start()]

@@ -147,7 +147,10 @@ class Folder:
             part.unlink(missing_ok=True)
 
     def remove(self, name: str) -> None:
-        """Remove a file; that there is none is fine."""
+        """Remove a file; that there is none is fine.
+
+        In S3, pyarrow leaves an empty object with the name of the folder, so that it stays one.
+        """
 
         def remove() -> None:
             with contextlib.suppress(FileNotFoundError):

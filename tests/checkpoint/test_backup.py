@@ -39,7 +39,7 @@ def test_a_backup_is_one_file_that_holds_all_that_was_recorded(
 ) -> None:
     with Checkpoint.open(path, shared=shared) as checkpoint:
         checkpoint.write([success(row) for row in range(300)])
-        backup = checkpoint.back_up(target)
+        backup = checkpoint.back_up(target, "run")
         checkpoint.write([success(300)])
     assert backup.rows == 300
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
@@ -68,7 +68,7 @@ def test_rows_are_recorded_while_a_backup_is_made_which_is_of_one_moment(
         writer = threading.Thread(target=record)
         writer.start()
         try:
-            backup = checkpoint.back_up(target)
+            backup = checkpoint.back_up(target, "run")
         finally:
             over.set()
             writer.join()
@@ -97,7 +97,7 @@ def test_what_a_backup_holds_is_on_the_disk_before_anyone_is_told(
             sync()
 
         log.sync = counted  # type: ignore[method-assign]
-        checkpoint.back_up(target)
+        checkpoint.back_up(target, "run")
     assert synced
     assert min(synced) > 0
 
@@ -107,8 +107,8 @@ def test_the_backup_of_a_process_at_work_names_it_and_that_of_one_that_ended_doe
 ) -> None:
     with Checkpoint.open(path) as checkpoint:
         checkpoint.expect(7)
-        checkpoint.back_up(target)
-        checkpoint.back_up(target.with_name("last.db"), ended=True)
+        checkpoint.back_up(target, "run")
+        checkpoint.back_up(target.with_name("last.db"), "run", ended=True)
     assert _query(target, "SELECT pid, calls FROM owner") == [(os.getpid(), 7)]
     assert _query(target.with_name("last.db"), "SELECT * FROM owner") == []
 
@@ -118,7 +118,7 @@ def test_the_calls_that_were_in_flight_are_counted_where_the_run_goes_on(
 ) -> None:
     with Checkpoint.open(path) as checkpoint:
         checkpoint.expect(7)
-        checkpoint.back_up(target)
+        checkpoint.back_up(target, "run")
     with Checkpoint.open(target) as elsewhere:
         assert elsewhere.counts().killed_calls == 7
 
@@ -140,7 +140,7 @@ def test_the_state_changes_with_what_is_worth_a_backup_and_with_nothing_else(
             change()
             states.append(state_of(path))
         assert len({*states}) == len(states)
-        backup = checkpoint.back_up(target)
+        backup = checkpoint.back_up(target, "run")
         checkpoint.expect(3)
         checkpoint.begin_process(1_000)
         assert state_of(path) == backup.state == states[-1]
@@ -152,7 +152,7 @@ def test_a_file_that_is_there_is_not_written_over(path: Path, target: Path) -> N
         Checkpoint.open(path) as checkpoint,
         pytest.raises(StorageError, match=r"cannot create .*File exists"),
     ):
-        checkpoint.back_up(target)
+        checkpoint.back_up(target, "run")
     assert target.read_text() == "someone else's"
 
 
@@ -171,7 +171,7 @@ def test_a_full_disk_fails_the_backup_and_not_what_is_recorded_after(
             checkpoint.write([success(row, text="x" * 10_000) for row in range(100, 200)])
         checkpoint._writer.execute("PRAGMA max_page_count = 1000000")
         checkpoint.write([success(500)])
-        assert checkpoint.back_up(target).rows == checkpoint.counts().rows
+        assert checkpoint.back_up(target, "run").rows == checkpoint.counts().rows
 
 
 def test_after_the_disk_has_failed_once_no_thread_is_told_that_a_later_sync_was_well(
@@ -189,7 +189,7 @@ def test_after_the_disk_has_failed_once_no_thread_is_told_that_a_later_sync_was_
         log = checkpoint._log
         checkpoint._log = Failing()  # type: ignore[assignment]
         with pytest.raises(StorageError, match="the disk failed"):
-            checkpoint.back_up(target)
+            checkpoint.back_up(target, "run")
         checkpoint._log = log
 
     with Checkpoint.open(path) as checkpoint:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.checkpoint import Checkpoint
@@ -41,11 +41,11 @@ def test_a_checkpoint_holds_the_backups_before_it_on_its_own_lines(
     here: Lineage, backup: Lineage, *, holds: bool
 ) -> None:
     assert here.holds(backup) is holds
-    assert here.is_of_run(backup)
+    assert here.run == backup.run
 
 
 def test_another_run_is_told_by_its_first_line() -> None:
-    assert not _lineage(("a", 1)).is_of_run(_lineage(("b", 1), ("a", 1)))
+    assert _lineage(("a", 1)).run != _lineage(("b", 1), ("a", 1)).run
 
 
 def test_a_checkpoint_of_which_no_backup_was_made_has_no_lineage(path: Path) -> None:
@@ -53,6 +53,7 @@ def test_a_checkpoint_of_which_no_backup_was_made_has_no_lineage(path: Path) -> 
         assert lineage_of(path) is None
 
 
+@settings(max_examples=15)
 @given(moves=st.lists(st.sampled_from(["back up", "take up"]), max_size=12))
 def test_whoever_goes_on_with_the_latest_backup_holds_every_backup_before(
     make_path: Callable[[], Path], moves: list[str]
@@ -60,14 +61,14 @@ def test_whoever_goes_on_with_the_latest_backup_holds_every_backup_before(
     """However often the run moves, to another host or not."""
     here, seen = make_path(), list[Lineage]()
     with Checkpoint.open(here) as checkpoint:
-        checkpoint.back_up(latest := make_path(), ended=True)
+        checkpoint.back_up(latest := make_path(), "run", ended=True)
     for move in moves:
         if move == "take up":
             here = Path(shutil.copy(latest, make_path()))
             begin_line(here)
         else:
             with Checkpoint.open(here) as checkpoint:
-                backup = checkpoint.back_up(latest := make_path(), ended=True)
+                backup = checkpoint.back_up(latest := make_path(), "run", ended=True)
             assert backup.lineage == lineage_of(latest) == lineage_of(here)
             seen.append(backup.lineage)
         now = lineage_of(here)
@@ -76,19 +77,32 @@ def test_whoever_goes_on_with_the_latest_backup_holds_every_backup_before(
         assert now.backups == len(seen) + 1
 
 
+def test_two_that_began_the_same_run_apart_are_of_one_and_do_not_hold_each_other(
+    tmp_path: Path,
+) -> None:
+    lineages = []
+    for name in ("one", "two"):
+        with Checkpoint.open(tmp_path / f"{name}.db") as checkpoint:
+            lineages.append(checkpoint.back_up(tmp_path / f"{name}.backup", "run").lineage)
+    one, two = lineages
+    assert one.run == two.run == "run"
+    assert not one.holds(two)
+    assert not two.holds(one)
+
+
 def test_two_that_go_on_with_one_backup_do_not_hold_each_other(tmp_path: Path) -> None:
     with Checkpoint.open(tmp_path / "first.db") as checkpoint:
-        checkpoint.back_up(tmp_path / "backup.db", ended=True)
+        checkpoint.back_up(tmp_path / "backup.db", "run", ended=True)
     lineages = []
     for name in ("second.db", "third.db"):
         shutil.copy(tmp_path / "backup.db", tmp_path / name)
         begin_line(tmp_path / name)
         with Checkpoint.open(tmp_path / name) as checkpoint:
-            lineages.append(checkpoint.back_up(tmp_path / f"{name}.backup").lineage)
+            lineages.append(checkpoint.back_up(tmp_path / f"{name}.backup", "run").lineage)
     second, third = lineages
     assert not second.holds(third)
     assert not third.holds(second)
-    assert second.is_of_run(third)
+    assert second.run == third.run == "run"
 
 
 def test_what_was_never_backed_up_is_no_backup(path: Path) -> None:
@@ -107,7 +121,7 @@ def test_a_lineage_that_is_none_is_damage(path: Path) -> None:
 
 def test_a_lineage_whose_bytes_changed_is_damage(path: Path) -> None:
     with Checkpoint.open(path) as checkpoint:
-        checkpoint.back_up(path.with_name("backup.db"))
+        checkpoint.back_up(path.with_name("backup.db"), "run")
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("UPDATE facts SET value = '[[\"b\", 1]]' WHERE name = 'lineage'")
     with pytest.raises(StorageError, match="'lineage' is not what was written"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.checkpoint.rowset import AllBut, Done, RowSet
+from batcher.checkpoint.rowset import AllBut, Done, RowSet, runs_of
 
 
 @given(st.lists(st.integers(0, 40)), st.lists(st.integers(0, 50_000), max_size=5))
@@ -60,3 +60,11 @@ def test_all_but_some_rows_are_every_other_one(left_out: set[int]) -> None:
 def test_after_the_rows_of_a_set_there_is_no_last_missing_one() -> None:
     done: Done = RowSet([1, 2])
     assert done.last_missing() is None
+
+
+@given(numbers=st.lists(st.integers(0, 30), min_size=1, unique=True))
+def test_numbers_are_divided_into_runs_that_hold_each_of_them_once(numbers: list[int]) -> None:
+    """In their order, whatever that is."""
+    runs = list(runs_of(numbers))
+    assert [number for first, stop in runs for number in range(first, stop)] == numbers
+    assert list(runs_of(range(4, 9))) == [(4, 9)]

@@ -35,10 +35,10 @@ def _copy(spooled: Spooled | None = None) -> Copy:
 
 def test_what_was_written_is_read_again() -> None:
     spooled = Spooled(file="stdin.jsonl", name="input-0123456789abcdef", size=1, sha256="1")
-    latest = Latest(writer=_writer(_elsewhere()), copy=_copy(spooled=spooled))
+    latest = Latest(run="run", writer=_writer(_elsewhere()), copy=_copy(spooled=spooled))
     assert decoded(latest.encoded(), "memory://x") == latest
     assert latest.files() == {"checkpoint-3-0123abcd.db", "input-0123456789abcdef"}
-    assert Latest(writer=latest.writer).files() == set()
+    assert Latest(run="run", writer=latest.writer).files() == set()
     assert latest.copy is not None
     assert latest.copy.of == Lineage((Step("a", 3),))
 
@@ -55,7 +55,7 @@ def test_what_is_none_or_of_another_version_is_refused_with_a_way_out(content: b
 @pytest.mark.parametrize("file", ["../stdin.jsonl", "/etc/passwd", ".hidden", "a/b", ""])
 def test_no_file_outside_of_a_run_directory_can_be_named(file: str) -> None:
     spooled = Spooled(file=file, name="input-0123456789abcdef", size=1, sha256="1")
-    content = Latest(writer=_writer(_elsewhere()), copy=_copy(spooled=spooled)).encoded()
+    content = Latest(run="run", writer=_writer(_elsewhere()), copy=_copy(spooled=spooled)).encoded()
     with pytest.raises(StorageError, match="cannot be understood"):
         decoded(content, "memory://x")
 

@@ -73,7 +73,7 @@ def test_who_was_silent_for_long_enough_is_followed_and_its_copy_stays(
     copy = shelf.claim()
     assert copy is not None
     assert copy.rows == 2
-    assert store.latest() == Latest(writer=store.latest().writer, copy=copy)
+    assert store.latest() == Latest(run=copy.of.run, writer=store.latest().writer, copy=copy)
     assert store.latest().writer.token == shelf.token
 
 

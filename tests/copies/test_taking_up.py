@@ -131,6 +131,40 @@ def test_a_directory_put_back_from_an_older_time_takes_the_copy(
     assert _rows(path) == [0, 1]
 
 
+def _killed_while_sending(verb: str, _name: str) -> None:
+    if verb == "upload":
+        raise KilledError
+
+
+def test_two_hosts_that_began_a_run_apart_bring_together_what_they_have(
+    store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None]
+) -> None:
+    """The first was killed while it sent its first copy; the second knew only that it had begun."""
+    store.before = _killed_while_sending
+    with pytest.raises(KilledError):
+        copy_of(path, 0)
+    store.before = lambda _verb, _name: None
+    assert store.latest().copy is None
+    copy_of(elsewhere, 1)
+    assert _taken_up(store, path) is not None
+    assert _rows(path) == [0, 1]
+
+
+def test_as_many_copies_as_elsewhere_are_not_the_same_copies(
+    store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None]
+) -> None:
+    """The first host was killed while it sent its second copy; another one made a second, too."""
+    copy_of(path, 0)
+    store.before = _killed_while_sending
+    with pytest.raises(KilledError):
+        copy_of(path, 1)
+    store.before = lambda _verb, _name: None
+    _taken_up(store, elsewhere)
+    copy_of(elsewhere, 2)
+    assert _taken_up(store, path) is not None
+    assert _rows(path) == [0, 1, 2]
+
+
 @pytest.mark.parametrize("copied", [False, True], ids=["never copied", "copied to another place"])
 def test_a_directory_of_another_run_is_refused_with_the_ways_out(
     store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None], *, copied: bool

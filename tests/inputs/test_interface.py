@@ -145,14 +145,15 @@ def test_a_file_at_a_url_gives_the_same(suffix: str, open_reader: OpenReader) ->
     here: Any = open_reader(suffix)
     place = Address.of(f"file://{here.file.path}")
     there = dataclasses.replace(here, file=dataclasses.replace(here.file, place=place))
+    front = Mark(0, 0, 1, 0)
     marks: list[Mark] = []
-    every = drained(here.rows(Mark(0, 0, 1, 0), marks.append))
+    every = drained(here.rows(front, marks.append))
     for mark in marks:
         rest = drained(there.rows(mark, lambda _: None))
         assert rest == (every[0][mark.row :], every[1])
     assert there.count(never) == here.count(never)
     columns = Inference()
-    assert there.infer(columns) == here.infer(Inference())
-    assert drained(there.batches(0, columns.columns())) == drained(
-        here.batches(0, columns.columns())
+    assert there.infer(columns, front) == here.infer(Inference(), front)
+    assert drained(there.batches(front, columns.columns())) == drained(
+        here.batches(front, columns.columns())
     )

@@ -55,12 +55,13 @@ class Place:
         """Run `batcher ARGS...` to its end."""
         return ran(self.path, *args, **store.variables(self.endpoint))
 
-    def started(self, *args: str) -> subprocess.Popen[str]:
+    def started(self, *args: str, stdin: int | None = None) -> subprocess.Popen[str]:
         """Start what `run` runs, with answers as slow as those of a model."""
         return subprocess.Popen(  # noqa: S603 -- our own command
             command("run", *args, "-o", "run", "--simulate"),
             cwd=self.path,
             env=variables(**store.variables(self.endpoint)),
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

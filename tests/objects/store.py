@@ -41,10 +41,11 @@ class Bucket:
         return content if status == 200 else None
 
     def keys(self, prefix: str) -> list[str]:
-        """Return the names of all objects that begin so."""
+        """Return the names of all objects that begin so, less those that stand for folders."""
         _, content = _asked(self.server, "GET", f"/{self.name}?list-type=2&prefix={prefix}")
         found = ET.fromstring(content).iter(f"{_NAMESPACE}Key")  # noqa: S314 -- our own server
-        return sorted(key.text or "" for key in found)
+        names = (key.text or "" for key in found)
+        return sorted(name for name in names if not name.endswith("/"))
 
 
 def made(server: str, name: str) -> Bucket:

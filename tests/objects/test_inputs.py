@@ -84,7 +84,8 @@ def test_the_commands_about_a_run_find_its_input_again(
 ) -> None:
     bucket.put("a.jsonl", lines(5))
     place.run(f"{bucket.url}/a.jsonl")
-    for args in (["export", "run"], ["head", "run"], ["report", "run"], ["verify", "run"]):
+    commands = ("export", "head", "report", "verify", "status", "retry --simulate")
+    for args in ([*name.split(" "), "run"] for name in commands):
         done = place.command(*args)
         assert done.returncode == 0, done.stderr
     checked = place.command("check", f"{bucket.url}/a.jsonl")

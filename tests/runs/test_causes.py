@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 
 import pytest
 
 from batcher.errors import DiskFullError, InputError, Interruption, LockedError
 from batcher.observe.alerts import Cause, Why
-from batcher.runs.causes import why_raised
+from batcher.runs.causes import why_ended, why_raised
+from tests.simulated import Place
 
 
 @pytest.mark.parametrize(
@@ -26,3 +28,13 @@ from batcher.runs.causes import why_raised
 def test_an_error_is_told_by_its_kind_and_its_exit_code(error: BaseException, why: Why) -> None:
     """The codes are those that the command line ends with."""
     assert why_raised(error) == why
+
+
+def test_a_run_whose_rows_are_done_and_whose_copy_is_not_current_failed_by_its_store(
+    place: Place,
+) -> None:
+    """It is no matter of too many errors, of which there is none."""
+    done = place.run()
+    assert why_ended(done, place.job()) is None
+    uncopied = replace(done, copied=False)
+    assert why_ended(uncopied, place.job()) == Why(Cause.ERROR, "StorageError", 74)

@@ -202,10 +202,14 @@ async def test_a_second_signal_waits_for_nothing_and_takes_down_what_it_cut_off(
             signal.raise_signal(signal.SIGTERM)
 
     calls.on_call = interrupt
+    told: list[int] = []
     with _live(place, calls) as live:
+        live.on_stop = lambda: told.append(len(calls.made))
         await live.run()
         assert live.interrupted is not None
         assert live.interrupted.twice
+        # Whoever has to hurry hears of the first one, while the calls are in flight.
+        assert told == [2]
         assert len(live.checkpoint.done()) == 0
         assert sorted(live.checkpoint.unanswered()[0].values()) == [1, 1]
         assert live.checkpoint.counts().ambiguous_attempts == 2

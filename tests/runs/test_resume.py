@@ -238,3 +238,14 @@ def test_an_old_file_that_changed_beside_a_new_one_is_compared(folder: Folder) -
     folder.put("2026-11-03.jsonl", "d")
     assert folder.run() == ["also", "d"]
     assert "2 rows to be called; 3 rows with answer or error kept" in folder.place.asked[0].text
+
+
+def test_a_file_that_comes_back_behind_the_others_has_its_answers_back(folder: Folder) -> None:
+    gone = folder.path / "2026-11-02.jsonl"
+    text = gone.read_text("utf-8")
+    gone.unlink()
+    assert folder.run() == []
+    gone.write_text(text, "utf-8")
+    folder.put("2026-11-03.jsonl", "d")
+    assert folder.run() == ["d"]
+    assert [row["prompt"] for row in folder.place.results()] == list("abcd")

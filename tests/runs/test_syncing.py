@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader, ErrorChoice
-from batcher.copies.latest import NAME
+from batcher.copies.latest import NAME, moment
 from batcher.errors import ConfigurationError, LockedError, OutputError, StorageError
 from batcher.job import JobSpec, OutputSpec
 from batcher.limits import Flow
 from batcher.observe import Tally
-from batcher.runs import EarlierRun, Portion, RunDirectory, RunResult
+from batcher.runs import EarlierRun, Portion, RunDirectory, RunResult, status_of
 from batcher.runs.description import Description
 from batcher.runs.rows import open_dataset
 from batcher.runs.shard import Shard
@@ -102,6 +102,18 @@ def test_where_the_copy_is_and_what_it_has_stands_in_run_json(place: Place, copi
     assert facts["url"] == copies.as_uri()
     assert facts["rows"] == copy["rows"] == 10
     assert not _latest(copies)["writer"]["at_work"]
+
+
+def test_the_status_says_where_the_copy_is_and_what_it_has(place: Place, copies: Path) -> None:
+    place.run()
+    assert "copy" not in "\n".join(status_of(place.directory).lines())
+    place.run(_job(place, copies))
+    status = status_of(place.directory)
+    made_at = moment(_latest(copies)["copy"]["made_at"])
+    assert f"  copy    {copies.as_uri()}: 10 rows, of {made_at}" in status.lines()
+    assert status.facts()["copy"] == status.copy
+    place.directory.describe({"copy": {"url": copies.as_uri()}})
+    assert f"  copy    {copies.as_uri()}: none was made yet" in status_of(place.directory).lines()
 
 
 def test_a_finished_run_sends_no_second_copy(place: Place, copies: Path) -> None:

@@ -49,6 +49,10 @@ def test_an_address_is_shown_as_it_was_given(url: str, shown: str, name: str) ->
     [
         "s3://AKIA:s3cr3t@bucket/a",
         "s3://s3cr3t@bucket/a",
+        "s3://AKIA:ab/s3cr3t@bucket/a",
+        "s3://AKIA:12/s3cr3t@bucket/a",
+        "sftp://me:12/s3cr3t@host/a",
+        "sftp://me:ab/s3cr3t@host/a",
         "abfss://box:s3cr3t@account.dfs.core.windows.net/a",
         "s3://bucket/a?secret_key=s3cr3t",
         "https://host/a?X-Amz-Signature=s3cr3t",
@@ -64,3 +68,19 @@ def test_a_url_with_a_secret_is_refused_and_the_secret_is_not_shown(url: str) ->
 def test_a_name_below_an_address() -> None:
     assert (Address.of("s3://bucket") / "a" / "b").url == "s3://bucket/a/b"
     assert (Address.of("file:///") / "a").url == "file:///a"
+
+
+@pytest.mark.parametrize("url", ["s3://", "gs:///a", "abfss://", "hf:///a"])
+def test_a_url_without_a_bucket_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match=r"names no bucket: write \w+://BUCKET/PATH"):
+        Address.of(url)
+
+
+def test_a_file_of_another_machine_is_refused_and_one_of_this_is_not() -> None:
+    with pytest.raises(UsageError, match=r"a machine called a\.jsonl; .* file:///PATH"):
+        Address.of("file://a.jsonl")
+    assert Address.of("file://localhost/a.jsonl").path == "/a.jsonl"
+
+
+def test_a_port_is_no_password() -> None:
+    assert Address.of("hdfs://namenode:8020/a").host == "namenode:8020"
