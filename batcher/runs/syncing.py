@@ -194,7 +194,7 @@ def syncing(
     if output.sync_checkpoint is None:
         yield NotSynced()
         return
-    folder = Folder.at(folder_of(output.sync_checkpoint, shard), asking(check))
+    folder = Folder.at(folder_of(output.sync_checkpoint, shard), asking(check), private=True)
     heeding = folder.heeding(asking(check))
     news = News(on_notice)
 

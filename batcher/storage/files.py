@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, TypeVar
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 if TYPE_CHECKING:
     from pyarrow import NativeFile
@@ -42,11 +42,13 @@ _LEFT_OPEN: list[object] = []
 class Files:
     """Files of a store of some scheme, by their paths there.
 
-    Whatever a library of a store raises is passed on.
+    Where they are `private`, those on this machine are readable by their owner only; so is what is
+    brought here in any case. Whatever a library of a store raises is passed on.
     """
 
     store: FileSystem
     scheme: str
+    private: bool = False
 
     def info(self, path: str) -> FileInfo | None:
         """Return what the store says of a file; None where there is none."""
@@ -59,6 +61,7 @@ class Files:
         """Return the names of the files right below, sorted; none where there is no such folder."""
         from pyarrow.fs import FileSelector, FileType
 
+        self._look_anew()
         found = self.store.get_file_info(FileSelector(folder, allow_not_found=True))
         names: Iterable[str] = {info.base_name for info in found if info.type == FileType.File}
         if self.scheme in _TWO_STEPS:
@@ -77,6 +80,7 @@ class Files:
                 content: bytes = stream.read()
                 return content
 
+        self._look_anew()
         return self._wherever(path, read)
 
     def fetch(self, path: str, to: Path, moved: Moved) -> None:
@@ -93,7 +97,7 @@ class Files:
                 raise FileNotFoundError
             with (
                 self.store.open_input_stream(path, compression=None) as source,
-                to.open("wb") as file,
+                os.fdopen(_created(to), "wb") as file,
             ):
                 _copy(source, file, moved)
             if to.stat().st_size != there.size:
@@ -120,6 +124,8 @@ class Files:
         part = f"{parent}/.{last}.{os.getpid()}.part"
         if self.scheme not in _AZURE:
             self.store.create_dir(parent, recursive=True)
+        if self.private and self.scheme == "file":
+            os.close(_created(Path(part)))
         self._write(source, size, part, moved)
         if self.scheme in _TWO_STEPS:
             self._put_in_place(part, path)
@@ -173,9 +179,23 @@ class Files:
                     return read(name)
         return read(path)
 
+    def _look_anew(self) -> None:
+        """Have fsspec, which remembers what it saw, ask the store."""
+        from pyarrow.fs import FSSpecHandler, PyFileSystem
+
+        if isinstance(self.store, PyFileSystem) and isinstance(self.store.handler, FSSpecHandler):
+            handler: Any = self.store.handler  # whose stubs do not know what it takes
+            handler.fs.invalidate_cache()
+
     def _delete(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self.store.delete_file(path)
+
+
+def _created(path: Path) -> int:
+    """Make a file that at no moment anybody else can read; return it, open for writing."""
+    path.unlink(missing_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
 def _replaced(path: str) -> str:

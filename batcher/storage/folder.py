@@ -43,8 +43,10 @@ class Folder:
     _stop: Stop = never
 
     @classmethod
-    def at(cls, url: str, stop: Stop = never) -> Folder:
+    def at(cls, url: str, stop: Stop = never, *, private: bool = False) -> Folder:
         """Return the folder at `url`; it need not exist. `stop` is heeded until it is open.
+
+        Where it is `private` and on this machine, its files are readable by their owner only.
 
         Raises:
             UsageError: it may hold a secret, or is of no known kind of store.
@@ -53,7 +55,7 @@ class Folder:
         address = Address.of(url)
         with told(f"cannot open {address}"):
             store, path = waited(lambda: opened(address), SECONDS, stop)
-        return cls(address, Files(store, address.scheme), path)
+        return cls(address, Files(store, address.scheme, private), path)
 
     def heeding(self, stop: Stop) -> Folder:
         """Return the same folder, which waits for its store as long as somebody waits.
@@ -115,7 +117,7 @@ class Folder:
         self._moved("write", name, upload)
 
     def download(self, name: str, to: Path) -> None:
-        """Copy a file to `to`, which is there once it is whole."""
+        """Copy a file to `to`, which is there once it is whole, readable by its owner only."""
         # Two that were begun do not meet there: nobody may wait for the first any more.
         part = to.with_name(f"{to.name}.{uuid.uuid4().hex[:8]}.part")
 
