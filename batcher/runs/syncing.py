@@ -192,7 +192,7 @@ def syncing(
     if output.sync_checkpoint is None:
         yield NotSynced()
         return
-    folder = Folder.at(folder_of(output.sync_checkpoint, shard))
+    folder = Folder.at(folder_of(output.sync_checkpoint, shard), private=True)
     news = News(on_notice)
 
     def describe(copy: Copy) -> None:

@@ -1,5 +1,6 @@
 """A folder that a URL names, on the disk of this machine; tests/objects has it on servers."""
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,23 @@ def test_what_is_cut_short_while_it_is_sent_is_never_seen(folder: Folder, tmp_pa
     with pytest.raises(StorageError, match=r"cannot write file://.*/a: Is a directory"):
         folder.upload(tmp_path / "here", "a")
     assert folder.read("a") == b"whole"
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_what_is_brought_here_is_readable_by_its_owner_only(folder: Folder, tmp_path: Path) -> None:
+    folder.write("a", b"1")
+    folder.download("a", tmp_path / "back")
+    assert _mode(tmp_path / "back") == 0o600
+    assert _mode(tmp_path / "deep/er/a") == 0o644
+
+
+def test_what_is_put_into_a_private_folder_is_so_too(tmp_path: Path) -> None:
+    folder = Folder.at(f"file://{tmp_path}/there", private=True)
+    (tmp_path / "here").write_bytes(b"1")
+    for _ in range(2):
+        folder.write("a", b"1")
+        folder.upload(tmp_path / "here", "b")
+    assert {_mode(path) for path in (tmp_path / "there").iterdir()} == {0o600}
