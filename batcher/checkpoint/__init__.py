@@ -21,6 +21,7 @@ from batcher.checkpoint.renumbering import Numbered
 from batcher.checkpoint.reserve import Reserve
 from batcher.checkpoint.rowset import AllBut, Done, RowSet
 from batcher.checkpoint.settlement import Settlement
+from batcher.checkpoint.space import Free, free_at
 from batcher.checkpoint.store import Checkpoint
 from batcher.checkpoint.verification import problems as checkpoint_problems
 
@@ -40,6 +41,7 @@ __all__ = [
     "ErrorChoice",
     "Excerpt",
     "FollowedCheckpoint",
+    "Free",
     "GroupCommit",
     "Lineage",
     "Merging",
@@ -58,6 +60,7 @@ __all__ = [
     "checkpoint_problems",
     "choose",
     "damaged",
+    "free_at",
     "holds_nothing",
     "lineage_of",
     "pairs",

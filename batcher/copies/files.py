@@ -21,16 +21,12 @@ def digest_of(path: Path) -> str:
 
 
 def fetched(store: Store, name: str, to: Path, size: int, sha256: str) -> None:
-    """Bring a file of the store here, on the disk, readable by its owner only.
+    """Bring a file of the store here, on the disk.
 
     Raises:
         StorageError: it is not there, or not what was put there.
     """
-    # Made here first, so that others can read it at no moment.
-    to.unlink(missing_ok=True)
-    os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     store.download(name, to)
-    to.chmod(0o600)
     if to.stat().st_size != size or digest_of(to) != sha256:
         to.unlink()
         raise StorageError(

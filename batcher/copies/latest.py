@@ -127,7 +127,7 @@ def decoded(content: bytes, url: str) -> Latest:
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise StorageError(
             f"{url}/{NAME} cannot be understood ({error}): it is of another version of batcher, or "
-            "damaged. Name another place for copies; or remove the file, to begin anew there"
+            "damaged. Name another place for copies; or remove the folder, to begin anew there"
         ) from None
 
 

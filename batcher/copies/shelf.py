@@ -11,21 +11,25 @@ from dataclasses import dataclass, field
 from batcher.checkpoint import Process
 from batcher.copies.latest import NAME, Copy, Latest, Writer, decoded, is_made
 from batcher.copies.store import Store
-from batcher.errors import LockedError
+from batcher.copies.turns import Turns, held
+from batcher.errors import LockedError, StorageError
 
 
 @dataclass(slots=True)
 class Shelf:
     """What lies in a `store`, as long as no other process claims it.
 
-    A sign of life is given at least each `every` seconds. Before each write it is made sure that
-    the place is still ours; that is no lock: of two processes that look at the same moment, the one
-    that wrote first finds out at its next look.
+    A sign of life is given at least each `every` seconds. Of processes that claim it at the same
+    moment one gets it (`turns`). Before each write it is made sure that the place is still ours;
+    that is no lock: one that was silent, and so was followed, finds out at its next look. `process`
+    is the one that claims it, and `pause` lets seconds pass.
     """
 
     store: Store
     every: float
     clock: Callable[[], float] = time.time
+    pause: Callable[[float], None] = time.sleep
+    process: Process = field(default_factory=Process.this)
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
     copy: Copy | None = None
@@ -39,15 +43,22 @@ class Shelf:
 
         Raises:
             LockedError: another process is, and it may be alive.
-            StorageError: the store cannot be used, or is one of another version.
+            StorageError: the store cannot be used, is one of another version, or has copies of
+                which nobody knows which one counts.
         """
         self._since = self.clock()
-        found = self._found()
-        if found is not None and found.writer.may_live(self._since):
-            raise LockedError(_held(self.store.url, found.writer, self._since))
-        if found is not None:
-            self.run, self.copy = found.run, found.copy
-        with self._lock:
+        # Before anything is written there, which would concern others that start.
+        self._free()
+        turns = Turns(self.store, self.clock, self.pause)
+        with self._lock, turns.alone(self._latest().writer):
+            # Whoever worked on it may have ended meanwhile, and made its last copy.
+            if (found := self._free()) is not None:
+                self.run, self.copy = found.run, found.copy
+            elif copies := [name for name in self.store.names() if is_made(name)]:
+                raise StorageError(
+                    f"{self.store.url} has copies ({copies[-1]}), but no {NAME}, which names the "
+                    "one that counts. Put it back; or move them away, and every row is called anew"
+                )
             self._write()
             self._assure()
         return self.copy
@@ -87,9 +98,11 @@ class Shelf:
             LockedError: another process works on the run, and may count on any of it.
             StorageError: the store cannot be used.
         """
+        # Listed before the look: whoever put one of them there for itself has claimed the place.
+        names = self.store.names()
         with self._lock:
             used = self._assure().files()
-        for name in self.store.names():
+        for name in names:
             if is_made(name) and name not in used:
                 self.store.remove(name)
 
@@ -105,6 +118,17 @@ class Shelf:
                 self._assure()
                 self._write(at_work=False)
                 self._over = True
+
+    def _free(self) -> Latest | None:
+        """Return what was left there, by a process that does not work on the run any more.
+
+        Raises:
+            LockedError: it may.
+        """
+        found, now = self._found(), self.clock()
+        if found is not None and found.writer.may_live(now):
+            raise LockedError(held(self.store.url, found.writer, now))
+        return found
 
     def _found(self) -> Latest | None:
         content = self.store.read(NAME)
@@ -129,12 +153,11 @@ class Shelf:
         self.store.write(NAME, self._latest(at_work=at_work).encoded())
 
     def _latest(self, *, at_work: bool = True) -> Latest:
-        process = Process.this()._asdict()
         now = self.clock()
         return Latest(
             run=self.run,
             writer=Writer(
-                **process,
+                **self.process._asdict(),
                 token=self.token,
                 since=self._since,
                 seen=now,
@@ -143,13 +166,3 @@ class Shelf:
             ),
             copy=self.copy,
         )
-
-
-def _held(url: str, writer: Writer, now: float) -> str:
-    held = f"another run keeps its copy at {url}: {writer}"
-    if writer.process.is_alive():
-        return f"{held}. Wait for it, or stop it"
-    return (
-        f"{held}; it was last seen {now - writer.seen:.0f} s ago. Should it have been killed, run "
-        f"the same command again in {writer.silent_for(now):.0f} s"
-    )

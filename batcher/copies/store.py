@@ -26,7 +26,7 @@ class Store(Protocol):
         """Write a file of this machine."""
 
     def download(self, name: str, to: Path) -> None:
-        """Copy a file to `to`, which is there once it is whole."""
+        """Copy a file to `to`, which is there once it is whole, readable by its owner only."""
 
     def remove(self, name: str) -> None:
         """Remove a file; that there is none is fine."""

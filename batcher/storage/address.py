@@ -17,6 +17,12 @@ _CONTAINERS = frozenset({"abfs", "abfss", "az"})
 # Stores whose files lie in buckets, which are not made by the way.
 _BUCKETS = _CONTAINERS | {"s3", "gs", "gcs"}
 _NAMED = _BUCKETS | {"hf"}
+# The commonest slip. As a path it would be a folder of this machine: a copy there goes with it.
+_SLIP = re.compile(
+    rf"({'|'.join(sorted(_NAMED))}|file|hdfs|viewfs|webhdfs|oss|cosn?|tos|sftp|ssh|ftp|smb|https?)"
+    r":/(?!/)",
+    re.IGNORECASE,
+)
 
 
 def _holds_a_name(scheme: str, host: str, path: str) -> bool:
@@ -29,8 +35,8 @@ def _holds_a_name(scheme: str, host: str, path: str) -> bool:
 
 
 def is_url(text: str) -> bool:
-    """Tell whether `text` is a URL, not a path."""
-    return _URL.match(text) is not None
+    """Tell whether `text` is a URL, not a path; or meant as one, which `Address.of` refuses."""
+    return (_URL.match(text) or _SLIP.match(text)) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,10 @@ class Address:
             UsageError: it holds a password or settings, or is no URL.
         """
         found = _URL.match(url)
+        if slip := _SLIP.match(url):
+            scheme = slip[1].lower()
+            right = "file:///PATH" if scheme == "file" else f"{scheme}://..."
+            raise UsageError(f"{scheme}:/... is no URL, for want of a slash: write {right}")
         if found is None:
             raise UsageError(f"{printable(url)} is no URL")
         scheme, host, path = found[1].lower(), found[2], found[3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,6 +103,19 @@ def test_rows_of_the_other_kind_that_say_the_same_are_kept() -> None:
     table = batcher.run(pa.Table.from_pylist(ROWS), output=OUT, simulate=AT_ONCE)
     assert (table.succeeded, _calls()) == (10, 10)
     assert [path.name for path in OUT.glob("spooled.*")] == ["spooled.parquet"]
+
+
+def test_rows_whose_directory_is_gone_are_known_by_its_copy(folder: Path) -> None:
+    """As on another host, where the same program is started again."""
+    rows = [{"id": n, "prompt": f"Say {n}."} for n in range(5)]
+    copies = folder / "copies"
+    batcher.run(rows, output=OUT, simulate=AT_ONCE, progress=False, sync_checkpoint=copies)
+    shutil.rmtree(OUT)
+    result = batcher.run(
+        rows, output=OUT, simulate=AT_ONCE, progress=False, sync_checkpoint=copies, sync_every="5m"
+    )
+    assert (result.ok, result.succeeded, result.attempts) == (True, 5, 5)
+    assert not (Path(OUT) / "simulator.jsonl").read_text()
 
 
 def test_a_change_that_gives_answers_up_needs_a_yes() -> None:

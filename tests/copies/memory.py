@@ -45,6 +45,8 @@ class Memory:
         def download() -> None:
             if name not in self.files:
                 raise StorageError(f"there is no {self.url}/{name}")
+            to.unlink(missing_ok=True)
+            to.touch(0o600)
             to.write_bytes(self.files[name])
 
         self._done("download", name, download)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,6 +134,28 @@ def test_copies_before_the_one_that_counts_are_removed_and_what_is_not_ours_stay
     shelf.put(_copy("checkpoint-2-00000000.db"), at_work=True)
     shelf.tidy()
     assert {*store.files} == {NAME, "checkpoint-2-00000000.db", "results.parquet"}
+
+
+def test_who_is_followed_while_it_removes_earlier_copies_does_not_remove_that_of_its_follower(
+    store: Memory, clock: Clock
+) -> None:
+    shelf = Shelf(store, 60.0, clock)
+    shelf.claim()
+    shelf.put(_copy("checkpoint-1-00000000.db"), at_work=True)
+    store.files |= dict.fromkeys(["checkpoint-0-00000000.db", "checkpoint-1-00000000.db"], b"")
+
+    requests: list[str] = []
+
+    def follow_between(verb: str, _name: str) -> None:
+        requests.append(verb)
+        if len(requests) == 2:
+            _seen_elsewhere(store)
+            store.files["checkpoint-2-ffffffff.db"] = b""
+
+    store.before = follow_between
+    with contextlib.suppress(LockedError):
+        shelf.tidy()
+    assert "checkpoint-2-ffffffff.db" in store.files
 
 
 def test_a_put_of_which_nobody_knows_whether_it_was_written_leaves_what_either_names(

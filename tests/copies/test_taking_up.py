@@ -100,7 +100,8 @@ def test_a_run_that_was_carried_on_elsewhere_is_gone_on_with_there(
     copy_of(elsewhere, 3)
     told = _taken_up(store, path)
     assert told is not None
-    assert "set aside as checkpoint.aside-1.db, and 2 outcomes that only it had brought in" in told
+    aside = "checkpoint.aside-1.db"
+    assert f"set aside as {aside}; 2 outcomes that only {aside} had brought in" in told
     assert _rows(path) == [0, 1, 2, 3]
     assert _rows(path.with_name("checkpoint.aside-1.db")) == [0, 1, 2]
 
@@ -120,6 +121,21 @@ def test_it_goes_on_here_after_that(
     assert _rows(elsewhere) == _rows(path) == [0, 1, 2]
 
 
+def test_the_log_of_a_checkpoint_that_is_gone_is_not_laid_over_the_copy(
+    store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None]
+) -> None:
+    """As a kill leaves it, of a checkpoint that somebody removed so that the copy is taken."""
+    copy_of(path, 0, 1, 2)
+    _record(elsewhere, 0)
+    with Checkpoint.open(elsewhere) as checkpoint:
+        checkpoint.write([made_success(7)])
+        log = elsewhere.with_name("checkpoint.db-wal").read_bytes()
+    elsewhere.unlink()
+    elsewhere.with_name("checkpoint.db-wal").write_bytes(log)
+    _taken_up(store, elsewhere)
+    assert _rows(elsewhere) == [0, 1, 2]
+
+
 def test_a_directory_put_back_from_an_older_time_takes_the_copy(
     store: Memory, path: Path, tmp_path: Path, copy_of: Callable[..., None]
 ) -> None:
@@ -131,16 +147,16 @@ def test_a_directory_put_back_from_an_older_time_takes_the_copy(
     assert _rows(path) == [0, 1]
 
 
+def _killed_while_sending(verb: str, _name: str) -> None:
+    if verb == "upload":
+        raise KilledError
+
+
 def test_two_hosts_that_began_a_run_apart_bring_together_what_they_have(
     store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None]
 ) -> None:
     """The first was killed while it sent its first copy; the second knew only that it had begun."""
-
-    def killed(verb: str, _name: str) -> None:
-        if verb == "upload":
-            raise KilledError
-
-    store.before = killed
+    store.before = _killed_while_sending
     with pytest.raises(KilledError):
         copy_of(path, 0)
     store.before = lambda _verb, _name: None
@@ -148,6 +164,21 @@ def test_two_hosts_that_began_a_run_apart_bring_together_what_they_have(
     copy_of(elsewhere, 1)
     assert _taken_up(store, path) is not None
     assert _rows(path) == [0, 1]
+
+
+def test_as_many_copies_as_elsewhere_are_not_the_same_copies(
+    store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None]
+) -> None:
+    """The first host was killed while it sent its second copy; another one made a second, too."""
+    copy_of(path, 0)
+    store.before = _killed_while_sending
+    with pytest.raises(KilledError):
+        copy_of(path, 1)
+    store.before = lambda _verb, _name: None
+    _taken_up(store, elsewhere)
+    copy_of(elsewhere, 2)
+    assert _taken_up(store, path) is not None
+    assert _rows(path) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("copied", [False, True], ids=["never copied", "copied to another place"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batcher.errors import OutputError, StorageError
+from batcher.errors import OutputError, StorageError, UsageError
 from batcher.job import OutputSpec
 from batcher.runs import export_run, target_of, vote_run
 from batcher.runs.delivery import Delivery, beside
@@ -74,6 +74,8 @@ def test_a_target_is_a_path_a_url_or_nothing(there: Path) -> None:
     assert target_of(None) is None
     assert target_of("out") == Path("out")
     assert target_of(f"file://{there}") == Delivery.to(f"file://{there}")
+    with pytest.raises(UsageError, match="want of a slash"):
+        target_of("s3:/feed/x")
 
 
 def test_an_export_replaces_the_partitions_of_an_earlier_one(

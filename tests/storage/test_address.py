@@ -1,5 +1,7 @@
 """URLs, taken apart."""
 
+import re
+
 import pytest
 
 from batcher.errors import UsageError
@@ -84,3 +86,24 @@ def test_a_file_of_another_machine_is_refused_and_one_of_this_is_not() -> None:
 
 def test_a_port_is_no_password() -> None:
     assert Address.of("hdfs://namenode:8020/a").host == "namenode:8020"
+
+
+@pytest.mark.parametrize(
+    ("slip", "right"),
+    [
+        ("s3:/bucket/a", "s3://..."),
+        ("S3:/bucket/a", "s3://..."),
+        ("https:/example.com/a", "https://..."),
+        ("abfss:/c@account.dfs.core.windows.net/a", "abfss://..."),
+        ("file:/srv/a", "file:///PATH"),
+    ],
+)
+def test_a_url_that_lacks_a_slash_is_no_folder_of_this_machine(slip: str, right: str) -> None:
+    assert is_url(slip)
+    with pytest.raises(UsageError, match=rf"for want of a slash: write {re.escape(right)}$"):
+        Address.of(slip)
+
+
+@pytest.mark.parametrize("path", ["gs:a", "./s3:/a", "notes:/a", "/s3:/a"])
+def test_a_path_with_a_colon_is_a_path(path: str) -> None:
+    assert not is_url(path)
