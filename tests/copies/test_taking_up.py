@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
+import sqlite3
 import stat
 from collections.abc import Callable, Sequence
 from functools import partialmethod
@@ -119,6 +121,25 @@ def test_it_goes_on_here_after_that(
     assert _taken_up(store, path) is None
     _taken_up(store, elsewhere)
     assert _rows(elsewhere) == _rows(path) == [0, 1, 2]
+
+
+def test_what_a_mended_checkpoint_has_lost_comes_back_from_the_copy(
+    store: Memory, path: Path, copy_of: Callable[..., None]
+) -> None:
+    copy_of(path, 0, 1, 2)
+    with Checkpoint.open(path) as checkpoint:
+        assert checkpoint.mend() == 0
+    assert _taken_up(store, path) is None
+    _record(path, 3)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE outcomes SET response = 'other' WHERE row = 1")
+    with Checkpoint.open(path) as checkpoint:
+        assert checkpoint.mend() == 1
+    assert _rows(path) == [0, 2, 3]
+    assert _taken_up(store, path) is not None
+    assert _rows(path) == [0, 1, 2, 3]
+    copy_of(path, 4)
+    assert _taken_up(store, path) is None
 
 
 def test_the_log_of_a_checkpoint_that_is_gone_is_not_laid_over_the_copy(
