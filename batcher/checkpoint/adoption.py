@@ -19,7 +19,7 @@ from batcher.checkpoint.kinship import Kinship
 from batcher.checkpoint.lineage import lineage_in
 from batcher.checkpoint.reader import check
 from batcher.checkpoint.recall import recalled
-from batcher.checkpoint.rivals import Row, moved, one_of
+from batcher.checkpoint.rivals import Row, moved, together
 from batcher.checkpoint.schema import COLUMNS
 from batcher.checkpoint.underway import Underway
 from batcher.recorded import Recorded
@@ -153,12 +153,12 @@ class _Adoption:
         if mine.error_class is not None and common.attempts >= mine.attempts:
             return there
         if _call(mine) == _call(theirs):
-            return one_of(here, there).row
+            return together(here, there)
         since = theirs._replace(
             attempts=theirs.attempts - common.attempts,
             ambiguous_attempts=max(0, theirs.ambiguous_attempts - common.ambiguous),
         )
-        return one_of(here, sealed(since)).row
+        return together(here, sealed(since))
 
 
 def _call(outcome: Recorded) -> tuple[object, ...]:

@@ -56,6 +56,7 @@ def test_an_edited_row_is_called_again_and_undoing_the_edit_brings_its_answer_ba
     assert _apply(checkpoint, [request_of(0), request_of(1)]) == Comparison(2, 0, 1)
     assert list(checkpoint.outcomes()) == [record(success(0)), record(success(1))]
     assert _shelved(checkpoint) == {"edited"}
+    assert checkpoint.has_shelved()
 
 
 def test_a_line_put_before_the_others_moves_their_outcomes_and_where_they_stand(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from batcher.checkpoint import Checkpoint, CheckpointReader, Claims, Settlement
+from batcher.checkpoint import Checkpoint, CheckpointReader, Claims, Settlement, called_itself
 from batcher.checkpoint.merging import Merging, OfRun
 from batcher.errors import StorageError
 from batcher.history import Beat, Ended
@@ -262,17 +262,32 @@ def test_what_was_spent_on_a_row_that_has_no_price_has_a_currency(
 def test_a_process_that_went_on_since_is_known_as_it_is_now(
     tmp_path: Path, path: Path, success: MakeSuccess
 ) -> None:
-    part = tmp_path / "1.db"
+    """Whichever is named first."""
+    part, other = tmp_path / "1.db", tmp_path / "other.db"
     with Checkpoint.open(part) as checkpoint:
         checkpoint.begin_process(100)
         checkpoint.write([success(0)], beats=[Beat(101, 1, {}, 1, 8, 0.0)])
         _merge(path, part)
         checkpoint.write([success(1)], beats=[Beat(102, 1, {}, 1, 8, 0.0)])
         checkpoint.end_process(Ended.DONE)
+    _merge(other, path, part)
     _merge(path, part)
-    with CheckpointReader.read(path) as merged:
-        history = merged.history()
-    assert [(each.number, each.seen_at, each.ended) for each in history.processes] == [
-        (1, 102, Ended.DONE)
-    ]
-    assert sum(moment.attempts for moment in history.moments) == 2
+    for each in (path, other):
+        with CheckpointReader.read(each) as merged:
+            history = merged.history()
+        assert [(one.number, one.seen_at, one.ended) for one in history.processes] == [
+            (1, 102, Ended.DONE)
+        ]
+        assert sum(moment.attempts for moment in history.moments) == 2
+
+
+def test_it_is_known_whether_a_merge_called_itself(
+    tmp_path: Path, path: Path, success: MakeSuccess
+) -> None:
+    part = _begin(tmp_path / "1.db", success(0))
+    _merge(path, part)
+    assert not called_itself(path, path.stem)
+    _begin(path, success(1))
+    assert called_itself(path, path.stem)
+    _merge(path, part)
+    assert called_itself(path, path.stem)
