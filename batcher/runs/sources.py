@@ -30,8 +30,8 @@ class SourceRun:
     """What a checkpoint knows of its run; `run` tells it from all others, wherever it lies.
 
     `rows` are those of its input, None where nobody has counted them. `spent` is the most that it
-    may have spent, and may have lost, and `others` how much of that each run did that it was merged
-    of.
+    may have spent, and may have lost, and `others` how much of that each other run did that it was
+    merged of.
     """
 
     directory: RunDirectory
@@ -64,10 +64,11 @@ class SourceRun:
             cost, tokens = checkpoint.fact(SPENT_COST), checkpoint.fact(SPENT_TOKENS)
             counted_tokens = counts.prompt_tokens + counts.completion_tokens
             merged: Any = checkpoint.fact(MERGED)
+            # One of an earlier version is known by its place.
+            run = str(checkpoint.fact("run") or directory.path.resolve())
             return cls(
                 directory=directory,
-                # One of an earlier version is known by its place.
-                run=str(checkpoint.fact("run") or directory.path.resolve()),
+                run=run,
                 fingerprint=str(fingerprint),
                 settings=cast("Mapping[str, object]", checkpoint.fact("settings")),
                 simulated=bool(checkpoint.fact("simulated")),
@@ -82,7 +83,11 @@ class SourceRun:
                     SPENT_COST: _most(counts.cost + counts.possible_cost, cost),
                     SPENT_TOKENS: _most(counted_tokens, tokens),
                 },
-                others=merged["spent"] if merged else {},
+                others={
+                    of: spent
+                    for of, spent in (merged["spent"] if merged else {}).items()
+                    if of != run
+                },
             )
 
     @property

@@ -108,4 +108,4 @@ class Runs(RuleBasedStateMachine):
 
 
 TestRuns = Runs.TestCase
-TestRuns.settings = settings(max_examples=6, stateful_step_count=12, deadline=None)
+TestRuns.settings = settings(max_examples=10, stateful_step_count=12, deadline=None)

@@ -195,6 +195,25 @@ def test_a_run_that_is_in_another_source_too_counts_once(place: Place) -> None:
             assert history.latencies.buckets.total() == 10
 
 
+def test_what_a_merge_may_have_spent_itself_counts_once_however_often_it_is_made(
+    place: Place,
+) -> None:
+    ceilings = {"max_cost": "200CNY"}
+    shards = [_run(place, "1", Shard(1, 2), ceilings=ceilings)]
+    _merge(place, shards)
+    all_ = _at(place, "all")
+    with Checkpoint.open(all_.checkpoint) as checkpoint:
+        tokens = checkpoint.fact("spent_tokens")
+        assert isinstance(tokens, int)
+        checkpoint.remember(spent_tokens=tokens + 500, killed_calls=2)
+    for name in ("all", "all", "more", "more"):
+        merged = _merge(place, shards if name == "all" else [all_], name)
+        assert merged.job.ceilings.max_cost == "200CNY"
+        assert merged.summary.counts.killed_calls == 2
+        with CheckpointReader.read(merged.directory.checkpoint) as reader:
+            assert reader.fact("spent_tokens") == tokens + 500
+
+
 def test_more_errors_than_allowed_end_a_merge_as_they_end_a_run(place: Place) -> None:
     faulty = SimulatorConfig(latency_s=0, faults={"1301": 1.0})
     assert _merge(place, [_run(place, "1", None, faulty)]).exit_code == 65
