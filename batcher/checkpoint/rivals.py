@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from batcher.checkpoint.encoding import carried
 from batcher.recorded import Recorded
 
 Row = Sequence[Any]
@@ -28,18 +27,6 @@ def one_of(first: Row, second: Row) -> Kept:
     one, other = Recorded._make(first[:-1]), Recorded._make(second[:-1])
     won, lost = (second, first) if _weight(other) > _weight(one) else (first, second)
     return Kept(won, None if one.key == other.key or None in (one.key, other.key) else lost)
-
-
-def together(first: Row, second: Row) -> Row:
-    """Keep one of two outcomes of a key, with what the other took added to it.
-
-    Two that are one call count once: then the one is kept that knows of more attempts.
-    """
-    one, other = Recorded._make(first[:-1]), Recorded._make(second[:-1])
-    if (one.finished_at, one.request_id) == (other.finished_at, other.request_id):
-        return second if other.attempts > one.attempts else first
-    won = one_of(first, second).row
-    return carried(won, second if won is first else first)
 
 
 def moved(row: Row, to: Row) -> Row:

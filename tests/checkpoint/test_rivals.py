@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from batcher.checkpoint.encoding import decoded, encoded
-from batcher.checkpoint.rivals import moved, one_of, together
+from batcher.checkpoint.rivals import moved, one_of
 from batcher.records import Failure, Outcome, Success
 
 MakeSuccess = Callable[..., Success]
@@ -53,25 +53,3 @@ def test_an_outcome_moves_to_another_row_as_it_is(success: MakeSuccess) -> None:
     found = decoded(moved(encoded(success(4, key="k")), encoded(success(1, key="k"))))
     assert found is not None
     assert (found.row, found.source, found.id) == (1, "prompts.jsonl:2", "id-4")
-
-
-def test_of_two_calls_of_a_key_what_the_other_took_is_added(
-    success: MakeSuccess, failure: MakeFailure
-) -> None:
-    result, later = encoded(success(0)), encoded(replace(success(0), finished_at=5.0))
-    error = encoded(replace(failure(0, key="key-id-0"), answered_before=2, finished_at=3.0))
-    for first, second, kept in (
-        (result, later, (2_000_000, 2)),
-        (later, result, (5_000_000, 2)),
-        (error, result, (2_000_000, 3)),
-        (result, error, (2_000_000, 3)),
-    ):
-        found = decoded(together(first, second))
-        assert found is not None
-        assert (found.finished_at, found.attempts) == kept
-
-
-def test_one_call_counts_once_and_as_what_knows_of_more_attempts(success: MakeSuccess) -> None:
-    plain, knowing = encoded(success(0)), encoded(replace(success(0), answered_before=1))
-    assert together(plain, plain) == plain
-    assert together(plain, knowing) == together(knowing, plain) == knowing
