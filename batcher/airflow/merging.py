@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, cast
 
 from airflow.sdk import BaseOperator, Context, XComArg
 
-from batcher.airflow.ending import consequences, ending_of_code, ending_of_error
+from batcher.airflow.ending import consequences, ending_of_code, ending_of_error, said
 from batcher.airflow.figures import Figures, figures_of
 from batcher.airflow.instance import TaskInstance, lasting_directory
 from batcher.airflow.link import ReportLink
@@ -84,7 +84,7 @@ def merged(runs: Runs, to: Path, log: TaskLog) -> Outcome:
     try:
         found = merge_runs([RunDirectory(Path(source)) for source in sources], RunDirectory(to))
     except (BatcherError, OSError) as error:
-        return Outcome(ending_of_error(error), str(error))
+        return Outcome(ending_of_error(error), said(error))
     log.say("\n".join(found.summary.lines()))
     ending = ending_of_code(found.exit_code, found.summary.counts)
     figures = figures_of(result_of_merge(found), ending, found.summary.to)

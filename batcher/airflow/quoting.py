@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-from batcher.airflow.ending import Ending, consequences, ending_of_error, what_follows
+from batcher.airflow.ending import Ending, consequences, ending_of_error, said, what_follows
 from batcher.airflow.instance import current
 from batcher.airflow.task import Task
 from batcher.airflow.task_log import TaskLog
@@ -50,7 +50,7 @@ def estimate(
             start.job, start.callee, io.BytesIO(), assumptions, portion=start.portion
         ).estimate()
     except (BatcherError, OSError) as error:
-        raise what_follows(chosen[ending_of_error(error)], str(error)) from None
+        raise what_follows(chosen[ending_of_error(error)], said(error)) from None
     log.say("\n".join(quote_lines(quote)))
     if why := _beyond(quote):
         raise what_follows(chosen[Ending.CEILING], why)

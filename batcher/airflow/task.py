@@ -22,7 +22,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from batcher.airflow.account import Account, Connection, account_of
-from batcher.airflow.ending import Ending, consequences, ending_of, ending_of_error, reason
+from batcher.airflow.ending import Ending, consequences, ending_of, ending_of_error, reason, said
 from batcher.airflow.figures import Figures, figures_of
 from batcher.airflow.instance import TaskInstance, current, lasting_directory
 from batcher.airflow.outcome import RETURN_KEY, Outcome
@@ -37,7 +37,7 @@ from batcher.simulator import SimulatorConfig
 
 _WAY_ON = (
     'Give options={"yes": True} (in a call of batcher.airflow.run, yes=True) to go on, undo the '
-    "change, or name another directory with directory"
+    "change, or name another directory with directory="
 )
 
 
@@ -93,7 +93,7 @@ class Task:
         except Interruption as interruption:
             return Outcome(Ending.STOPPED, f"Stopped by {interruption} before the first call.")
         except (BatcherError, OSError) as error:
-            return Outcome(ending_of_error(error), str(error))
+            return Outcome(ending_of_error(error), said(error))
         except BaseException:
             for outcome in ended:
                 ti.xcom_push(RETURN_KEY, outcome.figures)

@@ -1,104 +1,174 @@
 """What only one of two checkpoints of a run has, brought into the other.
 
-Two processes may have gone on with the same backup. What both recorded since was paid twice; what
-one of them recorded must not be paid again.
+Two processes may have gone on with the same backup. What one of them recorded since must not be
+paid again; what both recorded was paid twice, and counts twice. What both have from the backup
+counts once.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 
+from batcher.checkpoint.backup import state_of
 from batcher.checkpoint.connection import connected, transaction, translated
-from batcher.checkpoint.encoding import carried
+from batcher.checkpoint.encoding import sealed
 from batcher.checkpoint.facts import fact_in, remember
+from batcher.checkpoint.kinship import Kinship
+from batcher.checkpoint.lineage import lineage_in
 from batcher.checkpoint.reader import check
+from batcher.checkpoint.recall import recalled
+from batcher.checkpoint.rivals import Row, moved, one_of
 from batcher.checkpoint.schema import COLUMNS
+from batcher.checkpoint.underway import Underway
+from batcher.recorded import Recorded
 
-_MADE_FROM = ("fingerprint", "settings")
-_WIDTH = len(COLUMNS.split(", "))
-_UNKNOWN = (
-    "o.key IS NOT NULL "
-    "AND NOT EXISTS (SELECT 1 FROM main.outcomes m WHERE m.id = o.id AND m.key = o.key) "
-    "AND NOT EXISTS (SELECT 1 FROM main.shelved s WHERE s.key = o.key)"
+_TABLES = ("outcomes", "shelved")
+_ADOPTED = "adopted"
+"""The fact that names the checkpoints of which all was brought in."""
+_VALUES = f"({COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS.split(', ')))})"
+# A key has one outcome; by its id it is found in no time.
+_OF_ROW = {"outcomes": "id = ?1 AND sample = ?2 AND key = ?3", "shelved": "key = ?3"}
+_HELD = " OR ".join(
+    f"EXISTS (SELECT 1 FROM main.{table} m WHERE {found} AND m.attempts >= o.attempts "
+    "AND m.finished_at = o.finished_at AND m.request_id IS o.request_id)"
+    for table, found in (
+        ("outcomes", "m.id = coalesce(r.id, o.id) AND m.sample = o.sample AND m.key = now"),
+        ("shelved", "m.key = now"),
+    )
 )
 
 
-def _prefixed(name: str) -> str:
-    return ", ".join(f"{name}.{column}" for column in COLUMNS.split(", "))
-
-
-_SUCCEEDED_THERE = (
-    f"SELECT {_prefixed('o')}, {_prefixed('m')} FROM other.outcomes o JOIN main.outcomes m "
-    "ON m.row = o.row AND m.key = o.key AND m.error_class IS NOT NULL "
-    "WHERE o.error_class IS NULL AND o.row > ? ORDER BY o.row LIMIT 256"
-)
-# Where a row is pending, what is known of its calls; what both know of is counted once.
-_OF_PENDING = (
-    """
-    INSERT INTO main.unanswered SELECT * FROM other.unanswered WHERE true ON CONFLICT DO UPDATE
-        SET calls = max(calls, excluded.calls), cost = max(cost, excluded.cost)
-    """,
-    "INSERT OR IGNORE INTO main.invalid_answers SELECT * FROM other.invalid_answers",
-    "DELETE FROM main.unanswered WHERE key IN (SELECT key FROM main.outcomes)",
-    "DELETE FROM main.invalid_answers WHERE key IN (SELECT key FROM main.outcomes)",
-)
+def _unknown(table: str) -> str:
+    """SQL that finds the outcomes that `main` does not hold, with their ids and keys there."""
+    columns = ", ".join(f"o.{name}" for name in COLUMNS.split(", "))
+    return (
+        f"SELECT {columns}, r.id, coalesce(r.key, o.key) AS now FROM other.{table} o "
+        f"LEFT JOIN temp.renamed r ON r.was = o.key WHERE o.key IS NOT NULL AND NOT ({_HELD})"
+    )
 
 
 def adopt(path: Path, other: Path) -> int:
     """Bring into the checkpoint at `path` what only that at `other` has; return how many outcomes.
 
     Nobody may write either of them meanwhile; `other` stays as it is. A result takes the place of
-    an error. Where the two are of different inputs or jobs, what is brought in is shelved, and the
-    next run compares every row.
+    an error of its row, and what both took is counted. Where the two are of different inputs or
+    jobs, outcomes of rows that are not known here are shelved, and the next run compares every row.
+    Once it was brought in, it is not again.
 
     Raises:
         StorageError: one of them is damaged, or of another version, or there is no room.
     """
+    theirs = _Source.of(other)
     with translated(path), connected(path) as connection:
         check(connection, path)
-        same_job = _made_from(connection, path) == _made_from_other(other)
         # Without it, REPLACE would skip the trigger that takes the old row from totals.
         connection.execute("PRAGMA recursive_triggers = ON")
         connection.execute("ATTACH ? AS other", (f"{other.absolute().as_uri()}?mode=rw",))
         with transaction(connection):
-            adopted = 0
-            if same_job:
-                adopted += _take_results(connection)
-                adopted += connection.execute(
-                    f"INSERT OR IGNORE INTO main.outcomes ({COLUMNS}) SELECT {COLUMNS} "
-                    f"FROM other.outcomes o WHERE {_UNKNOWN}"
-                ).rowcount
-                for statement in _OF_PENDING:
-                    connection.execute(statement)
-            for table in ("outcomes", "shelved"):
-                adopted += connection.execute(
-                    f"INSERT OR IGNORE INTO main.shelved ({COLUMNS}) SELECT {COLUMNS} "
-                    f"FROM other.{table} o WHERE {_UNKNOWN}"
-                ).rowcount
-            if adopted and not same_job:
+            known = _adopted(connection, path)
+            if theirs.name in known:
+                return 0
+            same_job = theirs.made_from == _made_from(connection, path)
+            adoption = _Adoption(connection, path, other, Kinship(connection), same_job=same_job)
+            adopted = adoption.bring_in()
+            facts: dict[str, object] = {_ADOPTED: sorted({*known, *theirs.adopted, theirs.name})}
+            if adoption.shelved and not same_job:
                 # That of no input: so each row is looked for among what is shelved.
-                remember(connection, {"fingerprint": ""})
+                facts["fingerprint"] = ""
+            remember(connection, facts)
     return adopted
 
 
-def _take_results(connection: sqlite3.Connection) -> int:
-    """Let the results that `other` has take the places of errors; return how many there are."""
-    taken, last = 0, -1
-    while found := connection.execute(_SUCCEEDED_THERE, (last,)).fetchall():
-        connection.executemany(
-            f"INSERT OR REPLACE INTO main.outcomes ({COLUMNS}) VALUES ({', '.join('?' * _WIDTH)})",
-            [carried(both[:_WIDTH], both[_WIDTH:]) for both in found],
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What a checkpoint says of itself: a name that no other state of it has, and no other one."""
+
+    name: str
+    made_from: object
+    adopted: set[str]
+
+    @classmethod
+    def of(cls, path: Path) -> _Source:
+        with translated(path), connected(path) as connection:
+            check(connection, path)
+            lineage = lineage_in(connection, path)
+            line = lineage.steps[-1].line if lineage else ""
+            made_from, adopted = _made_from(connection, path), _adopted(connection, path)
+        return cls(f"{line}:{state_of(path)}", made_from, adopted)
+
+
+@dataclass(slots=True)
+class _Adoption:
+    """Brings what only `other` has into `main`, the checkpoint at `path`."""
+
+    connection: sqlite3.Connection
+    path: Path
+    other: Path
+    kinship: Kinship
+    same_job: bool
+    shelved: bool = False
+
+    def bring_in(self) -> int:
+        """Do so, and return how many outcomes were not known here."""
+        underway = Underway(self.connection)
+        adopted = 0
+        for table in _TABLES:
+            for *columns, id_, key in self.connection.execute(_unknown(table)):
+                theirs = recalled(self.other, columns)
+                if id_ is not None:
+                    theirs = theirs._replace(id=id_, key=key)
+                in_place = table == "outcomes" and self.same_job and id_ is None
+                adopted += self._put(theirs, sealed(theirs), in_place=in_place)
+        underway.bring_in()
+        self.kinship.bring_in_attempts()
+        return adopted
+
+    def _put(self, theirs: Recorded, row: Row, *, in_place: bool) -> bool:
+        """Join an outcome to what is known of its row; return whether it is what counts now."""
+        execute = self.connection.execute
+        for table in _TABLES:
+            found = execute(
+                f"SELECT {COLUMNS} FROM main.{table} WHERE {_OF_ROW[table]}",
+                (theirs.id, theirs.sample, theirs.key),
+            ).fetchone()
+            if found is not None:
+                mine = recalled(self.path, found)
+                joined = self._joined(mine, found, theirs, row)
+                execute(f"INSERT OR REPLACE INTO main.{table} {_VALUES}", moved(joined, found))
+                return _call(Recorded._make(joined[:-1])) != _call(mine)
+        if in_place and execute(f"INSERT OR IGNORE INTO main.outcomes {_VALUES}", row).rowcount:
+            return True
+        execute(f"INSERT INTO main.shelved {_VALUES}", row)
+        self.shelved = True
+        return True
+
+    def _joined(self, mine: Recorded, here: Row, theirs: Recorded, there: Row) -> Row:
+        """Return what counts of two outcomes of a row, with what both took added up once."""
+        common = self.kinship.common(mine.key)
+        # One that went on from the very error that the other one has, has all of it.
+        if theirs.error_class is not None and common.attempts >= theirs.attempts:
+            return here
+        if mine.error_class is not None and common.attempts >= mine.attempts:
+            return there
+        if _call(mine) == _call(theirs):
+            return one_of(here, there).row
+        since = theirs._replace(
+            attempts=theirs.attempts - common.attempts,
+            ambiguous_attempts=max(0, theirs.ambiguous_attempts - common.ambiguous),
         )
-        taken, last = taken + len(found), found[-1][0]
-    return taken
+        return one_of(here, sealed(since)).row
 
 
-def _made_from(connection: sqlite3.Connection, path: Path) -> list[object]:
-    return [fact_in(connection, path, name) for name in _MADE_FROM]
+def _call(outcome: Recorded) -> tuple[object, ...]:
+    return outcome.finished_at, outcome.request_id
 
 
-def _made_from_other(path: Path) -> list[object]:
-    with translated(path), connected(path) as connection:
-        check(connection, path)
-        return _made_from(connection, path)
+def _made_from(connection: sqlite3.Connection, path: Path) -> object:
+    return [fact_in(connection, path, name) for name in ("fingerprint", "settings")]
+
+
+def _adopted(connection: sqlite3.Connection, path: Path) -> set[str]:
+    names = fact_in(connection, path, _ADOPTED)
+    return set(names) if isinstance(names, list) else set()

@@ -47,5 +47,6 @@ def set_aside(path: Path) -> Path:
 
 
 def those_aside(path: Path) -> Iterator[Path]:
-    """Yield the checkpoints that once gave up the place `path`."""
-    yield from sorted(path.parent.glob(_NAME.format("*")))
+    """Yield the checkpoints that once gave up the place `path`, the last one first."""
+    found = path.parent.glob(_NAME.format("*"))
+    yield from sorted(found, key=lambda aside: (len(aside.name), aside.name), reverse=True)

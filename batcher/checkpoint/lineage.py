@@ -105,5 +105,15 @@ def begin_line(path: Path) -> None:
         remember(connection, {LINEAGE: [*lineage.steps, Step(_new_line(), 0)]})
 
 
+def forget_backups(connection: sqlite3.Connection, path: Path) -> None:
+    """Let a checkpoint that has lost something no more have all that its backups have.
+
+    In a transaction of `connection`; it stays one of its run.
+    """
+    lineage = lineage_in(connection, path)
+    if lineage is not None:
+        remember(connection, {LINEAGE: [Step(lineage.run, 0), Step(_new_line(), 0)]})
+
+
 def _new_line() -> str:
     return uuid.uuid4().hex

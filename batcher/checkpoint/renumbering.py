@@ -15,6 +15,7 @@ from batcher.checkpoint import schema
 from batcher.checkpoint.connection import damaged
 from batcher.checkpoint.encoding import carried, sealed
 from batcher.checkpoint.recall import recalled
+from batcher.checkpoint.shares import is_merged, move_shares
 from batcher.recorded import Recorded
 from batcher.records import Request
 from batcher.render import key_under
@@ -31,18 +32,23 @@ class Numbered:
         self._samples = samples
         scratch.execute("DROP TABLE IF EXISTS temp.numbered")
         scratch.execute(
-            "CREATE TEMP TABLE numbered (source TEXT, sample INTEGER, id TEXT, key TEXT, "
-            "PRIMARY KEY (source, sample)) WITHOUT ROWID"
+            "CREATE TEMP TABLE numbered (source TEXT, sample INTEGER, key TEXT, id TEXT, "
+            "rank INTEGER, PRIMARY KEY (source, sample, key)) WITHOUT ROWID"
         )
 
     def fill(self, checkpoint: sqlite3.Connection, *, errors_too: bool = True) -> None:
-        """Note where they stand in a checkpoint; what is set aside yields to what is not."""
+        """Note where they stand in a checkpoint; what is set aside yields to what is not.
+
+        So does an error to a result: where two checkpoints were brought together, a row may have
+        the one in its place and the other set aside.
+        """
         which = "" if errors_too else "AND error_class IS NULL"
-        for table in ("shelved", "outcomes"):
+        for rank, table in enumerate(("shelved", "outcomes")):
             self._scratch.executemany(
-                "INSERT OR REPLACE INTO temp.numbered VALUES (?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO temp.numbered VALUES (?, ?, ?, ?, ?)",
                 checkpoint.execute(
-                    f"SELECT source, sample, id, key FROM {table} "
+                    f"SELECT source, sample, key, id, {rank} + 2 * (error_class IS NULL) "
+                    f"FROM {table} "
                     f"WHERE key IS NOT NULL AND id = CAST(row / ? AS TEXT) {which}",
                     (self._samples,),
                 ),
@@ -52,13 +58,13 @@ class Numbered:
         """Return the id and the key that the row of `request` had under another number, if any."""
         if request.id != str(request.row // self._samples):
             return None
-        found = self._scratch.execute(
-            "SELECT id, key FROM temp.numbered WHERE (source, sample) = (?, ?)",
+        for id_, key in self._scratch.execute(
+            "SELECT id, key FROM temp.numbered WHERE (source, sample) = (?, ?) ORDER BY rank DESC",
             (str(request.source), request.sample),
-        ).fetchone()
-        if found is None or found[0] == request.id or key_under(request, found[0]) != found[1]:
-            return None
-        return str(found[0]), str(found[1])
+        ).fetchall():
+            if key_under(request, id_) == key:
+                return None if id_ == request.id else (str(id_), str(key))
+        return None
 
 
 class Renumbering:
@@ -103,6 +109,8 @@ class Renumbering:
             "(SELECT m.key FROM temp.moved m WHERE m.was = failed_attempts.key) "
             "WHERE key IN (SELECT was FROM temp.moved)"
         )
+        if is_merged(self._connection, "main"):
+            move_shares(self._connection)
         for row in execute(f"SELECT {schema.COLUMNS} FROM temp.renumbered"):
             self._shelve(row)
 

@@ -264,7 +264,7 @@ class Checkpoint(CheckpointReader):
             StorageError: the damage goes deeper; only a copy helps.
         """
         with self._writing() as connection:
-            dropped = mend(connection)
+            dropped = mend(connection, self.path)
         self.sync()
         return dropped
 

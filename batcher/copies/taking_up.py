@@ -46,19 +46,18 @@ def take_up(store: Store, copy: Copy | None, checkpoint: Path) -> str | None:
                 "--sync-checkpoint to go on with this directory"
             )
     taken = _fetched(store, copy, checkpoint)
+    told = f"Going on with {copy}, from {store.url}"
     if checkpoint.exists():
         aside = set_aside(checkpoint)
         if nothing:
             aside.unlink()
+        else:
+            told += f"; the checkpoint that was here is set aside as {aside.name}"
     # An earlier start may have been killed right here, so all of them.
-    adopted = {aside.name: adopt(taken, aside) for aside in those_aside(checkpoint)}
+    for aside in those_aside(checkpoint):
+        if outcomes := adopt(taken, aside):
+            told += f"; {counted(outcomes, 'outcome')} that only {aside.name} had brought in"
     _in_place(taken, checkpoint)
-    told = f"Going on with {copy}, from {store.url}"
-    for name, outcomes in adopted.items():
-        brought = f", and {counted(outcomes, 'outcome')} that only it had brought in"
-        told += (
-            f"; the checkpoint that was here is set aside as {name}{brought if outcomes else ''}"
-        )
     return told
 
 
@@ -79,5 +78,8 @@ def _in_place(taken: Path, checkpoint: Path) -> None:
     """Give the checkpoint its name, on the disk."""
     with taken.open("rb") as file:
         os.fsync(file.fileno())
+    # Of one that is gone: SQLite would lay its log over this one.
+    for suffix in ("-wal", "-shm", "-journal"):
+        checkpoint.with_name(f"{checkpoint.name}{suffix}").unlink(missing_ok=True)
     taken.replace(checkpoint)
     sync_directory(checkpoint.parent)

@@ -51,6 +51,7 @@ from batcher.runs.shard import Part, Shard, folder_of, keep_start, part_in, part
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Check, Stopping, asking
 from batcher.runs.syncing import syncing
+from batcher.storage import Address
 from batcher.structured import Structure
 
 
@@ -126,8 +127,10 @@ class Session:
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
             dataset, part = self._settled(checkpoint, directory, prepare, pricing, check)
-            if delivery is not None:
-                refuse_to_overwrite(dataset, delivery.folder.address, DELIVERED.__contains__)
+            if to is not None:
+                # A merge of shards puts its files at the URL itself.
+                for url in {to, folder_of(to, shard)}:
+                    refuse_to_overwrite(dataset, Address.of(url), DELIVERED.__contains__)
             fingerprint = dataset.fingerprint()
             counted = counted_rows(directory, fingerprint)
             scope = Scope.of(self.portion, prepare.samples, dataset, part, counted)

@@ -79,3 +79,10 @@ def test_runs_that_do_not_go_together_cannot_be_joined(folder: Path) -> None:
     run = str(_shard(1).directory)
     outcome = merged([run, run], folder / "all", LOG)
     assert (outcome.ending, outcome.figures) == (Ending.INPUT, None)
+
+
+def test_what_is_there_already_is_told_of_in_words_that_a_dag_has() -> None:
+    run = _shard(1).directory
+    outcome = merged([str(run)], _shard(2).directory, LOG)
+    assert outcome.ending is Ending.CONFIGURATION
+    assert outcome.why.endswith("or another directory with directory=")

@@ -138,6 +138,13 @@ def test_a_changed_input_is_told_of_in_words_that_a_dag_has() -> None:
     assert _task(rows=19, output="a", yes="True").carried_out(Instance()).ending is Ending.DONE
 
 
+def test_another_directory_is_named_as_a_dag_names_it() -> None:
+    _task(output="a").carried_out(Instance())
+    outcome = _task(output="a", shard=(1, 2)).carried_out(Instance())
+    assert outcome.ending is Ending.CONFIGURATION
+    assert "or name another directory with directory=." in outcome.why
+
+
 def test_a_connection_that_is_not_there_is_told_of_before_any_call() -> None:
     task = replace(_task(), conn_id="nowhere", simulate=False)
     outcome = task.carried_out(Instance())

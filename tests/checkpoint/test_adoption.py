@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +17,19 @@ from hypothesis import strategies as st
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.checkpoint.adoption import adopt
-from batcher.errors import StorageError
-from batcher.records import Failure, InvalidAnswer, Kept, Request, Success
+from batcher.errors import ErrorClass, Problem, StorageError
+from batcher.records import (
+    Attempt,
+    Completion,
+    Failure,
+    InvalidAnswer,
+    Kept,
+    Request,
+    Source,
+    Success,
+    Usage,
+)
+from batcher.render import request_key
 
 Problems = Callable[[Path], Sequence[str]]
 MakeSuccess = Callable[..., Success]
@@ -138,9 +154,60 @@ def test_what_is_known_of_calls_for_pending_rows_is_brought_in_once(
         checkpoint.write([], unanswered=[("both", 5), ("both", 7), ("only", 1), ("key-id-0", 3)])
     adopt(here, there)
     with CheckpointReader.read(here) as joined:
-        assert joined.unanswered() == ({"both": 2, "only": 1}, {"both": 12, "only": 1})
+        calls, costs = joined.unanswered()
+        assert calls == {"both": 2, "only": 1, "key-id-0": 1, "key-id-1": 1}
+        assert costs == {"both": 12, "only": 1, "key-id-0": 3, "key-id-1": 9}
         texts = {key: one.completion.text for key, one in joined.invalid_answers().items()}
-    assert texts == {"key-id-2": "mine"}
+    assert texts == {"key-id-2": "mine", "key-id-0": "hm"}
+
+
+def test_what_an_outcome_of_the_other_has_taken_up_is_known_of_its_calls_already(
+    tmp_path: Path, success: MakeSuccess, invalid: MakeInvalid
+) -> None:
+    here, there = tmp_path / "here.db", tmp_path / "there.db"
+    later: dict[str, Any] = {"unanswered_before": 2, "answered_before": 1, "possible_cost": 9}
+    _recorded(here, replace(success(0), **later), invalid("key-id-1"))
+    _recorded(there, replace(success(1), **later), invalid("key-id-0"))
+    with Checkpoint.open(here) as checkpoint:
+        checkpoint.write([], unanswered=[("key-id-1", 4)])
+    with Checkpoint.open(there) as checkpoint:
+        checkpoint.write([], unanswered=[("key-id-0", 4)] * 3)
+    assert adopt(here, there) == 1
+    with CheckpointReader.read(here) as joined:
+        assert joined.unanswered() == ({"key-id-0": 1}, {"key-id-0": 3})
+        assert joined.invalid_answers() == {}
+        assert joined.counts().possible_cost == 9 + 9 + 3
+
+
+def test_what_is_known_of_a_row_that_is_called_again_stays(
+    tmp_path: Path, success: MakeSuccess, failure: MakeFailure, invalid: MakeInvalid
+) -> None:
+    """Both have its error, and sent it again since."""
+    error = failure(0, key="key-id-0")
+    here = _recorded(tmp_path / "here.db", error)
+    there = _recorded(tmp_path / "there.db", error, success(1))
+    for path, calls in ((here, 2), (there, 3)):
+        with Checkpoint.open(path) as checkpoint:
+            checkpoint.write([invalid("key-id-0")], unanswered=[("key-id-0", 1)] * calls)
+    assert adopt(here, there) == 1
+    with CheckpointReader.read(here) as joined:
+        assert joined.unanswered() == ({"key-id-0": 3}, {"key-id-0": 3})
+        assert {*joined.invalid_answers()} == {"key-id-0"}
+
+
+def test_a_damaged_answer_of_no_use_is_told_of_when_it_is_read(
+    tmp_path: Path, success: MakeSuccess, invalid: MakeInvalid
+) -> None:
+    here = _recorded(tmp_path / "here.db", success(0))
+    there = _recorded(tmp_path / "there.db", invalid("key-id-1"))
+    with contextlib.closing(sqlite3.connect(there)) as connection, connection:
+        connection.execute("UPDATE invalid_answers SET response = 'other'")
+    adopt(here, there)
+    with (
+        CheckpointReader.read(here) as joined,
+        pytest.raises(StorageError, match="key-id-1 is not what was written"),
+    ):
+        joined.invalid_answers()
 
 
 def test_shelved_outcomes_of_the_other_are_brought_in(
@@ -195,4 +262,139 @@ def test_whatever_both_did_with_a_backup_every_result_of_either_is_kept(
     kept = _keys(here)
     assert {*kept} == rows
     assert {row for row, key in kept.items() if key} == results[0] | results[1]
+    assert problems(here) == []
+
+
+@dataclass
+class Calls:
+    """Every call that was ever made, by a number of its own; `well` of those that were answered."""
+
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    made: int = 0
+    well: int = 0
+
+    def attempt(self, number: int, error_class: ErrorClass | None) -> Attempt:
+        """Make one."""
+        call, self.made = next(self.numbers), self.made + 1
+        problem = None if error_class is None else Problem(error_class, "it failed", "500", 500)
+        self.well += problem is None
+        return Attempt(number, f"req-{call}", float(call), 0.5, problem)
+
+    def outcome(self, request: Request, failures: Sequence[ErrorClass], *, well: bool) -> Kept:
+        """Call a row until it is answered, or given up."""
+        attempts = [self.attempt(n, one) for n, one in enumerate(failures, 1)]
+        if well:
+            attempts.append(self.attempt(len(attempts) + 1, None))
+        place = (request.row, request.id, request.key)
+        at = attempts[-1].started_at if attempts else 0.5
+        if well:
+            usage = Usage(10, 5, 3, 2)
+            completion = Completion("fine", None, None, "stop", "m", usage)
+            return Success(*place, completion, (*attempts,), at, request.source)
+        problem = Problem(ErrorClass.SERVER_ERROR, "it failed", "500", 500)
+        return Failure(*place, problem, (*attempts,), at, request.source)
+
+
+_PROMPTS = ["same", "same", "x", "y"]
+_FAILED = st.sampled_from([ErrorClass.SERVER_ERROR, ErrorClass.AMBIGUOUS])
+_WORK = st.lists(
+    st.tuples(st.integers(0, 3), st.lists(_FAILED, max_size=2), st.booleans()), max_size=6
+)
+
+
+def _asked(before: int, *, numbered: bool) -> list[Request]:
+    """Return the rows of a file that has some others before it."""
+    rows = []
+    for n, prompt in enumerate(_PROMPTS):
+        body = {"model": "m", "messages": [{"role": "user", "content": prompt}]}
+        row_id = str(n + before) if numbered else f"id-{n}"
+        key = request_key(row_id, body)
+        rows.append(Request(n + before, row_id, key, body, Source("b.jsonl", n + 1)))
+    return rows
+
+
+def _work(
+    path: Path,
+    calls: Calls,
+    work: Sequence[tuple[int, list[ErrorClass], bool]],
+    rows: list[Request],
+) -> None:
+    """Call rows, as far as they have no result."""
+    for n, failures, well in work:
+        with Checkpoint.open(path) as checkpoint:
+            done = {o.key for o in checkpoint.outcomes() if o.error_class is None}
+            if rows[n].key not in done:
+                checkpoint.write([calls.outcome(rows[n], failures, well=well)])
+
+
+def _place(path: Path, rows: Sequence[Request]) -> None:
+    with Checkpoint.open(path) as checkpoint, checkpoint.placement(1) as placement:
+        for request in rows:
+            placement.place(request)
+        placement.renumber()
+        placement.apply()
+
+
+def _with_result(path: Path) -> set[str | None]:
+    with CheckpointReader.read(path) as checkpoint:
+        return {o.source for o in checkpoint.outcomes() if o.error_class is None}
+
+
+@settings(max_examples=40)
+@given(
+    base=_WORK,
+    mine=_WORK,
+    theirs=_WORK,
+    grown=st.sampled_from(["here", "there", "neither"]),
+    numbered=st.booleans(),
+)
+def test_whatever_both_did_no_result_is_lost_and_each_call_is_counted_once(
+    make_path: Callable[[], Path],
+    problems: Problems,
+    base: list[tuple[int, list[ErrorClass], bool]],
+    mine: list[tuple[int, list[ErrorClass], bool]],
+    theirs: list[tuple[int, list[ErrorClass], bool]],
+    grown: str,
+    *,
+    numbered: bool,
+) -> None:
+    """Also where a file that came before gave the rows other numbers in one of them."""
+    calls, rows = Calls(), _asked(0, numbered=numbered)
+    here = _recorded(make_path())
+    _work(here, calls, base, rows)
+    there = Path(shutil.copy(here, make_path()))
+    of = {"here": (here, mine, rows), "there": (there, theirs, rows)}
+    if grown in of:
+        path, work, _ = of[grown]
+        of[grown] = (path, work, _asked(2, numbered=numbered))
+        _place(path, of[grown][2])
+        _recorded(path, fingerprint="grown")
+    for path, work, asked in of.values():
+        _work(path, calls, work, asked)
+    results = _with_result(here) | _with_result(there)
+    adopt(here, there)
+    assert adopt(here, there) == 0
+    _place(here, of["here"][2])
+    assert problems(here) == []
+    assert _with_result(here) == results
+    with CheckpointReader.read(here) as joined:
+        counts = joined.counts()
+        assert counts.attempts == calls.made
+        assert counts.prompt_tokens == 10 * calls.well
+
+
+def test_of_one_call_that_both_have_the_one_counts_that_knows_of_more(
+    tmp_path: Path, problems: Problems
+) -> None:
+    """It was brought together with the outcome of a third one, which is not here."""
+    calls, rows = Calls(), _asked(0, numbered=False)
+    result = calls.outcome(rows[0], [], well=True)
+    here = _recorded(tmp_path / "here.db", result)
+    there = _recorded(tmp_path / "there.db", result)
+    third = _recorded(tmp_path / "third.db", calls.outcome(rows[0], [], well=True))
+    assert adopt(there, third) == 0
+    assert adopt(here, there) == 0
+    assert adopt(here, third) == 0
+    with CheckpointReader.read(here) as joined:
+        assert joined.counts().attempts == calls.made == 2
     assert problems(here) == []

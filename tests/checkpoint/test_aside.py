@@ -47,7 +47,7 @@ def test_it_is_moved_whole_under_a_name_of_its_own_each_time(
         with Checkpoint.open(path) as checkpoint:
             checkpoint.write([success(row)])
         moved.append(set_aside(path))
-    assert [*those_aside(path)] == moved
+    assert [*those_aside(path)] == moved[::-1]
     assert sorted(entry.name for entry in path.parent.iterdir()) == [one.name for one in moved]
     for row, aside in enumerate(moved, 1):
         with CheckpointReader.read(aside) as reader:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
+import sqlite3
 import stat
 from collections.abc import Callable, Sequence
 from functools import partialmethod
@@ -100,7 +102,8 @@ def test_a_run_that_was_carried_on_elsewhere_is_gone_on_with_there(
     copy_of(elsewhere, 3)
     told = _taken_up(store, path)
     assert told is not None
-    assert "set aside as checkpoint.aside-1.db, and 2 outcomes that only it had brought in" in told
+    aside = "checkpoint.aside-1.db"
+    assert f"set aside as {aside}; 2 outcomes that only {aside} had brought in" in told
     assert _rows(path) == [0, 1, 2, 3]
     assert _rows(path.with_name("checkpoint.aside-1.db")) == [0, 1, 2]
 
@@ -118,6 +121,40 @@ def test_it_goes_on_here_after_that(
     assert _taken_up(store, path) is None
     _taken_up(store, elsewhere)
     assert _rows(elsewhere) == _rows(path) == [0, 1, 2]
+
+
+def test_what_a_mended_checkpoint_has_lost_comes_back_from_the_copy(
+    store: Memory, path: Path, copy_of: Callable[..., None]
+) -> None:
+    copy_of(path, 0, 1, 2)
+    with Checkpoint.open(path) as checkpoint:
+        assert checkpoint.mend() == 0
+    assert _taken_up(store, path) is None
+    _record(path, 3)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE outcomes SET response = 'other' WHERE row = 1")
+    with Checkpoint.open(path) as checkpoint:
+        assert checkpoint.mend() == 1
+    assert _rows(path) == [0, 2, 3]
+    assert _taken_up(store, path) is not None
+    assert _rows(path) == [0, 1, 2, 3]
+    copy_of(path, 4)
+    assert _taken_up(store, path) is None
+
+
+def test_the_log_of_a_checkpoint_that_is_gone_is_not_laid_over_the_copy(
+    store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None]
+) -> None:
+    """As a kill leaves it, of a checkpoint that somebody removed so that the copy is taken."""
+    copy_of(path, 0, 1, 2)
+    _record(elsewhere, 0)
+    with Checkpoint.open(elsewhere) as checkpoint:
+        checkpoint.write([made_success(7)])
+        log = elsewhere.with_name("checkpoint.db-wal").read_bytes()
+    elsewhere.unlink()
+    elsewhere.with_name("checkpoint.db-wal").write_bytes(log)
+    _taken_up(store, elsewhere)
+    assert _rows(elsewhere) == [0, 1, 2]
 
 
 def test_a_directory_put_back_from_an_older_time_takes_the_copy(
