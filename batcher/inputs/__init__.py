@@ -2,11 +2,14 @@
 
 from batcher.inputs.dataset import Dataset
 from batcher.inputs.files import Compression, FileFormat, InputFile, discover
+from batcher.inputs.reach import reaches
 from batcher.inputs.rows import ArrowArray, ArrowStream, Rows, spool_rows
 from batcher.inputs.spool import SPOOLED, keep_spooled
 from batcher.inputs.stdin import spool_stdin
+from batcher.inputs.urls import OUTPUTS
 
 __all__ = [
+    "OUTPUTS",
     "SPOOLED",
     "ArrowArray",
     "ArrowStream",
@@ -17,6 +20,7 @@ __all__ = [
     "Rows",
     "discover",
     "keep_spooled",
+    "reaches",
     "spool_rows",
     "spool_stdin",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from batcher.errors import InputError
-from batcher.inputs.urls import expanded
+from batcher.inputs.urls import OUTPUTS, expanded
 from batcher.storage import Address, Stop, is_url, never
 from batcher.wording import did_you_mean
 
@@ -61,7 +61,8 @@ def discover(inputs: Sequence[str], stop: Stop = never) -> tuple[InputFile, ...]
     """Return the files that `inputs` name, in their order, each once.
 
     A directory or a glob stands for its files of known suffixes, sorted. Below it, hidden files
-    and run directories are passed over, or the results of one run would be the input of the next.
+    and run directories are passed over, and folders with what a run put there (results.parquet and
+    errors.parquet), or the results of one run would be the input of the next.
 
     Raises:
         InputError: a name that leads to no file that can be read.
@@ -153,7 +154,8 @@ def _matching(pattern: str) -> Iterator[Path]:
 
 
 def _is_passed_over(directory: Path) -> bool:
-    return directory.name.startswith(".") or _is_run_directory(directory)
+    put_there = all((directory / name).exists() for name in OUTPUTS)
+    return directory.name.startswith(".") or put_there or _is_run_directory(directory)
 
 
 def _is_run_directory(directory: Path) -> bool:

@@ -7,15 +7,18 @@ run left is found, unless it is spelt out.
 from __future__ import annotations
 
 import glob
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from batcher.errors import InputError
-from batcher.storage import Address, Entry, Stop, entries_below, entry_at
+from batcher.storage import Address, Entry, Stop, entries_at, entries_below, entry_at
 from batcher.wording import did_you_mean
 
 _CHECKPOINT = "checkpoint.db"
 _RUN = ".batch"
+# What a run puts at `--to`. Where both are, they are no rows of anybody's.
+OUTPUTS = frozenset({"results.parquet", "errors.parquet"})
 
 
 def expanded(
@@ -36,7 +39,7 @@ def expanded(
     if found is not None:
         if _is_run(url, stop):
             raise InputError(f"{url} is the directory of a run; name one of its files")
-        return _sorted(_seen(_files_below(url, stop), len(_parts(url)))), "folder"
+        return _sorted(_seen(_files_below(url, stop), len(parts_of(url)))), "folder"
     if glob.has_magic(url.path):
         pattern = url.path.split("/")
         spelt = next(at for at, part in enumerate(pattern) if glob.has_magic(part))
@@ -49,32 +52,33 @@ def _matching(folder: Address, pattern: Sequence[str], stop: Stop) -> Iterator[A
     """Yield the files below `folder` that match part by part; `**` stands for any folders."""
     first, *rest = pattern
     if first == "**":
-        depth = len(_parts(folder))
+        depth = len(parts_of(folder))
         for file in _seen(_files_below(folder, stop), depth):
-            if _matches(_parts(file)[depth:], pattern):
+            if matches(parts_of(file)[depth:], pattern):
                 yield file
     elif rest and not glob.has_magic(first):
         yield from _matching(folder / first, rest, stop)
     else:
         for entry in entries_below(folder, recursive=False, stop=stop):
-            if not _matches([entry.address.name], [first]):
+            if not matches([entry.address.name], [first]):
                 continue
             if entry.is_file and not rest:
                 yield entry.address
-            elif rest and not entry.is_file and not _is_run(entry.address, stop):
+            elif rest and not entry.is_file and not _is_left(entry.address, stop):
                 yield from _matching(entry.address, rest, stop)
 
 
-def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+def matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Tell whether the parts of a path match a pattern; `**` stands for any folders."""
     if not pattern:
         return not parts
     first, *rest = pattern
     if first == "**":
         # At the end it means the files at any depth.
-        return any(_matches(parts[at:], rest or ["*"]) for at in range(len(parts)))
+        return any(matches(parts[at:], rest or ["*"]) for at in range(len(parts)))
     if not parts or (parts[0].startswith(".") and not first.startswith(".")):
         return False
-    return fnmatchcase(parts[0], first) and _matches(parts[1:], rest)
+    return fnmatchcase(parts[0], first) and matches(parts[1:], rest)
 
 
 def _files_below(folder: Address, stop: Stop) -> list[Address]:
@@ -85,12 +89,17 @@ def _files_below(folder: Address, stop: Stop) -> list[Address]:
 def _seen(files: Iterable[Address], depth: int) -> Iterator[Address]:
     """Yield those that are neither hidden nor of a run, as far as it shows below `depth` parts."""
     files = list(files)
-    runs = {_parts(file)[:-1] for file in files if file.name == _CHECKPOINT}
+    held: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
     for file in files:
-        parts = _parts(file)
+        held[parts_of(file)[:-1]].add(file.name)
+    runs = {folder for folder, names in held.items() if _CHECKPOINT in names or names >= OUTPUTS}
+    for file in files:
+        parts = parts_of(file)
         folders = [parts[:end] for end in range(depth + 1, len(parts))]
-        hidden = any(part.startswith(".") for part in parts[depth:])
-        if not hidden and not any(f in runs or f[-1].endswith(_RUN) for f in folders):
+        if not (
+            parts[-1].startswith(".")
+            or any(folder in runs or is_passed_over(folder[-1]) for folder in folders)
+        ):
             yield file
 
 
@@ -98,17 +107,29 @@ def _is_run(folder: Address, stop: Stop) -> bool:
     return folder.name.endswith(_RUN) or entry_at(folder / _CHECKPOINT, stop) is not None
 
 
-def _parts(address: Address) -> tuple[str, ...]:
+def _is_left(folder: Address, stop: Stop) -> bool:
+    """Tell whether a run left it: its directory, or what it put at `--to`."""
+    checkpoint, *outputs = entries_at([folder / name for name in (_CHECKPOINT, *OUTPUTS)], stop)
+    return folder.name.endswith(_RUN) or checkpoint is not None or None not in outputs
+
+
+def is_passed_over(folder: str) -> bool:
+    """Tell whether a folder of this name is hidden, or a run's."""
+    return folder.startswith(".") or folder.endswith(_RUN)
+
+
+def parts_of(address: Address) -> tuple[str, ...]:
+    """Return the parts of its path."""
     return tuple(address.path.split("/")) if address.path else ()
 
 
 def _sorted(files: Iterable[Address]) -> list[Address]:
-    return sorted(files, key=_parts)
+    return sorted(files, key=parts_of)
 
 
 def _near(url: Address, is_input: Callable[[str], bool], stop: Stop) -> str:
     """Say what is there instead: a name that is alike, or not even the bucket."""
-    parts = _parts(url)
+    parts = parts_of(url)
     if not parts:
         return ""
     folder = Address(url.scheme, url.host, "/".join(parts[:-1]))

@@ -12,6 +12,7 @@ import msgspec
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import InputError, OutputError, StorageError, UsageError
 from batcher.inputs import (
+    OUTPUTS,
     Compression,
     Dataset,
     FileFormat,
@@ -19,6 +20,7 @@ from batcher.inputs import (
     Rows,
     discover,
     keep_spooled,
+    reaches,
     spool_rows,
     spool_stdin,
 )
@@ -88,6 +90,21 @@ def refuse_to_overwrite(
         if name is not None and is_written(name):
             raise OutputError(
                 f"{file.name} is the input and would be overwritten; name another directory"
+            )
+
+
+def refuse_to_feed(job: JobSpec, to: str) -> None:
+    """Keep results from being rows of the next run.
+
+    Raises:
+        OutputError: a folder or a glob of the input takes in what is put at `to`.
+        UsageError: one of them is no URL that can be used.
+    """
+    for given in job.input:
+        if given != "-" and any(reaches(given, Address.of(to) / name) for name in OUTPUTS):
+            raise OutputError(
+                f"{to} is within the input {given}, so that the next run would take its results "
+                "for rows; name a place beside it with --to"
             )
 
 

@@ -42,6 +42,7 @@ from batcher.runs.rows import (
     open_dataset,
     recalled,
     refuse_changed,
+    refuse_to_feed,
     refuse_to_overwrite,
 )
 from batcher.runs.scope import Scope, Standing
@@ -111,10 +112,13 @@ class Session:
         prepare = Preparation.of(self.job, structure, self.callee.provider, time.time)
         directory = run_directory(self.job.input, self.job.output.directory)
         with self.stopping.interruptible() as check:
+            to = self.job.output.to
             if self.only is None and self.rows is None:
                 look_for_files(self.job, check)
+                if to is not None:
+                    refuse_to_feed(self.job, to)
             directory.create(awaits_copy=self.job.output.sync_checkpoint is not None)
-            to, shard = self.job.output.to, self._shard(directory)
+            shard = self._shard(directory)
             delivery = None if to is None else Delivery.to(folder_of(to, shard), asking(check))
         with (
             self.stopping.interruptible() as check,

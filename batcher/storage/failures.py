@@ -12,11 +12,16 @@ from batcher.wording import printable
 
 # Signatures and tokens in URLs that a library quotes, and whatever follows a question mark there.
 _SIGNED = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*")
+# What Google's library says around its reason, in which it asks for a token in vain.
+_WRAPPED = re.compile(
+    r"google::cloud::Status\(\w+: (?:Retry policy exhausted, with a last message of )?"
+)
 _LONGEST = 300
 # How stores and their libraries say that they do not let someone in.
 _REFUSED = (
     *("access_denied", "access denied", "invalid_access_key", "signature", "forbidden"),
     *("unauthorized", "unauthenticated", "permission denied", "credential", "status 403"),
+    "access token",
 )
 
 
@@ -26,9 +31,12 @@ def reason_of(error: Exception) -> str:
     line = _SIGNED.sub(r"\1?...", told.strip().partition("\n")[0])
     # Arrow says it once more in numbers.
     line = line.partition(". Detail: [")[0]
-    shown = printable(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}...")
-    refused = any(word in line.lower() for word in _REFUSED)
-    return f"{shown}. Are the credentials right? See docs/object-storage.md" if refused else shown
+    line = _WRAPPED.sub("", line)
+    cut = line[:_LONGEST].rpartition(" ")[0] or line[:_LONGEST]
+    shown = printable(line if len(line) <= _LONGEST else f"{cut}...")
+    if any(word in line.lower() for word in _REFUSED):
+        return f"{shown.rstrip('.')}. Are the credentials right? See docs/object-storage.md"
+    return shown
 
 
 @contextlib.contextmanager

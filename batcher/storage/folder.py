@@ -78,10 +78,11 @@ class Folder:
         """Find out before it matters whether the store can be asked, and has such a bucket.
 
         Raises:
-            OutputError: there is no such bucket (or container).
+            OutputError: there is no such bucket (or container), or a file is there.
         """
         bucket = self.address.bucket
-        self._done("read", "", lambda: self._files.info(self._path))
+        if self._done("read", "", lambda: self._files.info(self._path)) is not None:
+            raise OutputError(f"{self.url} is a file; name a folder, which need not exist")
         # Who may write need not be allowed to ask for the bucket.
         with contextlib.suppress(StorageError):
             if bucket is not None and entry_at(bucket, self._stop) is None:

@@ -176,3 +176,12 @@ def test_a_directory_that_cannot_be_walked_is_an_error(monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(InputError, match="cannot read d: Permission denied"):
         discover(["d"])
+
+
+def test_what_a_run_put_below_a_folder_is_no_input_of_the_next(folder: Path) -> None:
+    for name in ("d/a.jsonl", "d/out/results.parquet", "d/out/errors.parquet", "d/in/r.jsonl"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"{}\n")
+    assert names(discover(["d"])) == ["d/a.jsonl", "d/in/r.jsonl"]
+    assert names(discover(["d/*/*"])) == ["d/in/r.jsonl"]
+    assert names(discover(["d/out/*.parquet"])) == ["d/out/errors.parquet", "d/out/results.parquet"]

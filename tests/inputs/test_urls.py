@@ -63,6 +63,22 @@ def test_a_glob_stands_for_what_matches(tree: Path, given: str, files: list[str]
     assert found(tree, given) == (files, "glob")
 
 
+def test_what_a_run_put_there_is_no_input_of_the_next(tree: Path) -> None:
+    for name in ("results.parquet", "errors.parquet"):
+        for folder in ("out", "day=10/out"):
+            (tree / folder).mkdir(exist_ok=True)
+            (tree / folder / name).write_bytes(b"")
+    (tree / "day=2" / "results.parquet").write_bytes(b"")
+    assert [name for name in found(tree, "")[0] if name.endswith(".parquet")] == [
+        "day=2/results.parquet"
+    ]
+    assert found(tree, "*/*.parquet") == (["day=2/results.parquet"], "glob")
+    assert found(tree, "**/*.parquet") == (["day=2/results.parquet"], "glob")
+    spelt = ["out/errors.parquet", "out/results.parquet"]
+    assert found(tree, "out") == (spelt, "folder")
+    assert found(tree, "out/*") == (spelt, "glob")
+
+
 @pytest.mark.parametrize("given", ["run", "old.batch"])
 def test_what_a_run_left_is_no_input(tree: Path, given: str) -> None:
     with pytest.raises(InputError, match="is the directory of a run; name one of its files"):

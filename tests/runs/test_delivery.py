@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from batcher.errors import OutputError, StorageError, UsageError
 from batcher.job import OutputSpec
+from batcher.limits import Flow
+from batcher.observe import Tally
 from batcher.runs import export_run, target_of, vote_run
 from batcher.runs.delivery import Delivery, beside
-from tests.simulated import Place
+from tests.simulated import Place, Silent
 
 
 @pytest.fixture
@@ -134,11 +138,34 @@ def test_a_run_puts_its_files_there(place: Place, there: Path) -> None:
     assert f"  to        file://{there}" in list(result.summary.lines())
 
 
+@pytest.mark.parametrize("given", ["", "**"])
+def test_results_that_would_be_rows_of_the_next_run_are_refused_before_the_first_call(
+    given: str, place: Place
+) -> None:
+    folder = place.input.parent
+    output = {"to": f"file://{folder}/answers", "directory": str(place.directory.path)}
+    with pytest.raises(OutputError, match=r"/answers is within the input .*beside it with --to"):
+        place.run(place.job(input=[str(place.input), str(folder / given)], output=output))
+    assert place.ledger() == []
+
+
+def test_a_file_is_no_place_for_results(place: Place, there: Path) -> None:
+    there.write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"/there is a file; name a folder"):
+        place.run(place.job(output={"to": f"file://{there}"}))
+    assert (place.ledger(), there.read_bytes()) == ([], b"mine")
+
+
 def test_a_run_whose_files_cannot_be_put_there_says_how_to_do_it_later(
     place: Place, there: Path
 ) -> None:
-    there.write_bytes(b"no folder")
-    result = place.run(place.job(output={"to": f"file://{there}"}))
+    class Meanwhile(Silent):
+        def started(self, tally: Tally, flow: Callable[[], Flow]) -> None:
+            del tally, flow
+            there.write_bytes(b"no folder")
+
+    session = place.session(place.job(output={"to": f"file://{there}"}))
+    result = replace(session, watcher=Meanwhile()).run()
     assert result.exit_code(OutputSpec()) == 74
     said = "\n".join(result.summary.lines())
     assert f"cannot write file://{there}/errors.parquet: " in said

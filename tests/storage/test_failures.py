@@ -43,3 +43,13 @@ def test_our_own_errors_stay(own: Exception) -> None:
     with pytest.raises(type(own)) as raised, told("cannot read s3://a"):
         raise own
     assert raised.value is own
+
+
+def test_where_google_finds_no_credentials_the_way_to_them_is_named() -> None:
+    said = (
+        "google::cloud::Status(UNAVAILABLE: Retry policy exhausted, with a last message of Could "
+        "not create a OAuth2 access token to authenticate the request. " + "and so on " * 30
+    )
+    shown = reason_of(OSError(said))
+    assert shown.startswith("Could not create a OAuth2 access token to authenticate the request. ")
+    assert shown.endswith(f". {LET_IN}")
