@@ -21,8 +21,9 @@ demo: $(READY) ## Answer 200 sample prompts with the embedded simulator, and sho
 test: $(READY) ## Run the tests, less those of the targets below.
 	$(BIN)/pytest -n auto $(APART)
 
-laws: $(READY) ## Try what holds for whole runs on random inputs, endings and outages.
-	$(BIN)/pytest -n auto tests/laws tests/overload
+laws: $(READY) ## Try what holds for whole runs in outages, and every property on many random inputs.
+	$(BIN)/pytest -n auto -m 'not hypothesis' tests/laws tests/overload
+	$(BIN)/pytest -n auto -m hypothesis --hypothesis-profile=thorough $(filter-out %laws %overload,$(APART))
 
 test-benchmarks: $(READY) ## Run the tests of the benchmarks.
 	$(BIN)/pytest -n auto tests/benchmarks

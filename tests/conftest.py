@@ -6,9 +6,10 @@ import signal
 
 from hypothesis import settings
 
-# Timings are never asserted: a busy machine must not fail a property.
-settings.register_profile("house", deadline=None)
-settings.load_profile("house")
+# Timings are never asserted: a busy machine must not fail a property. `make laws` is thorough.
+settings.register_profile("quick", deadline=None, max_examples=40)
+settings.register_profile("thorough", deadline=None, max_examples=100)
+settings.load_profile("quick")
 
 
 def pytest_configure() -> None:

@@ -1,5 +1,15 @@
 """Runs as tasks of Airflow 3: the same engine, in the process of the task (docs/airflow.md)."""
 
+try:
+    import airflow.sdk  # noqa: F401 # without which nothing below can be imported
+except ModuleNotFoundError as error:
+    if error.name not in ("airflow", "airflow.sdk"):
+        raise
+    raise ModuleNotFoundError(
+        "batcher.airflow needs Airflow 3: pip install 'batcher[airflow]' (docs/airflow.md)",
+        name=error.name,
+    ) from None
+
 from batcher.airflow.ending import Consequence, Ending
 from batcher.airflow.figures import Figures
 from batcher.airflow.link import ReportLink

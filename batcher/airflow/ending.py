@@ -134,6 +134,11 @@ def ending_of_error(error: BatcherError | OSError) -> Ending:
     return _BY_CODE.get(error.exit_code, Ending.INTERNAL)
 
 
+def said(error: BatcherError | OSError) -> str:
+    """Return what an error says, with the way out that is the command line's as a DAG has it."""
+    return str(error).replace(" with -o", " with directory=")
+
+
 def reason(result: RunResult, ending: Ending) -> str:
     """Say why a run ended so, in what may stand in a mail: no word of the provider's."""
     halted, summary = result.halted, result.summary

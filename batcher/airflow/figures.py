@@ -13,7 +13,7 @@ class Figures(TypedDict):
 
     `ended` is an `Ending`. `pending` is None where the input was not counted to its end, costs
     where no price is known, `report` where none was written. `to` is the URL where the files
-    are put as well, None where the job names none.
+    are put as well, of a shard its own folder; None where the job names none.
     """
 
     ended: str

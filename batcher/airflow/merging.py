@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from airflow.sdk import BaseOperator, Context, XComArg
 
-from batcher.airflow.ending import consequences, ending_of_code, ending_of_error
+from batcher.airflow.ending import consequences, ending_of_code, ending_of_error, said
 from batcher.airflow.figures import Figures, figures_of
 from batcher.airflow.instance import TaskInstance, lasting_directory
 from batcher.airflow.link import ReportLink
 from batcher.airflow.outcome import Outcome
 from batcher.airflow.task_log import TaskLog
+from batcher.api.options import PathName
 from batcher.api.result import result_of_merge
 from batcher.errors import BatcherError
 from batcher.runs import Merged, RunDirectory, merge_runs
 from batcher.wording import counted
 
-Runs: TypeAlias = Iterable[str | Mapping[str, Any]]
-"""Run directories, or what tasks return that have one each."""
+Run: TypeAlias = PathName | Mapping[str, Any]
+"""A run directory, or what a task returns that has one."""
+Runs: TypeAlias = Run | Iterable[Run]
 
 
 class MergeOperator(BaseOperator):
@@ -30,7 +33,7 @@ class MergeOperator(BaseOperator):
     The templated fields are `runs`, `directory` and `report_url`.
 
     Args:
-        runs: Run directories, or the output of a mapped `BatcherOperator`.
+        runs: Run directories, or the output of a mapped `BatcherOperator`; also just one of them.
         directory: Where they are joined; else a directory of this task of this DAG run.
         on: What follows from which ending, as with `BatcherOperator`: rows that none of the runs
             has an outcome for make it "pending".
@@ -77,16 +80,22 @@ class MergeOperator(BaseOperator):
 
 def merged(runs: Runs, to: Path, log: TaskLog) -> Outcome:
     """Join `runs` in the directory `to`; what that can end with is a value."""
-    # Of what mapped tasks return, a slice is fetched at once, and its end is no error in the log.
-    given = runs[:] if isinstance(runs, Sequence) else runs
-    sources = [run["directory"] if isinstance(run, Mapping) else run for run in given]
+    sources = [run["directory"] if isinstance(run, Mapping) else run for run in _each(runs)]
     try:
         found = merge_runs([RunDirectory(Path(source)) for source in sources], RunDirectory(to))
     except (BatcherError, OSError) as error:
-        return Outcome(ending_of_error(error), str(error))
+        return Outcome(ending_of_error(error), said(error))
     log.say("\n".join(found.summary.lines()))
     ending = ending_of_code(found.exit_code, found.summary.counts)
-    return Outcome(ending, _why(found), figures_of(result_of_merge(found), ending))
+    figures = figures_of(result_of_merge(found), ending, found.summary.to)
+    return Outcome(ending, _why(found), figures)
+
+
+def _each(runs: Runs) -> Iterable[Run]:
+    if isinstance(runs, str | os.PathLike | Mapping):
+        return [runs]
+    # Of what mapped tasks return, a slice is fetched at once, and its end is no error in the log.
+    return runs[:] if isinstance(runs, Sequence) else runs
 
 
 def _why(found: Merged) -> str:

@@ -31,7 +31,7 @@ class BatcherOperator(BaseOperator):
         directory: The run directory, `output` of `batcher.run`, a name that Airflow has taken; else
             one of this task of this DAG run, the same for each of its tries.
         options: What else `batcher.run` takes by its name.
-        shard: (i, n): the i-th of n parts of the input, counted from 1.
+        shard: (i, n): the i-th of n parts of the input, counted from 1; or "i/n".
         conn_id: The connection whose password is the key; else it comes from the environment or
             .env, as on the command line.
         simulate: Call a local simulator instead of a model.
@@ -57,7 +57,7 @@ class BatcherOperator(BaseOperator):
         job: Job | XComArg | None = None,
         directory: str | None = None,
         options: Mapping[str, Any] | None = None,
-        shard: Sequence[int] | None = None,
+        shard: Sequence[int | str] | str | None = None,
         conn_id: str | None = None,
         simulate: bool | SimulatorConfig = False,
         on: Mapping[str, str] | None = None,
@@ -90,15 +90,15 @@ class BatcherOperator(BaseOperator):
             AirflowSkipException, AirflowFailException, AirflowException: see `batcher.airflow.run`.
         """
         options = dict(self.options or {})
-        shard = None if self.shard is None else tuple(self.shard)
-        given = {"output": self.directory, "shard": shard}
-        options |= {name: value for name, value in given.items() if value is not None}
+        if self.shard is not None:
+            options["shard"] = self.shard
         task = Task(
             self.input,
             self.job,
             as_meant(options),
             self.conn_id,
             self.simulate,
+            self.directory,
         )
         ti = cast("TaskInstance", context["ti"])
         outcome = task.carried_out(ti)

@@ -35,4 +35,6 @@ class Outcome:
         if self.figures is None or self.figures["report"] is None:
             return ""
         report, to = Path(self.figures["report"]), self.figures["to"]
-        return served_at or (report.as_uri() if to is None else f"{to.rstrip('/')}/{report.name}")
+        return served_at or (
+            report.absolute().as_uri() if to is None else f"{to.rstrip('/')}/{report.name}"
+        )

@@ -7,11 +7,11 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-from batcher.airflow.ending import Ending, consequences, ending_of_error, what_follows
+from batcher.airflow.ending import Ending, consequences, ending_of_error, said, what_follows
 from batcher.airflow.instance import current
 from batcher.airflow.task import Task
 from batcher.airflow.task_log import TaskLog
-from batcher.api.options import Job, Options
+from batcher.api.options import Job, Options, PathName
 from batcher.api.running import Input
 from batcher.errors import BatcherError
 from batcher.runs import Assumptions, Estimator, Quote, quote_lines
@@ -25,6 +25,7 @@ def estimate(
     job: Job | None = None,
     conn_id: str | None = None,
     simulate: bool | SimulatorConfig = False,
+    directory: PathName | None = None,
     output_tokens: int | None = None,
     on: Mapping[str, str] | None = None,
     **options: Unpack[Options],
@@ -43,13 +44,13 @@ def estimate(
     log = TaskLog(logging.getLogger("batcher"))
     chosen = consequences(on)
     try:
-        start = Task(input, job, options, conn_id, simulate).ready(current(), log)
+        start = Task(input, job, options, conn_id, simulate, directory).ready(current(), log)
         assumptions = Assumptions(output_tokens, retry_errors=start.retry_errors)
         quote = Estimator(
             start.job, start.callee, io.BytesIO(), assumptions, portion=start.portion
         ).estimate()
     except (BatcherError, OSError) as error:
-        raise what_follows(chosen[ending_of_error(error)], str(error)) from None
+        raise what_follows(chosen[ending_of_error(error)], said(error)) from None
     log.say("\n".join(quote_lines(quote)))
     if why := _beyond(quote):
         raise what_follows(chosen[Ending.CEILING], why)

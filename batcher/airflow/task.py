@@ -22,18 +22,23 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from batcher.airflow.account import Account, Connection, account_of
-from batcher.airflow.ending import Ending, consequences, ending_of, ending_of_error, reason
+from batcher.airflow.ending import Ending, consequences, ending_of, ending_of_error, reason, said
 from batcher.airflow.figures import Figures, figures_of
 from batcher.airflow.instance import TaskInstance, current, lasting_directory
 from batcher.airflow.outcome import RETURN_KEY, Outcome
 from batcher.airflow.task_log import TaskLog, watcher
 from batcher.api.background import wait
-from batcher.api.options import Job, Options
+from batcher.api.options import Job, Options, PathName
 from batcher.api.result import result_of
 from batcher.api.running import Input, Start, start_of
 from batcher.errors import BatcherError, CredentialsError, Interruption, UsageError
 from batcher.runs import Asked, RunResult, Stopping
 from batcher.simulator import SimulatorConfig
+
+_WAY_ON = (
+    'Give options={"yes": True} (in a call of batcher.airflow.run, yes=True) to go on, undo the '
+    "change, or name another directory with directory="
+)
 
 
 def run(
@@ -43,14 +48,16 @@ def run(
     job: Job | None = None,
     conn_id: str | None = None,
     simulate: bool | SimulatorConfig = False,
+    directory: PathName | None = None,
     on: Mapping[str, str] | None = None,
     **options: Unpack[Options],
 ) -> Figures:
     """Do in a `@task` what `BatcherOperator` does, and return what that returns.
 
     `input`, `job`, `simulate` and `options` are those of `batcher.run`; `conn_id` names the
-    connection with the key, and `on` says what follows from which ending. Without `output`, the
-    run directory is one of this task of this DAG run, the same for each of its tries.
+    connection with the key, and `on` says what follows from which ending. `directory` is `output`
+    by the operator's word for it; without either, the run directory is one of this task of this
+    DAG run, the same for each of its tries.
 
     Raises:
         AirflowSkipException, AirflowFailException, AirflowException: what follows from how it
@@ -58,18 +65,20 @@ def run(
     """
     ti = current()
     chosen = consequences(on)
-    return Task(input, job, options, conn_id, simulate).carried_out(ti).followed(ti, chosen)
+    task = Task(input, job, options, conn_id, simulate, directory)
+    return task.carried_out(ti).followed(ti, chosen)
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A run as a task has it."""
+    """A run as a task has it; `directory` is the `output` of the options by another word."""
 
     input: Input | None
     job: Job | None
     options: Options
     conn_id: str | None
     simulate: bool | SimulatorConfig
+    directory: PathName | None = None
 
     def carried_out(self, ti: TaskInstance) -> Outcome:
         """Run; what a run can end with is a value.
@@ -84,7 +93,7 @@ class Task:
         except Interruption as interruption:
             return Outcome(Ending.STOPPED, f"Stopped by {interruption} before the first call.")
         except (BatcherError, OSError) as error:
-            return Outcome(ending_of_error(error), str(error))
+            return Outcome(ending_of_error(error), said(error))
         except BaseException:
             for outcome in ended:
                 ti.xcom_push(RETURN_KEY, outcome.figures)
@@ -99,7 +108,9 @@ class Task:
         """
         options: Options = {**self.options}
         if options.get("output") is None:
-            options["output"] = lasting_directory(ti)
+            options["output"] = self.directory or lasting_directory(ti)
+        elif self.directory is not None:
+            raise UsageError("directory and output both name the run directory: give one of them")
         account = Account()
         if self.conn_id is not None and not self.simulate:
             account = account_of(_connection(self.conn_id), mask_secret)
@@ -108,7 +119,7 @@ class Task:
             start = start_of(self.input, self.job, options, account.keys, self.simulate, show=False)
         except TypeError as error:
             raise UsageError(str(error)) from None
-        return replace(start, watcher=watcher(log), say=log.say)
+        return replace(start, watcher=watcher(log), say=log.say, way_on=_WAY_ON)
 
 
 def _connection(conn_id: str) -> Connection:
@@ -141,7 +152,7 @@ def _carry_out(start: Start, log: TaskLog, tell: Callable[[Outcome], object]) ->
     def told(stopping: Stopping) -> RunResult:
         result = start(stopping)
         ending = ending_of(result, output)
-        figures = figures_of(result_of(result, output), ending, output.to)
+        figures = figures_of(result_of(result, output), ending, result.summary.to)
         tell(Outcome(ending, reason(result, ending), figures))
         log.say("\n".join(result.summary.lines()))
         return result

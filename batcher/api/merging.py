@@ -22,9 +22,9 @@ def merge(directories: Iterable[PathName], /, *, output: PathName) -> Result:
         `batcher.run(input, output=output)` calls just those.
 
     Raises:
-        UsageError: a directory is named twice, or is the output.
+        UsageError: a directory is named twice, or is the output; or that is a URL.
         ConfigurationError: the runs do not go together, or the output holds something else.
         StorageError: a directory holds no run, or a checkpoint is damaged.
     """
     sources = [RunDirectory(Path(os.fspath(one))) for one in directories]
-    return result_of_merge(merge_runs(sources, RunDirectory(Path(os.fspath(output)))))
+    return result_of_merge(merge_runs(sources, RunDirectory.named(os.fspath(output))))

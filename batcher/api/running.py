@@ -111,7 +111,11 @@ async def arun(
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A run that is ready to start; `say` is told of a change that it goes on with."""
+    """A run that is ready to start; `say` is told of a change that it goes on with.
+
+    `way_on` says what there is to do about a change that it does not go on with, in the words of
+    whoever asked for it.
+    """
 
     job: JobSpec
     callee: Callee
@@ -121,6 +125,7 @@ class Start:
     yes: bool
     watcher: Watcher
     say: Callable[[str], object]
+    way_on: str = "Give yes=True to go on, undo the change, or name another directory with output"
 
     def __call__(self, stopping: Stopping) -> RunResult:
         """Run; `stopping` hears of whoever wants it to end.
@@ -143,10 +148,7 @@ class Start:
     def _consent(self, change: Change) -> bool:
         """Show what changed; refuse only where answers would be given up."""
         if change.gives_up and not self.yes:
-            raise ConfigurationError(
-                f"{change.text}\nNothing was called. Give yes=True to go on, undo the change, or "
-                "name another directory with output"
-            )
+            raise ConfigurationError(f"{change.text}\nNothing was called. {self.way_on}")
         self.say(change.text)
         return True
 

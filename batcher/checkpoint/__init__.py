@@ -6,13 +6,13 @@ from batcher.checkpoint.backup import Backup, state_of
 from batcher.checkpoint.choice import Chosen, ErrorChoice, choose
 from batcher.checkpoint.claims import Claims
 from batcher.checkpoint.connection import damaged
+from batcher.checkpoint.descent import called_itself
 from batcher.checkpoint.excerpt import Excerpt
 from batcher.checkpoint.following import FollowedCheckpoint
 from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lineage import LINEAGE, Lineage, Step, begin_line, lineage_of
 from batcher.checkpoint.lock import RunLock
-from batcher.checkpoint.merging import Merging
-from batcher.checkpoint.own import OwnWork
+from batcher.checkpoint.merging import Merging, OfRun
 from batcher.checkpoint.ownership import BEAT_S, Process
 from batcher.checkpoint.pairs import pairs
 from batcher.checkpoint.placement import Comparison, Placement
@@ -20,6 +20,8 @@ from batcher.checkpoint.reader import KILLED_CALLS, PRICES, CheckpointReader
 from batcher.checkpoint.renumbering import Numbered
 from batcher.checkpoint.reserve import Reserve
 from batcher.checkpoint.rowset import AllBut, Done, RowSet
+from batcher.checkpoint.settlement import Settlement
+from batcher.checkpoint.space import Free, free_at
 from batcher.checkpoint.store import Checkpoint
 from batcher.checkpoint.verification import problems as checkpoint_problems
 
@@ -39,22 +41,26 @@ __all__ = [
     "ErrorChoice",
     "Excerpt",
     "FollowedCheckpoint",
+    "Free",
     "GroupCommit",
     "Lineage",
     "Merging",
     "Numbered",
-    "OwnWork",
+    "OfRun",
     "Placement",
     "Process",
     "Reserve",
     "RowSet",
     "RunLock",
+    "Settlement",
     "Step",
     "adopt",
     "begin_line",
+    "called_itself",
     "checkpoint_problems",
     "choose",
     "damaged",
+    "free_at",
     "holds_nothing",
     "lineage_of",
     "pairs",

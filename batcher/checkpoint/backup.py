@@ -1,7 +1,7 @@
 """A checkpoint copied as it was at one moment, while it is written.
 
 SQLite's online backup does it (https://www.sqlite.org/backup.html). With a log, a connection of its
-own sees one moment of the database for as long as it takes, and nobody waits. Without one, a
+own sees one moment of the database for as long as it reads, and nobody waits. Without one, a
 reader keeps writers waiting; there the writing connection itself is the source, some pages at a
 time: what it writes meanwhile SQLite brings into the copy as well. (What any other connection wrote
 would make the backup begin anew, perhaps for ever.)
@@ -15,14 +15,14 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from batcher.checkpoint.connection import connected, damaged, translated
 from batcher.checkpoint.lineage import LINEAGE, Lineage, lineage_in
 
-# 4 MiB, between which others may write.
+# 4 MiB, between which others may write, and it is asked whether there is still room.
 _PAGES = 1024
 # What is worth a new backup, and read in no time: sums, and what is rarely more than a few rows.
 _STATE = (
@@ -42,10 +42,11 @@ class Backup(NamedTuple):
     state: str
 
 
-def back_up(path: Path, target: Path, *, ended: bool) -> Backup:
+def back_up(path: Path, target: Path, go_on: Callable[[], None], *, ended: bool) -> Backup:
     """Copy the checkpoint at `path`, which has a log, to `target`, a new file.
 
-    With `ended`, the copy is of a process that has ended in order, and names no owner.
+    What `go_on` raises, which is called now and then, ends it. With `ended`, the copy is of a
+    process that has ended in order, and names no owner.
 
     Raises:
         DiskFullError: there is no room for it.
@@ -53,12 +54,21 @@ def back_up(path: Path, target: Path, *, ended: bool) -> Backup:
     """
     with _created(path, target) as copy:
         with connected(path) as source:
-            source.backup(copy)
+            # It reads from now on, so that it is of one moment, however many steps it takes.
+            source.execute("BEGIN")
+            source.execute("SELECT count(*) FROM facts").fetchone()
+            source.backup(copy, pages=_PAGES, progress=lambda _status, _left, _pages: go_on())
         return _finished(copy, path, ended=ended)
 
 
 def back_up_stepwise(
-    writer: sqlite3.Connection, lock: threading.Lock, path: Path, target: Path, *, ended: bool
+    writer: sqlite3.Connection,
+    lock: threading.Lock,
+    path: Path,
+    target: Path,
+    go_on: Callable[[], None],
+    *,
+    ended: bool,
 ) -> Backup:
     """Do what `back_up` does for a checkpoint without a log, which `writer` writes under `lock`.
 
@@ -69,6 +79,7 @@ def back_up_stepwise(
     def let_others_write(_status: int, _left: int, _pages: int) -> None:
         lock.release()
         lock.acquire()
+        go_on()
 
     with _created(path, target) as copy:
         with lock:

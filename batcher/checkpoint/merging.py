@@ -12,8 +12,9 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from batcher.checkpoint import schema
+from batcher.checkpoint import descent, schema, shares
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, damaged, transaction, translated
 from batcher.checkpoint.encoding import decoded_invalid
@@ -21,7 +22,8 @@ from batcher.checkpoint.facts import remember
 from batcher.checkpoint.mending import TOTALS
 from batcher.checkpoint.reader import CheckpointReader, check
 from batcher.checkpoint.recall import recalled
-from batcher.checkpoint.rivals import Row, both_of, moved, one_of
+from batcher.checkpoint.rivals import Row, moved, one_of
+from batcher.checkpoint.shares import Shares
 from batcher.errors import OutputError, StorageError
 
 # Of what is compared row by row, so much is in memory at a time.
@@ -29,7 +31,16 @@ _FETCHED = 1024
 _CACHE_KIB = 64 * 1024
 _KEY = schema.COLUMNS.split(", ").index("key")
 _VALUES = f"({schema.COLUMNS}) VALUES ({', '.join('?' * len(schema.COLUMNS.split(', ')))})"
+_CREATE = f"BEGIN; {schema.CREATE} {shares.CREATE} {descent.CREATE} COMMIT;"
+_CALL = "key, finished_at, request_id"
 _BUILT = "SELECT name, sql FROM sqlite_schema WHERE type = ? AND sql IS NOT NULL"
+
+
+class OfRun(NamedTuple):
+    """The checkpoint of a run; `run` is its name, wherever it lies."""
+
+    run: str
+    path: Path
 
 
 class Merging:
@@ -39,6 +50,7 @@ class Merging:
         """Use `begun`."""
         self.path = path
         self.connection = connection
+        self.shares = Shares(connection)
 
     @classmethod
     @contextlib.contextmanager
@@ -65,21 +77,23 @@ class Merging:
                     connection.execute("PRAGMA synchronous = OFF")
                     connection.execute("PRAGMA recursive_triggers = ON")
                     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-                    connection.executescript(f"BEGIN; {schema.CREATE} COMMIT;")
+                    connection.executescript(_CREATE)
                 yield cls(draft, connection)
             _take_the_place(draft, path, patience_s)
         finally:
             draft.unlink(missing_ok=True)
 
-    def add(self, sources: Sequence[Path]) -> None:
+    def add(self, sources: Sequence[OfRun]) -> None:
         """Take in all that checkpoints hold; what comes first of two outcomes counts as the first.
+
+        One that was merged of others is known to have what it has of them from them.
 
         Raises:
             StorageError: one is damaged, or none of this version.
         """
         with translated(self.path), self._unindexed():
             for source in sources:
-                with translated(f"{source} or {self.path}"):
+                with translated(f"{source.path} or {self.path}"):
                     self._add(source)
 
     def remember(self, **facts: object) -> None:
@@ -93,10 +107,18 @@ class Merging:
 
     def set_aside(self, row: Row) -> None:
         """Keep an outcome that was paid by its key, without a row."""
-        for found in self.connection.execute(
-            f"SELECT {schema.COLUMNS} FROM main.shelved WHERE key = ?", (row[_KEY],)
-        ).fetchall():
-            row = one_of(found, row).row
+        before = self.aside(row[_KEY])
+        self.put_aside(row if before is None else one_of(before, row).row)
+
+    def aside(self, key: object) -> Row | None:
+        """Return the outcome of a key that is set aside, if there is one."""
+        found: Row | None = self.connection.execute(
+            f"SELECT {schema.COLUMNS} FROM main.shelved WHERE key = ?", (key,)
+        ).fetchone()
+        return found
+
+    def put_aside(self, row: Row) -> None:
+        """Set an outcome aside in place of another one of its key."""
         self.connection.execute(f"INSERT OR REPLACE INTO main.shelved {_VALUES}", row)
 
     def put(self, row: Row) -> None:
@@ -138,24 +160,21 @@ class Merging:
             for sql in built:
                 self.connection.execute(sql)
 
-    @contextlib.contextmanager
-    def attached(self, source: Path) -> Iterator[None]:
-        """See another checkpoint as `source`; after an exception nothing more is done here."""
-        self.connection.execute("ATTACH ? AS source", (f"{source.absolute().as_uri()}?mode=rw",))
-        yield
-        self.connection.execute("DETACH source")
-
-    def _add(self, source: Path) -> None:
+    def _add(self, source: OfRun) -> None:
+        execute = self.connection.execute
+        execute("ATTACH ? AS source", (f"{source.path.absolute().as_uri()}?mode=rw",))
         # All of it is of one moment.
-        with self.attached(source), transaction(self.connection):
-            self.examine(source)
+        with transaction(self.connection):
+            self._examine(source.path)
             self._add_outcomes()
-            self._add_aside()
-            self._add_sums()
-            self._add_invalid(source)
-            self.add_history()
+            for row in execute(f"SELECT {schema.COLUMNS} FROM source.shelved"):
+                self.set_aside(row)
+            for table in ("marks", "unanswered", "invalid_answers"):
+                execute(f"INSERT OR IGNORE INTO main.{table} SELECT * FROM source.{table}")
+            descent.add_history(self.connection, self.shares.add(source.run))
+        execute("DETACH source")
 
-    def examine(self, source: Path) -> None:
+    def _examine(self, source: Path) -> None:
         """Make sure that every record of `source` is what was written, before any is copied.
 
         Raises:
@@ -171,6 +190,9 @@ class Merging:
             raise damaged(source, f"it counts {counted[0]:,} rows and holds {rows:,}")
         for row in self.connection.execute(f"SELECT {schema.COLUMNS} FROM source.shelved"):
             recalled(source, row)
+        for row in self.connection.execute("SELECT * FROM source.invalid_answers"):
+            if decoded_invalid(row) is None:
+                raise damaged(source, f"an answer for the key {row[0]} is not what was written")
         for *place, expected in self.connection.execute(
             "SELECT row, file, line, offset, checksum FROM source.marks"
         ):
@@ -178,7 +200,10 @@ class Merging:
                 raise damaged(source, f"the place of row {place[0]} is not what was written")
 
     def _add_outcomes(self) -> None:
-        both = self.each("SELECT row FROM source.outcomes JOIN main.outcomes USING (row)")
+        both = self.each(
+            "SELECT row FROM source.outcomes s JOIN main.outcomes m USING (row) WHERE "
+            f"({_of('s', _CALL)}) IS NOT ({_of('m', _CALL)})"
+        )
         for (row,) in both:
             kept = one_of(self.outcome(row), self.outcome(row, "source"))
             self.put(kept.row)
@@ -189,59 +214,12 @@ class Merging:
             "FROM source.outcomes WHERE true ON CONFLICT DO NOTHING"
         )
 
-    def _add_aside(self) -> None:
-        for row in self.connection.execute(f"SELECT {schema.COLUMNS} FROM source.shelved"):
-            self.set_aside(row)
-
-    def _add_sums(self) -> None:
-        execute = self.connection.execute
-        execute("INSERT OR IGNORE INTO main.marks SELECT * FROM source.marks")
-        execute(
-            "INSERT INTO main.unanswered SELECT * FROM source.unanswered WHERE true ON CONFLICT "
-            "DO UPDATE SET calls = calls + excluded.calls, cost = cost + excluded.cost"
-        )
-        execute(
-            "INSERT INTO main.histograms SELECT * FROM source.histograms WHERE true ON CONFLICT "
-            "DO UPDATE SET figures = figures + excluded.figures"
-        )
-
-    def _add_invalid(self, source: Path) -> None:
-        for row in self.connection.execute("SELECT * FROM source.invalid_answers"):
-            if decoded_invalid(row) is None:
-                raise damaged(source, f"an answer for the key {row[0]} is not what was written")
-            self.put_invalid(row)
-
     def put_invalid(self, row: Row) -> None:
-        """Add an answer of no use to what is known of its key."""
-        for found in self.connection.execute(
-            "SELECT * FROM main.invalid_answers WHERE key = ?", row[:1]
-        ).fetchall():
-            row = both_of(found, row)
+        """Keep an answer of no use in place of the one of its key."""
         self.connection.execute(
             f"INSERT OR REPLACE INTO main.invalid_answers VALUES ({', '.join('?' * len(row))})",
             row,
         )
-
-    def add_history(self, process: int = 0, attempt: int = 0) -> None:
-        """Take in the processes of `source` after that `process`, and what failed in them.
-
-        Of failed attempts, those that were written after the one with the number `attempt`.
-        """
-        self.connection.execute(
-            "INSERT INTO main.failed_attempts SELECT * FROM source.failed_attempts "
-            f"WHERE rowid > {attempt:d}"
-        )
-        (last,) = self.connection.execute(
-            "SELECT coalesce(max(number), 0) FROM main.processes"
-        ).fetchone()
-        for table in ("processes", "history", "history_failures"):
-            number, *rest = (
-                name for _, name, *_ in self.connection.execute(f"PRAGMA main.table_info({table})")
-            )
-            self.connection.execute(
-                f"INSERT INTO main.{table} SELECT {number} + {last - process:d}, "
-                f"{', '.join(rest)} FROM source.{table} WHERE {number} > {process:d}"
-            )
 
     def settle_aside(self) -> None:
         """Give what is set aside to the outcome of its key, where there is one."""
@@ -250,11 +228,14 @@ class Merging:
             "ON o.id = s.id AND o.sample = s.sample AND o.key = s.key AND o.key IS NOT NULL"
         ):
             mine = self.outcome(number)
-            aside = self.connection.execute(
-                f"SELECT {schema.COLUMNS} FROM main.shelved WHERE key = ?", (mine[_KEY],)
-            ).fetchone()
-            self.put(moved(one_of(mine, aside).row, mine))
+            aside = self.aside(mine[_KEY])
+            self.put(mine if aside is None else moved(one_of(mine, aside).row, mine))
+            self.shares.touch(mine[_KEY])
             self.connection.execute("DELETE FROM main.shelved WHERE key = ?", (mine[_KEY],))
+
+
+def _of(table: str, columns: str) -> str:
+    return ", ".join(f"{table}.{name}" for name in columns.split(", "))
 
 
 def _take_the_place(draft: Path, path: Path, patience_s: float) -> None:

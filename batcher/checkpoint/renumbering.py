@@ -15,6 +15,7 @@ from batcher.checkpoint import schema
 from batcher.checkpoint.connection import damaged
 from batcher.checkpoint.encoding import carried, sealed
 from batcher.checkpoint.recall import recalled
+from batcher.checkpoint.shares import is_merged, move_shares
 from batcher.recorded import Recorded
 from batcher.records import Request
 from batcher.render import key_under
@@ -108,6 +109,8 @@ class Renumbering:
             "(SELECT m.key FROM temp.moved m WHERE m.was = failed_attempts.key) "
             "WHERE key IN (SELECT was FROM temp.moved)"
         )
+        if is_merged(self._connection, "main"):
+            move_shares(self._connection)
         for row in execute(f"SELECT {schema.COLUMNS} FROM temp.renumbered"):
             self._shelve(row)
 

@@ -30,6 +30,7 @@ from batcher.checkpoint.ownership import Ownership
 from batcher.checkpoint.placement import Placement
 from batcher.checkpoint.reader import CheckpointReader
 from batcher.checkpoint.renumbering import Renumbering
+from batcher.checkpoint.space import Free, Space, free_at
 from batcher.errors import DiskFullError, Halt, OutputError, StorageError
 from batcher.filesystem import spans_machines
 from batcher.history import Beat, Ended
@@ -69,6 +70,7 @@ class Checkpoint(CheckpointReader):
         self._lock = threading.Lock()
         self._syncing = threading.Lock()
         self._failed: StorageError | None = None
+        self._space = Space(path)
 
     @classmethod
     @contextlib.contextmanager
@@ -183,23 +185,28 @@ class Checkpoint(CheckpointReader):
             with self._syncing, self._unless_failed():
                 self._log.sync()
 
-    def back_up(self, target: Path, run: str, *, ended: bool = False) -> Backup:
+    def back_up(
+        self, target: Path, run: str, *, ended: bool = False, free: Free = free_at
+    ) -> Backup:
         """Copy the checkpoint of this moment to `target`, a new file; others may write meanwhile.
 
         One of which no backup was made belongs to `run` from now on (`lineage`). What is in it is
         on the disk here too when this returns. With `ended`, no process is named as working on it.
 
         Raises:
-            DiskFullError: there is no room for it.
+            DiskFullError: there is no room for it, or what there is should stay free for answers.
             StorageError: the checkpoint or the copy cannot be read or written.
             LockedError: another process has taken over.
         """
+        go_on = self._space.begin(free)
         with self._writing() as connection:
             count_backup(connection, self.path, run)
         if self._log is not None:
-            backup = back_up(self.path, target, ended=ended)
+            backup = back_up(self.path, target, go_on, ended=ended)
         else:
-            backup = back_up_stepwise(self._writer, self._lock, self.path, target, ended=ended)
+            backup = back_up_stepwise(
+                self._writer, self._lock, self.path, target, go_on, ended=ended
+            )
         self.sync()
         return backup
 
@@ -279,6 +286,7 @@ class Checkpoint(CheckpointReader):
         try:
             yield
         except DiskFullError:
+            self._space.full = True
             raise
         except StorageError as error:
             self._failed = error

@@ -38,7 +38,7 @@ def command(directories: tuple[str, ...], output: str) -> None:
     from batcher.runs import RunDirectory, merge_runs
 
     merged = merge_runs(
-        [RunDirectory(Path(one)) for one in directories], RunDirectory(Path(output))
+        [RunDirectory(Path(one)) for one in directories], RunDirectory.named(output)
     )
     for line in merged.summary.lines():
         click.echo(line)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from batcher.checkpoint import Checkpoint, state_of
+from batcher.checkpoint import Checkpoint, Free, free_at, state_of
 from batcher.copies.files import OUTGOING, digest_of
 from batcher.copies.latest import Copy, Spooled
 from batcher.copies.shelf import Shelf
@@ -26,6 +26,7 @@ class Copying:
     shelf: Shelf
     spooled: Path | None = None
     clock: Callable[[], float] = time.time
+    free: Free = free_at
     untidy: str | None = None
     _made: bool = False
     _put: Spooled | None = None
@@ -37,7 +38,8 @@ class Copying:
 
         Raises:
             LockedError: another process works on the run.
-            StorageError: it cannot be made, or not be brought to the store.
+            StorageError: it cannot be made (DiskFullError: there is no room for it here), or not be
+                brought to the store.
         """
         before = self.shelf.copy
         if before is not None and before.state == state_of(self.checkpoint.path):
@@ -50,7 +52,7 @@ class Copying:
         made_at = self.clock()
         path = self.checkpoint.path.with_name(OUTGOING)
         try:
-            backup = self.checkpoint.back_up(path, self.shelf.run, ended=last)
+            backup = self.checkpoint.back_up(path, self.shelf.run, ended=last, free=self.free)
             # No two processes give it the same name.
             name = f"checkpoint-{backup.lineage.backups}-{uuid.uuid4().hex[:8]}.db"
             copy = Copy(

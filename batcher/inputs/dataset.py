@@ -168,7 +168,7 @@ class Dataset:
     def _entries(self) -> dict[Path | Address, Entry | None]:
         """Return what the stores say of the files at URLs."""
         remote = [file.place for file in self.files if isinstance(file.place, Address)]
-        return dict(zip(remote, entries_at(remote), strict=True))
+        return dict(zip(remote, entries_at(remote, self.stop), strict=True))
 
     def _batches(
         self, columns: Sequence[Column], mark: Mark, stop: int | None

@@ -11,7 +11,7 @@ from typing import Literal
 
 from batcher.errors import InputError
 from batcher.inputs.urls import expanded
-from batcher.storage import Address, is_url
+from batcher.storage import Address, Stop, is_url, never
 from batcher.wording import did_you_mean
 
 FileFormat = Literal["jsonl", "parquet"]
@@ -57,7 +57,7 @@ class InputFile:
         return self.place
 
 
-def discover(inputs: Sequence[str]) -> tuple[InputFile, ...]:
+def discover(inputs: Sequence[str], stop: Stop = never) -> tuple[InputFile, ...]:
     """Return the files that `inputs` name, in their order, each once.
 
     A directory or a glob stands for its files of known suffixes, sorted. Below it, hidden files
@@ -66,6 +66,7 @@ def discover(inputs: Sequence[str]) -> tuple[InputFile, ...]:
     Raises:
         InputError: a name that leads to no file that can be read.
         StorageError: a store cannot be asked.
+        GivenUpError: `stop` said that nobody waits for one any more.
         UsageError, ConfigurationError: a URL is of no known kind, or may hold a secret.
     """
     files: dict[str, InputFile] = {}
@@ -73,7 +74,7 @@ def discover(inputs: Sequence[str]) -> tuple[InputFile, ...]:
         try:
             address = Address.of(given) if is_url(given) else None
             if address is not None and address.scheme != "file":
-                for file in _remote(address):
+                for file in _remote(address, stop):
                     files.setdefault(file.name, file)
                 continue
             for name in _expanded(given if address is None else address.path):
@@ -115,9 +116,9 @@ def _expanded(given: str) -> list[str]:
     return list(map(str, known))
 
 
-def _remote(given: Address) -> list[InputFile]:
+def _remote(given: Address, stop: Stop) -> list[InputFile]:
     """Return the files that a URL stands for."""
-    found, kind = expanded(given, lambda name: _suffix(name) is not None)
+    found, kind = expanded(given, lambda name: _suffix(name) is not None, stop)
     if kind == "file":
         return [_of_kind(place, place.url) for place in found]
     known = [_of_kind(place, place.url) for place in found if _suffix(place.name)]

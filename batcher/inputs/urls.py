@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from batcher.errors import InputError
-from batcher.storage import Address, Entry, entries_below, entry_at
+from batcher.storage import Address, Entry, Stop, entries_below, entry_at
 from batcher.wording import did_you_mean
 
 _CHECKPOINT = "checkpoint.db"
 _RUN = ".batch"
 
 
-def expanded(url: Address, is_input: Callable[[str], bool]) -> tuple[list[Address], str]:
+def expanded(
+    url: Address, is_input: Callable[[str], bool], stop: Stop
+) -> tuple[list[Address], str]:
     """Return the files that `url` stands for, and as what: a "file", a "folder" or a "glob".
 
     `is_input` tells the names of inputs, one of which the user may have meant.
@@ -26,40 +28,41 @@ def expanded(url: Address, is_input: Callable[[str], bool]) -> tuple[list[Addres
     Raises:
         InputError: there is nothing, or what a run left.
         StorageError: the store cannot be asked.
+        GivenUpError: `stop` said that nobody waits any more.
     """
-    found = entry_at(url)
+    found = entry_at(url, stop)
     if found is not None and found.is_file:
         return [url], "file"
     if found is not None:
-        if _is_run(url):
+        if _is_run(url, stop):
             raise InputError(f"{url} is the directory of a run; name one of its files")
-        return _sorted(_seen(_files_below(url), len(_parts(url)))), "folder"
+        return _sorted(_seen(_files_below(url, stop), len(_parts(url)))), "folder"
     if glob.has_magic(url.path):
         pattern = url.path.split("/")
         spelt = next(at for at, part in enumerate(pattern) if glob.has_magic(part))
         root = Address(url.scheme, url.host, "/".join(pattern[:spelt]))
-        return _sorted(_matching(root, pattern[spelt:])), "glob"
-    raise InputError(f"no such file: {url}{_near(url, is_input)}")
+        return _sorted(_matching(root, pattern[spelt:], stop)), "glob"
+    raise InputError(f"no such file: {url}{_near(url, is_input, stop)}")
 
 
-def _matching(folder: Address, pattern: Sequence[str]) -> Iterator[Address]:
+def _matching(folder: Address, pattern: Sequence[str], stop: Stop) -> Iterator[Address]:
     """Yield the files below `folder` that match part by part; `**` stands for any folders."""
     first, *rest = pattern
     if first == "**":
         depth = len(_parts(folder))
-        for file in _seen(_files_below(folder), depth):
+        for file in _seen(_files_below(folder, stop), depth):
             if _matches(_parts(file)[depth:], pattern):
                 yield file
     elif rest and not glob.has_magic(first):
-        yield from _matching(folder / first, rest)
+        yield from _matching(folder / first, rest, stop)
     else:
-        for entry in entries_below(folder, recursive=False):
+        for entry in entries_below(folder, recursive=False, stop=stop):
             if not _matches([entry.address.name], [first]):
                 continue
             if entry.is_file and not rest:
                 yield entry.address
-            elif rest and not entry.is_file and not _is_run(entry.address):
-                yield from _matching(entry.address, rest)
+            elif rest and not entry.is_file and not _is_run(entry.address, stop):
+                yield from _matching(entry.address, rest, stop)
 
 
 def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
@@ -74,8 +77,9 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     return fnmatchcase(parts[0], first) and _matches(parts[1:], rest)
 
 
-def _files_below(folder: Address) -> list[Address]:
-    return [entry.address for entry in entries_below(folder, recursive=True) if entry.is_file]
+def _files_below(folder: Address, stop: Stop) -> list[Address]:
+    found = entries_below(folder, recursive=True, stop=stop)
+    return [entry.address for entry in found if entry.is_file]
 
 
 def _seen(files: Iterable[Address], depth: int) -> Iterator[Address]:
@@ -90,8 +94,8 @@ def _seen(files: Iterable[Address], depth: int) -> Iterator[Address]:
             yield file
 
 
-def _is_run(folder: Address) -> bool:
-    return folder.name.endswith(_RUN) or entry_at(folder / _CHECKPOINT) is not None
+def _is_run(folder: Address, stop: Stop) -> bool:
+    return folder.name.endswith(_RUN) or entry_at(folder / _CHECKPOINT, stop) is not None
 
 
 def _parts(address: Address) -> tuple[str, ...]:
@@ -102,16 +106,15 @@ def _sorted(files: Iterable[Address]) -> list[Address]:
     return sorted(files, key=_parts)
 
 
-def _near(url: Address, is_input: Callable[[str], bool]) -> str:
+def _near(url: Address, is_input: Callable[[str], bool], stop: Stop) -> str:
     """Say what is there instead: a name that is alike, or not even the bucket."""
     parts = _parts(url)
     if not parts:
         return ""
     folder = Address(url.scheme, url.host, "/".join(parts[:-1]))
-    beside = [
-        e.address.name for e in entries_below(folder, recursive=False) if _may_be(e, is_input)
-    ]
-    if not beside and url.bucket is not None and entry_at(url.bucket) is None:
+    there = entries_below(folder, recursive=False, stop=stop)
+    beside = [entry.address.name for entry in there if _may_be(entry, is_input)]
+    if not beside and url.bucket is not None and entry_at(url.bucket, stop) is None:
         return f"; there is no {url.bucket}"
     return did_you_mean(url.name, beside)
 

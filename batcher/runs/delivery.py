@@ -29,16 +29,17 @@ class Delivery:
     folder: Folder
 
     @classmethod
-    def to(cls, url: str) -> Delivery:
+    def to(cls, url: str, stop: Stop = never) -> Delivery:
         """Open the folder, and make sure that it can be asked, before anything is paid for.
 
         Raises:
             UsageError, ConfigurationError: see `Folder.at`.
             OutputError: there is no such bucket.
             StorageError: it cannot be asked.
+            GivenUpError: `stop` said that nobody waits for it any more.
         """
-        folder = Folder.at(url)
-        folder.check()
+        folder = Folder.at(url, stop)
+        folder.heeding(stop).check()
         return cls(folder)
 
     def put(
@@ -51,13 +52,15 @@ class Delivery:
         Raises:
             StorageError: one could not be put there. Those before it are there, those behind it as
                 they were.
+            GivenUpError: so it is once `stop` says that nobody waits any more.
         """
         known = known or {}
         hashes = {name: _hash(root / name) for name in names}
-        for name, entry in zip(names, self._entries(names), strict=True):
+        folder = self.folder.heeding(stop)
+        for name, entry in zip(names, self._entries(names, stop), strict=True):
             if known.get(name) != [hashes[name], *_told(entry)] or entry is None:
-                self.folder.upload(root / name, name, stop)
-        there = zip(names, self._entries(names), strict=True)
+                folder.upload(root / name, name)
+        there = zip(names, self._entries(names, stop), strict=True)
         return {name: [hashes[name], *_told(entry)] for name, entry in there}
 
     def place(self, path: Path) -> str:
@@ -111,8 +114,8 @@ class Delivery:
             found += [f"{folder}/{name}" if folder else name for name in inner]
         return found
 
-    def _entries(self, names: Sequence[str]) -> list[Entry | None]:
-        return entries_at([self.folder.address / name for name in names])
+    def _entries(self, names: Sequence[str], stop: Stop) -> list[Entry | None]:
+        return entries_at([self.folder.address / name for name in names], stop)
 
 
 def target_of(to: str | None) -> Path | Delivery | None:

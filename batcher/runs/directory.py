@@ -29,6 +29,20 @@ class RunDirectory:
 
     path: Path
 
+    @classmethod
+    def named(cls, name: str) -> RunDirectory:
+        """Return the directory of this name.
+
+        Raises:
+            UsageError: it is a URL.
+        """
+        if is_url(name):
+            raise UsageError(
+                f"the run directory cannot be {name}: a checkpoint needs a disk of this machine. "
+                "Name one; `batcher export DIR --to URL` puts its results there"
+            )
+        return cls(Path(name))
+
     @property
     def checkpoint(self) -> Path:
         """The only truth; all else can be made again from it and the input."""

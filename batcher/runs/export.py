@@ -31,7 +31,7 @@ from batcher.runs.delivery import Delivery, beside
 from batcher.runs.directory import RunDirectory
 from batcher.runs.rows import recalled, refuse_changed, refuse_to_overwrite, samples_in
 from batcher.runs.shard import part_in, start_of
-from batcher.runs.stopping import Check, checked, go_on
+from batcher.runs.stopping import Check, asking, checked, go_on
 from batcher.structured import StructOf, Structure
 
 # Rows of the input that every export reads, if there are so many.
@@ -54,6 +54,7 @@ def export(
         InputError: the input is not the one that was run.
         StorageError, OutputError: the files cannot be written.
     """
+    dataset = replace(dataset, stop=asking(check))
     refuse_changed(checkpoint, dataset)
     kind = kind_of(file_format, partitioned=partition_rows is not None)
     refuse_to_overwrite(dataset, to, kind.may_be)

@@ -15,7 +15,7 @@ from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export
 from batcher.runs.live import Interrupted, LiveRun
 from batcher.runs.report import Reporter
-from batcher.runs.stopping import Stopping
+from batcher.runs.stopping import Stopping, asking
 from batcher.runs.syncing import Copies
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
@@ -95,7 +95,7 @@ class Finish:
         known = facts.get(url, {}) if isinstance(facts, dict) else {}
         try:
             with self.stopping.interruptible(within=self._left) as check:
-                done = delivery.put(self.directory.path, names, known, lambda: bool(check()))
+                done = delivery.put(self.directory.path, names, known, asking(check))
                 checkpoint.remember(**{_FACT: {url: {**known, **done}}})
         except Interruption as late:
             return f"not all of it is at {url}, as the run had to end", number or late.number

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from batcher.checkpoint import (
-    KILLED_CALLS,
     LINEAGE,
     PRICES,
     CheckpointReader,
     Claims,
     Merging,
-    OwnWork,
+    OfRun,
     RowSet,
     RunLock,
+    Settlement,
+    called_itself,
 )
 from batcher.errors import ConfigurationError, StorageError, UsageError
 from batcher.inputs import SPOOLED, Dataset
+from batcher.recorded import Counts
 from batcher.records import Failure, Prompt, Request
-from batcher.runs.ceilings import SPENT_COST, SPENT_TOKENS
+from batcher.runs.delivery import DELIVERED
 from batcher.runs.directory import RunDirectory
 from batcher.runs.merged import Merged, published
 from batcher.runs.prepare import Preparation
-from batcher.runs.rows import input_facts
-from batcher.runs.sources import SourceRun, differences, job_of, sources_of
-
-MERGED = "merged"
-"""The fact that says of which runs a checkpoint was made."""
+from batcher.runs.rows import input_facts, refuse_to_overwrite
+from batcher.runs.sources import MERGED, SourceRun, differences, job_of, sources_of, spent_by
+from batcher.storage import Address
 
 # Rows whose ids are looked for at a time.
 _BATCH = 512
@@ -49,7 +49,8 @@ def merge_runs(directories: Sequence[RunDirectory], to: RunDirectory) -> Merged:
         UsageError: a directory is named twice, or is `to`.
         ConfigurationError: the runs do not go together, or `to` holds something else.
         StorageError: a directory holds no run, or one is damaged.
-        OutputError, LockedError: `to` cannot be written.
+        OutputError: `to` cannot be written, or where the job puts the outputs lies the input.
+        LockedError: another process writes `to`.
     """
     sources, empty = sources_of(directories)
     if to.path.resolve() in [directory.path.resolve() for directory in directories]:
@@ -58,39 +59,33 @@ def merge_runs(directories: Sequence[RunDirectory], to: RunDirectory) -> Merged:
     with RunLock.held(to.path):
         own = _earlier(to, sources)
         dataset = _dataset(sources, to)
+        url = job_of(sources).get("output", {}).get("to")
+        if dataset is not None and url is not None:
+            refuse_to_overwrite(dataset, Address.of(url), DELIVERED.__contains__)
         with Merging.begun(to.checkpoint) as merging:
-            merging.add([source.directory.checkpoint for source in sources])
-            work = OwnWork(merging)
-            work.keep_taken()
-            if own is not None:
-                work.add(to.checkpoint)
+            # What is there already comes last: of two alike that of a source counts.
+            runs = [*sources, *([own.run] if own and not own.outdated else [])]
+            merging.add([OfRun(one.run, one.directory.checkpoint) for one in runs])
             claims = Claims(merging, sources[0].samples)
             claims.settle()
             if dataset is not None:
                 _claim(claims, dataset, job_of(sources))
-            merging.remember(**_facts(sources, dataset, own))
+            priced = next((one.counts for one in runs if one.counts.currency is not None), None)
+            Settlement(merging, priced.currency if priced else None).settle()
+            merging.remember(**_facts(sources, dataset, own, priced))
         return published(sources, empty, to, dataset)
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """An earlier merge: its `run`, and of its sums, those that it had `taken` from others.
+    """An earlier merge: its `run`, and what it remembers of its copies, its `lineage`.
 
-    `lineage` is what it remembers of its copies.
+    One that is `outdated` is of another input or job, and has nothing that these runs have not.
     """
 
     run: SourceRun
-    taken: Mapping[str, int]
     lineage: object
-
-    def since(self, name: str) -> int:
-        """Return what came to a sum since."""
-        now = {
-            KILLED_CALLS: self.run.counts.killed_calls,
-            SPENT_COST: self.run.cost,
-            SPENT_TOKENS: self.run.tokens,
-        }
-        return max(0, now[name] - self.taken[name])
+    outdated: bool
 
 
 def _earlier(to: RunDirectory, sources: Sequence[SourceRun]) -> Earlier | None:
@@ -116,12 +111,13 @@ def _earlier(to: RunDirectory, sources: Sequence[SourceRun]) -> Earlier | None:
             "made of, or another directory with -o"
         )
     changed = next(differences(sources[0], run), None)
-    if changed is not None:
+    if changed is not None and called_itself(to.checkpoint, run.run):
         raise ConfigurationError(
-            f"{to.path} was run on since, so that it goes with {sources[0].directory.path} no "
-            f"longer: {changed}. Go on there with `batcher run`, or name another directory with -o"
+            f"{to.path} has calls of its own, and does not go with {sources[0].directory.path}: "
+            f"{changed}. Go on there with `batcher run`; to merge these into it, run it on their "
+            "input first; or name another directory with -o"
         )
-    return Earlier(run, merged["taken"], lineage)
+    return Earlier(run, lineage, outdated=changed is not None)
 
 
 def _dataset(sources: Sequence[SourceRun], to: RunDirectory) -> Dataset | None:
@@ -179,16 +175,14 @@ def _without_outcome(
 
 
 def _facts(
-    sources: Sequence[SourceRun], dataset: Dataset | None, own: Earlier | None
+    sources: Sequence[SourceRun],
+    dataset: Dataset | None,
+    own: Earlier | None,
+    priced: Counts | None,
 ) -> dict[str, object]:
     """Return what a merged run is to remember."""
     first = sources[0]
-    priced = next((one.counts for one in sources if one.counts.currency is not None), None)
-    taken = {
-        KILLED_CALLS: sum(source.counts.killed_calls for source in sources),
-        SPENT_COST: sum(source.cost for source in sources),
-        SPENT_TOKENS: sum(source.tokens for source in sources),
-    }
+    spent = spent_by(sources, own.run if own else None)
     facts: dict[str, object] = {
         "fingerprint": first.fingerprint if dataset is None else dataset.fingerprint(),
         "settings": first.settings,
@@ -198,9 +192,9 @@ def _facts(
         "run": own.run.run if own else uuid.uuid4().hex,
         MERGED: {
             "runs": {source.run: str(source.directory.path) for source in sources},
-            "taken": taken,
+            "spent": spent,
         },
-        **{name: amount + (own.since(name) if own else 0) for name, amount in taken.items()},
+        **{name: sum(one[name] for one in spent.values()) for name in first.spent},
     }
     if own is not None and own.lineage is not None:
         # It has all that it had, so it may go on with its copies.

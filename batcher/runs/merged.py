@@ -100,7 +100,10 @@ def published(
         undelivered = _delivered(to, job.output.to, report=isinstance(report, Path))
     ended = f"Merged: {counted(len(sources), 'run')}."
     if pending != 0:
-        ended += f" Rows are pending; `batcher run INPUT -o {to.path}` calls just those."
+        ended += (
+            f" Rows are pending; `batcher run INPUT -o {to.path}`, with the same job, calls just "
+            "those."
+        )
     summary = MergeSummary(
         ended=ended,
         counts=counts,

@@ -12,7 +12,7 @@ import batcher
 from batcher.checkpoint import CheckpointReader, Excerpt
 from batcher.errors import OutputError
 from batcher.observe.language import Lang
-from batcher.observe.report import Content, Facts, Failed, Shown, page
+from batcher.observe.report import Content, Facts, Failed, ShardRows, Shown, page
 from batcher.outputs import publish_text
 from batcher.recorded import Recorded
 from batcher.runs.description import rows_of_run
@@ -20,6 +20,7 @@ from batcher.runs.directory import RunDirectory
 from batcher.runs.export import provider_of
 from batcher.runs.messages import Messages
 from batcher.runs.rows import recalled, samples_in
+from batcher.runs.shard import Part, part_in
 from batcher.runs.stopping import Check, go_on
 
 # Examples of each class of error, slowest rows, longest rows.
@@ -144,7 +145,15 @@ class Reporter:
             samples=samples,
             settings=settings,
             limits={name: _given(job[name]) for name in _TABLES if name in job},
+            shard=_shard(part_in(checkpoint)),
         )
+
+
+def _shard(part: Part | None) -> ShardRows | None:
+    if part is None:
+        return None
+    rows = part.rows
+    return ShardRows(part.shard.number, part.shard.of, rows.start, rows.stop, part.of_rows)
 
 
 def _given(table: Mapping[str, Any]) -> dict[str, object]:

@@ -23,18 +23,19 @@ from batcher.inputs import (
     spool_stdin,
 )
 from batcher.job import SAMPLES, JobSpec
-from batcher.runs.stopping import Check, go_on
+from batcher.runs.stopping import Check, asking, go_on
 from batcher.storage import Address, is_url
 
 
-def look_for_files(job: JobSpec) -> None:
+def look_for_files(job: JobSpec, check: Check) -> None:
     """Look for the files that the job names, before a directory is made for their run.
 
     Raises:
         InputError: one is missing or of no known kind.
+        Interruption: `check` says that the run is to end.
     """
     if "-" not in job.input:
-        discover(job.input)
+        discover(job.input, asking(check))
 
 
 def open_dataset(
@@ -61,8 +62,8 @@ def open_dataset(
     elif "-" in job.input:
         files = (spool_stdin(stdin, spool),)
     else:
-        files = discover(job.input)
-    return Dataset(files, id_column=job.prompt.id_column)
+        files = discover(job.input, asking(check))
+    return Dataset(files, id_column=job.prompt.id_column, stop=asking(check))
 
 
 def kept(dataset: Dataset) -> Dataset:

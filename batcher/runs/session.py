@@ -48,8 +48,9 @@ from batcher.runs.scope import Scope, Standing
 from batcher.runs.selection import WHOLE_INPUT, Portion
 from batcher.runs.shard import Part, Shard, folder_of, keep_start, part_in, part_of
 from batcher.runs.signals import Signals
-from batcher.runs.stopping import Check, Stopping
+from batcher.runs.stopping import Check, Stopping, asking
 from batcher.runs.syncing import syncing
+from batcher.storage import Address
 from batcher.structured import Structure
 
 
@@ -109,20 +110,23 @@ class Session:
         structure = Structure.of(self.job.output)
         prepare = Preparation.of(self.job, structure, self.callee.provider, time.time)
         directory = run_directory(self.job.input, self.job.output.directory)
-        if self.only is None and self.rows is None:
-            look_for_files(self.job)
-        directory.create(awaits_copy=self.job.output.sync_checkpoint is not None)
-        to, shard = self.job.output.to, self._shard(directory)
-        delivery = None if to is None else Delivery.to(folder_of(to, shard))
+        with self.stopping.interruptible() as check:
+            if self.only is None and self.rows is None:
+                look_for_files(self.job, check)
+            directory.create(awaits_copy=self.job.output.sync_checkpoint is not None)
+            to, shard = self.job.output.to, self._shard(directory)
+            delivery = None if to is None else Delivery.to(folder_of(to, shard), asking(check))
         with (
             self.stopping.interruptible() as check,
             RunLock.held(directory.path),
-            syncing(self.job.output, directory, shard, watcher.notice) as copies,
+            syncing(self.job.output, directory, shard, watcher.notice, check) as copies,
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
             dataset, part = self._settled(checkpoint, directory, prepare, pricing, check)
-            if delivery is not None:
-                refuse_to_overwrite(dataset, delivery.folder.address, DELIVERED.__contains__)
+            if to is not None:
+                # A merge of shards puts its files at the URL itself.
+                for url in {to, folder_of(to, shard)}:
+                    refuse_to_overwrite(dataset, Address.of(url), DELIVERED.__contains__)
             fingerprint = dataset.fingerprint()
             counted = counted_rows(directory, fingerprint)
             scope = Scope.of(self.portion, prepare.samples, dataset, part, counted)
@@ -227,7 +231,8 @@ class Session:
             dataset = open_dataset(self.job, directory.path, self.stdin, self.rows, check)
             part = part_of(checkpoint, dataset, self.portion.shard)
         else:
-            dataset, part = recalled(checkpoint.fact("input")), part_in(checkpoint)
+            dataset = replace(recalled(checkpoint.fact("input")), stop=asking(check))
+            part = part_in(checkpoint)
             refuse_changed(checkpoint, dataset)
         refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
         agree_on_prices(checkpoint, pricing)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from batcher.checkpoint import CheckpointReader
+from batcher.checkpoint import KILLED_CALLS, CheckpointReader
 from batcher.errors import BatcherError, ConfigurationError, StorageError, UsageError
 from batcher.inputs import Dataset
 from batcher.money import Money, exact, money_of
@@ -18,13 +18,20 @@ from batcher.runs.resume import setting_differences
 from batcher.runs.rows import recalled, samples_in
 from batcher.runs.shard import Part, part_in
 
+Spent = Mapping[str, int]
+"""Amounts by the names of their facts."""
+
+MERGED = "merged"
+"""The fact that says of which runs a checkpoint was made, and what each of them spent."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceRun:
     """What a checkpoint knows of its run; `run` tells it from all others, wherever it lies.
 
-    `rows` are those of its input, None where nobody has counted them. `cost` and `tokens` are the
-    most that it may have spent.
+    `rows` are those of its input, None where nobody has counted them. `spent` is the most that it
+    may have spent, and may have lost, and `others` how much of that each run did that it was merged
+    of.
     """
 
     directory: RunDirectory
@@ -38,8 +45,8 @@ class SourceRun:
     rows: int | None
     counts: Counts
     holder: str | None
-    cost: int
-    tokens: int
+    spent: Spent
+    others: Mapping[str, Spent]
 
     @classmethod
     def read(cls, directory: RunDirectory) -> SourceRun | None:
@@ -55,7 +62,8 @@ class SourceRun:
             part = part_in(checkpoint)
             counts = checkpoint.counts()
             cost, tokens = checkpoint.fact(SPENT_COST), checkpoint.fact(SPENT_TOKENS)
-            spent = counts.prompt_tokens + counts.completion_tokens
+            counted_tokens = counts.prompt_tokens + counts.completion_tokens
+            merged: Any = checkpoint.fact(MERGED)
             return cls(
                 directory=directory,
                 # One of an earlier version is known by its place.
@@ -69,9 +77,21 @@ class SourceRun:
                 rows=part.of_rows if part else counted_rows(directory, str(fingerprint)),
                 counts=counts,
                 holder=checkpoint.writer(),
-                cost=_most(counts.cost + counts.possible_cost, cost),
-                tokens=_most(spent, tokens),
+                spent={
+                    KILLED_CALLS: counts.killed_calls,
+                    SPENT_COST: _most(counts.cost + counts.possible_cost, cost),
+                    SPENT_TOKENS: _most(counted_tokens, tokens),
+                },
+                others=merged["spent"] if merged else {},
             )
+
+    @property
+    def own(self) -> Spent:
+        """What it spent itself."""
+        return {
+            name: max(0, amount - sum(other[name] for other in self.others.values()))
+            for name, amount in self.spent.items()
+        }
 
     @property
     def samples(self) -> int:
@@ -142,7 +162,9 @@ def differences(one: SourceRun, other: SourceRun) -> Iterator[str]:
 
 def job_of(sources: Sequence[SourceRun]) -> dict[str, Any]:
     """Return the job of what is merged: that of the first, with the ceilings of all together."""
-    ceilings = [source.job.get("ceilings", {}) for source in sources]
+    # What a run is merged of has its ceilings in those of the merge.
+    within = {run for source in sources for run in source.others}
+    ceilings = [one.job.get("ceilings", {}) for one in sources if one.run not in within]
     tokens = [one.get("max_tokens_total") for one in ceilings]
     costs = [money_of(one["max_cost"]) if one.get("max_cost") else None for one in ceilings]
     known = [cost for cost in costs if cost is not None]
@@ -150,7 +172,7 @@ def job_of(sources: Sequence[SourceRun]) -> dict[str, Any]:
     return {
         **sources[0].job,
         "ceilings": {
-            **ceilings[0],
+            **sources[0].job.get("ceilings", {}),
             "max_tokens_total": None if None in tokens else sum(tokens),
             "max_cost": _together(known) if together else None,
         },
@@ -168,3 +190,16 @@ def _most(counted: int, put_down: object) -> int:
 
 def _names(facts: Any) -> list[str]:  # noqa: ANN401 -- JSON
     return [file["name"] for file in facts["files"]] if facts else []
+
+
+def spent_by(sources: Sequence[SourceRun], earlier: SourceRun | None) -> dict[str, Spent]:
+    """Return what each run spent that runs, and an `earlier` merge of them, are made of.
+
+    What a run knows itself counts more than what another knows of it.
+    """
+    runs = [*sources, *([earlier] if earlier else [])]
+    spent: dict[str, Spent] = {}
+    for run, amounts in (item for one in runs for item in one.others.items()):
+        before = spent.get(run, amounts)
+        spent[run] = {name: max(before[name], amount) for name, amount in amounts.items()}
+    return spent | {one.run: one.own for one in reversed(runs)}

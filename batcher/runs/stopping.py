@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from batcher.errors import Interruption
+from batcher.storage import Stop, never
 
 Value = TypeVar("Value")
 
@@ -21,6 +22,16 @@ Check = Callable[[], None]
 
 def go_on() -> None:
     """Let it go on: nobody wants it to end."""
+
+
+def asking(check: Check) -> Stop:
+    """Return `check` for who asks whether nobody waits any more: then it raises."""
+
+    def stop() -> bool:
+        check()
+        return False
+
+    return never if check is go_on else stop
 
 
 def checked(values: Iterable[Value], check: Check) -> Iterator[Value]:

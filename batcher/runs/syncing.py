@@ -22,7 +22,7 @@ from batcher.observe.metrics import News
 from batcher.runs.description import Description
 from batcher.runs.directory import RunDirectory
 from batcher.runs.shard import Shard, folder_of
-from batcher.runs.stopping import Stopping
+from batcher.runs.stopping import Check, Stopping, asking
 from batcher.storage import Folder
 
 # How long a run that failed waits for the copy of what it has.
@@ -177,6 +177,7 @@ def syncing(
     directory: RunDirectory,
     shard: Shard | None,
     on_notice: Callable[[str], None],
+    check: Check,
 ) -> Iterator[Copies]:
     """Yield what copies the checkpoint of `directory`, where that is wanted.
 
@@ -189,24 +190,29 @@ def syncing(
         ConfigurationError: directory and copy are of different runs.
         OutputError: there is no such bucket.
         UsageError, StorageError: the place cannot be used.
+        Interruption: `check` says that the run is to end.
     """
     if output.sync_checkpoint is None:
         yield NotSynced()
         return
-    folder = Folder.at(folder_of(output.sync_checkpoint, shard), private=True)
-    folder.check()
+    folder = Folder.at(folder_of(output.sync_checkpoint, shard), asking(check), private=True)
+    heeding = folder.heeding(asking(check))
+    heeding.check()
     news = News(on_notice)
 
     def describe(copy: Copy) -> None:
         made.describe(copy)
 
-    keeper = Keeper(Shelf(folder, seconds_of(output.sync_every)), news.tell, describe)
+    shelf = Shelf(heeding, seconds_of(output.sync_every))
+    copy = shelf.claim()
+    # From here on it is used in other threads, which end on their own.
+    shelf.store = folder
+    keeper = Keeper(shelf, news.tell, describe)
     made = Syncing(keeper, news)
-    copy = keeper.shelf.claim()
     with contextlib.ExitStack() as stack:
         stack.callback(news.pulse)
         stack.enter_context(keeper.at_work())
-        taken = take_up(folder, copy, directory.checkpoint)
+        taken = take_up(heeding, copy, directory.checkpoint)
         if taken is not None:
             on_notice(taken.told)
         directory.refuse_strangers()

@@ -6,8 +6,10 @@ import contextlib
 import io
 import os
 import time
+import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +19,7 @@ from batcher.storage.failures import told
 from batcher.storage.files import Files, Moved
 from batcher.storage.listing import entry_at
 from batcher.storage.opening import opened
-from batcher.storage.waiting import SECONDS, Stop, never, waited
+from batcher.storage.waiting import SECONDS, GivenUpError, Stop, never, waited
 
 Value = TypeVar("Value")
 
@@ -32,16 +34,17 @@ class Folder:
     Nothing is asked of the store before it is needed. Every method raises StorageError, which names
     the URL and the reason, where the store cannot do it or is silent for about a minute. A signal
     ends the wait (as an exception of its handler); what is being written then appears whole, or
-    never.
+    never. So does `stop` (see `heeding`).
     """
 
     address: Address
     _files: Files = field(repr=False)
     _path: str = field(repr=False)
+    _stop: Stop = never
 
     @classmethod
-    def at(cls, url: str, *, private: bool = False) -> Folder:
-        """Return the folder at `url`; it need not exist.
+    def at(cls, url: str, stop: Stop = never, *, private: bool = False) -> Folder:
+        """Return the folder at `url`; it need not exist. `stop` is heeded until it is open.
 
         Where it is `private` and on this machine, its files are readable by their owner only.
 
@@ -51,8 +54,16 @@ class Folder:
         """
         address = Address.of(url)
         with told(f"cannot open {address}"):
-            store, path = waited(lambda: opened(address))
+            store, path = waited(lambda: opened(address), SECONDS, stop)
         return cls(address, Files(store, address.scheme, private), path)
+
+    def heeding(self, stop: Stop) -> Folder:
+        """Return the same folder, which waits for its store as long as somebody waits.
+
+        Its methods ask `stop` now and then whether nobody does any more (GivenUpError); it may
+        raise, too.
+        """
+        return replace(self, _stop=stop)
 
     @property
     def url(self) -> str:
@@ -73,7 +84,7 @@ class Folder:
         self._done("read", "", lambda: self._files.info(self._path))
         # Who may write need not be allowed to ask for the bucket.
         with contextlib.suppress(StorageError):
-            if bucket is not None and entry_at(bucket) is None:
+            if bucket is not None and entry_at(bucket, self._stop) is None:
                 raise OutputError(f"there is no {bucket}; make it first, or name another")
 
     def read(self, name: str) -> bytes | None:
@@ -92,11 +103,10 @@ class Folder:
         source, size, path = io.BytesIO(content), len(content), self._at(name)
         self._done("write", name, lambda: self._files.put(source, size, path, _nothing))
 
-    def upload(self, path: Path, name: str, stop: Stop = never) -> None:
+    def upload(self, path: Path, name: str) -> None:
         """Write a file of this machine, in place of one that is there; it takes as long as it does.
 
-        It is given up once nothing was taken for five minutes. `stop` is asked now and then whether
-        nobody waits for it any more, and may raise.
+        It is given up once nothing was taken for five minutes.
         """
 
         def upload(moved: Moved) -> None:
@@ -104,23 +114,25 @@ class Folder:
                 size = os.fstat(source.fileno()).st_size
                 self._files.put(source, size, self._at(name), moved)
 
-        self._moved("write", name, upload, stop)
+        self._moved("write", name, upload)
 
     def download(self, name: str, to: Path) -> None:
         """Copy a file to `to`, which is there once it is whole, readable by its owner only."""
-        part = to.with_name(f".{to.name}.{os.getpid()}.part")
+        # Two that were begun do not meet there: nobody may wait for the first any more.
+        part = to.with_name(f"{to.name}.{uuid.uuid4().hex[:8]}.part")
 
         def download(moved: Moved) -> None:
             try:
                 self._files.fetch(self._at(name), part, moved)
+                moved()
+                part.replace(to)
             except FileNotFoundError:
                 raise StorageError(f"there is no {self.url_of(name)}") from None
-            part.replace(to)
+            finally:
+                # Also where nobody waits any more.
+                part.unlink(missing_ok=True)
 
-        try:
-            self._moved("read", name, download, never)
-        finally:
-            part.unlink(missing_ok=True)
+        self._moved("read", name, download)
 
     def remove(self, name: str) -> None:
         """Remove a file; that there is none is fine.
@@ -136,31 +148,37 @@ class Folder:
     def _at(self, name: str) -> str:
         return f"{self._path.rstrip('/')}/{name}" if self._path else name
 
-    def _done(
-        self,
-        verb: str,
-        name: str,
-        work: Callable[[], Value],
-        seconds: float | None = SECONDS,
-        stop: Stop = never,
-    ) -> Value:
-        with told(f"cannot {verb} {self.url_of(name) if name else self.url}"):
-            return waited(work, seconds, stop)
+    def _done(self, verb: str, name: str, work: Callable[[], Value]) -> Value:
+        with self._told(verb, name):
+            return waited(work, SECONDS, self._stop)
 
-    def _moved(self, verb: str, name: str, work: Callable[[Moved], None], stop: Stop) -> None:
-        """Do work that takes as long as it does, while it goes on: it calls what it is given."""
+    def _told(self, verb: str, name: str) -> AbstractContextManager[None]:
+        return told(f"cannot {verb} {self.url_of(name) if name else self.url}")
+
+    def _moved(self, verb: str, name: str, work: Callable[[Moved], None]) -> None:
+        """Do work that takes as long as it does, while it goes on: it calls what it is given.
+
+        That ends it where nobody waits any more.
+        """
         last = time.monotonic()
+        left = False
 
         def moved() -> None:
             nonlocal last
             last = time.monotonic()
+            if left:
+                raise GivenUpError
 
         def over() -> bool:
             if time.monotonic() - last > _STILL_S:
                 raise TimeoutError(f"nothing moved for {_STILL_S:.0f} s")
-            return stop()
+            return self._stop()
 
-        self._done(verb, name, lambda: work(moved), None, over)
+        try:
+            with self._told(verb, name):
+                waited(lambda: work(moved), None, over)
+        finally:
+            left = True
 
 
 def _nothing() -> None:

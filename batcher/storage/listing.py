@@ -11,7 +11,7 @@ from batcher.errors import StorageError
 from batcher.storage.address import Address
 from batcher.storage.failures import told
 from batcher.storage.opening import opened
-from batcher.storage.waiting import SECONDS, waited
+from batcher.storage.waiting import SECONDS, Stop, never, waited
 from batcher.wording import counted
 
 if TYPE_CHECKING:
@@ -28,21 +28,23 @@ class Entry:
     changed_ns: int | None = None
 
 
-def entry_at(address: Address) -> Entry | None:
+def entry_at(address: Address, stop: Stop = never) -> Entry | None:
     """Return what lies at `address`; None where nothing does.
 
     Raises:
         StorageError: the store does not say.
+        GivenUpError: `stop` said that nobody waits any more.
     """
-    (found,) = entries_at([address])
+    (found,) = entries_at([address], stop)
     return found
 
 
-def entries_at(addresses: Sequence[Address]) -> list[Entry | None]:
+def entries_at(addresses: Sequence[Address], stop: Stop = never) -> list[Entry | None]:
     """Return what lies at each of `addresses`, many of them asked for at once.
 
     Raises:
         StorageError: a store does not say.
+        GivenUpError: `stop` said that nobody waits any more.
     """
     found: dict[Address, Entry | None] = {}
     for _, group in groupby(addresses, key=lambda address: (address.scheme, address.host)):
@@ -54,18 +56,19 @@ def entries_at(addresses: Sequence[Address]) -> list[Entry | None]:
 
         more = "" if len(some) == 1 else f" and {counted(len(some) - 1, 'other file')}"
         with told(f"cannot read {some[0]}{more}"):
-            infos = waited(look, SECONDS if len(some) == 1 else None)
+            infos = waited(look, SECONDS if len(some) == 1 else None, stop)
         found |= {a: _entry(a, info) for a, info in zip(some, infos, strict=True)}
     return [found[address] for address in addresses]
 
 
-def entries_below(folder: Address, *, recursive: bool) -> list[Entry]:
+def entries_below(folder: Address, *, recursive: bool, stop: Stop = never) -> list[Entry]:
     """Return what lies below `folder`, right below or at any depth; nothing where it is none.
 
     A folder is in the list where the store knows of folders, else maybe not.
 
     Raises:
         StorageError: the store does not say.
+        GivenUpError: `stop` said that nobody waits any more.
     """
 
     def look() -> list[Entry]:
@@ -81,7 +84,7 @@ def entries_below(folder: Address, *, recursive: bool) -> list[Entry]:
 
     with told(f"cannot list {folder}"):
         # A large folder is listed in many requests.
-        return waited(look, None)
+        return waited(look, None, stop)
 
 
 def _entry(address: Address, info: FileInfo) -> Entry | None:

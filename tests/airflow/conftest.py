@@ -113,13 +113,3 @@ def airflow(
         yield found
     finally:
         found.stop()
-
-
-@pytest.fixture
-def prompts(tmp_path: Path) -> Path:
-    """Return a folder with two files of 60 prompts, which begin with the name of the folder."""
-    for name in "ab":
-        rows = [{"id": f"{name}{n}", "prompt": f"{tmp_path.name} {name}{n}"} for n in range(60)]
-        text = "".join(f"{json.dumps(row)}\n" for row in rows)
-        (tmp_path / f"{name}.jsonl").write_text(text, "utf-8")
-    return tmp_path

@@ -53,6 +53,7 @@ def settings(home: Path, dags: Path, port: int, **more: str) -> dict[str, str]:
         "AIRFLOW__API__BASE_URL": address,
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         # It finds out soon that the task is to end.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         **more,
@@ -88,22 +89,16 @@ class Airflow:
     def start(self) -> None:
         """Start it, and wait until it answers and has read its DAGs."""
         assert self.command("db", "migrate").returncode == 0
-        self._begin("api-server")
-        # Tasks fail that begin before it answers.
+        for component in ("api-server", "dag-processor", "scheduler"):
+            self._begin(component)
+        # Runs are started through it, so that no task begins before it answers.
         until(self._signed_in, "the API server")
-        self._begin("dag-processor")
-        self._begin("scheduler")
 
     def stop(self) -> None:
-        """End all of its processes; tasks among them."""
+        """End all of its processes, tasks among them, at once: nobody needs it any more."""
         for process in self._processes:
-            os.killpg(process.pid, signal.SIGTERM)
-        for process in self._processes:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def trigger(self, dag: str, **conf: object) -> str:
         """Start a run of a DAG as soon as that has been read; return its id."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,19 +17,54 @@ from tests.airflow.conftest import Provider
 from tests.airflow.instance import Airflow, until
 
 DAG = "batcher_daily_annotation"
-ROWS, SHARDS = 400, 4
+ROWS = 400
 
 
-@pytest.fixture
-def day(tmp_path: Path) -> tuple[Path, str]:
-    """Return a folder whose `inbox` has today's file, and how the reviews in it begin."""
-    marker = tmp_path.name
+@dataclass(frozen=True)
+class Labelled:
+    """A day that was labelled while its second shard was killed half-way.
+
+    `recorded` are the rows of that shard that had their outcome by then.
+    """
+
+    folder: Path
+    marker: str
+    run: str
+    recorded: frozenset[int]
+
+
+@pytest.fixture(scope="module")
+def labelled(
+    airflow: Airflow, provider: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> Labelled:
+    """Label a day, and kill its second shard half-way."""
+    folder = tmp_path_factory.mktemp("day")
+    marker = _day(folder)
+    run = airflow.trigger(DAG, **_conf(folder))
+    shard = folder / "runs" / f"{datetime.now(UTC):%Y-%m-%d}" / "shard-2"
+
+    def second() -> list[int]:
+        return [row for row in _rows(provider, marker) if 100 <= row < 200]
+
+    until(lambda: len(second()) > 40, "calls of the second shard")
+    os.kill(int(json.loads((shard / "run.json").read_text("utf-8"))["pid"]), signal.SIGKILL)
+    with CheckpointReader.read(shard / "checkpoint.db") as checkpoint:
+        done = checkpoint.done()
+        recorded = frozenset(row for row in range(ROWS) if row in done)
+    assert 0 < len(recorded) < 100
+    assert airflow.ended(DAG, run) == "success"
+    return Labelled(folder, marker, run, recorded)
+
+
+def _day(folder: Path) -> str:
+    """Write today's file into the `inbox` of a folder, and return how the reviews in it begin."""
+    marker = folder.name
     rows = [{"id": f"r{n}", "review": f"{marker} {n}"} for n in range(ROWS)]
-    inbox = tmp_path / "inbox"
+    inbox = folder / "inbox"
     inbox.mkdir()
     file = inbox / f"{datetime.now(UTC):%Y-%m-%d}.jsonl"
     file.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
-    return tmp_path, marker
+    return marker
 
 
 def _conf(folder: Path, **more: object) -> dict[str, object]:
@@ -56,32 +92,17 @@ def test_the_dag_is_read_without_an_error_and_without_a_warning(airflow: Airflow
 
 
 def test_a_shard_that_is_killed_half_way_goes_on_and_no_recorded_row_is_called_twice(
-    airflow: Airflow, provider: Provider, day: tuple[Path, str]
+    airflow: Airflow, provider: Provider, labelled: Labelled
 ) -> None:
-    folder, marker = day
-    run = airflow.trigger(DAG, **_conf(folder))
-    shard = folder / "runs" / f"{datetime.now(UTC):%Y-%m-%d}" / "shard-2"
-
-    def second() -> list[int]:
-        return [row for row in _rows(provider, marker) if 100 <= row < 200]
-
-    until(lambda: len(second()) > 40, "calls of the second shard")
-    os.kill(int(json.loads((shard / "run.json").read_text("utf-8"))["pid"]), signal.SIGKILL)
-    with CheckpointReader.read(shard / "checkpoint.db") as checkpoint:
-        done = checkpoint.done()
-        recorded = {row for row in range(ROWS) if row in done}
-    assert 0 < len(recorded) < 100
-
-    assert airflow.ended(DAG, run) == "success"
-    tasks = airflow.tasks(DAG, run)
+    tasks = airflow.tasks(DAG, labelled.run)
     tries = [task["try_number"] for task in tasks if task["task_id"] == "label"]
-    assert sorted(tries) == [1, 1, 1, 2]
+    assert tries == [1, 2, 1, 1]
     names = [task["rendered_map_index"] for task in tasks if task["task_id"] == "label"]
     assert names == ["1 of 4", "2 of 4", "3 of 4", "4 of 4"]
-    rows = _rows(provider, marker)
+    rows = _rows(provider, labelled.marker)
     twice = {row for row in rows if rows.count(row) > 1}
     assert set(rows) == set(range(ROWS))
-    assert not twice & recorded
+    assert not twice & labelled.recorded
     assert all(100 <= row < 200 for row in twice)
     (merge,) = [task for task in tasks if task["task_id"] == "merge"]
     figures = airflow.figures(merge)
@@ -90,31 +111,31 @@ def test_a_shard_that_is_killed_half_way_goes_on_and_no_recorded_row_is_called_t
     assert pq.read_metadata(figures["results_path"]).num_rows == ROWS
     assert airflow.links(merge) == {"Report": Path(figures["report"]).as_uri()}
 
-    # The same day again costs nothing.
-    again = airflow.trigger(DAG, **_conf(folder))
-    assert airflow.ended(DAG, again) == "success"
-    assert len(_rows(provider, marker)) == len(rows)
+
+def test_the_same_day_again_costs_nothing_and_labels_that_are_nearly_all_the_same_do_not_pass(
+    airflow: Airflow, provider: Provider, labelled: Labelled
+) -> None:
+    before = len(_rows(provider, labelled.marker))
+    run = airflow.trigger(DAG, **_conf(labelled.folder, max_label=0.1))
+    assert airflow.ended(DAG, run) == "failed"
+    assert len(_rows(provider, labelled.marker)) == before
+
+    tasks = airflow.tasks(DAG, run)
+    (check,) = [task for task in tasks if task["task_id"] == "good_enough"]
+    assert (check["state"], check["try_number"]) == ("failed", 1)
+    assert {task["state"] for task in tasks if task is not check} == {"success"}
+    said = json.dumps(airflow.log(check))
+    assert "AirflowFailException" in said
+    assert "of the labels are" in said
 
 
 def test_a_day_that_would_cost_too_much_is_refused_before_a_call_and_somebody_is_told(
-    airflow: Airflow, provider: Provider, alerts: list[str], day: tuple[Path, str]
+    airflow: Airflow, provider: Provider, alerts: list[str], tmp_path: Path
 ) -> None:
-    folder, marker = day
-    run = airflow.trigger(DAG, **_conf(folder, max_cost=0.0001))
+    marker = _day(tmp_path)
+    run = airflow.trigger(DAG, **_conf(tmp_path, max_cost=0.0001))
     assert airflow.ended(DAG, run) == "failed"
     (task,) = [one for one in airflow.tasks(DAG, run) if one["task_id"] == "affordable"]
     assert (task["state"], task["try_number"]) == ("failed", 1)
     assert _rows(provider, marker) == []
     assert alerts == [f"{DAG}, {run}: affordable failed (AirflowFailException)"]
-
-
-def test_labels_that_are_nearly_all_the_same_do_not_pass(
-    airflow: Airflow, day: tuple[Path, str]
-) -> None:
-    folder, _ = day
-    result = airflow.command(
-        "dags", "test", DAG, "--conf", json.dumps(_conf(folder, max_label=0.1))
-    )
-    assert "AirflowFailException" in result.stdout
-    assert "of the labels are" in result.stdout
-    assert result.returncode == 1

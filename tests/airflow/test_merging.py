@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import batcher
 from batcher.airflow.ending import Ending
-from batcher.airflow.merging import merged
+from batcher.airflow.merging import Runs, merged
 from batcher.airflow.task_log import TaskLog
 
 AT_ONCE = batcher.SimulatorConfig(latency_s=0)
@@ -25,14 +26,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _shard(number: int, **options: int) -> batcher.Result:
+def _shard(number: int, max_rows: int | None = None, to: str | None = None) -> batcher.Result:
     return batcher.run(
         "prompts.jsonl",
         shard=(number, 2),
         output=f"shard-{number}",
         simulate=AT_ONCE,
         progress=False,
-        max_rows=options.get("max_rows"),
+        max_rows=max_rows,
+        to=to,
     )
 
 
@@ -43,6 +45,25 @@ def test_what_mapped_tasks_return_is_joined(folder: Path) -> None:
     assert outcome.figures is not None
     assert (outcome.figures["results"], outcome.figures["pending"]) == (20, 0)
     assert outcome.report_link(None) == (folder / "all" / "report.html").as_uri()
+
+
+def test_where_a_merge_puts_its_files_is_told(folder: Path) -> None:
+    there = (folder / "there").as_uri()
+    runs = [str(_shard(number, to=there).directory) for number in (1, 2)]
+    outcome = merged(runs, folder / "all", LOG)
+    assert outcome.figures is not None
+    assert outcome.figures["to"] == there
+    assert outcome.report_link(None) == f"{there}/report.html"
+    assert (folder / "there" / "results.parquet").exists()
+
+
+@pytest.mark.parametrize("kind", [str, Path, lambda run: {"ended": "done", "directory": run}])
+def test_one_run_that_is_not_mapped_is_joined_alone(
+    folder: Path, kind: Callable[[str], Runs]
+) -> None:
+    run = str(batcher.run("prompts.jsonl", output="one", simulate=AT_ONCE).directory)
+    outcome = merged(kind(run), folder / "all", LOG)
+    assert (outcome.ending, outcome.why) == (Ending.DONE, "0 rows pending, 0 errors of 20 rows")
 
 
 def test_rows_that_no_shard_has_are_told_of(folder: Path) -> None:
@@ -58,3 +79,10 @@ def test_runs_that_do_not_go_together_cannot_be_joined(folder: Path) -> None:
     run = str(_shard(1).directory)
     outcome = merged([run, run], folder / "all", LOG)
     assert (outcome.ending, outcome.figures) == (Ending.INPUT, None)
+
+
+def test_what_is_there_already_is_told_of_in_words_that_a_dag_has() -> None:
+    run = _shard(1).directory
+    outcome = merged([str(run)], _shard(2).directory, LOG)
+    assert outcome.ending is Ending.CONFIGURATION
+    assert outcome.why.endswith("or another directory with directory=")

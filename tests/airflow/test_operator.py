@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, cast
 
 import jinja2
@@ -14,6 +15,8 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from batcher.airflow import BatcherOperator, MergeOperator
 from batcher.errors import UsageError
+from batcher.simulator import SimulatorConfig
+from tests.airflow.told import Instance
 
 JOB = {"provider": {"model": "{{ params.model }}"}, "prompt": {"template": "{{review}}"}}
 
@@ -41,6 +44,27 @@ def test_fields_are_rendered_but_for_templates_of_prompts() -> None:
         "prompt": {"template": "{{review}}"},
     }
     assert operator.options == {"max_rows": "3", "system_template": "{{column}}"}
+
+
+def test_a_shard_and_a_directory_may_be_templates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f'{{"prompt": "Say {n}"}}\n' for n in range(20))
+    Path("prompts.jsonl").write_text(rows, "utf-8")
+    operator = _rendered(
+        BatcherOperator(
+            task_id="label",
+            input="prompts.jsonl",
+            shard=("{{ 1 + 1 }}", "4"),
+            directory="{{ params.model }}",
+            simulate=SimulatorConfig(latency_s=0),
+        )
+    )
+    figures = operator.execute(cast("Context", {"ti": Instance()}))
+    assert (figures["results"], figures["directory"]) == (5, "glm-5")
+    # A directory that is no whole path has a link as well.
+    assert operator.report_link == (tmp_path / "glm-5" / "report.html").as_uri()
 
 
 def test_a_dag_of_mapped_shards_is_written_and_read_again() -> None:

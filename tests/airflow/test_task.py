@@ -8,36 +8,26 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowTaskTimeout
+from airflow.sdk.execution_time.context import set_current_context
 
+from batcher.airflow import estimate, run
 from batcher.airflow.ending import USUAL, Ending, consequences
 from batcher.airflow.instance import lasting_directory
 from batcher.airflow.outcome import Outcome
 from batcher.airflow.rendered import as_meant
 from batcher.airflow.task import Task
 from batcher.simulator import SimulatorConfig
+from tests.airflow.told import Instance
 
 AT_ONCE = SimulatorConfig(latency_s=0)
-
-
-@dataclass
-class _Instance:
-    """A task instance that keeps what it is told."""
-
-    dag_id: str = "daily"
-    run_id: str = "manual__2026-01-01T00:00:00+00:00"
-    task_id: str = "label"
-    map_index: int | None = -1
-    pushed: dict[str, Any] = field(default_factory=dict)
-
-    def xcom_push(self, key: str, value: Any) -> None:  # noqa: ANN401 # Airflow's own signature
-        self.pushed[key] = json.loads(json.dumps(value))
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +46,7 @@ def _task(simulate: SimulatorConfig = AT_ONCE, rows: int = 20, **options: Any) -
 
 
 def test_what_a_task_returns_is_small_and_plain(folder: Path) -> None:
-    instance = _Instance()
+    instance = Instance()
     outcome = _task().carried_out(instance)
     figures = outcome.followed(instance, USUAL)
     directory = (
@@ -71,15 +61,15 @@ def test_what_a_task_returns_is_small_and_plain(folder: Path) -> None:
 
 
 def test_another_try_goes_on_in_the_same_directory() -> None:
-    first = _task(max_rows=5).carried_out(_Instance())
+    first = _task(max_rows=5).carried_out(Instance())
     assert first.ending is Ending.CEILING
-    second = _task().carried_out(_Instance())
+    second = _task().carried_out(Instance())
     assert second.figures is not None
     assert (second.figures["results"], second.figures["attempts"]) == (20, 20)
 
 
 def test_a_ceiling_fails_the_task_which_tells_how_far_it_came() -> None:
-    instance = _Instance()
+    instance = Instance()
     outcome = _task(max_rows=5).carried_out(instance)
     with pytest.raises(AirflowFailException, match=r"Stopped after 5 rows \(--max-rows\)"):
         outcome.followed(instance, USUAL)
@@ -90,22 +80,22 @@ def test_a_ceiling_fails_the_task_which_tells_how_far_it_came() -> None:
 
 def test_more_errors_than_allowed_fail_the_task_and_fewer_do_not() -> None:
     always = SimulatorConfig(latency_s=0, faults={"1301": 1})
-    outcome = _task(always, allow_errors=19).carried_out(_Instance())
+    outcome = _task(always, allow_errors=19).carried_out(Instance())
     assert outcome.ending is Ending.ROW_ERRORS
     assert outcome.why == "20 of 20 rows ended in errors, too many"
-    allowed = _task(always, allow_errors=20).carried_out(_Instance())
+    allowed = _task(always, allow_errors=20).carried_out(Instance())
     assert allowed.ending is Ending.DONE
 
 
 def test_a_provider_that_stops_the_run_is_not_quoted() -> None:
     refused = SimulatorConfig(latency_s=0, faults={"1113": 1})
-    outcome = _task(refused).carried_out(_Instance())
+    outcome = _task(refused).carried_out(Instance())
     assert outcome.ending is Ending.CREDENTIALS
     assert outcome.why.startswith("The run stopped (balance). The account is out of balance")
 
 
 def test_an_input_without_rows_is_told_of_as_such() -> None:
-    outcome = _task(rows=0).carried_out(_Instance())
+    outcome = _task(rows=0).carried_out(Instance())
     assert outcome.ending is Ending.EMPTY
 
 
@@ -119,22 +109,52 @@ def test_an_input_without_rows_is_told_of_as_such() -> None:
 def test_what_cannot_run_is_told_of_before_any_call(
     options: dict[str, Any], ending: Ending, said: str
 ) -> None:
-    outcome = _task(**options).carried_out(_Instance())
+    outcome = _task(**options).carried_out(Instance())
     assert outcome.ending is ending
     assert said in outcome.why
     assert outcome.figures is None
 
 
+def test_code_of_a_task_names_the_directory_as_the_operator_does(folder: Path) -> None:
+    _task()
+    with set_current_context(cast("Context", {"ti": Instance()})):
+        figures = run("prompts.jsonl", directory="labels", model="glm-4.5-air", simulate=AT_ONCE)
+        quote = estimate("prompts.jsonl", directory="labels", model="glm-4.5-air", simulate=AT_ONCE)
+    assert (figures["directory"], (folder / "labels" / "run.json").exists()) == ("labels", True)
+    assert (quote["rows"], quote["done"]) == (20, 20)
+
+
+def test_two_names_for_one_directory_are_refused() -> None:
+    outcome = replace(_task(output="a"), directory="b").carried_out(Instance())
+    assert (outcome.ending, outcome.figures) == (Ending.INPUT, None)
+    assert "directory and output both name the run directory" in outcome.why
+
+
+def test_a_changed_input_is_told_of_in_words_that_a_dag_has() -> None:
+    assert _task(output="a").carried_out(Instance()).ending is Ending.DONE
+    outcome = _task(rows=19, output="a").carried_out(Instance())
+    assert outcome.ending is Ending.CONFIGURATION
+    assert 'Nothing was called. Give options={"yes": True}' in outcome.why
+    assert _task(rows=19, output="a", yes="True").carried_out(Instance()).ending is Ending.DONE
+
+
+def test_another_directory_is_named_as_a_dag_names_it() -> None:
+    _task(output="a").carried_out(Instance())
+    outcome = _task(output="a", shard=(1, 2)).carried_out(Instance())
+    assert outcome.ending is Ending.CONFIGURATION
+    assert "or name another directory with directory=." in outcome.why
+
+
 def test_a_connection_that_is_not_there_is_told_of_before_any_call() -> None:
     task = replace(_task(), conn_id="nowhere", simulate=False)
-    outcome = task.carried_out(_Instance())
+    outcome = task.carried_out(Instance())
     assert outcome.ending is Ending.CREDENTIALS
     assert "there is no connection nowhere; `airflow connections add" in outcome.why
 
 
 def test_a_connection_of_the_environment_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_GLM", '{"conn_type": "generic", "password": "no key"}')
-    outcome = replace(_task(auth="jwt"), conn_id="glm", simulate=False).carried_out(_Instance())
+    outcome = replace(_task(auth="jwt"), conn_id="glm", simulate=False).carried_out(Instance())
     assert outcome.ending is Ending.CREDENTIALS
     assert "no key" not in outcome.why
 
@@ -167,7 +187,7 @@ SLOW = SimulatorConfig(latency_s=0.2)
 
 def test_sigterm_lets_calls_in_flight_end_and_then_calls_on_kill_as_before(folder: Path) -> None:
     killed: list[int] = []
-    instance = _Instance()
+    instance = Instance()
     _sent_when_calls_are_made(signal.SIGTERM, folder / "a.batch/simulator.jsonl", times=2)
     with _handled(signal.SIGTERM, lambda number, _frame: killed.append(number)):
         outcome = _task(SLOW, rows=500, concurrency=2, output="a.batch").carried_out(instance)
@@ -183,7 +203,7 @@ def test_sigterm_lets_calls_in_flight_end_and_then_calls_on_kill_as_before(folde
 def test_ctrl_c_lets_calls_in_flight_end_where_it_would_end_the_process(folder: Path) -> None:
     _sent_when_calls_are_made(signal.SIGINT, folder / "a.batch/simulator.jsonl")
     with _handled(signal.SIGINT, signal.SIG_DFL):
-        outcome = _task(SLOW, rows=500, concurrency=2, output="a.batch").carried_out(_Instance())
+        outcome = _task(SLOW, rows=500, concurrency=2, output="a.batch").carried_out(Instance())
     assert outcome.ending is Ending.STOPPED
     assert outcome.figures is not None
     assert outcome.figures["results"] == outcome.figures["attempts"] > 0
@@ -193,7 +213,7 @@ def test_airflows_time_limit_lets_calls_in_flight_end_and_then_goes_on(folder: P
     def time_is_up(_number: int, _frame: FrameType | None) -> None:
         raise AirflowTaskTimeout
 
-    instance = _Instance()
+    instance = Instance()
     _sent_when_calls_are_made(signal.SIGALRM, folder / "a.batch/simulator.jsonl")
     with _handled(signal.SIGALRM, time_is_up), pytest.raises(AirflowTaskTimeout):
         _task(SLOW, rows=500, concurrency=2, output="a.batch").carried_out(instance)
@@ -202,12 +222,12 @@ def test_airflows_time_limit_lets_calls_in_flight_end_and_then_goes_on(folder: P
 
 
 def test_the_directory_of_a_task_is_its_own_whatever_its_run_is_called(folder: Path) -> None:
-    one = lasting_directory(_Instance(run_id="../a/b", map_index=3))
+    one = lasting_directory(Instance(run_id="../a/b", map_index=3))
     assert one == folder / "batcher/dag_id=daily/run_id=..%2Fa%2Fb/task_id=label/map_index=3"
 
 
 def test_the_report_is_linked_where_it_is_served() -> None:
-    figures = _task(report=True).carried_out(_Instance()).figures
+    figures = _task(report=True).carried_out(Instance()).figures
     assert figures is not None
     outcome = Outcome(Ending.DONE, "", figures)
     assert outcome.report_link(None) == Path(str(figures["report"])).as_uri()
@@ -218,7 +238,15 @@ def test_the_report_is_linked_where_it_is_served() -> None:
 
 
 def test_what_a_run_ends_with_is_put_at_its_url(folder: Path) -> None:
-    figures = _task(to=(folder / "there").as_uri()).carried_out(_Instance()).figures
+    figures = _task(to=(folder / "there").as_uri()).carried_out(Instance()).figures
     assert figures is not None
     assert figures["to"] == (folder / "there").as_uri()
     assert (folder / "there" / "results.parquet").exists()
+
+
+def test_a_shard_tells_of_its_own_folder_below_its_url(folder: Path) -> None:
+    task = _task(to=(folder / "there").as_uri(), shard=(1, 4), report=True)
+    figures = task.carried_out(Instance()).figures
+    assert figures is not None
+    assert figures["to"] == (folder / "there" / "1-of-4").as_uri()
+    assert (folder / "there" / "1-of-4" / "results.parquet").exists()

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.checkpoint.backup import back_up, state_of
+from batcher.checkpoint.space import MARGIN_BYTES, free_at
 from batcher.errors import DiskFullError, StorageError
 from batcher.records import Failure, InvalidAnswer, Success
 
@@ -158,7 +160,7 @@ def test_a_file_that_is_there_is_not_written_over(path: Path, target: Path) -> N
 
 def test_a_checkpoint_that_counts_no_backups_has_none_to_show(path: Path, target: Path) -> None:
     with Checkpoint.open(path), pytest.raises(StorageError, match="its lineage is gone"):
-        back_up(path, target, ended=False)
+        back_up(path, target, lambda: None, ended=False)
 
 
 def test_a_full_disk_fails_the_backup_and_not_what_is_recorded_after(
@@ -199,3 +201,66 @@ def test_after_the_disk_has_failed_once_no_thread_is_told_that_a_later_sync_was_
             checkpoint.write([success(1)])
         with pytest.raises(StorageError, match="the disk failed"):
             checkpoint.sync()
+
+
+GROWING = 8 * 1024 * 1024
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["with a log", "without"])
+def test_a_backup_that_would_leave_no_room_for_answers_is_not_begun(
+    path: Path, target: Path, success: MakeSuccess, *, shared: bool
+) -> None:
+    with Checkpoint.open(path, shared=shared) as checkpoint:
+        checkpoint.write([success(0, text="x" * GROWING)])
+        free = MARGIN_BYTES + GROWING
+        with pytest.raises(DiskFullError, match=r"no room for it: it takes .* 72\.0 MiB are free"):
+            checkpoint.back_up(target, "run", free=lambda _: free)
+        assert not target.exists()
+        size = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
+        backup = checkpoint.back_up(target, "run", free=lambda _: MARGIN_BYTES + size)
+    # What was not begun counts for nothing.
+    assert (backup.rows, backup.lineage.backups) == (1, 1)
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["with a log", "without"])
+@pytest.mark.parametrize("by", ["others", "an answer"])
+def test_a_backup_is_broken_off_once_the_disk_is_filled(
+    by: str, path: Path, target: Path, success: MakeSuccess, problems: Problems, *, shared: bool
+) -> None:
+    """What the reserve gave back is for answers, also where a quota shows no full disk."""
+    with Checkpoint.open(path, shared=shared) as checkpoint:
+        checkpoint.write([success(0, text="x" * GROWING)])
+        looks = 0
+
+        def free(_directory: Path) -> int:
+            nonlocal looks
+            looks += 1
+            if looks == 2 and by == "an answer":
+                checkpoint._space.full = True
+            return MARGIN_BYTES - 1 if looks == 2 and by == "others" else 2**40
+
+        with pytest.raises(DiskFullError, match="no room for it"):
+            checkpoint.back_up(target, "run", free=free)
+        assert looks == 2
+        assert target.stat().st_size < GROWING
+        checkpoint.write([success(1)])
+        target.unlink()
+        assert checkpoint.back_up(target, "run").rows == 2
+    assert problems(target) == []
+
+
+def test_an_answer_that_finds_no_room_says_so(path: Path, success: MakeSuccess) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint._writer.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(DiskFullError):
+            checkpoint.write([success(0, text="x" * 100_000)])
+        assert checkpoint._space.full
+
+
+def test_what_is_free_is_what_the_disk_says_if_it_says_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 0 < free_at(tmp_path) < sys.maxsize
+    nothing = os.statvfs_result([0] * 10)
+    monkeypatch.setattr(os, "statvfs", lambda _path: nothing)
+    assert free_at(tmp_path) == sys.maxsize

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.checkpoint.claims import Claims
-from batcher.checkpoint.merging import Merging
+from batcher.checkpoint.merging import Merging, OfRun
 from batcher.errors import Problem
 from batcher.records import Failure, Outcome, Request, Source, Success, duplicate_id
 
@@ -24,7 +24,7 @@ def _merging(path: Path, *outcomes: Outcome, samples: int = 1) -> Iterator[Claim
     with Checkpoint.open(part) as checkpoint:
         checkpoint.write(outcomes)
     with Merging.begun(path) as merging:
-        merging.add([part])
+        merging.add([OfRun("part", part)])
         yield Claims(merging, samples)
 
 

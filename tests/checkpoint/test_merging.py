@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader, checkpoint_problems
-from batcher.checkpoint.merging import Merging
+from batcher.checkpoint.merging import Merging, OfRun
 from batcher.checkpoint.schema import COLUMNS
+from batcher.checkpoint.settlement import Settlement
 from batcher.errors import OutputError, StorageError
 from batcher.history import Beat, Ended
 from batcher.records import Attempt, Failure, InvalidAnswer, Kept, Mark, Success, Unanswered
@@ -32,8 +33,9 @@ def _made(path: Path, *kept: Kept, unanswered: Sequence[Unanswered] = ()) -> Pat
 
 def _merged(path: Path, *sources: Path) -> Path:
     with Merging.begun(path) as merging:
-        merging.add(sources)
+        merging.add([OfRun(source.stem, source) for source in sources])
         merging.settle_aside()
+        Settlement(merging).settle()
     return path
 
 
@@ -221,7 +223,7 @@ def test_a_merge_that_fails_leaves_what_there_was(
 
 
 def _fail(merging: Merging, part: Path) -> None:
-    merging.add([part])
+    merging.add([OfRun("1", part)])
     raise KeyError
 
 
@@ -233,7 +235,7 @@ def test_where_no_file_can_be_made_or_named_that_is_said(
     part = _made(tmp_path / "1.db", success(1))
     (tmp_path / "checkpoint.db-wal").mkdir()
     with pytest.raises(StorageError, match=f"cannot write {path}"), Merging.begun(path) as merging:
-        merging.add([part])
+        merging.add([OfRun("1", part)])
 
 
 def test_many_rows_that_two_have_are_compared_some_at_a_time(
@@ -251,7 +253,7 @@ def test_what_is_merged_is_read_and_facts_are_remembered_before_it_has_its_name(
 ) -> None:
     part = _made(tmp_path / "1.db", success(0), success(1))
     with Merging.begun(path) as merging:
-        merging.add([part])
+        merging.add([OfRun("1", part)])
         merging.remember(shard=None, settings={"model": "glm"})
         assert list(merging.reader().done()) == [0, 1]
         assert not path.exists()

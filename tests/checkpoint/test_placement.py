@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.checkpoint import Checkpoint, Comparison, Placement
@@ -208,7 +208,6 @@ _inputs = st.lists(
 
 
 @given(steps=st.lists(st.tuples(_inputs, st.sets(st.integers(0, 6))), min_size=1, max_size=5))
-@settings(max_examples=150)
 def test_every_row_has_the_answer_of_its_key_and_no_paid_answer_is_ever_lost(
     steps: list[tuple[list[tuple[int, int]], set[int]]],
     success: MakeSuccess,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.checkpoint import Checkpoint, Comparison
@@ -204,7 +204,6 @@ _directories = st.dictionaries(
 
 
 @given(steps=st.lists(st.tuples(_directories, st.sets(st.integers(0, 9))), min_size=1, max_size=5))
-@settings(max_examples=150)
 def test_no_answer_is_lost_or_given_to_another_question_whatever_a_directory_becomes(
     steps: list[tuple[dict[str, list[str]], set[int]]], success: MakeSuccess
 ) -> None:

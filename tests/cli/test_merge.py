@@ -37,7 +37,7 @@ def test_shards_become_one_run(batcher: Batcher) -> None:
 def test_pending_rows_end_with_75_and_are_told(batcher: Batcher) -> None:
     done = batcher("merge", _shard(batcher, 2), "-o", "all")
     assert done.exit_code == 75
-    assert "`batcher run INPUT -o all` calls just those" in done.stdout
+    assert "`batcher run INPUT -o all`, with the same job, calls just those" in done.stdout
     assert "2 pending of rows 0 to 1, in none of these" in done.stdout
     assert batcher("run", "prompts.jsonl", "-o", "all", *SIMULATE).exit_code == 0
 
@@ -73,3 +73,10 @@ def test_a_directory_without_a_run_ends_with_74(batcher: Batcher) -> None:
     done = batcher("merge", ".", "-o", "all")
     assert done.exit_code == 74
     assert "is this the directory of a run?" in done.stderr
+
+
+def test_a_url_is_no_run_directory(batcher: Batcher) -> None:
+    done = batcher("merge", _shard(batcher, 1), "-o", "s3://bucket/all")
+    assert done.exit_code == 2
+    assert "the run directory cannot be s3://bucket/all" in done.stderr
+    assert not Path("s3:").exists()

@@ -12,7 +12,7 @@ from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.copies import Copying, Shelf
 from batcher.copies.files import OUTGOING
 from batcher.copies.latest import NAME
-from batcher.errors import StorageError
+from batcher.errors import DiskFullError, StorageError
 from tests.copies.memory import Clock, Memory, made_success
 
 
@@ -154,3 +154,23 @@ def test_a_copy_that_cannot_be_sent_leaves_the_one_before_and_nothing_here(
         again = copying.copy()
         assert again is not None
         assert again.rows == 2
+
+
+def test_where_there_is_no_room_for_a_copy_none_is_made_until_there_is(
+    store: Memory, clock: Clock, path: Path
+) -> None:
+    shelf = Shelf(store, 60.0, clock)
+    shelf.claim()
+    free = 0
+    with Checkpoint.open(path) as checkpoint:
+        copying = Copying(checkpoint, shelf, free=lambda _: free)
+        checkpoint.write([made_success(0)])
+        with pytest.raises(DiskFullError, match="no room for it"):
+            copying.copy()
+        assert not path.with_name(OUTGOING).exists()
+        assert store.latest().copy is None
+        checkpoint.write([made_success(1)])
+        free = 2**40
+        copy = copying.copy()
+        assert copy is not None
+        assert copy.rows == 2

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.errors import ErrorClass
@@ -77,7 +77,6 @@ _ANY_BYTES = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=300)
 @given(content=_ANY_BYTES, parts=st.lists(st.integers(0, 200), max_size=3))
 def test_any_bytes_are_rows_and_failures_of_their_lines_however_they_are_packed(
     content: bytes, parts: list[int], write_lines: WriteLines

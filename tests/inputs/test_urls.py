@@ -8,7 +8,7 @@ import pytest
 
 from batcher.errors import InputError
 from batcher.inputs.urls import expanded
-from batcher.storage import Address
+from batcher.storage import Address, never
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def found(tree: Path, given: str) -> tuple[list[str], str]:
-    addresses, kind = expanded(Address.of(f"file://{tree}/{given}"), _is_input)
+    addresses, kind = expanded(Address.of(f"file://{tree}/{given}"), _is_input, never)
     return [str(Path(address.path).relative_to(tree)) for address in addresses], kind
 
 

@@ -373,6 +373,17 @@ def test_a_log_that_cannot_be_made_ends_with_73_before_the_start(night: Night) -
     assert "logs" in printed
 
 
+def test_what_the_docs_copy_is_all_that_the_job_of_the_crontab_reads(tmp_path: Path) -> None:
+    docs = (JOBS.parent / "docs" / "unattended.md").read_text("utf-8")
+    (copying,) = [line for line in docs.splitlines() if line.startswith("cp -r ")]
+    bare = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    subprocess.run(["/bin/sh", "-euc", copying], env=bare, cwd=JOBS.parent, check=True)  # noqa: S603 # ours
+    last = (tmp_path / "jobs" / "crontab").read_text("utf-8").splitlines()[-1]
+    job = load_job(Path(last.split('"')[3].replace("$HOME", str(tmp_path))), {})
+    assert job.input
+    assert all(Path(name).exists() for name in job.input)
+
+
 def test_the_crontab_runs_the_wrapper_and_mails_a_person() -> None:
     lines = (JOBS / "crontab").read_text("utf-8").splitlines()
     mail, content, line = (line for line in lines if not line.startswith("#"))

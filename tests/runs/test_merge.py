@@ -28,6 +28,7 @@ from batcher.runs import (
     status_of,
     verify,
 )
+from batcher.runs.sources import SourceRun
 from batcher.simulator import SimulatorConfig, read_ledger
 from tests.simulated import AT_ONCE, Place
 
@@ -115,7 +116,7 @@ def test_rows_that_none_has_are_told_and_called_by_a_run_of_the_whole(place: Pla
     assert merged.exit_code == 75
     lines = list(merged.summary.lines())
     all_ = _at(place, "all")
-    assert f"`batcher run INPUT -o {all_.path}` calls just those" in lines[1]
+    assert f"`batcher run INPUT -o {all_.path}`, with the same job, calls" in lines[1]
     assert lines[2:6] == [
         "  rows      10: 3 results, 0 errors, 7 pending",
         f"            1 pending of shard 3 of 4: rows 5 to 6 ({stopped.path})",
@@ -155,6 +156,43 @@ def test_a_merge_can_be_merged_with_a_further_shard(place: Place) -> None:
     _merge(place, shards[:2])
     assert _merge(place, [_at(place, "all"), shards[2]], "more").exit_code == 0
     assert _merge(place, shards).exit_code == 0
+
+
+def test_rows_that_were_called_in_a_merge_and_in_a_shard_stay_paid_twice_however_often_it_is_made(
+    place: Place,
+) -> None:
+    """A machine that was given up comes back: its shards are run too, and all are merged."""
+    shards = _shards(place, 4, 1, 2)
+    _merge(place, shards)
+    all_ = _at(place, "all")
+    place.run(_job(place, all_))
+    shards += _shards(place, 4, 3, 4)
+    counts = [_merge(place, shards).summary.counts for _ in range(3)]
+    assert {each.attempts for each in counts} == {_asked(*shards, all_)} == {15}
+    assert counts[0] == counts[1] == counts[2]
+
+
+def test_a_run_that_is_in_another_source_too_counts_once(place: Place) -> None:
+    """With its calls, what it may have spent, its ceilings, and its history."""
+    ceilings = {"max_tokens_total": 9_000_000, "max_cost": "200CNY"}
+    faulty = SimulatorConfig(latency_s=0, faults={"1301": 1.0})
+    one = _run(place, "1", Shard(1, 2), faulty, ceilings=ceilings)
+    other = _run(place, "2", Shard(2, 2), ceilings=ceilings)
+    _remember(one, spent_tokens=700, killed_calls=3)
+    first = _merge(place, [one, other])
+    _run(place, "1", Shard(1, 2), retry_errors=True, ceilings=ceilings)
+    all_ = _at(place, "all")
+    for sources in ([all_, one], [other, one, all_], [one, all_, other]):
+        merged = _merge(place, sources, f"{sources[0].path.name} first")
+        counts = merged.summary.counts
+        assert (counts.results, counts.killed_calls) == (10, 3)
+        assert counts.attempts == _asked(one, other, all_)
+        assert merged.job.ceilings.max_cost == first.job.ceilings.max_cost == "400CNY"
+        with CheckpointReader.read(merged.directory.checkpoint) as checkpoint:
+            history = checkpoint.history()
+            assert len(history.processes) == 3
+            assert sum(moment.results for moment in history.moments) == 10
+            assert history.latencies.buckets.total() == 10
 
 
 def test_more_errors_than_allowed_end_a_merge_as_they_end_a_run(place: Place) -> None:
@@ -295,9 +333,27 @@ def test_a_merge_that_was_run_on_with_a_changed_input_is_not_made_anew(place: Pl
     with place.input.open("a") as file:
         file.write('{"id": "new", "prompt": "New."}\n')
     assert place.run(_job(place, all_)).summary.tally.attempts == 1
-    with pytest.raises(ConfigurationError, match=r"was run on since.*its input is another"):
+    with pytest.raises(ConfigurationError, match=r"has calls of its own.*its input is another"):
         _merge(place, shards)
     assert _rows(all_) == list(range(11))
+
+
+def test_a_merge_without_calls_of_its_own_is_made_anew_after_its_parts_took_up_an_edited_input(
+    place: Place,
+) -> None:
+    shards = _shards(place, 2)
+    _merge(place, shards)
+    run = SourceRun.read(_at(place, "all"))
+    place.input.write_text(place.input.read_text().replace("Say 1.", "Say it."))
+    assert _merge(place, shards).exit_code == 2
+    _shards(place, 2)
+    assert _merge(place, shards).exit_code == 0
+    again = SourceRun.read(_at(place, "all"))
+    assert run is not None
+    assert again is not None
+    assert (again.run, again.counts.attempts) == (run.run, _asked(*shards))
+    assert _asked(*shards) == 11
+    assert verify(_at(place, "all")).sound
 
 
 def test_after_the_input_grew_shards_are_merged_and_a_run_calls_what_is_new(place: Place) -> None:

@@ -6,11 +6,13 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from batcher.checkpoint import RowSet
+from batcher.checkpoint import Checkpoint, RowSet
 from batcher.errors import OutputError
 from batcher.runs import Merged, Portion, RunDirectory, Shard, merge_runs
 from batcher.runs.merged import _where
@@ -100,3 +102,28 @@ def test_outputs_of_shards_go_into_folders_and_those_of_the_merge_beside_them(
     merged = _merge(place, *shards)
     assert merged.exit_code == 74
     assert any(line.startswith("            Nothing is lost") for line in merged.summary.lines())
+
+
+def test_neither_a_shard_nor_a_merge_writes_over_the_input(place: Place) -> None:
+    """A merge puts its files at the URL, its shards in folders below; so the first is refused."""
+    rows = pa.Table.from_pylist([{"id": f"id-{n}", "prompt": f"Say {n}."} for n in range(4)])
+    given = place.folder / "results.parquet"
+    pq.write_table(rows, given)
+    before = given.read_bytes()
+    directory = place.folder / "1"
+    output = {"directory": str(directory)}
+    for to in (place.folder, place.folder / "none"):
+        job = place.job(input=[str(given)], output={**output, "to": f"file://{to}"})
+        session = replace(place.session(job), portion=Portion(shard=Shard(1, 1)))
+        if to == place.folder:
+            with pytest.raises(OutputError, match="is the input and would be overwritten"):
+                session.run()
+        else:
+            session.run()
+    with Checkpoint.open(directory / "checkpoint.db") as checkpoint:
+        known: Any = checkpoint.fact("job")
+        known["output"]["to"] = f"file://{place.folder}"
+        checkpoint.remember(job=known)
+    with pytest.raises(OutputError, match="is the input and would be overwritten"):
+        _merge(place, RunDirectory(directory))
+    assert given.read_bytes() == before

@@ -87,13 +87,16 @@ def test_a_run_of_a_shard_speaks_of_its_rows_only(place: Place) -> None:
     assert "  part      shard 2 of 3: rows 3 to 5" in lines
     assert "  rows      3: 3 results, 0 errors, 0 pending" in lines
     assert result.exit_code(place.job().output) == 0
-    facts = json.loads(directory.description.read_text())
-    assert (facts["state"], facts["pending"], facts["shard"]["number"]) == ("finished", 0, 2)
+    told = json.loads(directory.description.read_text())
+    assert (told["state"], told["pending"], told["shard"]["number"]) == ("finished", 0, 2)
     status = status_of(directory)
     assert (status.total, status.pending, status.state) == (3, 0, "finished")
     assert "  shard 2 of 3: rows 3 to 5" in list(status.lines())
     assert verify(directory).sound
-    assert Reporter(directory).content().facts.total == 3
+    facts = Reporter(directory).content().facts
+    assert (facts.total, facts.shard) == (3, (2, 3, 3, 6, 10))
+    page = directory.report.read_text("utf-8")
+    assert "Shard 2 of 3: rows 3 to 5 of the 10 of the input" in page
     state = Look(directory)()
     assert state is not None
     assert state.total == 3
@@ -106,6 +109,8 @@ def test_a_shard_without_rows_is_done_at_once(place: Place) -> None:
     result = _run(place, 1, 3)
     assert result.exit_code(place.job().output) == 0
     assert _rows(_directory(place, 1, 3)) == []
+    page = _directory(place, 1, 3).report.read_text("utf-8")
+    assert "Shard 1 of 3: none of the 1 row of the input" in page
     assert verify(_directory(place, 1, 3)).sound
 
 

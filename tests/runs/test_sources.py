@@ -25,7 +25,8 @@ def test_a_run_is_read_as_its_checkpoint_knows_it(place: Place) -> None:
     source = _source(place)
     assert (source.rows, source.samples, source.simulated, source.holder) == (10, 1, True, None)
     assert str(source.part) == "shard 1 of 2: rows 0 to 4"
-    assert source.tokens == source.counts.prompt_tokens + source.counts.completion_tokens
+    spent = source.counts.prompt_tokens + source.counts.completion_tokens
+    assert source.spent["spent_tokens"] == spent
     dataset = source.dataset()
     assert dataset is not None
     assert dataset.count() == 10

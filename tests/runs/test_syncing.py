@@ -23,7 +23,7 @@ from batcher.runs import EarlierRun, Portion, RunDirectory, RunResult, status_of
 from batcher.runs.description import Description
 from batcher.runs.rows import open_dataset
 from batcher.runs.shard import Shard
-from batcher.runs.stopping import Asked
+from batcher.runs.stopping import Asked, go_on
 from batcher.runs.syncing import syncing
 from tests.copies.memory import made_success
 from tests.simulated import Place, Silent
@@ -286,7 +286,7 @@ def test_a_run_that_fails_copies_what_it_has(place: Place, copies: Path) -> None
 
     def fail() -> None:
         with (
-            syncing(output, place.directory, None, lambda _text: None) as kept,
+            syncing(output, place.directory, None, lambda _text: None, go_on) as kept,
             Checkpoint.open(place.directory.checkpoint) as checkpoint,
         ):
             dataset = open_dataset(place.job(), place.directory.path, io.BytesIO())

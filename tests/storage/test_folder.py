@@ -1,12 +1,16 @@
 """A folder that a URL names, on the disk of this machine; tests/objects has it on servers."""
 
 import stat
+import threading
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from pyarrow.fs import FileSystem, LocalFileSystem
 
 from batcher.errors import StorageError
-from batcher.storage import Folder
+from batcher.storage import Address, Folder, GivenUpError
+from batcher.storage.files import Files
 
 
 @pytest.fixture
@@ -71,6 +75,40 @@ def test_what_is_cut_short_while_it_is_sent_is_never_seen(folder: Folder, tmp_pa
     with pytest.raises(StorageError, match=r"cannot write file://.*/a: Is a directory"):
         folder.upload(tmp_path / "here", "a")
     assert folder.read("a") == b"whole"
+
+
+class Slow:
+    """A store on this disk that begins to read, and goes on when it is let."""
+
+    def __init__(self) -> None:
+        self._inner = LocalFileSystem()
+        self.begun = threading.Event()
+        self.let = threading.Event()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- whatever a store has
+        return getattr(self._inner, name)
+
+    def open_input_stream(self, name: str, compression: None) -> Any:  # noqa: ANN401 -- a stream
+        self.begun.set()
+        self.let.wait()
+        return self._inner.open_input_stream(name, compression=compression)
+
+
+def test_a_download_that_nobody_waits_for_any_more_leaves_nothing(tmp_path: Path) -> None:
+    """Not even later, when another may be under way."""
+    there, here, store = tmp_path / "there", tmp_path / "here", Slow()
+    there.mkdir()
+    here.mkdir()
+    (there / "a").write_bytes(b"1")
+    address = Address.of(f"file://{there}")
+    folder = Folder(address, Files(cast("FileSystem", store), "file"), str(there))
+    with pytest.raises(GivenUpError):
+        folder.heeding(store.begun.is_set).download("a", here / "a")
+    store.let.set()
+    for thread in threading.enumerate():
+        if thread.name == "batcher-store":
+            thread.join()
+    assert [*here.iterdir()] == []
 
 
 def _mode(path: Path) -> int:

@@ -1,7 +1,7 @@
 """A run as one page: what it says, its charts, and the page itself, in English or Chinese."""
 
 from batcher.observe.report.charts import charts
-from batcher.observe.report.content import Content, Facts, Failed, Shown
+from batcher.observe.report.content import Content, Facts, Failed, ShardRows, Shown
 from batcher.observe.report.foreign import cleaned
 from batcher.observe.report.page import page
 from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, favicon, policy
@@ -14,6 +14,7 @@ __all__ = [
     "Content",
     "Facts",
     "Failed",
+    "ShardRows",
     "Shown",
     "Words",
     "asset",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from batcher.errors import ErrorClass
 from batcher.history import History
@@ -31,12 +32,23 @@ class Failed:
     examples: Sequence[Shown]
 
 
+class ShardRows(NamedTuple):
+    """The rows `first` to before `stop` of an input of `all`, which are its shard I of N."""
+
+    number: int
+    of: int
+    first: int
+    stop: int
+    all: int
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What ran, and how far it is.
 
     `state` is running, finished or stopped; `total` counts records (rows times `samples`), None
-    where nobody has counted the input. `settings` are those of the requests (model, parameters,
+    where nobody has counted the input, and `shard` names the rows of a run that is about a part of
+    it. `settings` are those of the requests (model, parameters,
     templates, ...) and `limits` what else the job says, by table; none holds a secret.
     """
 
@@ -52,6 +64,7 @@ class Facts:
     samples: int
     settings: Mapping[str, object]
     limits: Mapping[str, Mapping[str, object]]
+    shard: ShardRows | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,14 @@ TEXTS: Mapping[str, Said] = {
     "state_stopped": Said("stopped", "已停止"),
     "state_killed": Said("killed", "被终止"),
     "more_inputs": Said("and {number:more input}", "另有 {number} 个输入"),
+    "shard": Said(
+        "Shard {number} of {of}: rows {first} to {last} of the {all} of the input",
+        "第 {number}/{of} 个分片：输入共 {all} 行，此处为第 {first} 至 {last} 行（从 0 起）",
+    ),
+    "shard_empty": Said(
+        "Shard {number} of {of}: none of the {all:row} of the input",
+        "第 {number}/{of} 个分片：输入共 {all} 行，此分片没有行",
+    ),
     "samples_each": Said("{number:sample} a row", "每行 {number} 个样本"),
     "began": Said("Began", "开始于"),
     "made": Said("Report made", "报告生成于"),

@@ -29,8 +29,8 @@ with DAG(
         map_index_template="{{ task.input.rsplit('/', 1)[1] }}",
     ).expand(
         input=[
-            "{{ params.folder }}/a.jsonl",
-            "{{ params.folder }}/b.jsonl",
+            "{{ params.folder }}/" + name + ".jsonl"
+            for name in ("killed", "stopped", "failed", "untouched")
         ]
     )
 
@@ -39,7 +39,7 @@ with DAG(
 ) as refused:
     BatcherOperator(
         task_id="label",
-        input="{{ params.folder }}/a.jsonl",
+        input="{{ params.folder }}/refused.jsonl",
         job=JOB,
         conn_id="no_such_key",
         retries=3,

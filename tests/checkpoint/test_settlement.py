@@ -10,13 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from batcher.checkpoint import Checkpoint, CheckpointReader, Claims
-from batcher.checkpoint.merging import Merging
-from batcher.checkpoint.own import OwnWork
+from batcher.checkpoint import Checkpoint, CheckpointReader, Claims, Settlement
+from batcher.checkpoint.merging import Merging, OfRun
 from batcher.errors import StorageError
 from batcher.history import Beat, Ended
 from batcher.recorded import Counts, Recorded
-from batcher.records import Attempt, Failure, InvalidAnswer, Kept, Success, Unanswered
+from batcher.records import (
+    Attempt,
+    Failure,
+    InvalidAnswer,
+    Kept,
+    Request,
+    Source,
+    Success,
+    Unanswered,
+)
+from batcher.render import request_key
 
 MakeSuccess = Callable[..., Success]
 MakeFailure = Callable[..., Failure]
@@ -35,14 +44,11 @@ def _begin(path: Path, *kept: Kept, unanswered: Sequence[Unanswered] = ()) -> Pa
 
 
 def _merge(path: Path, *parts: Path) -> None:
-    earlier = path.exists()
+    sources = [OfRun(part.stem, part) for part in (*parts, *([path] if path.exists() else []))]
     with Merging.begun(path) as merging:
-        merging.add(parts)
-        work = OwnWork(merging)
-        work.keep_taken()
-        if earlier:
-            work.add(path)
+        merging.add(sources)
         Claims(merging).settle()
+        Settlement(merging, "CNY").settle()
 
 
 def _counts(path: Path) -> Counts:
@@ -176,7 +182,6 @@ def test_what_the_merge_set_aside_itself_stays_aside(
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE taken_errors SET attempts = 9",
         "UPDATE outcomes SET message = 'other' WHERE row = 7",
         "UPDATE invalid_answers SET message = 'other'",
     ],
@@ -198,3 +203,76 @@ def test_a_damaged_merge_is_not_taken_into_a_new_one(
     with pytest.raises(StorageError, match="is damaged"):
         _merge(path, part)
     assert before is None or _rows(path) == before
+
+
+def test_rows_that_got_another_number_in_all_count_once(
+    tmp_path: Path, path: Path, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    """They have other keys then; one may have that which another one had."""
+    body = {"model": "m"}
+
+    def asked(row: int, line: int) -> Request:
+        key = request_key(str(row), body)
+        return Request(row, str(row), key, body, Source("prompts.jsonl", line))
+
+    def renumber(checkpoint_path: Path) -> None:
+        with Checkpoint.open(checkpoint_path) as checkpoint, checkpoint.placement(1) as placement:
+            for row, line in ((1, 1), (2, 2)):
+                placement.place(asked(row, line))
+            placement.renumber()
+            placement.apply()
+
+    def failed(row: int) -> Failure:
+        request = asked(row, row + 1)
+        attempt = Attempt(1, f"r{row}", 1.0, 0.5)
+        return failure(row, row_id=request.id, key=request.key, attempts=(attempt,))
+
+    part = _begin(tmp_path / "1.db", failed(0), failed(1))
+    _merge(path, part)
+    again = success(0, row_id="0", key=asked(0, 1).key)
+    _begin(path, replace(again, finished_at=9.0))
+    for each in (part, path):
+        renumber(each)
+    _merge(path, part)
+    assert [(row.row, row.id, row.attempts) for row in _rows(path)] == [(1, "1", 2), (2, "2", 1)]
+
+
+def test_a_copy_of_a_run_that_went_on_for_itself_was_paid_for_itself(
+    tmp_path: Path, path: Path, success: MakeSuccess
+) -> None:
+    """Such as one on a disk that was restored: a result of another call is no later state."""
+    part = _begin(tmp_path / "1.db", success(0))
+    _merge(path, part)
+    part.unlink()
+    _begin(part, replace(success(0), finished_at=9.0))
+    for _ in range(2):
+        _merge(path, part)
+        assert [(row.attempts, row.finished_at) for row in _rows(path)] == [(2, 9_000_000)]
+
+
+def test_what_was_spent_on_a_row_that_has_no_price_has_a_currency(
+    tmp_path: Path, path: Path, success: MakeSuccess, failure: MakeFailure
+) -> None:
+    priced = replace(failure(0, key="key-id-0"), cost=7, currency="CNY")
+    parts = [_begin(tmp_path / "1.db", success(0)), _begin(tmp_path / "2.db", priced)]
+    _merge(path, *parts)
+    assert [(row.response, row.cost, row.currency) for row in _rows(path)] == [("fine", 7, "CNY")]
+
+
+def test_a_process_that_went_on_since_is_known_as_it_is_now(
+    tmp_path: Path, path: Path, success: MakeSuccess
+) -> None:
+    part = tmp_path / "1.db"
+    with Checkpoint.open(part) as checkpoint:
+        checkpoint.begin_process(100)
+        checkpoint.write([success(0)], beats=[Beat(101, 1, {}, 1, 8, 0.0)])
+        _merge(path, part)
+        checkpoint.write([success(1)], beats=[Beat(102, 1, {}, 1, 8, 0.0)])
+        checkpoint.end_process(Ended.DONE)
+    _merge(path, part)
+    with CheckpointReader.read(path) as merged:
+        history = merged.history()
+    assert [(each.number, each.seen_at, each.ended) for each in history.processes] == [
+        (1, 102, Ended.DONE)
+    ]
+    assert sum(moment.attempts for moment in history.moments) == 2
