@@ -13,13 +13,13 @@ from pathlib import Path
 
 from batcher.checkpoint.backup import state_of
 from batcher.checkpoint.connection import connected, transaction, translated
-from batcher.checkpoint.encoding import sealed
+from batcher.checkpoint.encoding import carried, sealed
 from batcher.checkpoint.facts import fact_in, remember
 from batcher.checkpoint.kinship import Kinship
 from batcher.checkpoint.lineage import lineage_in
 from batcher.checkpoint.reader import check
 from batcher.checkpoint.recall import recalled
-from batcher.checkpoint.rivals import Row, moved, one_of
+from batcher.checkpoint.rivals import Row, moved
 from batcher.checkpoint.schema import COLUMNS
 from batcher.checkpoint.underway import Underway
 from batcher.recorded import Recorded
@@ -153,12 +153,14 @@ class _Adoption:
         if mine.error_class is not None and common.attempts >= mine.attempts:
             return there
         if _call(mine) == _call(theirs):
-            return one_of(here, there).row
+            return there if theirs.attempts > mine.attempts else here
         since = theirs._replace(
             attempts=theirs.attempts - common.attempts,
             ambiguous_attempts=max(0, theirs.ambiguous_attempts - common.ambiguous),
         )
-        return one_of(here, sealed(since)).row
+        if mine.error_class is not None and theirs.error_class is None:
+            return carried(sealed(since), here)
+        return carried(here, sealed(since))
 
 
 def _call(outcome: Recorded) -> tuple[object, ...]:
