@@ -139,3 +139,12 @@ def test_a_day_that_would_cost_too_much_is_refused_before_a_call_and_somebody_is
     assert (task["state"], task["try_number"]) == ("failed", 1)
     assert _rows(provider, marker) == []
     assert alerts == [f"{DAG}, {run}: affordable failed (AirflowFailException)"]
+
+
+def test_by_airflow_dags_test_a_day_goes_through_and_each_row_is_called_once(
+    airflow: Airflow, provider: Provider, tmp_path: Path
+) -> None:
+    marker = _day(tmp_path)
+    result = airflow.command("dags", "test", DAG, "--conf", json.dumps(_conf(tmp_path)))
+    assert result.returncode == 0, result.stdout
+    assert sorted(_rows(provider, marker)) == list(range(ROWS))
