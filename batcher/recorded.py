@@ -114,7 +114,9 @@ class Counts:
 
     `ambiguous_attempts` were sent and not answered whole, those of pending rows among them.
     `repairs` are answers that were asked for again, since those before were of no use to the job.
-    `killed_calls` is how many more can have been in flight when processes were killed.
+    `killed_calls` is how many more can have been in flight when processes were killed, and
+    `cut_short` how often a copy was gone on with that a process had made on its way: what that one
+    called afterwards is in no sum.
     Of the results, `duplicates` have the answer of another row's call, and `cached` one of the
     cache.
 
@@ -134,6 +136,7 @@ class Counts:
     reasoning_tokens: int
     repairs: int = 0
     killed_calls: int = 0
+    cut_short: int = 0
     cost: int = 0
     possible_cost: int = 0
     unpriced: int = 0

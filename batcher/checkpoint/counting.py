@@ -20,11 +20,13 @@ _OF_INVALID = {"attempts": "count(*) + coalesce(sum(repairs), 0)"} | {
 }
 
 
-def counts_in(connection: sqlite3.Connection, killed: int, prices: object) -> Counts:
+def counts_in(
+    connection: sqlite3.Connection, killed: int, cut_short: int, prices: object
+) -> Counts:
     """Return the sums that `connection` sees; in a transaction, they are all of one moment.
 
-    `killed` counts calls that were in flight when processes were killed, `prices` is what is
-    remembered as the fact `PRICES`.
+    `killed` counts calls that were in flight when processes were killed, and `cut_short` copies
+    that were made on the way; `prices` is what is remembered as the fact `PRICES`.
     """
     totals = connection.execute(
         f"SELECT {schema.GROUPED}, rows, priced, {', '.join(schema.SUMMED)} "
@@ -67,6 +69,7 @@ def counts_in(connection: sqlite3.Connection, killed: int, prices: object) -> Co
         truncated=truncated,
         errors=errors,
         killed_calls=killed,
+        cut_short=cut_short,
         **(prices if isinstance(prices, dict) else {}),
         **sums,
     )

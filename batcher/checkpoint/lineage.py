@@ -18,7 +18,7 @@ import msgspec
 
 from batcher.checkpoint.connection import connected, damaged, transaction, translated
 from batcher.checkpoint.facts import fact_in, remember
-from batcher.checkpoint.reader import check
+from batcher.checkpoint.reader import CUT_SHORT, check
 
 LINEAGE = "lineage"
 """The fact that holds it; without one, no backup was ever made."""
@@ -91,8 +91,11 @@ def count_backup(connection: sqlite3.Connection, path: Path, run: str) -> None:
     remember(connection, {LINEAGE: [*before, Step(line, backups + 1)]})
 
 
-def begin_line(path: Path) -> None:
+def begin_line(path: Path) -> bool:
     """Let the backup at `path`, of which nobody else knows, go on as a checkpoint.
+
+    Returns whether its process had not ended by then. What that called afterwards, which is no less
+    than what was in flight, nobody knows; so that is counted as no calls, but remembered.
 
     Raises:
         StorageError: it is damaged, no backup, or of another version.
@@ -102,7 +105,13 @@ def begin_line(path: Path) -> None:
         lineage = lineage_in(connection, path)
         if lineage is None:
             raise damaged(path, "it is no backup")
-        remember(connection, {LINEAGE: [*lineage.steps, Step(_new_line(), 0)]})
+        facts: dict[str, object] = {LINEAGE: [*lineage.steps, Step(_new_line(), 0)]}
+        cut_short = connection.execute("DELETE FROM owner").rowcount > 0
+        if cut_short:
+            before = fact_in(connection, path, CUT_SHORT)
+            facts[CUT_SHORT] = 1 + (before if isinstance(before, int) else 0)
+        remember(connection, facts)
+    return cut_short
 
 
 def forget_backups(connection: sqlite3.Connection, path: Path) -> None:

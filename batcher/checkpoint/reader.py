@@ -31,6 +31,8 @@ _ROWS = 4096
 _NO_ERROR = "error_class = ''"
 KILLED_CALLS = "killed_calls"
 """The fact that says how many calls can have been in flight when processes were killed."""
+CUT_SHORT = "cut_short"
+"""The fact that says how often a backup was gone on with whose process had not ended by then."""
 PRICES = "prices"
 """The fact that says in which `currency` costs are counted, and by whose prices (`priced_by`)."""
 
@@ -226,9 +228,9 @@ class CheckpointReader:
     def counts(self) -> Counts:
         """Return the sums over the run, all of one moment."""
         with translated(self.path), _snapshot(self._reader):
-            before, prices = self.fact(KILLED_CALLS), self.fact(PRICES)
-            killed = (before if isinstance(before, int) else 0) + orphaned(self._reader)
-            return counts_in(self._reader, killed, prices)
+            killed, cut_short = (_number(self.fact(name)) for name in (KILLED_CALLS, CUT_SHORT))
+            killed += orphaned(self._reader)
+            return counts_in(self._reader, killed, cut_short, self.fact(PRICES))
 
     def writer(self) -> str | None:
         """Return which process works on the run; None where none does.
@@ -305,3 +307,7 @@ def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
         yield
     finally:
         connection.execute("COMMIT")
+
+
+def _number(fact: object) -> int:
+    return fact if isinstance(fact, int) else 0

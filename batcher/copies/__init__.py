@@ -10,7 +10,7 @@ from batcher.copies.keeping import Keeper
 from batcher.copies.latest import Copy, Latest, Spooled, Writer
 from batcher.copies.shelf import Shelf
 from batcher.copies.store import Store
-from batcher.copies.taking_up import take_up
+from batcher.copies.taking_up import Taken, give_back, take_up
 
 __all__ = [
     "Copy",
@@ -20,6 +20,8 @@ __all__ = [
     "Shelf",
     "Spooled",
     "Store",
+    "Taken",
     "Writer",
+    "give_back",
     "take_up",
 ]

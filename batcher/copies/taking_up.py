@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from batcher.checkpoint import (
     adopt,
@@ -21,8 +22,15 @@ from batcher.outputs import sync_directory
 from batcher.wording import counted
 
 
-def take_up(store: Store, copy: Copy | None, checkpoint: Path) -> str | None:
-    """Let `checkpoint` hold all that the `copy` has that counts; return what the user should know.
+class Taken(NamedTuple):
+    """What the user should know of a copy that was taken; whether there was nothing before it."""
+
+    told: str
+    anew: bool
+
+
+def take_up(store: Store, copy: Copy | None, checkpoint: Path) -> Taken | None:
+    """Let `checkpoint` hold all that the `copy` has that counts; None where it does.
 
     The one that is there is kept if it does, else it is set aside, with all that only it has
     brought into the copy.
@@ -45,8 +53,10 @@ def take_up(store: Store, copy: Copy | None, checkpoint: Path) -> str | None:
                 "another directory with -o to go on with the copy, or another place with "
                 "--sync-checkpoint to go on with this directory"
             )
-    taken = _fetched(store, copy, checkpoint)
+    taken, cut_short = _fetched(store, copy, checkpoint)
     told = f"Going on with {copy}, from {store.url}"
+    if cut_short:
+        told += "; what was called after it is called again, and is in no count"
     if checkpoint.exists():
         aside = set_aside(checkpoint)
         if nothing:
@@ -58,20 +68,30 @@ def take_up(store: Store, copy: Copy | None, checkpoint: Path) -> str | None:
         if outcomes := adopt(taken, aside):
             told += f"; {counted(outcomes, 'outcome')} that only {aside.name} had brought in"
     _in_place(taken, checkpoint)
-    return told
+    return Taken(told, nothing)
 
 
-def _fetched(store: Store, copy: Copy, checkpoint: Path) -> Path:
-    """Bring the copy, and the rows that came in no file, into the directory."""
+def give_back(copy: Copy, checkpoint: Path) -> None:
+    """Remove what was taken of a copy with which nothing was done."""
+    _remove(checkpoint)
+    if copy.spooled is not None:
+        checkpoint.with_name(copy.spooled.file).unlink(missing_ok=True)
+
+
+def _fetched(store: Store, copy: Copy, checkpoint: Path) -> tuple[Path, bool]:
+    """Bring the copy, and the rows that came in no file, into the directory.
+
+    Return also whether it was made on the way of its process.
+    """
     taken = checkpoint.with_name(INCOMING)
     fetched(store, copy.name, taken, copy.size, copy.sha256)
     # From here on it is a checkpoint of its own: the one it was copied from may go on as well.
-    begin_line(taken)
+    cut_short = begin_line(taken)
     if (spooled := copy.spooled) is not None:
         incoming = checkpoint.with_name(f"{INCOMING}.input")
         fetched(store, spooled.name, incoming, spooled.size, spooled.sha256)
         incoming.replace(checkpoint.with_name(spooled.file))
-    return taken
+    return taken, cut_short
 
 
 def _in_place(taken: Path, checkpoint: Path) -> None:
@@ -79,7 +99,12 @@ def _in_place(taken: Path, checkpoint: Path) -> None:
     with taken.open("rb") as file:
         os.fsync(file.fileno())
     # Of one that is gone: SQLite would lay its log over this one.
-    for suffix in ("-wal", "-shm", "-journal"):
-        checkpoint.with_name(f"{checkpoint.name}{suffix}").unlink(missing_ok=True)
+    _remove(checkpoint)
     taken.replace(checkpoint)
     sync_directory(checkpoint.parent)
+
+
+def _remove(checkpoint: Path) -> None:
+    """Remove a checkpoint, or what is left of one."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        checkpoint.with_name(f"{checkpoint.name}{suffix}").unlink(missing_ok=True)

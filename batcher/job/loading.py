@@ -14,7 +14,7 @@ from batcher.durations import seconds_of
 from batcher.errors import ConfigurationError, UsageError
 from batcher.explanation import Tables, explain
 from batcher.job.alerts import AlertsSpec, WebhookSpec, check_alerts, refuse_secrets
-from batcher.job.spec import ANY_FOLDER, RESERVED_PARAMETERS, TABLES, JobSpec, PriceSpec
+from batcher.job.spec import ANY_FOLDER, RESERVED_PARAMETERS, TABLES, JobSpec, OutputSpec, PriceSpec
 from batcher.job.tools import fault_of_tools, with_tools_read
 from batcher.storage import Address, is_url
 
@@ -154,10 +154,23 @@ def _check_structure(job: JobSpec, where: str) -> None:
 def _check_copies(job: JobSpec, where: str) -> None:
     """Refuse a place of copies that may hold a secret, and copies that would never pause."""
     if job.output.sync_checkpoint is not None:
-        Address.of(job.output.sync_checkpoint)
+        _check_writable(Address.of(job.output.sync_checkpoint), "sync_checkpoint", where)
+    elif job.output.sync_every != OutputSpec().sync_every:
+        raise ConfigurationError(
+            f"{where}: [output] sync_every does nothing without sync_checkpoint, which says where "
+            "copies of the checkpoint are kept"
+        )
     if seconds_of(job.output.sync_every) < 1:
         raise ConfigurationError(
             f"{where}: [output] sync_every = {job.output.sync_every!r}: at least 1s"
+        )
+
+
+def _check_writable(address: Address, key: str, where: str) -> None:
+    if address.is_read_only:
+        raise ConfigurationError(
+            f"{where}: [output] {key}: nothing can be written to {address.scheme}://; name a "
+            "folder of a store, such as s3://bucket/folder"
         )
 
 
@@ -241,6 +254,8 @@ def _check_urls(job: JobSpec, tables: Mapping[str, Any], where: str) -> None:
             f"{where}: [output] to is a URL such as s3://bucket/folder, not {job.output.to!r}; a "
             "directory of this machine is named with -o"
         )
+    if job.output.to is not None:
+        _check_writable(Address.of(job.output.to), "to", where)
     for table, key in _PATHS:
         path = tables.get(table, {}).get(key)
         if not isinstance(path, str) or not is_url(path):

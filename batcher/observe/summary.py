@@ -164,6 +164,11 @@ def spent_lines(counts: Counts) -> Iterator[str]:
             f"            at most {counts.killed_calls:,} more were in flight when a process "
             "was killed: possibly billed twice"
         )
+    if counts.cut_short:
+        yield (
+            "            went on with a copy made on the way: what was called after it is called "
+            "again, and is in no count"
+        )
     yield (
         f"  tokens    {counts.prompt_tokens:,} in ({counts.cached_tokens:,} cached), "
         f"{counts.completion_tokens:,} out ({counts.reasoning_tokens:,} reasoning)"

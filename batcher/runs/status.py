@@ -72,6 +72,7 @@ class Status:
             "repairs": counts.repairs,
             "ambiguous_attempts": counts.ambiguous_attempts,
             "killed_calls": counts.killed_calls,
+            "cut_short": counts.cut_short,
             "prompt_tokens": counts.prompt_tokens,
             "completion_tokens": counts.completion_tokens,
             "cached_tokens": counts.cached_tokens,
@@ -105,6 +106,11 @@ class Status:
             yield (
                 f"          possibly billed without an answer: {counts.ambiguous_attempts:,}, and "
                 f"at most {counts.killed_calls:,} in flight when a process was killed"
+            )
+        if counts.cut_short:
+            yield (
+                "          went on with a copy made on the way: what was called after it is called "
+                "again, and is in no count"
             )
         if self.copy is not None:
             made = self.copy.get("made_at")

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from batcher.checkpoint import Checkpoint
-from batcher.copies import Copying, Keeper, Shelf, take_up
+from batcher.copies import Copying, Keeper, Shelf, give_back, take_up
 from batcher.copies.latest import Copy, moment
 from batcher.durations import seconds_of
-from batcher.errors import Halt, Interruption
+from batcher.errors import ConfigurationError, Halt, Interruption
 from batcher.inputs import SPOOLED, Dataset
 from batcher.job import OutputSpec
 from batcher.observe import Watcher
@@ -188,6 +188,7 @@ def syncing(
     Raises:
         LockedError: another process works on the run, anywhere.
         ConfigurationError: directory and copy are of different runs.
+        OutputError: there is no such bucket.
         UsageError, StorageError: the place cannot be used.
         Interruption: `check` says that the run is to end.
     """
@@ -196,6 +197,7 @@ def syncing(
         return
     folder = Folder.at(folder_of(output.sync_checkpoint, shard), asking(check), private=True)
     heeding = folder.heeding(asking(check))
+    heeding.check()
     news = News(on_notice)
 
     def describe(copy: Copy) -> None:
@@ -210,7 +212,17 @@ def syncing(
     with contextlib.ExitStack() as stack:
         stack.callback(news.pulse)
         stack.enter_context(keeper.at_work())
-        if (told := take_up(heeding, copy, directory.checkpoint)) is not None:
-            on_notice(told)
+        taken = take_up(heeding, copy, directory.checkpoint)
+        if taken is not None:
+            on_notice(taken.told)
         directory.refuse_strangers()
-        yield made
+        try:
+            yield made
+        except ConfigurationError as error:
+            if copy is None or taken is None or not taken.anew or made.described is not None:
+                raise
+            give_back(copy, directory.checkpoint)
+            raise ConfigurationError(
+                f"{error}. It is the copy at {folder.url} that is of another input or job: for "
+                "another run, name another place with --sync-checkpoint"
+            ) from error

@@ -103,6 +103,11 @@ class Address:
         return self.path.rpartition("/")[2] or self.host
 
     @property
+    def is_read_only(self) -> bool:
+        """Whether nothing can be written there, by anybody."""
+        return self.scheme in {"http", "https"}
+
+    @property
     def bucket(self) -> Address | None:
         """Its bucket or container; None where files lie in none, or nobody knows."""
         return replace(self, path="") if self.scheme in _BUCKETS else None

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batcher.checkpoint import Checkpoint
+from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.checkpoint.lineage import Lineage, Step, begin_line, lineage_of
 from batcher.errors import StorageError
+from batcher.records import Success
 
 
 def _lineage(*steps: tuple[str, int]) -> Lineage:
@@ -103,6 +104,36 @@ def test_two_that_go_on_with_one_backup_do_not_hold_each_other(tmp_path: Path) -
     assert not second.holds(third)
     assert not third.holds(second)
     assert second.run == third.run == "run"
+
+
+def test_each_backup_gone_on_with_whose_process_had_not_ended_is_remembered(
+    path: Path, tmp_path: Path
+) -> None:
+    for n, ended in enumerate((False, True, False)):
+        backup = tmp_path / f"backup-{n}.db"
+        with Checkpoint.open(path) as checkpoint:
+            checkpoint.back_up(backup, "run", ended=ended)
+        assert begin_line(backup) is not ended
+        path = backup
+    with CheckpointReader.read(path) as checkpoint:
+        assert checkpoint.counts().cut_short == 2
+
+
+def test_one_that_was_mended_has_no_more_all_of_its_backups(
+    path: Path, success: Callable[..., Success]
+) -> None:
+    backup = path.with_name("backup.db")
+    with Checkpoint.open(path) as checkpoint:
+        made = checkpoint.back_up(backup, "run")
+        checkpoint.write([success(0)])
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE outcomes SET response = 'other'")
+    with Checkpoint.open(path) as checkpoint:
+        assert checkpoint.mend() == 1
+    mended = lineage_of(path)
+    assert mended is not None
+    assert not mended.holds(made.lineage)
+    assert mended.run == "run"
 
 
 def test_what_was_never_backed_up_is_no_backup(path: Path) -> None:

@@ -46,7 +46,8 @@ def _files(path: Path) -> list[str]:
 
 
 def _taken_up(store: Memory, path: Path) -> str | None:
-    return take_up(store, store.latest().copy, path)
+    taken = take_up(store, store.latest().copy, path)
+    return None if taken is None else taken.told
 
 
 def test_where_there_is_no_copy_yet_nothing_is_done_but_to_remove_leftovers(
@@ -121,6 +122,22 @@ def test_it_goes_on_here_after_that(
     assert _taken_up(store, path) is None
     _taken_up(store, elsewhere)
     assert _rows(elsewhere) == _rows(path) == [0, 1, 2]
+
+
+def test_of_a_copy_that_was_made_on_the_way_it_is_said_that_more_was_called(
+    store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None]
+) -> None:
+    """No number of calls in flight is claimed: the copy may be many calls old."""
+    copy_of(path, 0, last=False)
+    told = _taken_up(store, elsewhere)
+    assert told is not None
+    assert told.endswith("; what was called after it is called again, and is in no count")
+    with CheckpointReader.read(elsewhere) as checkpoint:
+        assert (checkpoint.counts().cut_short, checkpoint.counts().killed_calls) == (1, 0)
+    copy_of(elsewhere, 1)
+    told = _taken_up(store, path)
+    assert told is not None
+    assert "in no count" not in told
 
 
 def test_what_a_mended_checkpoint_has_lost_comes_back_from_the_copy(

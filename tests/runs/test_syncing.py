@@ -116,6 +116,30 @@ def test_the_status_says_where_the_copy_is_and_what_it_has(place: Place, copies:
     assert f"  copy    {copies.as_uri()}: none was made yet" in status_of(place.directory).lines()
 
 
+def test_a_copy_of_another_input_is_given_back_and_the_way_out_named(
+    place: Place, copies: Path, tmp_path: Path
+) -> None:
+    place.run(_job(place, copies))
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"prompt": "Say something else."}\n')
+    fresh = tmp_path / "fresh"
+    job = _job(place, copies, input=[str(other)], output={"directory": str(fresh)})
+    with pytest.raises(ConfigurationError, match="for another run, name another place with --sync"):
+        place.run(job, consent=False)
+    assert not (fresh / "checkpoint.db").exists()
+    assert not _latest(copies)["writer"]["at_work"]
+    assert _latest(copies)["copy"]["rows"] == 10
+
+
+def test_that_calls_after_a_copy_are_in_no_count_is_said(place: Place, copies: Path) -> None:
+    _some(place, copies, 4)
+    with Checkpoint.open(place.directory.checkpoint) as checkpoint:
+        checkpoint.remember(cut_short=1)
+    said = "went on with a copy made on the way: what was called after it is called again"
+    assert said in "\n".join(status_of(place.directory).lines())
+    assert said in _summary(place.run(_job(place, copies)))
+
+
 def test_a_finished_run_sends_no_second_copy(place: Place, copies: Path) -> None:
     place.run(_job(place, copies))
     before = _latest(copies)["copy"]
