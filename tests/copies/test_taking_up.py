@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
-from batcher.copies import Copying, Shelf, take_up
+from batcher.copies import Copying, Shelf, give_back, take_up
 from batcher.copies.files import INCOMING, OUTGOING
 from batcher.copies.latest import NAME
 from batcher.errors import ConfigurationError, StorageError
@@ -247,6 +247,25 @@ def test_rows_that_came_in_no_file_come_along(
     _taken_up(store, elsewhere)
     assert elsewhere.with_name("stdin.jsonl").read_bytes() == spooled.read_bytes()
     assert _files(elsewhere) == ["checkpoint.db", "stdin.jsonl"]
+
+
+@pytest.mark.parametrize("spools", [True, False])
+def test_a_copy_with_which_nothing_was_done_is_given_back_whole(
+    store: Memory, clock: Clock, path: Path, elsewhere: Path, *, spools: bool
+) -> None:
+    spooled = path.with_name("stdin.jsonl") if spools else None
+    if spooled is not None:
+        spooled.write_text('{"prompt": "one"}\n')
+    shelf = Shelf(store, 60.0, clock)
+    shelf.claim()
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.write([made_success(0)])
+        Copying(checkpoint, shelf, spooled).copy(last=True)
+    copy = store.latest().copy
+    assert copy is not None
+    assert take_up(store, copy, elsewhere) is not None
+    give_back(copy, elsewhere)
+    assert _files(elsewhere) == []
 
 
 @pytest.mark.parametrize("kind", ["gone", "cut", "of another version"])
