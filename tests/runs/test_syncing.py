@@ -274,7 +274,7 @@ def test_a_place_that_cannot_be_used_is_told_before_the_first_call(
     place: Place, copies: Path
 ) -> None:
     copies.write_text("no directory")
-    with pytest.raises(StorageError, match="copies"):
+    with pytest.raises(OutputError, match="copies is a file; name a folder"):
         place.run(_job(place, copies))
     assert place.ledger() == []
 
