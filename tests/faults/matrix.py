@@ -283,7 +283,7 @@ MATRIX = {
     54: Row(
         "the store of copies hangs, or is gone",
         "a named pipe in its place, SIGTERM; a file in its place",
-        "143, 74",
+        "143, 73, 74",
         "no answer waits for it, the run ends in time, and what was recorded is all there",
     ),
 }
