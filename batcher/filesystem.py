@@ -1,4 +1,6 @@
-"""What a directory lies on, since a file system that spans machines keeps fewer promises.
+"""What holds of a disk: what survives a loss of power, and what a directory lies on.
+
+A file system that spans machines keeps fewer promises.
 
 SQLite's write-ahead log needs memory that all its users share, which no two machines do
 (https://www.sqlite.org/wal.html, "All processes using a database must be on the same host"), and
@@ -7,6 +9,7 @@ flock there may hold for one machine only.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -17,6 +20,19 @@ _SPANNING = frozenset(
     | {"beegfs", "ocfs2", "gfs2", "orangefs", "pvfs2", "virtiofs", "coda", "ncpfs", "davfs"}
 )
 _ESCAPE = re.compile(r"\\([0-7]{3})")
+
+
+def synced(path: Path) -> None:
+    """Make a file, or the names in a directory, survive a loss of power.
+
+    Raises:
+        OSError: it cannot.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def spans_machines(directory: Path, mounts: Path = MOUNTS) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batcher.filesystem import MOUNTS, spans_machines
+from batcher.filesystem import MOUNTS, spans_machines, synced
 
 LINES = r"""
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -59,3 +59,11 @@ def test_without_a_list_of_mounts_everything_is_local(tmp_path: Path) -> None:
 @pytest.mark.skipif(not MOUNTS.exists(), reason="this system does not list its mounts")
 def test_the_list_of_this_machine_can_be_read() -> None:
     assert not spans_machines(Path("/proc"))
+
+
+def test_files_and_directories_are_synced_and_what_is_missing_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    synced(tmp_path / "file")
+    synced(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        synced(tmp_path / "missing")

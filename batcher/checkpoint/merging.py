@@ -25,6 +25,7 @@ from batcher.checkpoint.recall import recalled
 from batcher.checkpoint.rivals import Row, moved, one_of
 from batcher.checkpoint.shares import Shares
 from batcher.errors import OutputError, StorageError
+from batcher.filesystem import synced
 
 # Of what is compared row by row, so much is in memory at a time.
 _FETCHED = 1024
@@ -258,16 +259,8 @@ def _take_the_place(draft: Path, path: Path, patience_s: float) -> None:
         # Of the one before: all that stood there is in its file now, and would mislead SQLite.
         for suffix in ("-wal", "-shm", "-journal"):
             path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
-        _sync(draft)
+        synced(draft)
         draft.replace(path)
-        _sync(path.parent)
+        synced(path.parent)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}") from None
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from batcher.copies.files import INCOMING, fetched, removed_leftovers
 from batcher.copies.latest import Copy
 from batcher.copies.store import Store
 from batcher.errors import ConfigurationError
-from batcher.outputs import sync_directory
+from batcher.filesystem import synced
 from batcher.wording import counted
 
 
@@ -96,12 +95,11 @@ def _fetched(store: Store, copy: Copy, checkpoint: Path) -> tuple[Path, bool]:
 
 def _in_place(taken: Path, checkpoint: Path) -> None:
     """Give the checkpoint its name, on the disk."""
-    with taken.open("rb") as file:
-        os.fsync(file.fileno())
+    synced(taken)
     # Of one that is gone: SQLite would lay its log over this one.
     _remove(checkpoint)
     taken.replace(checkpoint)
-    sync_directory(checkpoint.parent)
+    synced(checkpoint.parent)
 
 
 def _remove(checkpoint: Path) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from batcher.durations import seconds_of
-from batcher.errors import ConfigurationError, UsageError
+from batcher.errors import ConfigurationError
 from batcher.explanation import Tables, explain
 from batcher.job.alerts import AlertsSpec, WebhookSpec, check_alerts, refuse_secrets
-from batcher.job.spec import ANY_FOLDER, RESERVED_PARAMETERS, TABLES, JobSpec, OutputSpec, PriceSpec
+from batcher.job.spec import ANY_FOLDER, RESERVED_PARAMETERS, TABLES, JobSpec, PriceSpec
 from batcher.job.tools import fault_of_tools, with_tools_read
-from batcher.storage import Address, is_url
+from batcher.job.urls import PATHS, check_copies, check_urls
+from batcher.storage import is_url
 
 
 def load_job(
@@ -59,7 +59,7 @@ def job_with(remembered: object, flags: Mapping[str, Any], where: str) -> JobSpe
 def plain_job(job: JobSpec) -> dict[str, Any]:
     """Return a job as plain values that mean the same from any working directory."""
     tables: dict[str, Any] = msgspec.to_builtins(job)
-    for table, key in _PATHS:
+    for table, key in PATHS:
         if (path := tables[table][key]) not in (None, ANY_FOLDER):
             tables[table][key] = str(Path(path).absolute())
     tables["alerts"]["webhooks"] = [
@@ -88,7 +88,7 @@ def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> Jo
             "that ask the same by one answer. Leave one of the two out; for several answers to a "
             "row set [sampling] samples"
         )
-    _check_urls(job, merged, where)
+    check_urls(job, merged, where)
     job = _with_first_model(job, where, given=flags.get("provider", {}).get("model"))
     for name, value in job.parameters.items():
         if name in RESERVED_PARAMETERS:
@@ -103,7 +103,7 @@ def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> Jo
     if "tools" in job.parameters and (fault := fault_of_tools(job.parameters["tools"])):
         raise ConfigurationError(f"{where}: [parameters] tools: {fault}")
     _check_structure(job, where)
-    _check_copies(job, where)
+    check_copies(job, where)
     check_alerts(job.alerts, where)
     if len(currencies := {price.currency for price in job.prices.values()}) > 1:
         raise ConfigurationError(
@@ -148,29 +148,6 @@ def _check_structure(job: JobSpec, where: str) -> None:
         raise ConfigurationError(
             f"{where}: tools let the model call a function where [output] wants a value; leave "
             "one of the two out"
-        )
-
-
-def _check_copies(job: JobSpec, where: str) -> None:
-    """Refuse a place of copies that may hold a secret, and copies that would never pause."""
-    if job.output.sync_checkpoint is not None:
-        _check_writable(Address.of(job.output.sync_checkpoint), "sync_checkpoint", where)
-    elif job.output.sync_every != OutputSpec().sync_every:
-        raise ConfigurationError(
-            f"{where}: [output] sync_every does nothing without sync_checkpoint, which says where "
-            "copies of the checkpoint are kept"
-        )
-    if seconds_of(job.output.sync_every) < 1:
-        raise ConfigurationError(
-            f"{where}: [output] sync_every = {job.output.sync_every!r}: at least 1s"
-        )
-
-
-def _check_writable(address: Address, key: str, where: str) -> None:
-    if address.is_read_only:
-        raise ConfigurationError(
-            f"{where}: [output] {key}: nothing can be written to {address.scheme}://; name a "
-            "folder of a store, such as s3://bucket/folder"
         )
 
 
@@ -235,40 +212,13 @@ def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     if isinstance(alerts, Mapping) and isinstance(alerts.get("webhooks"), list | tuple):
         webhooks = [_with_file(webhook, folder) for webhook in alerts["webhooks"]]
         anchored["alerts"] = {**alerts, "webhooks": webhooks}
-    for table, key in _PATHS:
+    for table, key in PATHS:
         content = anchored.get(table)
         if isinstance(content, Mapping) and isinstance(content.get(key), str):
             path = content[key]
             as_it_is = path == ANY_FOLDER or is_url(path)
             anchored[table] = {**content, key: path if as_it_is else str(folder / path)}
     return anchored
-
-
-def _check_urls(job: JobSpec, tables: Mapping[str, Any], where: str) -> None:
-    """Make sure that URLs stand where they can, and hold no secret: a job is written down."""
-    for given in (*job.input, *filter(None, [job.output.to])):
-        if is_url(given):
-            Address.of(given)
-    if job.output.to is not None and not is_url(job.output.to):
-        raise ConfigurationError(
-            f"{where}: [output] to is a URL such as s3://bucket/folder, not {job.output.to!r}; a "
-            "directory of this machine is named with -o"
-        )
-    if job.output.to is not None:
-        _check_writable(Address.of(job.output.to), "to", where)
-    for table, key in _PATHS:
-        path = tables.get(table, {}).get(key)
-        if not isinstance(path, str) or not is_url(path):
-            continue
-        address = Address.of(path)
-        if (table, key) == ("output", "directory"):
-            raise UsageError(
-                f"{where}: the run directory cannot be {address}: a checkpoint needs a disk of "
-                f"this machine. Name it, and where its files are to go too: -o DIR --to {address}"
-            )
-        raise ConfigurationError(
-            f"{where}: [{table}] {key} is on this machine, not at a URL ({address})"
-        )
 
 
 def _with_file(webhook: object, folder: Path) -> object:
@@ -313,9 +263,4 @@ _EXPLAINED = Tables(
     {"alerts.webhooks": WebhookSpec},
 )
 
-_PATHS = (
-    *(("provider", "api_key_file"), ("prompt", "images_from"), ("output", "directory")),
-    ("reuse", "cache"),
-    ("observe", "metrics_file"),
-)
 _TEMPLATES = ("template", "system_template")

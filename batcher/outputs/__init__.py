@@ -7,7 +7,7 @@ from batcher.outputs.export import Exported, export
 from batcher.outputs.formats import Format, Kind, kind_of
 from batcher.outputs.head import read_head
 from batcher.outputs.polls import Ballot
-from batcher.outputs.publication import publish_text, sync_directory
+from batcher.outputs.publication import publish_text
 from batcher.outputs.reading import read_batches
 from batcher.outputs.verification import problems as output_problems
 from batcher.outputs.votes import Voted, export_votes, votes_of
@@ -27,7 +27,6 @@ __all__ = [
     "publish_text",
     "read_batches",
     "read_head",
-    "sync_directory",
     "votes_of",
     "write_differences",
 ]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batcher.errors import OutputError, StorageError
+from batcher.filesystem import synced
 
 
 @dataclass(slots=True)
@@ -174,16 +175,7 @@ def check_free(target: Path) -> None:
         raise OutputError(f"cannot create {target}: a directory has this name; move it away")
 
 
-def sync_directory(directory: Path) -> None:
-    """Make the names in `directory` survive a loss of power; raises OSError where it cannot."""
-    number = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
 def _sync(folders: list[Path]) -> None:
     for folder in folders:
         with writing(folder):
-            sync_directory(folder)
+            synced(folder)

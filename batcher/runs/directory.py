@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TextIO
 
 from batcher.errors import OutputError, StorageError, UsageError
+from batcher.filesystem import synced
 from batcher.inputs import SPOOLED
-from batcher.outputs import sync_directory
 from batcher.runs.shard import Shard
 from batcher.storage import Address, is_url
 
@@ -94,7 +94,7 @@ class RunDirectory:
         try:
             if not self.path.is_dir():
                 self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-                sync_directory(self.path.parent)
+                synced(self.path.parent)
         except OSError as error:
             raise OutputError(
                 f"cannot create the run directory {self.path}: {error.strerror}; "
