@@ -36,13 +36,20 @@ def _latest(copies: Path) -> dict[str, Any]:
     return latest
 
 
+def _fetched(copies: Path, to: Path) -> bool:
+    """Copy the copy that counts, if there is one; its writer may put another in its place."""
+    while (copy := _latest(copies).get("copy")) is not None:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy(copies / copy["name"], to)
+            return True
+    return False
+
+
 def _copied(copies: Path, folder: Path) -> dict[str, object]:
     """Return the outcome of each row that the copy has that counts, by its prompt."""
-    copy = _latest(copies).get("copy")
-    if copy is None:
-        return {}
     path = folder / "looked-at.db"
-    shutil.copy(copies / copy["name"], path)
+    if not _fetched(copies, path):
+        return {}
     with CheckpointReader.read(path) as checkpoint:
         return {
             f"Say {outcome.id.removeprefix('id-')}.": outcome.error_class or outcome.response
@@ -147,6 +154,22 @@ def _forget_owner(path: Path, latest: dict[str, Any], copies: Path) -> None:
     (copies / "latest.json").write_text(json.dumps(latest))
 
 
+def _piped(latest: Path) -> None:
+    """Put a pipe in place of what the writer reads; it may be about to replace it."""
+    pipe = latest.with_name("pipe")
+    os.mkfifo(pipe)
+    pipe.replace(latest)
+
+
+def _gone(copies: Path) -> bool:
+    """Put a file in place of the folder; its writer may make the folder again."""
+    with contextlib.suppress(FileNotFoundError):
+        copies.rename(copies.with_name(f"gone-{time.monotonic_ns()}"))
+    with contextlib.suppress(IsADirectoryError):
+        copies.write_text("a file")
+    return copies.is_file()
+
+
 def test_54_a_store_that_hangs_does_not_hold_up_the_end_after_sigterm(
     parent: Parent, tmp_path: Path
 ) -> None:
@@ -156,10 +179,9 @@ def test_54_a_store_that_hangs_does_not_hold_up_the_end_after_sigterm(
         child = run.start()
         until(lambda: _copied(copies, tmp_path), "a copy")
         named = (copies / "latest.json").read_bytes()
-        (copies / "latest.json").unlink()
-        os.mkfifo(copies / "latest.json")
-        calls = run.calls()
-        run.wait_for_calls(child, calls + 4)
+        while not (copies / "latest.json").is_fifo():
+            _piped(copies / "latest.json")
+            run.wait_for_calls(child, run.calls() + 4)
         since = time.monotonic()
         child.signal(signal.SIGTERM)
         assert run.ended(child) == 143, child.err
@@ -185,8 +207,7 @@ def test_54_a_store_that_is_gone_costs_no_row(parent: Parent, tmp_path: Path, wh
         else:
             child = run.start()
             until(lambda: _copied(copies, tmp_path), "a copy")
-            shutil.rmtree(copies)
-            copies.write_text("a file")
+            until(lambda: _gone(copies), "the store to be gone")
             assert run.ended(child) == 74, child.err
             assert "The copy of the checkpoint is not current" in child.err
             assert "NOT CURRENT" in child.out
