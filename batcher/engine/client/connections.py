@@ -40,10 +40,16 @@ async def open_transport(
 def network_of(address: str, environment: Mapping[str, str]) -> tuple[ssl.SSLContext, str | None]:
     """Return whose certificates to trust, and the proxy for `address`, as `open_transport` does.
 
+    Plain http needs neither: only a TLS tunnel leads through a proxy.
+
     Raises:
         ConfigurationError: those that `environment` names cannot be used.
     """
-    return _tls_context(environment), _proxy(httpx2.URL(address), environment)
+    url = httpx2.URL(address)
+    if url.scheme == "http":
+        # It takes longer to read authorities than to call a model on this machine: trust none.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), None
+    return _tls_context(environment), _proxy(url, environment)
 
 
 def _checked(base_url: str) -> httpx2.URL:
@@ -89,9 +95,9 @@ def _direct(host: str, environment: Mapping[str, str]) -> bool:
 
 
 def _proxy(url: httpx2.URL, environment: Mapping[str, str]) -> str | None:
-    """Return the proxy for `url`: one that a TLS tunnel leads through, so never for plain http."""
+    """Return the proxy for `url`, one that a TLS tunnel leads through."""
     name = next((name for name in _PROXIES if environment.get(name)), None)
-    if url.scheme == "http" or name is None or _direct(url.host, environment):
+    if name is None or _direct(url.host, environment):
         return None
     proxy = environment[name] if "://" in environment[name] else f"http://{environment[name]}"
     try:

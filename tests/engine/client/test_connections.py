@@ -14,7 +14,7 @@ import httpx2
 import pytest
 import trustme
 
-from batcher.engine.client import open_transport
+from batcher.engine.client import network_of, open_transport
 from batcher.engine.client.connections import _direct
 from batcher.errors import ConfigurationError, ErrorClass
 from tests.one_call import COMPLETION, KEY, REQUEST, calling, error_at
@@ -47,6 +47,14 @@ async def test_proxies_and_passwords_of_the_environment_are_ignored(
             await client.complete(REQUEST, "request-1")
     assert proxy.accepted == 0
     assert server.seen[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_plain_http_reads_no_authorities() -> None:
+    """They would take longer than a short run on this machine; no other is called by plain http."""
+    context, _ = network_of("http://127.0.0.1:9", {"SSL_CERT_FILE": "/nowhere"})
+    assert context.cert_store_stats()["x509_ca"] == 0
+    context, _ = network_of("https://127.0.0.1:9", {})
+    assert context.cert_store_stats()["x509_ca"] > 0
 
 
 async def test_plain_http_never_goes_by_a_proxy_which_would_read_the_key() -> None:
