@@ -145,7 +145,9 @@ def test_a_claim_that_cannot_be_removed_does_no_harm(store: Memory, clock: Clock
 
     store.before = keep
     Shelf(store, 60.0, clock).claim()
-    Shelf(store, 60.0, clock).claim()
+    last = Shelf(store, 60.0, clock)
+    last.claim()
+    assert store.latest().writer.token == last.token
 
 
 def test_copies_without_a_word_which_one_counts_are_neither_forgotten_nor_removed(

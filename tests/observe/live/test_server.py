@@ -178,8 +178,9 @@ async def test_the_token_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_the_end_waits_for_no_open_page() -> None:
     """Nor for one that reads nothing of what it is sent."""
-    async with ClientSession() as browser:
-        board = Board()
+    board = Board()
+    # aiohttp itself would wait a minute.
+    async with asyncio.timeout(30), ClientSession() as browser:
         async with serve(_page, board, token=TOKEN) as address:
             page = await browser.get(f"{address}events")
             board.show("x" * 10_000_000)
