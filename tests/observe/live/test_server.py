@@ -183,7 +183,9 @@ async def test_the_end_waits_for_no_open_page() -> None:
     async with asyncio.timeout(30), ClientSession() as browser:
         async with serve(_page, board, token=TOKEN) as address:
             page = await browser.get(f"{address}events")
-            board.show("x" * 10_000_000)
+            assert await page.content.readexactly(len(b"retry: 2000\n\n"))
+            board.show("x" * 50_000_000)
+            assert await page.content.readexactly(1)
         page.close()
 
 
