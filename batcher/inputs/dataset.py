@@ -18,6 +18,7 @@ from batcher.inputs.columns import Column, Inference, schema
 from batcher.inputs.files import InputFile
 from batcher.inputs.interface import Reader
 from batcher.inputs.jsonl import JsonlReader
+from batcher.inputs.lines import count_lines
 from batcher.inputs.parquet import ParquetReader
 from batcher.records import Failure, Mark, Prompt
 from batcher.storage import Address, Entry, GivenUpError, Stop, entries_at, never
@@ -71,19 +72,26 @@ class Dataset:
         text = msgspec.json.encode([self.id_column, facts])
         return hashlib.blake2b(text, digest_size=16).hexdigest()
 
-    def content(self) -> str:
-        """Return a hash of what is in the files, whatever they are called on this machine.
+    def content(self) -> tuple[int, str]:
+        """Count the rows, and return a hash of what is in the files, whatever they are called here.
 
-        All bytes of JSON Lines are read; of Parquet, whose end says what is in it, the ends. Of
-        files at URLs, which are the same from everywhere, the store says when they were changed.
+        All bytes of JSON Lines are read, once for both where they are not compressed; of Parquet,
+        whose end says what is in it, the ends. Of files at URLs, which are the same from
+        everywhere, the store says when they were changed.
 
         Raises:
             InputError: a file cannot be read.
         """
         digest = hashlib.blake2b(msgspec.json.encode(self.id_column), digest_size=16)
-        entries = self._entries()
+        entries, rows = self._entries(), 0
         for file in self.files:
             digest.update(f"{file.format} {file.compression} ".encode())
+            if file.format == "jsonl" and isinstance(file.place, Path) and not file.compression:
+                whole = hashlib.blake2b()
+                rows += count_lines(file, self.stop, whole.update)
+                digest.update(whole.digest())
+                continue
+            rows += self._reader(file).count(self.stop)
             if isinstance(file.place, Address):
                 digest.update(msgspec.json.encode(_told(file, entries[file.place])))
             elif file.format == "parquet":
@@ -91,7 +99,7 @@ class Dataset:
                 digest.update(f"{size} {ends}".encode())
             else:
                 digest.update(_digest(file))
-        return digest.hexdigest()
+        return rows, digest.hexdigest()
 
     def rows(
         self, start: Mark | None = None, on_mark: Callable[[Mark], object] | None = None
@@ -143,12 +151,8 @@ class Dataset:
             InputError: a file cannot be read.
         """
         mark = _FRONT
-        for number, file in enumerate(self.files):
-            reader = self._reader(file)
-            rows = reader.count(self.stop)
-            if row < mark.row + rows:
-                return reader.place(mark, row)
-            mark = Mark(mark.row + rows, number + 1, line=1, offset=0)
+        while mark.row < row and mark.file < len(self.files):
+            mark = self._reader(self.files[mark.file]).place(mark, row)
         return mark
 
     def count(self, stop: Stop = never) -> int:

@@ -44,7 +44,10 @@ class Reader(Protocol):
         """
 
     def place(self, front: Mark, row: int) -> Mark:
-        """Return where `row`, which is one of the file's, stands; `front` is the file's start."""
+        """Return where `row` stands; `front` is the file's start.
+
+        Where the file ends before it, that is the start of the next one.
+        """
 
     def count(self, stop: Callable[[], bool]) -> int:
         """Count the rows, without reading them; too few where `stop` says to stop."""

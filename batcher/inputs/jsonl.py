@@ -15,7 +15,7 @@ from batcher.inputs.columns import Column, Inference, Place, record_batch
 from batcher.inputs.files import InputFile
 from batcher.inputs.identity import row_id
 from batcher.inputs.interface import TEXT
-from batcher.inputs.lines import MAX_LINE, Line, count_lines, read_lines
+from batcher.inputs.lines import MAX_LINE, Line, count_lines, find_line, read_lines
 from batcher.inputs.objects import parse_object
 from batcher.records import Failure, Mark, Prompt, Source
 from batcher.storage import Stop, never
@@ -84,9 +84,10 @@ class JsonlReader:
 
     def place(self, front: Mark, row: int) -> Mark:
         """See `Reader.place`."""
-        with closing(self._lines()) as lines:
-            line = next(islice(lines, row - front.row, None))
-        return Mark(row, front.file, line.number, line.offset)
+        found = find_line(self.file, row - front.row, self.stop)
+        if isinstance(found, int):
+            return Mark(front.row + found, front.file + 1, line=1, offset=0)
+        return Mark(row, front.file, found.number, found.offset)
 
     def count(self, stop: Callable[[], bool]) -> int:
         """See `Reader.count`."""

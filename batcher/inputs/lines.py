@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import closing
+from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
@@ -22,6 +24,13 @@ _HEAD = 4
 _BOM = b"\xef\xbb\xbf"
 
 
+Hear = Callable[[bytes], object]
+
+
+def _nothing(_: bytes) -> None:
+    pass
+
+
 class Line(NamedTuple):
     """A line that is not blank, without its line end.
 
@@ -33,6 +42,14 @@ class Line(NamedTuple):
     offset: int
     content: bytes
     whole: bool
+
+
+class _Reached(NamedTuple):
+    """So many `rows` stand before the line `number`, which begins at `offset`."""
+
+    rows: int
+    number: int
+    offset: int
 
 
 def read_lines(
@@ -73,27 +90,63 @@ def read_lines(
         raise StorageError(f"{error}, at line {number}") from None
 
 
-def count_lines(file: InputFile, stop: Stop) -> int:
+def count_lines(file: InputFile, stop: Stop, hear: Hear = _nothing) -> int:
     """Count the lines that `read_lines` would yield; too few where `stop` says to stop.
+
+    `hear` is told all that is read, decompressed.
 
     Raises:
         InputError: the file cannot be read, or is damaged or cut short; names it.
         StorageError: it lies at a URL that cannot be read now.
         GivenUpError: `stop` said so while it was waited for.
     """
-    lines, begun = 0, False
+    rows = 0
+    with closing(_skimmed(file, stop, hear)) as reached:
+        for here in reached:
+            rows = here.rows
+            if stop():
+                break
+    return rows
+
+
+def find_line(file: InputFile, row: int, stop: Stop) -> Line | int:
+    """Return the line of that `row`, from 0; where there are fewer rows, how many there are.
+
+    Raises:
+        InputError, StorageError, GivenUpError: see `count_lines`.
+    """
+    before = _Reached(0, number=1, offset=0)
+    with closing(_skimmed(file, stop)) as reached:
+        for here in reached:
+            if here.rows > row:
+                break
+            before = here
+        else:
+            return before.rows
+    with closing(read_lines(file, before.number, before.offset, stop=stop)) as lines:
+        return next(islice(lines, row - before.rows, None), before.rows)
+
+
+def _skimmed(file: InputFile, stop: Stop, hear: Hear = _nothing) -> Generator[_Reached, None, None]:
+    """Yield how far each piece of `file` has brought us, and at last how many rows there are."""
+    rows, number, offset, end, begun = 0, 1, 0, 0, False
     try:
         with _opened(file, 0, stop) as stream:
-            chunk = stream.read(_CHUNK).removeprefix(_BOM)
-            while chunk and not stop():
-                filled = [bool(piece.strip()) for piece in chunk.split(b"\n")]
+            while chunk := stream.read(_CHUNK):
+                hear(chunk)
+                pieces = (chunk if end else chunk.removeprefix(_BOM)).split(b"\n")
+                end += len(chunk)
+                filled = [bool(piece.strip()) for piece in pieces]
                 filled[0] |= begun
                 begun = filled.pop()
-                lines += sum(filled)
-                chunk = stream.read(_CHUNK)
+                if filled:
+                    rows += sum(filled)
+                    number += len(filled)
+                    offset = end - len(pieces[-1])
+                yield _Reached(rows, number, offset)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"cannot read {file.name}: {_reason(error)}") from None
-    return lines + begun
+    yield _Reached(rows + begun, number, offset)
 
 
 def _reason(error: OSError | pa.ArrowException) -> str:

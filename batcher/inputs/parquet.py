@@ -91,7 +91,9 @@ class ParquetReader:
 
     def place(self, front: Mark, row: int) -> Mark:
         """See `Reader.place`; the row itself says it."""
-        offset = row - front.row
+        offset, rows = row - front.row, self.count(self.stop)
+        if offset >= rows:
+            return Mark(front.row + rows, front.file + 1, line=1, offset=0)
         return Mark(row, front.file, offset + 1, offset)
 
     def count(self, stop: Callable[[], bool]) -> int:  # noqa: ARG002 # the footer says it at once

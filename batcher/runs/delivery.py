@@ -42,6 +42,23 @@ class Delivery:
         folder.heeding(stop).check()
         return cls(folder)
 
+    def check_writable(self, stop: Stop = never) -> None:
+        """Make sure that files can be put there, before anything is paid for.
+
+        Raises:
+            OutputError: they cannot.
+            GivenUpError: `stop` said that nobody waits for it any more.
+        """
+        try:
+            self.folder.heeding(stop).check_writable()
+        except StorageError as error:
+            url = self.folder.url
+            raise OutputError(
+                f"{error}. So results could not be put there at the end: allow it, or name another "
+                f"place with --to; or leave --to out, and `batcher export DIR --to {url}` when the "
+                "run is done"
+            ) from None
+
     def put(
         self, root: Path, names: Sequence[str], known: Delivered | None = None, stop: Stop = never
     ) -> Delivered:

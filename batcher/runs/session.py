@@ -131,6 +131,9 @@ class Session:
                 # A merge of shards puts its files at the URL itself.
                 for url in {to, folder_of(to, shard)}:
                     refuse_to_overwrite(dataset, Address.of(url), DELIVERED.__contains__)
+            if delivery is not None:
+                # Here nothing else is in the way of the first call.
+                delivery.check_writable(asking(check))
             fingerprint = dataset.fingerprint()
             counted = counted_rows(directory, fingerprint)
             scope = Scope.of(self.portion, prepare.samples, dataset, part, counted)

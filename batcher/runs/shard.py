@@ -125,7 +125,7 @@ def part_of(checkpoint: CheckpointReader, dataset: Dataset, shard: Shard | None)
         return None
     if before is not None and fingerprint == dataset.fingerprint():
         return before
-    rows = dataset.count()
+    rows, content = dataset.content()
     if before is not None and fingerprint is not None and before.of_rows != rows:
         raise ConfigurationError(
             f"{directory} holds {shard} of an input of {counted(before.of_rows, 'row')}, which has "
@@ -133,7 +133,7 @@ def part_of(checkpoint: CheckpointReader, dataset: Dataset, shard: Shard | None)
             "-o ALL`); `batcher run INPUT -o ALL` then calls only what is new. Or name another "
             "directory with -o"
         )
-    return Part(shard, rows, dataset.content())
+    return Part(shard, rows, content)
 
 
 def start_of(checkpoint: CheckpointReader, dataset: Dataset, part: Part | None) -> Mark | None:

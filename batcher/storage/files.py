@@ -20,8 +20,9 @@ Moved = Callable[[], None]
 """Called after each piece that was moved; may raise."""
 
 _AZURE = frozenset({"abfs", "abfss", "az"})
-# Where a file is seen while it is written. Everywhere else it is there once it is complete. (In
-# Azure what was there is gone as soon as something else is begun under its name.)
+# Where a file is seen while it is written. Everywhere else it is there once it is complete. (Azure
+# would show a blob once its blocks are committed; but pyarrow begins with an empty one, committed
+# under the name, and so does away with what was there.)
 _SEEN_EARLY = frozenset(
     {*_AZURE, "file", "local", "hdfs", "viewfs", "webhdfs", "arrow_hdfs"}
     | {"sftp", "ssh", "ftp", "smb", "dbfs", "asynclocal"}
@@ -133,7 +134,8 @@ class Files:
         try:
             self.store.move(part, path)
         except NotImplementedError:
-            # Azure without a hierarchical namespace knows no names but those of whole blobs.
+            # Azure without a hierarchical namespace gives no blob another name, and copies small
+            # ones at once. In the place of a larger one an empty one is seen until it is whole.
             if size <= _COPIED_AT_ONCE:
                 self.store.copy_file(part, path)
             else:

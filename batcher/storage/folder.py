@@ -23,6 +23,8 @@ from batcher.storage.waiting import SECONDS, GivenUpError, Stop, never, waited
 
 Value = TypeVar("Value")
 
+# Says what it is to whoever finds it where nothing may be removed.
+_TRIAL = b"batcher wrote this to see whether it may write here. It can be removed.\n"
 # A copy that brings nothing to an end for so long never will.
 _STILL_S = 300.0
 
@@ -87,6 +89,17 @@ class Folder:
         with contextlib.suppress(StorageError):
             if bucket is not None and entry_at(bucket, self._stop) is None:
                 raise OutputError(f"there is no {bucket}; make it first, or name another")
+
+    def check_writable(self) -> None:
+        """Find out before it matters whether a file can be written: one is, and is removed again.
+
+        Its name is hidden, and always another: to replace a file may take a permission of its own.
+        Where it cannot be removed it stays, which is no trouble.
+        """
+        name = f".batcher-trial-{uuid.uuid4().hex[:8]}"
+        self.write(name, _TRIAL)
+        with contextlib.suppress(StorageError):
+            self.remove(name)
 
     def read(self, name: str) -> bytes | None:
         """Return a small file; None where there is none of this name."""

@@ -88,15 +88,16 @@ def _s3_store(bucket: str, endpoint: str, region: str | None) -> FileSystem:
 
 
 def _gcs(address: Address, variables: Mapping[str, str]) -> tuple[FileSystem, str]:
-    return _gcs_store(variables.get("STORAGE_EMULATOR_HOST", "")), _below(address)
+    return _gcs_store(address.host, variables.get("STORAGE_EMULATOR_HOST", "")), _below(address)
 
 
 @lru_cache
-def _gcs_store(emulator: str) -> FileSystem:
+def _gcs_store(bucket: str, emulator: str) -> FileSystem:
     from pyarrow.fs import GcsFileSystem
 
     limit = timedelta(seconds=_SILENT_S * _ATTEMPTS)
     if not emulator:
+        look_for_credentials(GcsFileSystem(retry_time_limit=timedelta(seconds=_SILENT_S)), bucket)
         return GcsFileSystem(retry_time_limit=limit)
     scheme, _, host = emulator.rpartition("://")
     return GcsFileSystem(
@@ -105,6 +106,18 @@ def _gcs_store(emulator: str) -> FileSystem:
         endpoint_override=host.rstrip("/"),
         retry_time_limit=limit,
     )
+
+
+def look_for_credentials(first: FileSystem, bucket: str) -> None:
+    """Raise what is said where there are none for Google: the first look is to be a short one.
+
+    Its library asks for some as long as it may try a request. All else is said when it matters.
+    """
+    try:
+        first.get_file_info(bucket)
+    except OSError as error:
+        if "access token" in str(error):
+            raise
 
 
 def _azure(address: Address, variables: Mapping[str, str]) -> tuple[FileSystem, str]:

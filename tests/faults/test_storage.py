@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -137,6 +138,26 @@ def test_16_a_directory_that_may_not_be_written_ends_the_run_before_the_first_ca
         run.directory.chmod(0o700)
         run.finish()
         assert run.complaints == []
+
+
+def test_16_a_place_for_results_that_may_not_be_written_ends_it_before_the_first_call(
+    parent: Parent, public: Path
+) -> None:
+    """As a folder of this machine that a URL names."""
+    closed = public / "closed"
+    closed.mkdir(0o555)
+    with case(parent, public, "--to", closed.as_uri()) as run:
+        run.directory.mkdir()
+        os.chown(run.directory, NOBODY, NOBODY)
+        child = run.start(user=NOBODY)
+        assert run.ended(child) == CANNOT_CREATE, child.err
+        assert f"cannot write {closed.as_uri()}/.batcher-trial-" in child.err
+        assert "--to" in child.err
+        assert run.calls() == 0
+        run.finish()
+        assert run.complaints == []
+        found = sorted(path.name for path in closed.iterdir())
+        assert found == ["errors.parquet", "report.html", "results.parquet"]
 
 
 def test_16_the_finished_run_of_another_user_is_left_as_it_is(parent: Parent, public: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +178,24 @@ def test_counting_ends_when_told_to(write_table: Write) -> None:
     answers = iter([False, True])
     assert data.count() == 3
     assert data.count(lambda: next(answers)) == 2
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.zst"])
+def test_the_content_is_that_of_the_files_wherever_they_lie(
+    suffix: str, write_lines: Write, write_table: Write
+) -> None:
+    """And it comes with the number of rows."""
+    text = b'{"a":1}\n\n{"a":2}'
+
+    def content(text: bytes, column: Sequence[int]) -> tuple[int, str]:
+        return dataset(write_lines(text, suffix), write_table({"a": column})).content()
+
+    rows, known = content(text, [3])
+    assert rows == 3
+    assert content(text, [3]) == (rows, known)
+    for other in (content(text.replace(b"1", b"7"), [3]), content(text, [4])):
+        assert other[0] == rows
+        assert other[1] != known
 
 
 def test_the_fingerprint_stays_while_the_files_do(write_lines: Write, write_table: Write) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batcher.errors import InputError
 from batcher.inputs.files import InputFile
-from batcher.inputs.lines import Line, count_lines, read_lines
+from batcher.inputs.lines import Line, count_lines, find_line, read_lines
 
 WriteLines = Callable[..., InputFile]
 SUFFIXES = [".jsonl", ".jsonl.gz", ".jsonl.zst"]
@@ -135,10 +135,15 @@ def test_several_compressed_parts_in_one_file_are_all_read(write_lines: WriteLin
     mark=st.booleans(),
 )
 @settings(max_examples=50, deadline=None)
-def test_what_is_counted_is_what_is_read_wherever_the_pieces_of_the_file_end(
+def test_what_is_counted_and_found_is_what_is_read_wherever_the_pieces_of_the_file_end(
     pieces: list[bytes],
     mark: bool,  # noqa: FBT001 # drawn
     write_lines: WriteLines,
 ) -> None:
     file = write_lines((b"\xef\xbb\xbf" if mark else b"") + b"".join(pieces))
-    assert count_lines(file, lambda: False) == len(list(read_lines(file)))
+    lines, heard = list(read_lines(file)), bytearray()
+    assert count_lines(file, lambda: False, heard.extend) == len(lines)
+    assert heard == file.path.read_bytes()
+    for row, line in enumerate(lines):
+        assert find_line(file, row, lambda: False) == line
+    assert find_line(file, len(lines), lambda: False) == len(lines)

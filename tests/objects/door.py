@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
-Verdict = Literal["pass", "drop", "hang", "fail"]
+Verdict = Literal["pass", "drop", "hang", "fail", "refuse"]
 """What becomes of a request: it goes through; its connection is cut, before the store hears of it;
-nothing is ever said; or the store is said to have failed (500)."""
+nothing is ever said; the store is said to have failed (500), or not to allow it (403)."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Asked:
     before: int
 
 
+_REFUSED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 _OF_A_CONNECTION = ("connection", "transfer-encoding", "content-length", "expect")
 
 Judge = Callable[[Asked], Verdict]
@@ -74,6 +75,12 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_response(500)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+            case "refuse":
+                self.send_response(403)
+                self.send_header("Content-Type", "application/xml")
+                self.send_header("Content-Length", str(len(_REFUSED)))
+                self.end_headers()
+                self.wfile.write(_REFUSED)
             case "hang":
                 self.made.over.wait()
                 self.close_connection = True

@@ -9,13 +9,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.objects.conftest import Lines, Place
-from tests.objects.door import Door
+from tests.objects.door import Door, Judge
 from tests.objects.store import Bucket
 
 
 def rows_of(content: bytes | None) -> int:
     assert content is not None
     return pq.read_table(pa.BufferReader(content)).num_rows
+
+
+def written(gate: Door) -> list[str]:
+    """Return the names of what was put there, less the trial and what stands for the folder."""
+    puts = (asked.place.rpartition("/")[2] for asked in gate.asked if asked.method == "PUT")
+    return [name for name in puts if name and not name.startswith(".batcher-trial-")]
 
 
 @pytest.fixture
@@ -43,8 +49,7 @@ def test_results_errors_and_report_are_put_there_too(
 
 def test_the_errors_are_there_before_the_results(given: str, behind: Place, gate: Door) -> None:
     assert behind.run(given, "--to", given.replace("in/a.jsonl", "out")).returncode == 0
-    written = [a.place.rpartition("/")[2] for a in gate.asked if a.method == "PUT"]
-    assert written == ["errors.parquet", "results.parquet", "report.html"]
+    assert written(gate) == ["errors.parquet", "results.parquet", "report.html"]
 
 
 def test_what_is_there_already_is_not_sent_again(given: str, behind: Place, gate: Door) -> None:
@@ -53,8 +58,7 @@ def test_what_is_there_already_is_not_sent_again(given: str, behind: Place, gate
     gate.asked.clear()
     assert behind.run(given, "--to", to).returncode == 0
     # The report tells when it was made.
-    written = [a.place.rpartition("/")[2] for a in gate.asked if a.method == "PUT"]
-    assert written == ["report.html"]
+    assert written(gate) == ["report.html"]
 
 
 def test_what_was_changed_there_is_sent_again(given: str, bucket: Bucket, place: Place) -> None:
@@ -91,6 +95,52 @@ def test_a_missing_bucket_is_found_before_the_first_call(given: str, place: Plac
     assert done.returncode == 73
     assert "there is no s3://no-such-bucket" in done.stderr
     assert not place.calls()
+
+
+def refusing(*methods: str) -> Judge:
+    """Allow nobody to do this."""
+    return lambda asked: "refuse" if asked.method in methods else "pass"
+
+
+def test_where_nothing_may_be_written_is_found_before_the_first_call(
+    given: str, bucket: Bucket, behind: Place, gate: Door
+) -> None:
+    to = f"{bucket.url}/out"
+    gate.judge = refusing("PUT", "POST")
+    done = behind.run(given, "--to", to)
+    assert done.returncode == 73, done.stderr
+    assert f"cannot write {to}/.batcher-trial-" in done.stderr
+    assert "ACCESS_DENIED" in done.stderr
+    assert f"or leave --to out, and `batcher export DIR --to {to}`" in done.stderr
+    assert not behind.calls()
+    gate.judge = refusing()
+    assert behind.run(given, "--to", to).returncode == 0
+    assert set(behind.calls().values()) == {1}
+
+
+def test_who_may_write_need_not_be_allowed_to_remove(
+    given: str, bucket: Bucket, behind: Place, gate: Door
+) -> None:
+    gate.judge = refusing("DELETE")
+    done = behind.run(given, "--to", f"{bucket.url}/out")
+    assert done.returncode == 0, done.stderr
+    trial, *names = bucket.keys("out/")
+    assert names == ["out/errors.parquet", "out/report.html", "out/results.parquet"]
+    content = bucket.get(trial)
+    assert content is not None
+    assert content.startswith(b"batcher wrote this to see whether it may write here")
+
+
+def test_what_calls_nothing_writes_nothing_there_before_its_time(
+    given: str, bucket: Bucket, behind: Place, gate: Door
+) -> None:
+    job = f'input = ["{given}"]\n[provider]\nmodel = "glm-4-flash"\n'
+    (behind.path / "job.toml").write_text(f'{job}[output]\nto = "{bucket.url}/out"\n')
+    for look in ("check", "preview", "estimate"):
+        more = ["--simulate"] if look == "estimate" else []
+        done = behind.command(look, "--job", "job.toml", *more)
+        assert done.returncode == 0, done.stderr
+    assert {asked.method for asked in gate.asked} <= {"GET", "HEAD"}
 
 
 def test_a_run_directory_at_a_url_is_refused_with_the_way_out(given: str, place: Place) -> None:

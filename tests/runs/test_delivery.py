@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from batcher.errors import OutputError, StorageError, UsageError
+from batcher.errors import ConfigurationError, OutputError, StorageError, UsageError
 from batcher.job import OutputSpec
 from batcher.limits import Flow
 from batcher.observe import Tally
-from batcher.runs import export_run, target_of, vote_run
+from batcher.runs import Portion, Shard, export_run, target_of, vote_run
 from batcher.runs.delivery import Delivery, beside
 from tests.simulated import Place, Silent
 
@@ -156,12 +156,42 @@ def test_a_file_is_no_place_for_results(place: Place, there: Path) -> None:
     assert (place.ledger(), there.read_bytes()) == ([], b"mine")
 
 
+@pytest.mark.parametrize("shard", [None, Shard(1, 2)])
+def test_where_nothing_can_be_written_is_found_before_the_first_call(
+    shard: Shard | None, place: Place, there: Path
+) -> None:
+    """Also by the user whom no permission of a folder holds back."""
+    there.write_bytes(b"a file above it")
+    url = f"file://{there}/out"
+    output = {"to": url, "directory": str(place.directory.path)}
+    session = replace(place.session(place.job(output=output)), portion=Portion(shard=shard))
+    with pytest.raises(OutputError) as refused:
+        session.run()
+    assert f"cannot write {url}{'/1-of-2' if shard else ''}/.batcher-trial-" in str(refused.value)
+    assert "name another place with --to; or leave --to out" in str(refused.value)
+    assert place.ledger() == []
+    # The same command goes on once it can.
+    there.unlink()
+    assert session.run().exit_code(OutputSpec()) == 0
+
+
+def test_a_run_that_is_refused_for_something_else_writes_nothing_there(
+    place: Place, there: Path
+) -> None:
+    place.run()
+    job = place.job(output={"to": f"file://{there}"}, parameters={"temperature": 0.1})
+    with pytest.raises(ConfigurationError):
+        place.run(job, consent=False)
+    assert not there.exists()
+
+
 def test_a_run_whose_files_cannot_be_put_there_says_how_to_do_it_later(
     place: Place, there: Path
 ) -> None:
     class Meanwhile(Silent):
         def started(self, tally: Tally, flow: Callable[[], Flow]) -> None:
             del tally, flow
+            there.rmdir()
             there.write_bytes(b"no folder")
 
     session = place.session(place.job(output={"to": f"file://{there}"}))

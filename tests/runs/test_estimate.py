@@ -70,6 +70,12 @@ def test_the_first_rows_foretell_what_the_rest_costs(place: Place) -> None:
     assert round(quote.prompt_tokens) == whole_run.prompt_tokens - first.prompt_tokens
 
 
+def test_nothing_is_written_where_results_will_go(place: Place) -> None:
+    _write(place)
+    _quote(_priced(place, output={"to": f"file://{place.folder}/there"}))
+    assert [path.name for path in place.folder.iterdir()] == [place.input.name]
+
+
 def test_a_finished_run_has_nothing_left_to_pay(place: Place) -> None:
     place.run(_priced(place))
     quote = _quote(_priced(place))

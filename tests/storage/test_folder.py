@@ -77,6 +77,43 @@ def test_what_is_cut_short_while_it_is_sent_is_never_seen(folder: Folder, tmp_pa
     assert folder.read("a") == b"whole"
 
 
+def test_whether_one_may_write_is_tried_out_and_nothing_stays(tmp_path: Path) -> None:
+    Folder.at(f"file://{tmp_path}/there").check_writable()
+    assert [*(tmp_path / "there").iterdir()] == []
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match=r"cannot write file://.*/file/\.batcher-trial-"):
+        Folder.at(f"file://{tmp_path}/file").check_writable()
+
+
+class Lasting:
+    """A store on this disk where nothing may be removed or replaced."""
+
+    def __init__(self) -> None:
+        self._inner = LocalFileSystem()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- whatever a store has
+        return getattr(self._inner, name)
+
+    def open_output_stream(self, name: str, compression: None) -> Any:  # noqa: ANN401 -- a stream
+        if Path(name).exists():
+            raise PermissionError("it is there")
+        return self._inner.open_output_stream(name, compression=compression)
+
+    def delete_file(self, _name: str) -> None:
+        raise PermissionError("it stays")
+
+
+def test_one_may_write_where_one_may_not_remove(tmp_path: Path) -> None:
+    """What stays says what it is, and the next trial has another name."""
+    address = Address.of(f"s3://bucket/{tmp_path}")
+    folder = Folder(address, Files(cast("FileSystem", Lasting()), "s3"), str(tmp_path))
+    folder.check_writable()
+    folder.check_writable()
+    left = [*tmp_path.iterdir()]
+    assert len(left) == 2
+    assert all(path.read_text().endswith("It can be removed.\n") for path in left)
+
+
 class Slow:
     """A store on this disk that begins to read, and goes on when it is let."""
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+from pyarrow.fs import GcsFileSystem
 
 from batcher.errors import ConfigurationError, UsageError
 from batcher.storage import Address
-from batcher.storage.opening import opened
+from batcher.storage.opening import look_for_credentials, opened
 
 
 @pytest.mark.parametrize(
@@ -32,6 +38,45 @@ def test_a_scheme_opens_its_store(
     monkeypatch.setenv("AZURE_STORAGE_KEY", "c2VjcmV0")
     store, found = opened(Address.of(url))
     assert (store.type_name, found) == (kind, path)
+
+
+class _NoMachineOfGoogles(BaseHTTPRequestHandler):
+    """Has no token for anybody."""
+
+    def do_GET(self) -> None:
+        self.send_error(403)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- its name
+        """Say nothing."""
+
+
+@pytest.fixture
+def without_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let Google's library find none, wherever it looks."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _NoMachineOfGoogles) as server:
+        monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+        monkeypatch.setenv("GCE_METADATA_ROOT", f"127.0.0.1:{server.server_port}")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield
+        server.shutdown()
+
+
+@pytest.mark.usefixtures("without_credentials")
+def test_where_there_are_no_credentials_for_google_the_first_look_says_so() -> None:
+    with pytest.raises(OSError, match="access token"):
+        look_for_credentials(GcsFileSystem(), "bucket")
+
+
+def test_what_else_the_first_look_is_told_is_no_matter() -> None:
+    away = GcsFileSystem(
+        anonymous=True,
+        scheme="http",
+        endpoint_override="127.0.0.1:9",
+        retry_time_limit=timedelta(0),
+    )
+    look_for_credentials(away, "bucket")
 
 
 def test_an_unknown_scheme_is_told_what_is_known() -> None:

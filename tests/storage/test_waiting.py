@@ -52,7 +52,8 @@ def test_who_waits_is_asked_whether_they_still_do(silent: threading.Event) -> No
 
 def test_a_signal_ends_the_wait(silent: threading.Event) -> None:
     def work() -> None:
-        signal.raise_signal(signal.SIGTERM)
+        # Not in this thread, whose signals would not wake the one that waits.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
         silent.wait()
 
     with Signals().interruptible(), pytest.raises(Interruption):
