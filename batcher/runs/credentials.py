@@ -9,7 +9,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from batcher.errors import CredentialsError
-from batcher.job import ProviderSpec
+from batcher.job import ProviderSpec, check_base_url
 from batcher.providers import (
     Auth,
     Bearer,
@@ -33,10 +33,17 @@ def environment() -> dict[str, str]:
 
 
 def provider_of(spec: ProviderSpec, variables: Mapping[str, str]) -> Provider:
-    """Return the job's provider: at the job's address, else the environment's, else its own."""
-    named = provider_named(spec.name)
-    given = (variables.get(name) for name in named.base_url_variables)
-    return provider_named(spec.name, spec.base_url or next(filter(None, given), None))
+    """Return the job's provider: at the job's address, else the environment's, else its own.
+
+    Raises:
+        ConfigurationError: the address of the environment may hold a secret; it is not shown.
+    """
+    provider = provider_named(spec.name, spec.base_url)
+    for name in () if spec.base_url else provider.base_url_variables:
+        if given := variables.get(name):
+            check_base_url(given, name)
+            return provider_named(spec.name, given)
+    return provider
 
 
 def real_callee(
