@@ -56,9 +56,9 @@ def _nearest(given: str, known: tuple[str, ...], cutoff: float) -> str | None:
 
 
 def did_you_mean(given: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return "; did you mean `...`?" with the nearest other word; nothing where none is near."""
+    """End a sentence: "; did you mean `...`?" with the nearest other word, "." where none is."""
     near = nearest(given, (word for word in known if word != given), cutoff)
-    return "" if near is None else f"; did you mean `{near}`?"
+    return "." if near is None else f"; did you mean `{near}`?"
 
 
 def kind_of(value: object) -> str:

@@ -54,7 +54,7 @@ def test_the_nearest_word_is_told_where_one_is_near(
     given: str, known: list[str], near: str | None
 ) -> None:
     assert nearest(given, known) == near
-    assert did_you_mean(given, known) == (f"; did you mean `{near}`?" if near else "")
+    assert did_you_mean(given, known) == (f"; did you mean `{near}`?" if near else ".")
 
 
 def test_how_near_a_word_must_be_can_be_said() -> None:
