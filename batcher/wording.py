@@ -1,4 +1,4 @@
-"""Counts and kinds of values in words."""
+"""Counts, times and kinds of values in words."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 import functools
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 # Minutes of an hour, hours of a day.
 _HOUR, _DAY = 60, 24
@@ -39,6 +40,11 @@ def lasting(seconds: float) -> str:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     days, hours = divmod(hours, _DAY)
     return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def utc(at: float) -> str:
+    """Return a moment (Unix seconds) for people to read, in UTC."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def nearest(given: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batcher.wording import counted, did_you_mean, extent, nearest, printable, table, width
+from batcher.wording import counted, did_you_mean, extent, nearest, printable, table, utc, width
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,10 @@ def test_columns_are_aligned_by_what_a_terminal_shows() -> None:
 )
 def test_records_are_told_as_rows_and_samples(records: int, samples: int, said: str) -> None:
     assert extent(records, samples) == said
+
+
+def test_a_moment_is_told_in_utc() -> None:
+    assert utc(1_800_000_000.9) == "2027-01-15 08:00:00 UTC"
 
 
 @pytest.mark.parametrize(

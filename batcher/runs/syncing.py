@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from batcher.checkpoint import Checkpoint
 from batcher.copies import Copying, Keeper, Shelf, give_back, take_up
-from batcher.copies.latest import Copy, moment
+from batcher.copies.latest import Copy
 from batcher.durations import seconds_of
 from batcher.errors import ConfigurationError, Halt, Interruption
 from batcher.inputs import SPOOLED, Dataset
@@ -24,6 +24,7 @@ from batcher.runs.directory import RunDirectory
 from batcher.runs.shard import Shard, folder_of
 from batcher.runs.stopping import Check, Stopping, asking
 from batcher.storage import Folder
+from batcher.wording import utc
 
 # How long a run that failed waits for the copy of what it has.
 _RESCUE_S = 20.0
@@ -148,7 +149,7 @@ class Syncing:
         return {
             "url": self.url,
             "number": copy.of.backups,
-            "made_at": moment(copy.made_at),
+            "made_at": utc(copy.made_at),
             "rows": copy.rows,
         }
 
