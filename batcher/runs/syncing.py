@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +21,7 @@ from batcher.observe.metrics import News
 from batcher.runs.description import Description
 from batcher.runs.directory import RunDirectory
 from batcher.runs.shard import Shard, folder_of
-from batcher.runs.stopping import Check, Stopping, asking
+from batcher.runs.stopping import Check, Stopping, asking, soon
 from batcher.storage import Folder
 from batcher.wording import utc
 
@@ -113,14 +112,7 @@ class Syncing:
     @contextlib.contextmanager
     def halting(self, stop: Callable[[Halt], None]) -> Iterator[None]:
         """See `NotSynced.halting`."""
-        loop = asyncio.get_running_loop()
-
-        def stop_soon(halt: Halt) -> None:
-            # The loop may have ended since.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(stop, halt)
-
-        with self.keeper.halting(stop_soon):
+        with self.keeper.halting(soon(stop)):
             yield
 
     def hurry(self) -> None:
