@@ -9,7 +9,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from batcher.errors import CredentialsError
-from batcher.job import ProviderSpec, check_base_url
+from batcher.job import JobSpec, ProviderSpec, check_base_url
 from batcher.providers import (
     Auth,
     Bearer,
@@ -20,7 +20,7 @@ from batcher.providers import (
     restricted_base,
 )
 from batcher.runs.calling import Callee
-from batcher.simulator import SIMULATED_KEY, SimulatorConfig
+from batcher.simulator import SIMULATED_KEY, SIMULATED_MODEL, SimulatorConfig
 
 
 def environment() -> dict[str, str]:
@@ -69,6 +69,11 @@ def real_callee(
         )
     found = _keys(spec, provider, variables) if keys is None else keys
     return Callee(provider, _signing_in(spec, _checked(found, spec)))
+
+
+def simulated_job(job: JobSpec) -> JobSpec:
+    """Return the job as the simulator takes it: with some model, where it names none."""
+    return job.with_model(job.provider.model or SIMULATED_MODEL)
 
 
 def simulated_callee(spec: ProviderSpec, config: SimulatorConfig) -> Callee:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from batcher.errors import ConfigurationError, CredentialsError
-from batcher.job import ProviderSpec, load_job
+from batcher.job import JobSpec, ProviderSpec, load_job
 from batcher.providers.redaction import MASK
 from batcher.runs import Callee, credentials
-from batcher.runs.credentials import environment, simulated_callee
-from batcher.simulator import SimulatorConfig
+from batcher.runs.credentials import environment, simulated_callee, simulated_job
+from batcher.simulator import SIMULATED_MODEL, SimulatorConfig
 
 KEY = "abc.canary-secret"
 
@@ -148,6 +148,12 @@ def test_an_address_of_the_environment_that_may_hold_a_secret_is_refused_by_its_
     assert "hunter2" not in str(refused.value)
     given = real_callee(ProviderSpec(base_url="https://job.example/v4"), variables)
     assert given.provider.base_url == "https://job.example/v4"
+
+
+def test_the_simulator_is_asked_for_some_model_where_the_job_names_none() -> None:
+    assert simulated_job(JobSpec()).provider.model == SIMULATED_MODEL
+    named = JobSpec(provider=ProviderSpec(model="mine"))
+    assert simulated_job(named).provider.model == "mine"
 
 
 def test_a_dotenv_file_is_read_below_the_process_s_own_variables(
