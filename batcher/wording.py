@@ -98,13 +98,17 @@ def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def table(rows: Sequence[Sequence[str]], left: int = 1) -> Iterator[str]:
-    """Yield rows of cells as aligned lines, the first `left` columns to the left."""
+def table(rows: Sequence[Sequence[str]], left: int = 1, *, noted: bool = False) -> Iterator[str]:
+    """Yield rows of cells as aligned lines, the first `left` columns to the left.
+
+    Where they are `noted`, so is the last.
+    """
     widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    notes = len(widths) - 1 if noted else len(widths)
     for row in rows:
         cells = [
             f"{cell}{' ' * (wide - width(cell))}"
-            if at < left
+            if at < left or at == notes
             else f"{' ' * (wide - width(cell))}{cell}"
             for at, (cell, wide) in enumerate(zip(row, widths, strict=True))
         ]

@@ -27,6 +27,11 @@ def test_columns_are_aligned_by_what_a_terminal_shows() -> None:
     assert list(table(rows, left=2)) == ["label  n", "正面   1", "neg    20"]
 
 
+def test_notes_behind_the_figures_begin_at_one_place() -> None:
+    rows = [("model", "n", ""), ("正面", "1", "up to 8"), ("neg", "20", "more")]
+    assert list(table(rows, noted=True)) == ["model   n", "正面    1  up to 8", "neg    20  more"]
+
+
 @pytest.mark.parametrize(
     ("records", "samples", "said"),
     [
