@@ -10,9 +10,9 @@ from batcher.errors import ErrorClass
 from batcher.money import amount
 from batcher.observe.alerts.alert import Alert, Cause, Event, Figures
 from batcher.observe.alerts.words import say
+from batcher.observe.hints import name_in_chinese
 from batcher.observe.language import Lang
-from batcher.observe.report.hints import name_in_chinese
-from batcher.observe.report.words import Words
+from batcher.observe.words import Words
 from batcher.wording import printable, utc
 
 # As much of a name as a title has room for.

@@ -19,7 +19,7 @@ from batcher.observe.report.content import Content, Facts
 from batcher.observe.report.foreign import as_json, cleaned, cut
 from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, favicon, policy
 from batcher.observe.report.tiles import attempts, extents, is_priced, share, tiles
-from batcher.observe.report.words import Words
+from batcher.observe.words import Words
 from batcher.recorded import Counts
 from batcher.wording import utc
 
