@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import NamedTuple, assert_never
 
 from batcher.errors import ErrorClass
-from batcher.records import AnsweredBy, Attempt, Completion, Failure, Outcome, Success, Usage
+from batcher.records import (
+    AnsweredBy,
+    Attempt,
+    Completion,
+    Failure,
+    Outcome,
+    Success,
+    Usage,
+    length,
+)
 
 
 class Recorded(NamedTuple):
@@ -50,6 +59,11 @@ class Recorded(NamedTuple):
     answered_by: str = AnsweredBy.CALL.value
     content: str | None = None
     sample: int = 0
+
+    @property
+    def size(self) -> int:
+        """The characters of its answer."""
+        return length(self.response, self.reasoning, self.tool_calls, self.output)
 
 
 def record(outcome: Outcome) -> Recorded:

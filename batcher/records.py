@@ -105,6 +105,11 @@ class Completion:
     request_id: str | None = None
     rate_limits: RateLimits | None = field(default=None, compare=False)
 
+    @property
+    def size(self) -> int:
+        """The characters of its texts."""
+        return length(self.text, self.reasoning, self.tool_calls)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -234,16 +239,18 @@ Kept = Outcome | InvalidAnswer
 _LONG = 64 * 1024
 
 
+def length(*texts: str | None) -> int:
+    """Return how many characters there are in the texts that there are."""
+    return sum(len(text) for text in texts if text)
+
+
 def without_long_texts(kept: Kept) -> Kept:
     """Return what is written down with all that counts but its texts, if they are long.
 
     It may be kept for long where the disk is slow.
     """
     completion = kept.completion
-    if completion is None:
-        return kept
-    texts = (completion.text, completion.reasoning, completion.tool_calls)
-    if sum(len(text) for text in texts if text) < _LONG:
+    if completion is None or completion.size < _LONG:
         return kept
     lean = replace(completion, text=None, reasoning=None, tool_calls=None)
     return replace(kept, completion=lean)

@@ -1,4 +1,4 @@
-"""Counts and kinds of values in words."""
+"""Counts, times and kinds of values in words."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 import functools
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 # Minutes of an hour, hours of a day.
 _HOUR, _DAY = 60, 24
@@ -41,6 +42,11 @@ def lasting(seconds: float) -> str:
     return f"{days} d {hours} h" if hours else f"{days} d"
 
 
+def utc(at: float) -> str:
+    """Return a moment (Unix seconds) for people to read, in UTC."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def nearest(given: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """Return which of the `known` words resembles `given` most; None where none does.
 
@@ -56,9 +62,9 @@ def _nearest(given: str, known: tuple[str, ...], cutoff: float) -> str | None:
 
 
 def did_you_mean(given: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return "; did you mean `...`?" with the nearest other word; nothing where none is near."""
+    """End a sentence: "; did you mean `...`?" with the nearest other word, "." where none is."""
     near = nearest(given, (word for word in known if word != given), cutoff)
-    return "" if near is None else f"; did you mean `{near}`?"
+    return "." if near is None else f"; did you mean `{near}`?"
 
 
 def kind_of(value: object) -> str:
@@ -92,13 +98,17 @@ def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def table(rows: Sequence[Sequence[str]], left: int = 1) -> Iterator[str]:
-    """Yield rows of cells as aligned lines, the first `left` columns to the left."""
+def table(rows: Sequence[Sequence[str]], left: int = 1, *, noted: bool = False) -> Iterator[str]:
+    """Yield rows of cells as aligned lines, the first `left` columns to the left.
+
+    Where they are `noted`, so is the last.
+    """
     widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    notes = len(widths) - 1 if noted else len(widths)
     for row in rows:
         cells = [
             f"{cell}{' ' * (wide - width(cell))}"
-            if at < left
+            if at < left or at == notes
             else f"{' ' * (wide - width(cell))}{cell}"
             for at, (cell, wide) in enumerate(zip(row, widths, strict=True))
         ]

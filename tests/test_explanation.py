@@ -42,7 +42,7 @@ def _explained(given: Mapping[str, Any]) -> str:
         ({"box": {"sise": 1}}, "unknown key `sise` in [box]; did you mean `size`?"),
         ({"words": 3}, "words: Expected `list`, got `int`"),
         ({"box": {"size": "3"}}, "[box] size = '3': Expected `int`, got `str`"),
-        ({"box": {"size": 1, "kind": "x"}}, "[box] kind = 'x': not one of wood, steel"),
+        ({"box": {"size": 1, "kind": "x"}}, "[box] kind = 'x': not one of wood, steel."),
         ({"box": {"size": 1, "parts": ["x"]}}, "[box] parts[0] = ['x']: Expected `int`, got `str`"),
     ],
 )
@@ -54,7 +54,7 @@ def test_a_table_and_its_key_are_named(given: dict[str, Any], said: str) -> None
     ("box", "said"),
     [
         ({"size": "3"}, "[boxes.\"b\"] size = '3': Expected `int`, got `str`"),
-        ({"size": 1, "kind": "x"}, "[boxes.\"b\"] kind = 'x': not one of wood, steel"),
+        ({"size": 1, "kind": "x"}, "[boxes.\"b\"] kind = 'x': not one of wood, steel."),
         (
             {"size": 1, "parts": [0, "x"]},
             "[boxes.\"b\"] parts[1] = [0, 'x']: Expected `int`, got `str`",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batcher.wording import counted, did_you_mean, extent, nearest, printable, table, width
+from batcher.wording import counted, did_you_mean, extent, nearest, printable, table, utc, width
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,11 @@ def test_columns_are_aligned_by_what_a_terminal_shows() -> None:
     assert list(table(rows, left=2)) == ["label  n", "正面   1", "neg    20"]
 
 
+def test_notes_behind_the_figures_begin_at_one_place() -> None:
+    rows = [("model", "n", ""), ("正面", "1", "up to 8"), ("neg", "20", "more")]
+    assert list(table(rows, noted=True)) == ["model   n", "正面    1  up to 8", "neg    20  more"]
+
+
 @pytest.mark.parametrize(
     ("records", "samples", "said"),
     [
@@ -39,6 +44,10 @@ def test_columns_are_aligned_by_what_a_terminal_shows() -> None:
 )
 def test_records_are_told_as_rows_and_samples(records: int, samples: int, said: str) -> None:
     assert extent(records, samples) == said
+
+
+def test_a_moment_is_told_in_utc() -> None:
+    assert utc(1_800_000_000.9) == "2027-01-15 08:00:00 UTC"
 
 
 @pytest.mark.parametrize(
@@ -54,7 +63,7 @@ def test_the_nearest_word_is_told_where_one_is_near(
     given: str, known: list[str], near: str | None
 ) -> None:
     assert nearest(given, known) == near
-    assert did_you_mean(given, known) == (f"; did you mean `{near}`?" if near else "")
+    assert did_you_mean(given, known) == (f"; did you mean `{near}`?" if near else ".")
 
 
 def test_how_near_a_word_must_be_can_be_said() -> None:

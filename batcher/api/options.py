@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from batcher.job import PLACES, JobSpec, PriceSpec, load_job, tables_of
+from batcher.wording import nearest
 
 PathName: TypeAlias = str | os.PathLike[str]
 Job: TypeAlias = PathName | Mapping[str, Any]
@@ -127,6 +127,6 @@ def _plain(value: object) -> object:
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1, 0.75)
-    hint = f"did you mean {near[0]!r}?" if near else "what goes to the model goes into parameters"
+    near = nearest(name, known, 0.75)
+    hint = f"did you mean {near!r}?" if near else "what goes to the model goes into parameters"
     return f"run() got an unexpected keyword argument {name!r}; {hint}"

@@ -33,7 +33,7 @@ from batcher.runs import (
     Stopping,
     credentials,
 )
-from batcher.simulator import SIMULATED_MODEL, SimulatorConfig
+from batcher.simulator import SimulatorConfig
 
 Input: TypeAlias = PathName | Sequence[PathName] | Rows
 """Files, directories and globs; or rows in memory: dicts, or a table of any Arrow library."""
@@ -180,7 +180,7 @@ def start_of(
             'output="labels.batch"'
         )
     if simulate:
-        spec = spec.with_model(spec.provider.model or SIMULATED_MODEL)
+        spec = credentials.simulated_job(spec)
         config = simulate if isinstance(simulate, SimulatorConfig) else SimulatorConfig()
         callee = credentials.simulated_callee(spec.provider, config)
     else:

@@ -104,7 +104,7 @@ class Cache:
             answer = self._answer(entry_key(self._scope, content))
             if answer is not None:
                 found[content] = answer
-                most -= _size(answer)
+                most -= answer.size
         return found, ()
 
     def keep(self, kept: Kept) -> None:
@@ -116,7 +116,7 @@ class Cache:
             or kept.answered_by is not AnsweredBy.CALL
         ):
             return
-        size = _size(kept.completion)
+        size = kept.completion.size
         with self._lock:
             if self._size + size > self._most_waiting:
                 self._left_out += 1
@@ -191,8 +191,3 @@ class Cache:
                 f"The cache {self.path} is slower than the run: {counted(left_out, 'answer')} not "
                 "kept in it"
             )
-
-
-def _size(completion: Completion) -> int:
-    texts = (completion.text, completion.reasoning, completion.tool_calls)
-    return sum(len(text) for text in texts if text)

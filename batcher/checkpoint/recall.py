@@ -46,6 +46,5 @@ def answers_to(
         row = connection.execute(_ANSWER, (content,)).fetchone()
         if row is not None:
             answer = found[content] = recalled(path, row)
-            texts = (answer.response, answer.reasoning, answer.tool_calls)
-            most -= sum(len(text) for text in texts if text)
+            most -= answer.size
     return found, ()

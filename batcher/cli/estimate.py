@@ -47,11 +47,11 @@ def command(*, as_json: bool, **options: Any) -> None:
     documented ratio of characters to tokens stands in for it.
     """
     from batcher.runs import Assumptions, Estimator, quote_lines
-    from batcher.simulator import SIMULATED_MODEL
+    from batcher.runs.credentials import simulated_job
 
     job = job_of(options)
     if options["simulate"]:
-        job = job.with_model(job.provider.model or SIMULATED_MODEL)
+        job = simulated_job(job)
     assumptions = Assumptions(
         options["output_tokens"], options["tokenizer_sample"], options["retry_errors"]
     )

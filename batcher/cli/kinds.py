@@ -81,4 +81,4 @@ class Directory(click.Path):
             path = Path(value)
             beside = path.parent.iterdir() if path.parent.is_dir() else ()
             near = did_you_mean(path.name, [other.name for other in beside if other.is_dir()])
-            self.fail(f"{error.message.rstrip('.')}{near or '.'}", param, ctx)
+            self.fail(f"{error.message.rstrip('.')}{near}", param, ctx)

@@ -10,7 +10,7 @@ import click
 
 from batcher.cli import suggestions
 from batcher.cli.kinds import Directory, Field, NumberOr, Parameter
-from batcher.cli.topics import topic
+from batcher.cli.topics import adding, topic
 
 if TYPE_CHECKING:
     from batcher.job import JobSpec
@@ -33,13 +33,6 @@ def run_directory_as(name: str, metavar: str) -> Callable[[Command], Command]:
 
 run_directory = run_directory_as("directory", "DIR")
 """Adds DIR, the directory of a run."""
-
-
-def job_options(command: Command) -> Command:
-    """Add INPUT... and every option that describes a job."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def calling_options(command: click.Command) -> click.Command:
@@ -285,3 +278,6 @@ _OPTIONS = (
         help="Use the proxy and the certificates that the environment names.",
     ),
 )
+
+job_options = adding(*_OPTIONS)
+"""Adds INPUT... and every option that describes a job."""

@@ -7,18 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batcher.cli.options import Command
-from batcher.cli.topics import topic
+from batcher.cli.topics import adding, topic
 
 if TYPE_CHECKING:
     from batcher.runs import Portion
-
-
-def portion_options(command: Command) -> Command:
-    """Add --limit, --sample, --seed and --shard."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def portion_of(options: Mapping[str, Any]) -> Portion:
@@ -36,7 +28,7 @@ def portion_of(options: Mapping[str, Any]) -> Portion:
 _first = topic("First tries")
 _part = topic("Shards")
 
-_OPTIONS = (
+portion_options = adding(
     _first(
         "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows, for now."
     ),
@@ -53,3 +45,4 @@ _OPTIONS = (
         help="Only part I of N equal parts, in a directory of its own; `batcher merge` joins them.",
     ),
 )
+"""Adds --limit, --sample, --seed and --shard."""

@@ -42,16 +42,14 @@ def command(provider: str | None, job: str | None) -> None:
 
 
 def _lines(job: JobSpec, pricing: Pricing) -> Iterator[str]:
+    from batcher.wording import table
+
     name = job.provider.name
     if not pricing.prices:
         yield f"No price is known of {name}'s models."
     else:
         yield f"{name}: {pricing.unit} for a million tokens, as listed on {pricing.listed}"
-        rows = [_HEAD, *_rows(job, pricing)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for model, *figures, note in rows:
-            cells = [f"{cell:>{width}}" for cell, width in zip(figures, widths[1:-1], strict=True)]
-            yield "  ".join([f"{model:{widths[0]}}", *cells, note]).rstrip()
+        yield from table([_HEAD, *_rows(job, pricing)], noted=True)
     if pricing.source:
         yield f"Prices change; today's stand at {pricing.source}"
     yield 'A job sets its own under [prices."MODEL"] (docs/job-file.md)'

@@ -42,6 +42,8 @@ def command(**options: Any) -> None:
     globs, or - for JSONL on standard input. Results and errors go to Parquet files in the run
     directory. The same command again goes on where the last one stopped.
     """
+    from batcher.runs.credentials import simulated_job
+
     job, portion = job_of(options), portion_of(options)
     if options["simulate"]:
         job = simulated_job(job)
@@ -49,13 +51,6 @@ def command(**options: Any) -> None:
     callee = callee_of(job, options)
     retry = options["retry_errors"]
     sys.exit(carry_out(job, callee, consent, retry_errors=retry, portion=portion))
-
-
-def simulated_job(job: JobSpec) -> JobSpec:
-    """Return the job as the simulator takes it: with some model, where it names none."""
-    from batcher.simulator import SIMULATED_MODEL
-
-    return job.with_model(job.provider.model or SIMULATED_MODEL)
 
 
 def callee_of(job: JobSpec, options: Mapping[str, Any]) -> Callee:

@@ -11,20 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from batcher.cli import suggestions
-from batcher.cli.topics import ByTopic, topic
+from batcher.cli.topics import ByTopic, adding, topic
 
 if TYPE_CHECKING:
     from batcher.simulator import SimulatorConfig
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 Value = TypeVar("Value")
-
-
-def simulator_options(command: Command) -> Command:
-    """Add the options that shape the simulator."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def simulator_config(options: Mapping[str, Any]) -> SimulatorConfig:
@@ -64,7 +56,7 @@ def _each(name: str, parse: Callable[[str], Value], texts: Iterable[str]) -> tup
 
 _option = topic("Simulator")
 _number = partial(_option, type=click.IntRange(min=1), metavar="N")
-_OPTIONS = (
+simulator_options = adding(
     _option(
         "--sim-latency",
         type=click.FloatRange(min=0),
@@ -106,6 +98,7 @@ _OPTIONS = (
     ),
     _option("--sim-seed", type=int, default=0, metavar="N", help="Seed of its chances [0]."),
 )
+"""Adds the options that shape the simulator."""
 
 
 @click.command("simulate", cls=ByTopic)

@@ -29,6 +29,17 @@ def topic(name: str) -> Declare[Any]:
     return functools.partial(click.option, cls=TopicOption, topic=name)
 
 
+def adding(*options: Callable[[Decorated], Decorated]) -> Callable[[Decorated], Decorated]:
+    """Return what adds options to a command, in this order."""
+
+    def add(command: Decorated) -> Decorated:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 class ByTopic(click.Command):
     """A command whose help shows its options by topic, in the order of their declaration.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
 
 from batcher.checkpoint import Lineage, Process, Step
 from batcher.errors import StorageError
+from batcher.wording import utc
 
 NAME = "latest.json"
 # A process that cannot be seen from here counts as dead after so many of its signs of life were
@@ -57,7 +57,7 @@ class Writer(msgspec.Struct, frozen=True, kw_only=True):
         return max(_MISSED * self.every, _SILENT_S) - abs(now - self.seen)
 
     def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}, since {moment(self.since)}"
+        return f"process {self.pid} on {self.host}, since {utc(self.since)}"
 
 
 class Spooled(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +90,7 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
         return Lineage(self.lineage)
 
     def __str__(self) -> str:
-        return f"copy {self.of.backups} of {moment(self.made_at)}, {self.rows:,} rows"
+        return f"copy {self.of.backups} of {utc(self.made_at)}, {self.rows:,} rows"
 
 
 class Latest(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,8 +134,3 @@ def decoded(content: bytes, url: str) -> Latest:
 def is_made(name: str) -> bool:
     """Whether a file in a store has a name that this program gives."""
     return _MADE.match(name) is not None
-
-
-def moment(seconds: float) -> str:
-    """Return a moment for people to read, in UTC."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -51,8 +51,7 @@ class Shared:
     def size(self) -> int:
         """About how many bytes are held for it: those of an answer under way are its leader's."""
         known = None if isinstance(self.found, _Leader) else self.found.completion
-        texts = () if known is None else (known.text, known.reasoning, known.tool_calls)
-        return self.request.size + sum(len(text) for text in texts if text)
+        return self.request.size + (known.size if known else 0)
 
     async def outcome(self) -> Outcome:
         """Return the outcome that the row shares, when it is there.

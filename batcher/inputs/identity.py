@@ -33,10 +33,10 @@ def row_id(columns: Mapping[str, object], row: int, id_column: str | None) -> st
         )
     if id_column is None:
         return str(row)
-    near = did_you_mean(id_column, columns) or ";"
+    near = did_you_mean(id_column, columns)
     raise RowError(
         ErrorClass.INVALID_ROW,
-        f"no id in `{id_column}`; columns: {_names(columns)}{near} name the right one with "
+        f"no id in `{id_column}`; columns: {_names(columns)}{near} Name the right one with "
         "--id-column, or leave it out",
     )
 

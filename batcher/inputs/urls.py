@@ -131,12 +131,12 @@ def _near(url: Address, is_input: Callable[[str], bool], stop: Stop) -> str:
     """Say what is there instead: a name that is alike, or not even the bucket."""
     parts = parts_of(url)
     if not parts:
-        return ""
+        return "."
     folder = Address(url.scheme, url.host, "/".join(parts[:-1]))
     there = entries_below(folder, recursive=False, stop=stop)
     beside = [entry.address.name for entry in there if _may_be(entry, is_input)]
     if not beside and url.bucket is not None and entry_at(url.bucket, stop) is None:
-        return f"; there is no {url.bucket}"
+        return f"; there is no {url.bucket}."
     return did_you_mean(url.name, beside)
 
 

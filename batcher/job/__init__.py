@@ -21,6 +21,7 @@ from batcher.job.spec import (
     SamplingSpec,
 )
 from batcher.job.tools import fault_of_tools
+from batcher.job.urls import check_base_url
 
 __all__ = [
     "ANY_FOLDER",
@@ -42,6 +43,7 @@ __all__ = [
     "SamplingSpec",
     "Shape",
     "WebhookSpec",
+    "check_base_url",
     "fault_of_tools",
     "job_with",
     "load_job",

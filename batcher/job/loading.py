@@ -15,7 +15,7 @@ from batcher.explanation import Tables, explain
 from batcher.job.alerts import AlertsSpec, WebhookSpec, check_alerts, refuse_secrets
 from batcher.job.spec import ANY_FOLDER, RESERVED_PARAMETERS, TABLES, JobSpec, PriceSpec
 from batcher.job.tools import fault_of_tools, with_tools_read
-from batcher.job.urls import PATHS, check_copies, check_urls
+from batcher.job.urls import PATHS, check_base_url, check_copies, check_urls
 from batcher.storage import is_url
 
 
@@ -79,9 +79,8 @@ def _laid(tables: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> Jo
     except msgspec.ValidationError as error:
         said = explain(str(error), merged, _EXPLAINED)
         raise ConfigurationError(f"{where}: {said}") from None
-    # Before anything is made of a job: it is written down, and a password never is.
-    if "@" in (job.provider.base_url or ""):
-        raise ConfigurationError(f"{where}: --base-url must not hold a user name or password")
+    # Before anything is made of a job: it is written down, and a secret never is.
+    check_base_url(job.provider.base_url or "", f"{where}: --base-url")
     if job.reuse.cache is not None and job.reuse.dedup is False:
         raise ConfigurationError(
             f"{where}: [reuse] cache and dedup = false contradict each other: a cache answers rows "

@@ -45,6 +45,21 @@ def check_urls(job: JobSpec, tables: Mapping[str, Any], where: str) -> None:
         )
 
 
+def check_base_url(base_url: str, where: str) -> None:
+    """Refuse the address of an API that may hold a secret, and show nothing of it.
+
+    Raises:
+        ConfigurationError: it holds a user or settings; the message begins with `where` it stands.
+    """
+    if "@" in base_url:
+        raise ConfigurationError(f"{where} must not hold a user name or password")
+    if "?" in base_url or "#" in base_url:
+        raise ConfigurationError(
+            f"{where} must end with its path: what stands behind a ? or # may be a secret, and "
+            "would be written down"
+        )
+
+
 def check_copies(job: JobSpec, where: str) -> None:
     """Refuse a place of copies that may hold a secret, and copies that would never pause."""
     if job.output.sync_checkpoint is not None:

@@ -13,7 +13,6 @@ from batcher.outputs.columns import array
 from batcher.outputs.parquet_sink import open_parquet
 from batcher.outputs.publication import publication, writing
 from batcher.outputs.typed import out_columns, out_fields
-from batcher.recorded import Recorded
 from batcher.structured import StructOf
 
 # Rows of a batch; fewer where their answers have more characters than this and one answer.
@@ -111,13 +110,9 @@ def _grouped(compared: Iterator[Compared]) -> Iterator[list[Compared]]:
     text = 0
     for one in compared:
         group.append(one)
-        text += _characters(one.pair.a) + _characters(one.pair.b)
+        text += sum(outcome.size for outcome in (one.pair.a, one.pair.b) if outcome)
         if len(group) == _ROWS or text >= _TEXT:
             yield group
             group, text = [], 0
     if group:
         yield group
-
-
-def _characters(outcome: Recorded | None) -> int:
-    return len(outcome.response or "") + len(outcome.output or "") if outcome else 0

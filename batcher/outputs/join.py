@@ -6,7 +6,7 @@ columns of a row are repeated only for the piece that is being made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -51,7 +51,7 @@ def join(
     Raises:
         StorageError: an outcome belongs to no row of the input, or to a row with another id.
     """
-    following = Following(outcomes, layout.samples, _text, piece_text)
+    following = Following(outcomes, layout.samples, piece_text)
     for rows, recorded, count in pieces(batches, following):
         yield _divide(rows, recorded, count, layout)
 
@@ -63,6 +63,10 @@ class Numbered(Protocol):
     def row(self) -> int:
         """The number."""
 
+    @property
+    def size(self) -> int:
+        """How many characters it holds."""
+
 
 Item = TypeVar("Item", bound=Numbered)
 
@@ -70,18 +74,11 @@ Item = TypeVar("Item", bound=Numbered)
 class Following(Generic[Item]):
     """Recorded items, taken up to and including a number; `samples` numbers are one row's.
 
-    `text` says how many characters one holds; `cut_short` is set where those taken held too many.
+    `cut_short` is set where those taken held too many characters.
     """
 
-    def __init__(
-        self,
-        items: Iterator[Item],
-        samples: int,
-        text: Callable[[Item], int],
-        most_text: int = PIECE_TEXT,
-    ) -> None:
+    def __init__(self, items: Iterator[Item], samples: int, most_text: int = PIECE_TEXT) -> None:
         self._items = items
-        self._text = text
         self._most_text = most_text
         self.samples = samples
         self.next = next(items, None)
@@ -98,7 +95,7 @@ class Following(Generic[Item]):
         while self.next is not None and self.next.row <= last and text < self._most_text:
             item = self.next
             taken.append(item)
-            text += self._text(item)
+            text += item.size
             self.next = next(self._items, None)
             if self.next is not None and self.next.row <= item.row:
                 late = self.next.row // self.samples
@@ -144,11 +141,6 @@ def _most_records(batch: pa.RecordBatch, samples: int) -> int:
         return PIECE_ROWS
     each = batch.nbytes // max(1, batch.num_rows) + 1
     return max(1, min(PIECE_ROWS, PIECE_BYTES // each))
-
-
-def _text(outcome: Recorded) -> int:
-    texts = (outcome.response, outcome.reasoning, outcome.tool_calls, outcome.output)
-    return sum(len(text) for text in texts if text)
 
 
 def _divide(

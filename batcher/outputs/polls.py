@@ -42,6 +42,11 @@ class Poll(NamedTuple):
     valid_samples: int
     samples: int
 
+    @property
+    def size(self) -> int:
+        """The characters of what won."""
+        return sum(len(one.value) for one in self.verdicts if isinstance(one.value, str))
+
 
 @dataclass(frozen=True, slots=True)
 class Ballot:

@@ -72,7 +72,7 @@ def export_votes(
     """
     planned = _schema(schema, ballot)
     pending = 0
-    following = Following(polls(outcomes, ballot), 1, _text)
+    following = Following(polls(outcomes, ballot), 1)
     with publication(directory) as published:
         bounds = Bounds(partition_rows)
         files = Partitions(
@@ -115,7 +115,3 @@ def _batch(
     ]
     head = [rows.column(name) for name in HEAD.names]
     return pa.RecordBatch.from_arrays([*head, *user_columns(rows), *votes, *counts], schema=schema)
-
-
-def _text(poll: Poll) -> int:
-    return sum(len(one.value) for one in poll.verdicts if isinstance(one.value, str))

@@ -67,10 +67,8 @@ def provider_named(name: str, base_url: str | None = None) -> Provider:
     it: so the model is told of it as well.
 
     Raises:
-        ConfigurationError: no provider has this name, or the address holds a password.
+        ConfigurationError: no provider has this name.
     """
-    if "@" in (base_url or ""):
-        raise ConfigurationError("the base URL must not hold a user name or password")
     for provider in _PROVIDERS:
         if provider.name == name:
             if base_url in (None, "", provider.base_url):

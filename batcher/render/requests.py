@@ -172,7 +172,7 @@ class Renderer:
             raise RowError(
                 ErrorClass.INVALID_ROW,
                 f"no tools in `{name}`; columns: {_names(columns)}"
-                f"{did_you_mean(name, columns) or '.'} A row without tools has null there, or []",
+                f"{did_you_mean(name, columns)} A row without tools has null there, or []",
             )
         given = None if name is None else columns.get(name)
         if name is None or given is None:
@@ -236,7 +236,7 @@ class Renderer:
             raise RowError(
                 ErrorClass.INVALID_ROW,
                 f"no prompt: neither `{spec.prompt_column}` nor `{spec.messages_column}`; "
-                f"columns: {_names(columns)}{did_you_mean(spec.prompt_column, columns) or '.'} "
+                f"columns: {_names(columns)}{did_you_mean(spec.prompt_column, columns)} "
                 "Name one with --prompt-column, or give a --template",
             )
         return dialog(columns.get("system") if self._system is None else system, content)
@@ -247,10 +247,10 @@ class Renderer:
             # them; the results of a run, which may be the input of the next, have a column `row`.
             return template.render({"row": columns, "columns": columns, **columns})
         except jinja2.TemplateRuntimeError as error:
-            near = _nearest(str(error.message), columns)
+            said = str(error.message).removesuffix(".")
             raise RowError(
                 ErrorClass.TEMPLATE_ERROR,
-                f"{error.message}{near}; the row's columns: {_names(columns)}",
+                f"{said}{_nearest(said, columns)} The row's columns: {_names(columns)}",
             ) from None
         # A template is the user's program: whatever it raises on this row is this row's error.
         except Exception as error:  # noqa: BLE001
@@ -258,13 +258,13 @@ class Renderer:
 
 
 def _nearest(message: str, columns: Mapping[str, object]) -> str:
-    """Say which column an undefined name may mean: one like it, or one with a dot behind it."""
+    """End a message: an undefined name may mean a column like it, or one with a dot behind it."""
     found = _UNDEFINED.match(message)
     if found is None:
-        return ""
+        return "."
     name = found[1]
     dotted = next((column for column in columns if column.startswith(f"{name}.")), None)
-    return did_you_mean(name, columns) if dotted is None else f'; write columns["{dotted}"]'
+    return did_you_mean(name, columns) if dotted is None else f'; write columns["{dotted}"].'
 
 
 def _names(columns: Mapping[str, object]) -> str:

@@ -16,7 +16,6 @@ from batcher.engine.client import network_of
 from batcher.errors import (
     Interruption,
     OutputError,
-    UsageError,
 )
 from batcher.job import JobSpec
 from batcher.limits import Flow
@@ -42,8 +41,8 @@ from batcher.providers import Pricing
 from batcher.records import Exchange
 from batcher.runs.causes import why_ended, why_raised
 from batcher.runs.ceilings import check_costs, currency_of
-from batcher.runs.directory import RunDirectory, run_directory
 from batcher.runs.finish import AT_ONCE_S, EXIT_S
+from batcher.runs.previous import directory_of
 from batcher.runs.result import RunResult
 from batcher.runs.stopping import Hearing, Stopping, go_on
 from batcher.runs.webhooks import webhooks_of
@@ -240,7 +239,7 @@ class Alerting:
                 self._log(failures)
 
     def _log(self, failures: Sequence[Undelivered]) -> None:
-        directory = _directory(self.job)
+        directory = directory_of(self.job)
         if directory is None or not directory.checkpoint.exists():
             return
         with directory.open_log() as stream:
@@ -270,11 +269,5 @@ def sender(job: JobSpec) -> Sender:
 
 def run_name(job: JobSpec) -> str:
     """Return what a run is called: as its directory, if that is known."""
-    directory = _directory(job)
+    directory = directory_of(job)
     return "a run" if directory is None else directory.path.resolve().name
-
-
-def _directory(job: JobSpec) -> RunDirectory | None:
-    with contextlib.suppress(UsageError):
-        return run_directory(job.input, job.output.directory)
-    return None

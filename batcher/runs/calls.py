@@ -29,7 +29,7 @@ from batcher.runs.pace import Pace
 from batcher.runs.prepare import Preparation
 from batcher.runs.reuse import open_cache
 from batcher.runs.selection import Selection
-from batcher.runs.stopping import Stopping
+from batcher.runs.stopping import Stopping, soon
 from batcher.runs.syncing import Copies
 from batcher.structured import Structure
 
@@ -117,12 +117,6 @@ class Calls:
 
         budget = spending(self.job, tally.earlier, checkpoint.fact, put_down)
         terms = self._terms(budget)
-        loop = asyncio.get_running_loop()
-
-        def notice(text: str) -> None:
-            # Of a cache that is slower than the end of the run, nobody hears any more.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(watchers.notice, text)
 
         async with contextlib.AsyncExitStack() as stack:
             executor = await stack.enter_async_context(
@@ -135,6 +129,8 @@ class Calls:
                     timing=self.timing,
                 )
             )
+            # Of a cache that is slower than the end of the run, nobody hears any more.
+            notice = soon(watchers.notice)
             cache = stack.enter_context(open_cache(self.job, self.callee, notice))
             live = LiveRun(
                 checkpoint,

@@ -9,7 +9,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from batcher.errors import CredentialsError
-from batcher.job import ProviderSpec
+from batcher.job import JobSpec, ProviderSpec, check_base_url
 from batcher.providers import (
     Auth,
     Bearer,
@@ -20,7 +20,7 @@ from batcher.providers import (
     restricted_base,
 )
 from batcher.runs.calling import Callee
-from batcher.simulator import SIMULATED_KEY, SimulatorConfig
+from batcher.simulator import SIMULATED_KEY, SIMULATED_MODEL, SimulatorConfig
 
 
 def environment() -> dict[str, str]:
@@ -33,10 +33,17 @@ def environment() -> dict[str, str]:
 
 
 def provider_of(spec: ProviderSpec, variables: Mapping[str, str]) -> Provider:
-    """Return the job's provider: at the job's address, else the environment's, else its own."""
-    named = provider_named(spec.name)
-    given = (variables.get(name) for name in named.base_url_variables)
-    return provider_named(spec.name, spec.base_url or next(filter(None, given), None))
+    """Return the job's provider: at the job's address, else the environment's, else its own.
+
+    Raises:
+        ConfigurationError: the address of the environment may hold a secret; it is not shown.
+    """
+    provider = provider_named(spec.name, spec.base_url)
+    for name in () if spec.base_url else provider.base_url_variables:
+        if given := variables.get(name):
+            check_base_url(given, name)
+            return provider_named(spec.name, given)
+    return provider
 
 
 def real_callee(
@@ -62,6 +69,11 @@ def real_callee(
         )
     found = _keys(spec, provider, variables) if keys is None else keys
     return Callee(provider, _signing_in(spec, _checked(found, spec)))
+
+
+def simulated_job(job: JobSpec) -> JobSpec:
+    """Return the job as the simulator takes it: with some model, where it names none."""
+    return job.with_model(job.provider.model or SIMULATED_MODEL)
 
 
 def simulated_callee(spec: ProviderSpec, config: SimulatorConfig) -> Callee:

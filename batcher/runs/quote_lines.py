@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from batcher.money import amount
 from batcher.runs.quote import Fit, Quote
-from batcher.wording import counted, extent
+from batcher.wording import counted, extent, table
 
 _HEAD = ("model", "requests", "prompt tokens", "output tokens", "cost", "")
 
@@ -95,10 +95,7 @@ def _table(quote: Quote) -> Iterator[str]:
         output = "" if quote.output_tokens is None else f"{quote.output_tokens:,.0f}"
         cost = "" if quote.cost is None else amount(round(quote.cost))
         rows.append(("total", *sums, output, cost, ""))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for model, *values, bounds in rows:
-        cells = [f"{cell:>{width}}" for cell, width in zip(values, widths[1:-1], strict=True)]
-        yield "  ".join([f"{model:{widths[0]}}", *cells, bounds]).rstrip()
+    return table(rows, noted=True)
 
 
 def _met(quote: Quote, fit: Fit) -> str:

@@ -122,7 +122,7 @@ def _error_class(name: str) -> ErrorClass:
     try:
         return ErrorClass(name.strip().lower())
     except ValueError:
-        near = did_you_mean(name, ErrorClass, 0.5) or "."
+        near = did_you_mean(name, ErrorClass, 0.5)
         raise UsageError(
             f"there is no error class {name!r}{near} Known: {', '.join(ErrorClass)}"
         ) from None

@@ -9,12 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, TypeVarTuple
 
 from batcher.errors import Interruption
 from batcher.storage import Stop, never
 
 Value = TypeVar("Value")
+Given = TypeVarTuple("Given")
 
 Check = Callable[[], None]
 """Called now and then by what takes long; raises Interruption where the run is to end."""
@@ -39,6 +40,17 @@ def checked(values: Iterable[Value], check: Check) -> Iterator[Value]:
     for value in values:
         check()
         yield value
+
+
+def soon(do: Callable[[*Given], object]) -> Callable[[*Given], None]:
+    """Return what has the loop that runs now do it, from any thread; once that is over, nobody."""
+    loop = asyncio.get_running_loop()
+
+    def told(*given: *Given) -> None:
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(do, *given)
+
+    return told
 
 
 class Stopping(Protocol):
@@ -124,7 +136,6 @@ class Asked:
     @contextlib.contextmanager
     def calling(self, stop: Callable[[signal.Signals], None]) -> Iterator[None]:
         """See `Stopping.calling`."""
-        loop = asyncio.get_running_loop()
 
         def hear() -> None:
             with self._lock:
@@ -133,7 +144,7 @@ class Asked:
                 stop(number)
 
         with self._lock:
-            self._tell = lambda: loop.call_soon_threadsafe(hear)
+            self._tell = soon(hear)
             # It may have been asked before there was a loop.
             self._tell()
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import TypeAlias
 
 from batcher.checkpoint import Checkpoint
 from batcher.copies import Copying, Keeper, Shelf, give_back, take_up
-from batcher.copies.latest import Copy, moment
+from batcher.copies.latest import Copy
 from batcher.durations import seconds_of
 from batcher.errors import ConfigurationError, Halt, Interruption
 from batcher.inputs import SPOOLED, Dataset
@@ -22,8 +21,9 @@ from batcher.observe.metrics import News
 from batcher.runs.description import Description
 from batcher.runs.directory import RunDirectory
 from batcher.runs.shard import Shard, folder_of
-from batcher.runs.stopping import Check, Stopping, asking
+from batcher.runs.stopping import Check, Stopping, asking, soon
 from batcher.storage import Folder
+from batcher.wording import utc
 
 # How long a run that failed waits for the copy of what it has.
 _RESCUE_S = 20.0
@@ -112,14 +112,7 @@ class Syncing:
     @contextlib.contextmanager
     def halting(self, stop: Callable[[Halt], None]) -> Iterator[None]:
         """See `NotSynced.halting`."""
-        loop = asyncio.get_running_loop()
-
-        def stop_soon(halt: Halt) -> None:
-            # The loop may have ended since.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(stop, halt)
-
-        with self.keeper.halting(stop_soon):
+        with self.keeper.halting(soon(stop)):
             yield
 
     def hurry(self) -> None:
@@ -148,7 +141,7 @@ class Syncing:
         return {
             "url": self.url,
             "number": copy.of.backups,
-            "made_at": moment(copy.made_at),
+            "made_at": utc(copy.made_at),
             "rows": copy.rows,
         }
 

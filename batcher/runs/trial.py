@@ -167,5 +167,5 @@ def event_named(name: str) -> Event:
     try:
         return Event(name)
     except ValueError:
-        near = did_you_mean(name, Event) or "."
+        near = did_you_mean(name, Event)
         raise UsageError(f"there is no event {name!r}{near} Known: {', '.join(Event)}") from None

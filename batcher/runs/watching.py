@@ -16,6 +16,7 @@ from batcher.runs.directory import RunDirectory
 from batcher.runs.looking import Look
 from batcher.runs.report import Reporter
 from batcher.runs.signals import Signals
+from batcher.runs.stopping import soon
 
 LOOK_S = 2.0
 """Seconds between two looks at a run."""
@@ -45,8 +46,7 @@ async def _serve(
     directory: RunDirectory, port: int, lang: Lang, tell: Callable[[str], None]
 ) -> signal.Signals:
     """Serve until a signal comes; return which."""
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[signal.Signals] = loop.create_future()
+    ended: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
     board = Board()
 
     def end(number: signal.Signals) -> None:
@@ -57,11 +57,9 @@ async def _serve(
         if not ended.done():
             ended.set_exception(error)
 
+    show = soon(board.show)
     looking = _Looking(
-        Look(directory),
-        lambda state: _on(loop, board.show, event(state, lang)),
-        lambda error: _on(loop, failed, error),
-        board.watched,
+        Look(directory), lambda state: show(event(state, lang)), soon(failed), board.watched
     )
     with Signals().calling(end):
         name = directory.path.resolve().name
@@ -104,9 +102,3 @@ class _Looking:
             self.look.close()
         except BaseException as error:  # noqa: BLE001 -- told by the thread that is waited for
             self.failed(error)
-
-
-def _on(loop: asyncio.AbstractEventLoop, do: Callable[..., None], what: object) -> None:
-    """Have the loop do something soon, unless it is over."""
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(do, what)

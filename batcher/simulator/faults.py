@@ -49,7 +49,7 @@ def check_fault_name(name: str) -> None:
     """Raise ValueError, with the known names and the nearest one, if `name` is no fault."""
     if name in KNOWN_FAULTS:
         return
-    guess = did_you_mean(name, KNOWN_FAULTS) or "."
+    guess = did_you_mean(name, KNOWN_FAULTS)
     raise ValueError(f"no fault is named {name!r}{guess} Known are {', '.join(KNOWN_FAULTS)}")
 
 

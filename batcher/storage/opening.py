@@ -219,7 +219,7 @@ def _by_fsspec(address: Address) -> tuple[FileSystem, str]:
 def _unknown(address: Address, known: set[str]) -> UsageError:
     near = did_you_mean(address.scheme, known)
     return UsageError(
-        f"{address.scheme}:// is of no known kind of store{near or ';'} known: "
+        f"{address.scheme}:// is of no known kind of store{near} Known: "
         f"{', '.join(f'{scheme}://' for scheme in (*_NATIVE, 'hf'))}, and what fsspec knows "
         "where it is installed"
     )

@@ -82,6 +82,7 @@ def test_a_dag_says_what_follows_where_it_wants_something_else() -> None:
     ("on", "said"),
     [
         ({"emty": "skip"}, "no ending 'emty'; did you mean `empty`"),
+        ({"xyzzy": "skip"}, r"no ending 'xyzzy'\. There are done, "),
         ({"empty": "skipped"}, "no consequence 'skipped'; did you mean `skip`"),
         ({"credentials": "succeed"}, "no results to succeed with"),
     ],

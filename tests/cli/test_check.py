@@ -37,4 +37,4 @@ def test_a_duplicate_id_names_both_rows(batcher: Batcher, folder: Path) -> None:
 def test_a_missing_column_of_a_template_names_the_columns(batcher: Batcher) -> None:
     done = batcher("check", "prompts.jsonl", "--template", "{{review}}")
     assert done.exit_code == 65
-    assert "'review' is undefined; the row's columns: id, prompt" in done.stdout
+    assert "'review' is undefined. The row's columns: id, prompt" in done.stdout

@@ -115,5 +115,22 @@ def test_the_coding_plan_is_warned_of(batcher: Batcher, monkeypatch: pytest.Monk
     assert "coding plan" in done.stderr
 
 
+@pytest.mark.parametrize("given", ["an option", "the environment"])
+def test_an_address_that_may_hold_a_secret_is_refused_before_anything_is_written(
+    batcher: Batcher, folder: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    address, options = "http://127.0.0.1:1/v4?token=canary", ["--model", "m"]
+    if given == "an option":
+        options += ["--base-url", address]
+    else:
+        monkeypatch.setenv("ZHIPUAI_BASE_URL", address)
+    done = batcher("run", "prompts.jsonl", "--sync-checkpoint", "copies", *options)
+    assert done.exit_code == 78
+    assert "must end with its path" in done.stderr
+    assert "canary" not in done.stderr
+    assert not (folder / "prompts.batch").exists()
+    assert not (folder / "copies").exists()
+
+
 def test_signed_tokens_serve_as_well(batcher: Batcher) -> None:
     assert batcher("run", "prompts.jsonl", *FAST, "--auth", "jwt").exit_code == 0

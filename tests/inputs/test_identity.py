@@ -64,10 +64,10 @@ def test_an_id_is_a_string_or_an_integer(value: object, kind: str, name: str) ->
 def test_a_missing_id_column_is_an_error_that_names_those_there_are(
     columns: dict[str, object], named: str
 ) -> None:
-    with pytest.raises(RowError, match=re.escape(f"no id in `key`; columns: {named}; name")):
+    with pytest.raises(RowError, match=re.escape(f"no id in `key`; columns: {named}. Name")):
         row_id(columns, 7, "key")
 
 
 def test_an_id_column_that_is_misspelt_is_told_with_the_nearest() -> None:
-    with pytest.raises(RowError, match=r"no id in `nmae`; .*; did you mean `name`\? name the"):
+    with pytest.raises(RowError, match=r"no id in `nmae`; .*; did you mean `name`\? Name the"):
         row_id({"name": "a", "prompt": "x"}, 7, "nmae")

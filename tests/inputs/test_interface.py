@@ -128,7 +128,7 @@ def test_a_named_id_column_names_the_rows_and_its_absence_fails_them(
     assert [row.id for row in rows] == [str(n) for n in range(10)]
     without = dataclasses.replace(reader, id_column="key")
     without_id = (
-        "no id in `key`; columns: id, prompt, n; name the right one with --id-column, or "
+        "no id in `key`; columns: id, prompt, n. Name the right one with --id-column, or "
         "leave it out"
     )
     failures, _ = drained(without.rows(Mark(0, 0, 1, 0), lambda _: None))

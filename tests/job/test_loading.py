@@ -647,9 +647,12 @@ def test_image_columns_shape_requests_and_the_folder_of_images_does_not() -> Non
     assert settings(tools_column="tools")["prompt.tools_column"] == "tools"
 
 
-def test_a_password_in_the_address_is_refused_before_a_job_is_written_down(job_file: Path) -> None:
-    job_file.write_text('[provider]\nbase_url = "https://me:hunter2@example.com"')
-    with pytest.raises(ConfigurationError, match="user name or password") as refused:
+@pytest.mark.parametrize("address", ["https://me:hunter2@h.example", "https://h/v1?key=hunter2"])
+def test_a_secret_in_the_address_is_refused_before_a_job_is_written_down(
+    job_file: Path, address: str
+) -> None:
+    job_file.write_text(f'[provider]\nbase_url = "{address}"')
+    with pytest.raises(ConfigurationError, match=r"job\.toml: --base-url must") as refused:
         load_job(job_file, {})
     assert "hunter2" not in str(refused.value)
 

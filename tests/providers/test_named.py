@@ -88,9 +88,3 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
 )
 def test_the_coding_plans_address_is_told_apart(*, base_url: str, restricted: bool) -> None:
     assert restricted_base(base_url) == restricted
-
-
-def test_an_address_with_a_password_is_refused_and_not_shown() -> None:
-    with pytest.raises(ConfigurationError, match="user name or password") as refused:
-        provider_named("glm", "https://me:hunter2@example.com")
-    assert "hunter2" not in str(refused.value)

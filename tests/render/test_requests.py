@@ -601,7 +601,7 @@ def test_the_text_of_a_row_is_data_and_never_a_template(text: str) -> None:
 
 def test_a_missing_column_is_an_error_that_names_those_there_are() -> None:
     assert _unprinted("{{ review }}", text="a", stars=None) == (
-        "'review' is undefined; the row's columns: stars (null), text"
+        "'review' is undefined. The row's columns: stars (null), text"
     )
     assert "'dict object' has no attribute 'y'" in _unprinted("{{ x.y }}", x={})
     assert "'review' is undefined" in _unprinted("{{ review | tojson }}", text="a")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from batcher.errors import CredentialsError
-from batcher.job import ProviderSpec, load_job
+from batcher.errors import ConfigurationError, CredentialsError
+from batcher.job import JobSpec, ProviderSpec, load_job
 from batcher.providers.redaction import MASK
 from batcher.runs import Callee, credentials
-from batcher.runs.credentials import environment, simulated_callee
-from batcher.simulator import SimulatorConfig
+from batcher.runs.credentials import environment, simulated_callee, simulated_job
+from batcher.simulator import SIMULATED_MODEL, SimulatorConfig
 
 KEY = "abc.canary-secret"
 
@@ -139,6 +139,21 @@ def test_the_address_is_the_job_s_else_the_environment_s_else_the_provider_s() -
     assert real_callee(ProviderSpec(), variables).provider.base_url == "https://env.example/v4"
     own = real_callee(ProviderSpec(), {"ZHIPUAI_API_KEY": KEY})
     assert own.provider.base_url.startswith("https://open.bigmodel.cn/")
+
+
+def test_an_address_of_the_environment_that_may_hold_a_secret_is_refused_by_its_variable() -> None:
+    variables = {"ZHIPUAI_API_KEY": KEY, "ZHIPUAI_BASE_URL": "https://env.example/v4?key=hunter2"}
+    with pytest.raises(ConfigurationError, match="ZHIPUAI_BASE_URL must end") as refused:
+        real_callee(ProviderSpec(), variables)
+    assert "hunter2" not in str(refused.value)
+    given = real_callee(ProviderSpec(base_url="https://job.example/v4"), variables)
+    assert given.provider.base_url == "https://job.example/v4"
+
+
+def test_the_simulator_is_asked_for_some_model_where_the_job_names_none() -> None:
+    assert simulated_job(JobSpec()).provider.model == SIMULATED_MODEL
+    named = JobSpec(provider=ProviderSpec(model="mine"))
+    assert simulated_job(named).provider.model == "mine"
 
 
 def test_a_dotenv_file_is_read_below_the_process_s_own_variables(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 
 import pytest
 
 from batcher.errors import Interruption
-from batcher.runs.stopping import Asked, Hearing, checked
+from batcher.runs.stopping import Asked, Hearing, checked, soon
 
 
 class _Clock:
@@ -39,6 +40,23 @@ def test_a_block_without_time_left_ends_at_its_next_look() -> None:
         clock.now = 5
         with pytest.raises(Interruption):
             check()
+
+
+async def test_another_thread_has_the_loop_do_something_soon() -> None:
+    done: list[str] = []
+    await asyncio.to_thread(soon(done.append), "said")
+    await asyncio.sleep(0)
+    assert done == ["said"]
+
+
+def test_a_loop_that_is_over_is_asked_for_nothing() -> None:
+    done: list[str] = []
+
+    async def soon_done() -> Callable[[str], None]:
+        return soon(done.append)
+
+    asyncio.run(soon_done())("said")
+    assert done == []
 
 
 async def test_calls_hear_of_each_time_they_are_asked_to_stop() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader, ErrorChoice
-from batcher.copies.latest import NAME, moment
+from batcher.copies.latest import NAME
 from batcher.errors import ConfigurationError, LockedError, OutputError, StorageError
 from batcher.job import JobSpec, OutputSpec
 from batcher.limits import Flow
@@ -25,6 +25,7 @@ from batcher.runs.rows import open_dataset
 from batcher.runs.shard import Shard
 from batcher.runs.stopping import Asked, go_on
 from batcher.runs.syncing import syncing
+from batcher.wording import utc
 from tests.copies.memory import made_success
 from tests.simulated import Place, Silent
 
@@ -109,7 +110,7 @@ def test_the_status_says_where_the_copy_is_and_what_it_has(place: Place, copies:
     assert "copy" not in "\n".join(status_of(place.directory).lines())
     place.run(_job(place, copies))
     status = status_of(place.directory)
-    made_at = moment(_latest(copies)["copy"]["made_at"])
+    made_at = utc(_latest(copies)["copy"]["made_at"])
     assert f"  copy    {copies.as_uri()}: 10 rows, of {made_at}" in status.lines()
     assert status.facts()["copy"] == status.copy
     place.directory.describe({"copy": {"url": copies.as_uri()}})

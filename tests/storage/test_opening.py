@@ -81,7 +81,7 @@ def test_what_else_the_first_look_is_told_is_no_matter() -> None:
 
 def test_an_unknown_scheme_is_told_what_is_known() -> None:
     with pytest.raises(
-        UsageError, match=r"s33:// is of no known kind.* did you mean `s3`\? known: "
+        UsageError, match=r"s33:// is of no known kind.* did you mean `s3`\? Known: "
     ):
         opened(Address.of("s33://bucket/a"))
 

@@ -53,9 +53,6 @@ def network_of(address: str, environment: Mapping[str, str]) -> tuple[ssl.SSLCon
 
 
 def _checked(base_url: str) -> httpx2.URL:
-    # Before all else, so that no message shows a password.
-    if "@" in base_url:
-        raise ConfigurationError("--base-url must not hold a user name or password")
     try:
         url = httpx2.URL(base_url)
         # As the name is looked up later, where nothing translates its error.
@@ -64,8 +61,6 @@ def _checked(base_url: str) -> httpx2.URL:
         raise ConfigurationError(f"--base-url {base_url!r} is no URL: {error}") from None
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigurationError(f"--base-url {base_url!r} is no http(s) address")
-    if url.query or url.fragment:
-        raise ConfigurationError(f"--base-url {base_url!r} must end with its path, without ? or #")
     if url.scheme == "http" and url.host not in ("localhost", "127.0.0.1", "::1"):
         raise ConfigurationError(
             f"--base-url {base_url!r} would send the key unencrypted; use https"

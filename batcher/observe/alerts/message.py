@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import Enum
 
 from batcher.errors import ErrorClass
 from batcher.money import amount
 from batcher.observe.alerts.alert import Alert, Cause, Event, Figures
 from batcher.observe.alerts.words import say
+from batcher.observe.hints import name_in_chinese
 from batcher.observe.language import Lang
-from batcher.observe.report.hints import name_in_chinese
-from batcher.observe.report.words import Words
-from batcher.wording import printable
+from batcher.observe.words import Words
+from batcher.wording import printable, utc
 
 # As much of a name as a title has room for.
 LONGEST_NAME = 80
@@ -60,7 +59,7 @@ def message_of(alert: Alert, lang: Lang, escaped: Escape = lambda name: name) ->
         fields=list(_fields(alert.figures, lang)),
         colon=say(lang, "colon"),
         lines=list(_lines(alert, lang)),
-        footer=say(lang, "footer", host=escaped(shortened(alert.host)), moment=moment(alert.at)),
+        footer=say(lang, "footer", host=escaped(shortened(alert.host)), moment=utc(alert.at)),
     )
 
 
@@ -68,11 +67,6 @@ def shortened(name: str) -> str:
     """Return a name that is not ours as it may be shown: one line, and not too long."""
     shown = printable(name)
     return shown if len(shown) <= LONGEST_NAME else f"{shown[:LONGEST_NAME]}..."
-
-
-def moment(at: float) -> str:
-    """Return Unix seconds as people read them."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _title(alert: Alert, lang: Lang, escaped: Escape) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from batcher.history import Ended
 from batcher.observe.language import Said
 from batcher.observe.live.state import Phase, State
-from batcher.observe.report import Words
+from batcher.observe.words import Words
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from batcher.observe.report.foreign import cleaned
 from batcher.observe.report.page import page
 from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, favicon, policy
 from batcher.observe.report.tiles import extents, share, tiles
-from batcher.observe.report.words import Words
 
 __all__ = [
     "CHART_SCRIPTS",
@@ -16,7 +15,6 @@ __all__ = [
     "Failed",
     "ShardRows",
     "Shown",
-    "Words",
     "asset",
     "charts",
     "cleaned",

@@ -12,7 +12,7 @@ from batcher.money import exact
 from batcher.observe.report.bars import figure
 from batcher.observe.report.content import Shown
 from batcher.observe.report.foreign import Cut, as_json, cut, first_line, tidy_json
-from batcher.observe.report.words import Words
+from batcher.observe.words import Words
 from batcher.recorded import Recorded
 from batcher.records import AnsweredBy
 

@@ -15,7 +15,7 @@ from batcher.magnitudes import BUCKETS_PER_E
 from batcher.money import NANOS, amount
 from batcher.observe.report.bars import bars, figure, quantiles
 from batcher.observe.report.tiles import attempts, is_priced
-from batcher.observe.report.words import Words
+from batcher.observe.words import Words
 from batcher.recorded import NOTHING_YET, Counts
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import cache, partial
 
 import jinja2
@@ -20,8 +19,9 @@ from batcher.observe.report.content import Content, Facts
 from batcher.observe.report.foreign import as_json, cleaned, cut
 from batcher.observe.report.sheets import CHART_SCRIPTS, STYLES, asset, environment, favicon, policy
 from batcher.observe.report.tiles import attempts, extents, is_priced, share, tiles
-from batcher.observe.report.words import Words
+from batcher.observe.words import Words
 from batcher.recorded import Counts
+from batcher.wording import utc
 
 
 def page(content: Content, lang: Lang) -> str:
@@ -59,17 +59,13 @@ def page(content: Content, lang: Lang) -> str:
         longest=shown(content.longest),
         sample=None if content.sample is None else shown(content.sample),
         note=content.note,
-        utc=_utc,
+        utc=utc,
     )
 
 
 @cache
 def _template() -> jinja2.Template:
     return environment().get_template("report.html")
-
-
-def _utc(second: int) -> str:
-    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _state(facts: Facts, history: History) -> str:

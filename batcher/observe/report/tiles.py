@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from batcher.history import History
 from batcher.money import amount
-from batcher.observe.report.words import Words
+from batcher.observe.words import Words
 from batcher.recorded import Counts
 
 

@@ -10,8 +10,8 @@ import pytest
 from batcher.errors import ErrorClass
 from batcher.observe.alerts import Alert, Cause, Event, Figures, Why
 from batcher.observe.alerts.message import LONGEST_NAME, Tone, message_of
+from batcher.observe.hints import hint_in_chinese
 from batcher.observe.language import Lang
-from batcher.observe.report.hints import hint_in_chinese
 from tests.observe.alerts.conftest import alert_of
 
 TITLES = {

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from batcher.observe.report import Shown, Words
+from batcher.observe.report import Shown
 from batcher.observe.report.cards import MOST_CHARACTERS, Card, card, cards, told_apart
+from batcher.observe.words import Words
 from tests.reported import failed, messages, recorded
 
 EN = Words("en")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from batcher.errors import ErrorClass
 from batcher.history import History, Process
 from batcher.observe.language import Lang
-from batcher.observe.report import Words, charts
+from batcher.observe.report import charts
+from batcher.observe.words import Words
 from batcher.recorded import NOTHING_YET, Counts
 from tests.reported import HISTORY, START, magnitudes, moment
 

@@ -9,8 +9,9 @@ import pytest
 from batcher.errors import ErrorClass
 from batcher.history import History
 from batcher.observe.language import Lang
-from batcher.observe.report import Words, extents, tiles
+from batcher.observe.report import extents, tiles
 from batcher.observe.report.tiles import attempts, share
+from batcher.observe.words import Words
 from batcher.recorded import NOTHING_YET, Counts
 from tests.reported import COUNTS, HISTORY, NANOS
 

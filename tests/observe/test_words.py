@@ -6,7 +6,7 @@ import pytest
 
 from batcher.errors import ErrorClass
 from batcher.observe.language import Lang
-from batcher.observe.report.words import Words
+from batcher.observe.words import Words
 
 EN, ZH = Words("en"), Words("zh")
 

@@ -12,8 +12,8 @@ import batcher.observe
 from batcher.history import Ended
 from batcher.observe.language import Said
 from batcher.observe.live.words import TEXTS as OF_LIVE
-from batcher.observe.report.texts import TEXTS
-from batcher.observe.report.words import Words
+from batcher.observe.texts import TEXTS
+from batcher.observe.words import Words
 from batcher.records import AnsweredBy
 
 OBSERVE = Path(batcher.observe.__file__).parent

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batcher.errors import ErrorClass
+from batcher.observe.hints import hint_in_chinese, name_in_chinese
 from batcher.observe.language import Lang, Said
-from batcher.observe.report.hints import hint_in_chinese, name_in_chinese
-from batcher.observe.report.texts import TEXTS
+from batcher.observe.texts import TEXTS
 from batcher.wording import counted, lasting
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batcher.errors import ErrorClass
-from batcher.observe.report.hints import hint_in_chinese, name_in_chinese
+from batcher.observe.hints import hint_in_chinese, name_in_chinese
 
 
 @pytest.mark.parametrize("error_class", ErrorClass)
