@@ -20,24 +20,37 @@ from batcher.inputs import (
     Rows,
     discover,
     keep_spooled,
+    passes_over,
     reaches,
     spool_rows,
     spool_stdin,
 )
 from batcher.job import SAMPLES, JobSpec
+from batcher.runs.directory import WRITTEN
 from batcher.runs.stopping import Check, asking, go_on
 from batcher.storage import Address, is_url
 
 
-def look_for_files(job: JobSpec, check: Check) -> None:
-    """Look for the files that the job names, before a directory is made for their run.
+def look_for_files(job: JobSpec, directory: Path, check: Check) -> None:
+    """Look for the files that the job names, before `directory` is made that of their run.
 
     Raises:
         InputError: one is missing or of no known kind.
+        OutputError: a folder or a glob of the input would take in other files from then on.
         Interruption: `check` says that the run is to end.
     """
-    if "-" not in job.input:
-        discover(job.input, asking(check))
+    if "-" in job.input:
+        return
+    files = discover(job.input, asking(check))
+    holds_some = any(_below(file.place, directory) is not None for file in files)
+    for given in job.input:
+        lost = passes_over(given, directory)
+        # What a glob spells out is not passed over, nor is what a run writes there.
+        if holds_some if lost else any(reaches(given, directory / name) for name in WRITTEN):
+            raise OutputError(
+                f"{directory} is within the input {given}: once a run has it for its own, the next "
+                "start would find other files there; name another with -o"
+            )
 
 
 def open_dataset(

@@ -114,7 +114,7 @@ class Session:
         with self.stopping.interruptible() as check:
             to = self.job.output.to
             if self.only is None and self.rows is None:
-                look_for_files(self.job, check)
+                look_for_files(self.job, directory.path, check)
                 if to is not None:
                     refuse_to_feed(self.job, to)
             directory.create(awaits_copy=self.job.output.sync_checkpoint is not None)
