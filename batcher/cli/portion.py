@@ -11,7 +11,7 @@ from batcher.cli.options import Command
 from batcher.cli.topics import topic
 
 if TYPE_CHECKING:
-    from batcher.runs import Portion
+    from batcher.runs.selection import Portion
 
 
 def portion_options(command: Command) -> Command:
@@ -27,7 +27,8 @@ def portion_of(options: Mapping[str, Any]) -> Portion:
     Raises:
         UsageError: the options contradict each other.
     """
-    from batcher.runs import Portion, Shard
+    from batcher.runs.selection import Portion
+    from batcher.runs.shard import Shard
 
     shard = None if options["shard"] is None else Shard.parsed(options["shard"])
     return Portion(options["limit"], options["sample"], options["seed"], shard)

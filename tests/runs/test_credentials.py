@@ -10,7 +10,8 @@ import pytest
 from batcher.errors import CredentialsError
 from batcher.job import ProviderSpec, load_job
 from batcher.providers.redaction import MASK
-from batcher.runs import Callee, credentials
+from batcher.runs import credentials
+from batcher.runs.calling import Callee
 from batcher.runs.credentials import environment, simulated_callee
 from batcher.simulator import SimulatorConfig
 

@@ -13,8 +13,8 @@ from batcher.errors import OutputError, StorageError, UsageError
 from batcher.job import OutputSpec
 from batcher.limits import Flow
 from batcher.observe import Tally
-from batcher.runs import export_run, target_of, vote_run
-from batcher.runs.delivery import Delivery, beside
+from batcher.runs.delivery import Delivery, beside, target_of
+from batcher.runs.export import export_run, vote_run
 from tests.simulated import Place, Silent
 
 

@@ -9,7 +9,9 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, RunLock
 from batcher.errors import LockedError, StorageError
-from batcher.runs import RunDirectory, export_run, mend, verify
+from batcher.runs.directory import RunDirectory
+from batcher.runs.export import export_run
+from batcher.runs.verify import mend, verify
 from batcher.simulator import SimulatorConfig
 from tests.simulated import Place
 
