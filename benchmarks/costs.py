@@ -29,7 +29,8 @@ from batcher.inputs import Dataset
 from batcher.providers import Bearer, Pricing, provider_named
 from batcher.records import Prompt, Request
 from batcher.render import Renderer, request_key
-from batcher.runs import RunDirectory, export_run
+from batcher.runs.directory import RunDirectory
+from batcher.runs.export import export_run
 from batcher.simulator import SIMULATED_KEY
 from benchmarks import material
 from benchmarks.load_server import serving

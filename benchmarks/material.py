@@ -19,10 +19,10 @@ from batcher.job import JobSpec, load_job
 from batcher.providers import Pricing, provider_named
 from batcher.records import Attempt, Completion, Mark, Request, Success, Usage
 from batcher.render import Renderer
-from batcher.runs import RunDirectory
+from batcher.runs.directory import RunDirectory
 from batcher.runs.prepare import Preparation
+from batcher.runs.remembered import input_facts
 from batcher.runs.resume import agree_on_prices, settle
-from batcher.runs.rows import input_facts
 
 MODEL = "glm-4.5-air"
 _PHRASES = (

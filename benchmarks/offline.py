@@ -20,7 +20,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from batcher.runs import RunDirectory, export_run
+from batcher.runs.directory import RunDirectory
+from batcher.runs.export import export_run
 from batcher.simulator import SIMULATED_KEY
 from benchmarks import material
 from benchmarks.process import CommandError, Cost, run_well

@@ -22,13 +22,16 @@ from batcher.observe import Tally
 from batcher.providers import Bearer, provider_named
 from batcher.records import Exchange
 from batcher.render import Renderer
-from batcher.runs import Callee, Change, RunDirectory, RunResult, Session
-from batcher.runs.calling import Timing
+from batcher.runs.calling import Callee, Timing
 from batcher.runs.ceilings import Progress
+from batcher.runs.directory import RunDirectory
 from batcher.runs.live import LiveRun
 from batcher.runs.pace import Pace
 from batcher.runs.prepare import Preparation
+from batcher.runs.result import RunResult
+from batcher.runs.resume import Change
 from batcher.runs.rows import open_dataset
+from batcher.runs.session import Session
 from batcher.runs.signals import Signals
 from batcher.simulator import SIMULATED_KEY, LedgerEntry, SimulatorConfig, read_ledger
 

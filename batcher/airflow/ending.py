@@ -26,7 +26,7 @@ from batcher.errors import (
 from batcher.history import Ended
 from batcher.job import OutputSpec
 from batcher.recorded import Counts
-from batcher.runs import RunResult
+from batcher.runs.result import RunResult
 from batcher.wording import did_you_mean
 
 

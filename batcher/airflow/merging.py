@@ -19,7 +19,9 @@ from batcher.airflow.task_log import TaskLog
 from batcher.api.options import PathName
 from batcher.api.result import result_of_merge
 from batcher.errors import BatcherError
-from batcher.runs import Merged, RunDirectory, merge_runs
+from batcher.runs.directory import RunDirectory
+from batcher.runs.merge import merge_runs
+from batcher.runs.merged import Merged
 from batcher.wording import counted
 
 Run: TypeAlias = PathName | Mapping[str, Any]

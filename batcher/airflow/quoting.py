@@ -14,7 +14,9 @@ from batcher.airflow.task_log import TaskLog
 from batcher.api.options import Job, Options, PathName
 from batcher.api.running import Input
 from batcher.errors import BatcherError
-from batcher.runs import Assumptions, Estimator, Quote, quote_lines
+from batcher.runs.estimate import Assumptions, Estimator
+from batcher.runs.quote import Quote
+from batcher.runs.quote_lines import quote_lines
 from batcher.simulator import SimulatorConfig
 
 

@@ -32,7 +32,8 @@ from batcher.api.options import Job, Options, PathName
 from batcher.api.result import result_of
 from batcher.api.running import Input, Start, start_of
 from batcher.errors import BatcherError, CredentialsError, Interruption, UsageError
-from batcher.runs import Asked, RunResult, Stopping
+from batcher.runs.result import RunResult
+from batcher.runs.stopping import Asked, Stopping
 from batcher.simulator import SimulatorConfig
 
 _WAY_ON = (

@@ -16,7 +16,8 @@ from concurrent import futures
 from concurrent.futures import Future
 
 from batcher.errors import Interruption
-from batcher.runs import Asked, RunResult, Stopping
+from batcher.runs.result import RunResult
+from batcher.runs.stopping import Asked, Stopping
 
 _PATIENCE = 2
 

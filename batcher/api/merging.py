@@ -8,7 +8,8 @@ from pathlib import Path
 
 from batcher.api.options import PathName
 from batcher.api.result import Result, result_of_merge
-from batcher.runs import RunDirectory, merge_runs
+from batcher.runs.directory import RunDirectory
+from batcher.runs.merge import merge_runs
 
 
 def merge(directories: Iterable[PathName], /, *, output: PathName) -> Result:

@@ -14,7 +14,8 @@ from batcher.job import OutputSpec
 from batcher.money import NANOS, amount
 from batcher.observe import MergeSummary, Summary
 from batcher.outputs import read_batches
-from batcher.runs import Merged, RunResult
+from batcher.runs.merged import Merged
+from batcher.runs.result import RunResult
 from batcher.wording import counted
 
 

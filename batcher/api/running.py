@@ -21,18 +21,15 @@ from batcher.errors import ConfigurationError, CredentialsError, Interruption, U
 from batcher.inputs import ArrowArray, ArrowStream, Rows
 from batcher.job import JobSpec
 from batcher.observe import Watcher, Watchers, display
-from batcher.runs import (
-    Asked,
-    Callee,
-    Change,
-    Portion,
-    RunResult,
-    Session,
-    Shard,
-    Signals,
-    Stopping,
-    credentials,
-)
+from batcher.runs import credentials
+from batcher.runs.calling import Callee
+from batcher.runs.result import RunResult
+from batcher.runs.resume import Change
+from batcher.runs.selection import Portion
+from batcher.runs.session import Session
+from batcher.runs.shard import Shard
+from batcher.runs.signals import Signals
+from batcher.runs.stopping import Asked, Stopping
 from batcher.simulator import SimulatorConfig
 
 Input: TypeAlias = PathName | Sequence[PathName] | Rows

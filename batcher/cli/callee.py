@@ -9,7 +9,8 @@ from functools import partial
 import click
 
 from batcher.job import ProviderSpec
-from batcher.runs import Callee, credentials
+from batcher.runs import credentials
+from batcher.runs.calling import Callee
 
 
 def real_callee(spec: ProviderSpec, variables: Mapping[str, str]) -> Callee:

@@ -20,8 +20,8 @@ def command(**options: Any) -> None:
 
     Ends with 65 if there are bad rows, else with 0 and an estimate of the prompt tokens.
     """
-    from batcher.runs import check
     from batcher.runs.credentials import environment, provider_of
+    from batcher.runs.survey import check
 
     job = job_of(options)
     provider = provider_of(job.provider, environment())

@@ -20,7 +20,8 @@ def command(a: str, b: str, to: str | None, *, as_json: bool) -> None:
 
     Rows are joined by their ids. Both runs may still go on.
     """
-    from batcher.runs import RunDirectory, diff
+    from batcher.runs.diff import diff
+    from batcher.runs.directory import RunDirectory
 
     difference = diff(RunDirectory(Path(a)), RunDirectory(Path(b)), Path(to) if to else None)
     if as_json:

@@ -14,7 +14,7 @@ from batcher.cli.topics import ByTopic, topic
 
 if TYPE_CHECKING:
     from batcher.job import ProviderSpec
-    from batcher.runs import Callee
+    from batcher.runs.calling import Callee
 
 
 _estimate = topic("Estimate")
@@ -46,8 +46,9 @@ def command(*, as_json: bool, **options: Any) -> None:
     counted. The provider's tokenizer counts a sample of the others; where it cannot be asked, the
     documented ratio of characters to tokens stands in for it.
     """
-    from batcher.runs import Assumptions, Estimator, quote_lines
     from batcher.runs.credentials import simulated_job
+    from batcher.runs.estimate import Assumptions, Estimator
+    from batcher.runs.quote_lines import quote_lines
 
     job = job_of(options)
     if options["simulate"]:
@@ -68,7 +69,7 @@ def _callee(spec: ProviderSpec, sample: int, *, simulate: bool) -> tuple[Callee,
     """Return whom the run would call, and why the tokenizer is not to be asked, if it is not."""
     from batcher.cli.callee import real_callee
     from batcher.errors import CredentialsError
-    from batcher.runs import Callee
+    from batcher.runs.calling import Callee
     from batcher.runs.credentials import environment, provider_of, simulated_callee
     from batcher.simulator import SimulatorConfig
 

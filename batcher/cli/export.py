@@ -54,7 +54,9 @@ def command(
     Nothing is called and nothing is paid. The files appear when all of them are complete; until
     then what an earlier export left stays.
     """
-    from batcher.runs import RunDirectory, export_run, target_of, vote_run
+    from batcher.runs.delivery import target_of
+    from batcher.runs.directory import RunDirectory
+    from batcher.runs.export import export_run, vote_run
     from batcher.wording import counted
 
     run, target = RunDirectory(Path(directory)), target_of(to)

@@ -35,7 +35,8 @@ def command(directories: tuple[str, ...], output: str) -> None:
     takes up what they have since. Ends with 75 where rows are pending: `batcher run INPUT -o DIR`
     calls just those.
     """
-    from batcher.runs import RunDirectory, merge_runs
+    from batcher.runs.directory import RunDirectory
+    from batcher.runs.merge import merge_runs
 
     merged = merge_runs(
         [RunDirectory(Path(one)) for one in directories], RunDirectory.named(output)

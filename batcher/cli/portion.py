@@ -10,7 +10,7 @@ import click
 from batcher.cli.topics import adding, topic
 
 if TYPE_CHECKING:
-    from batcher.runs import Portion
+    from batcher.runs.selection import Portion
 
 
 def portion_of(options: Mapping[str, Any]) -> Portion:
@@ -19,7 +19,8 @@ def portion_of(options: Mapping[str, Any]) -> Portion:
     Raises:
         UsageError: the options contradict each other.
     """
-    from batcher.runs import Portion, Shard
+    from batcher.runs.selection import Portion
+    from batcher.runs.shard import Shard
 
     shard = None if options["shard"] is None else Shard.parsed(options["shard"])
     return Portion(options["limit"], options["sample"], options["seed"], shard)

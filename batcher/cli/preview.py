@@ -19,8 +19,8 @@ from batcher.cli.topics import ByTopic
 @click.option("-n", "rows", type=click.IntRange(min=1), default=3, help="How many rows [3].")
 def command(rows: int, **options: Any) -> None:
     """Show the exact requests of the first rows of INPUT, without a call."""
-    from batcher.runs import STAND_IN, preview
     from batcher.runs.credentials import environment, provider_of
+    from batcher.runs.survey import STAND_IN, preview
 
     job = job_of(options)
     provider = provider_of(job.provider, environment())

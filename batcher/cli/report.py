@@ -28,7 +28,8 @@ def command(directory: str, to: str | None, lang: Any, *, samples: bool | None) 
 
     One page that needs no network: rows, errors with examples, rates, latencies, tokens, cost.
     """
-    from batcher.runs import Reporter, RunDirectory
+    from batcher.runs.directory import RunDirectory
+    from batcher.runs.report import Reporter
 
     reporter = Reporter.of(RunDirectory(Path(directory)), lang=lang, samples=samples)
     click.echo(reporter.write(Path(to) if to else None))

@@ -42,7 +42,9 @@ def command(directory: str, *, dry_run: bool, **options: Any) -> None:
     With the run's own job and input. Pending rows and other errors stay as they are. Until a row
     has its new outcome, the old one stays.
     """
-    from batcher.runs import EarlierRun, ErrorChoice, RunDirectory, error_classes
+    from batcher.checkpoint import ErrorChoice
+    from batcher.runs.directory import RunDirectory
+    from batcher.runs.retry import EarlierRun, error_classes
 
     choice = ErrorChoice(error_classes(options["classes"]), options["where"])
     earlier = EarlierRun.recalled(RunDirectory(Path(directory)))

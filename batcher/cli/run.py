@@ -16,8 +16,11 @@ from batcher.cli.simulate import simulator_config, simulator_options
 from batcher.cli.topics import ByTopic, topic
 
 if TYPE_CHECKING:
+    from batcher.checkpoint import ErrorChoice
     from batcher.job import JobSpec
-    from batcher.runs import Callee, Change, ErrorChoice, Portion
+    from batcher.runs.calling import Callee
+    from batcher.runs.resume import Change
+    from batcher.runs.selection import Portion
 
 
 # Calls in flight are many objects that live for a while. By default they are all walked for each
@@ -79,7 +82,8 @@ def carry_out(
 ) -> int:
     """Run a session, show it and its end; return the process's exit code."""
     from batcher.observe import display
-    from batcher.runs import WHOLE_INPUT, Session
+    from batcher.runs.selection import WHOLE_INPUT
+    from batcher.runs.session import Session
 
     session = Session(
         job=job,

@@ -20,7 +20,8 @@ def command(directory: str, *, mending: bool) -> None:
     Ends with 74 if something is wrong, and says what, and what mends it. Changes nothing, unless
     --mend is given: then damaged outcomes are dropped, and the next run calls their rows again.
     """
-    from batcher.runs import RunDirectory, mend, verify
+    from batcher.runs.directory import RunDirectory
+    from batcher.runs.verify import mend, verify
     from batcher.wording import counted
 
     if mending:

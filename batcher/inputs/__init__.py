@@ -2,7 +2,7 @@
 
 from batcher.inputs.dataset import Dataset
 from batcher.inputs.files import Compression, FileFormat, InputFile, discover
-from batcher.inputs.reach import reaches
+from batcher.inputs.reach import passes_over, reaches
 from batcher.inputs.rows import ArrowArray, ArrowStream, Rows, spool_rows
 from batcher.inputs.spool import SPOOLED, keep_spooled
 from batcher.inputs.stdin import spool_stdin
@@ -20,6 +20,7 @@ __all__ = [
     "Rows",
     "discover",
     "keep_spooled",
+    "passes_over",
     "reaches",
     "spool_rows",
     "spool_stdin",

@@ -1,4 +1,4 @@
-"""Whether an input would take in a file, were it there."""
+"""Whether an input would take in a file, were it there; or in the directory of a run."""
 
 from __future__ import annotations
 
@@ -26,6 +26,19 @@ def reaches(given: str, place: Path | Address) -> bool:
         same = (word.scheme, word.host) == (place.scheme, place.host)
         return same and _takes_in(root, pattern, parts_of(place))
     return False
+
+
+def passes_over(given: str, directory: Path) -> bool:
+    """Tell whether `given` takes in nothing of a folder any more once a run has that for its own.
+
+    What a glob spells out may be a run's directory, as the folder of a file may.
+    """
+    word = _on_disk(Address.of(given) if is_url(given) else Path(given))
+    if isinstance(word, Address):
+        return False
+    root, pattern = _split(word.parts)
+    found, place = Path(*root).resolve(), directory.resolve()
+    return place.is_relative_to(found) and not (pattern and place == found)
 
 
 def _on_disk(place: Path | Address) -> Path | Address:

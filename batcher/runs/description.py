@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import StorageError
 from batcher.runs.directory import RunDirectory
-from batcher.runs.shard import part_in
+from batcher.runs.remembered import Remembered
 
 
 class Description:
@@ -38,10 +38,11 @@ class Description:
 
 def rows_of_run(checkpoint: CheckpointReader, directory: RunDirectory) -> int | None:
     """Return how many rows a run is about, those of its shard; None where nobody counted them."""
-    part = part_in(checkpoint)
+    run = Remembered(checkpoint)
+    part = run.part
     if part is not None:
         return len(part.rows)
-    return counted_rows(directory, str(checkpoint.fact("fingerprint")))
+    return counted_rows(directory, str(run.fingerprint))
 
 
 def counted_rows(directory: RunDirectory, fingerprint: str) -> int | None:

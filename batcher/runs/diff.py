@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
 
 import batcher
 from batcher.checkpoint import CheckpointReader, pairs
@@ -14,8 +13,8 @@ from batcher.errors import InputError, OutputError
 from batcher.observe import Difference, Side
 from batcher.outputs import write_differences
 from batcher.runs.directory import RunDirectory
-from batcher.runs.export import value_of
-from batcher.runs.rows import recalled, refuse_to_overwrite, samples_in
+from batcher.runs.remembered import Remembered
+from batcher.runs.rows import refuse_to_overwrite
 from batcher.structured import StructOf
 
 
@@ -28,17 +27,18 @@ def diff(a: RunDirectory, b: RunDirectory, to: Path | None = None) -> Difference
         OutputError: the file cannot be created, or would take the place of a run's own.
     """
     with CheckpointReader.read(a.checkpoint) as of_a, CheckpointReader.read(b.checkpoint) as of_b:
-        values = value_of(of_a), value_of(of_b)
-        samples = samples_in(of_a.fact("settings")), samples_in(of_b.fact("settings"))
+        run_a, run_b = Remembered(of_a), Remembered(of_b)
+        values = run_a.value, run_b.value
+        samples = run_a.samples, run_b.samples
         difference = Difference(
-            _side(a, of_a),
-            _side(b, of_b),
+            _side(a, run_a),
+            _side(b, run_b),
             _fields(values),
-            same_input=of_a.fact("fingerprint") == of_b.fact("fingerprint"),
+            same_input=run_a.fingerprint == run_b.fingerprint,
         )
         if to is not None:
-            for directory, checkpoint in ((a, of_a), (b, of_b)):
-                _refuse_own(directory, checkpoint, to)
+            _refuse_own(a, run_a, to)
+            _refuse_own(b, run_b, to)
     joined = pairs(a.checkpoint, b.checkpoint, samples)
     compared = _folded(joined, difference)
     if to is None:
@@ -64,13 +64,12 @@ def _folded(joined: Iterator[Pair], difference: Difference) -> Iterator[Compared
         )
 
 
-def _side(directory: RunDirectory, checkpoint: CheckpointReader) -> Side:
-    settings = cast("Mapping[str, Any]", checkpoint.fact("settings") or {})
+def _side(directory: RunDirectory, run: Remembered) -> Side:
     return Side(
         str(directory.path),
-        settings.get("model"),
-        bool(checkpoint.fact("simulated")),
-        checkpoint.counts().currency,
+        run.settings.get("model"),
+        run.simulated,
+        run.checkpoint.counts().currency,
     )
 
 
@@ -79,7 +78,7 @@ def _fields(values: tuple[StructOf | None, StructOf | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for value in values if value for name, _ in value.fields))
 
 
-def _refuse_own(directory: RunDirectory, checkpoint: CheckpointReader, to: Path) -> None:
+def _refuse_own(directory: RunDirectory, run: Remembered, to: Path) -> None:
     if to.resolve().parent == directory.path.resolve():
         raise OutputError(f"{to} would lie among the files of a run; name another place with --to")
-    refuse_to_overwrite(recalled(checkpoint.fact("input")), to.parent, to.name.__eq__)
+    refuse_to_overwrite(run.dataset, to.parent, to.name.__eq__)

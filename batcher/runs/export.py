@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import batcher
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import OutputError, StorageError, UsageError
 from batcher.inputs import Dataset
-from batcher.job import OutputSpec
 from batcher.outputs import (
     Ballot,
     Exported,
@@ -29,10 +28,10 @@ from batcher.outputs import export as publish
 from batcher.records import Mark
 from batcher.runs.delivery import Delivery, beside
 from batcher.runs.directory import RunDirectory
-from batcher.runs.rows import recalled, refuse_changed, refuse_to_overwrite, samples_in
-from batcher.runs.shard import part_in, start_of
+from batcher.runs.remembered import Remembered
+from batcher.runs.rows import refuse_changed, refuse_to_overwrite
+from batcher.runs.shard import start_of
 from batcher.runs.stopping import Check, asking, checked, go_on
-from batcher.structured import StructOf, Structure
 
 # Rows of the input that every export reads, if there are so many.
 _LEAST = 4096
@@ -58,7 +57,8 @@ def export(
     refuse_changed(checkpoint, dataset)
     kind = kind_of(file_format, partitioned=partition_rows is not None)
     refuse_to_overwrite(dataset, to, kind.may_be)
-    samples = samples_in(checkpoint.fact("settings"))
+    run = Remembered(checkpoint)
+    samples = run.samples
     start, stop, unread = _extent(checkpoint, dataset, samples)
     schema, batches = dataset.batches(stop, start)
     return publish(
@@ -67,11 +67,11 @@ def export(
         checked(checkpoint.outcomes(stop * samples), check),
         to,
         format=file_format,
-        metadata=_metadata(checkpoint),
+        metadata=_metadata(run),
         samples=samples,
         partition_rows=partition_rows,
         origin=origin,
-        value=value_of(checkpoint),
+        value=run.value,
         unread=unread * samples,
     )
 
@@ -85,21 +85,13 @@ def _extent(
     of all the others. Some more where there are few, so that their columns are known. Of a shard,
     no row but its own is read or counted.
     """
-    part = part_in(checkpoint)
+    part = Remembered(checkpoint).part
     start = start_of(checkpoint, dataset, part)
     end = part.rows.stop if part else dataset.count()
     last = checkpoint.last_row()
     stop = max((start.row if start else 0) + _LEAST, 0 if last is None else last // samples + 1)
     # An input that lost rows is told by the join.
     return start, min(stop, end) if part else stop, max(0, end - stop)
-
-
-def value_of(checkpoint: CheckpointReader) -> StructOf | None:
-    """Return what each answer of a run holds, where its job wants one of known fields."""
-    settings = cast("Mapping[str, Any]", checkpoint.fact("settings") or {})
-    spec = OutputSpec(schema=settings.get("output.schema"), fields=settings.get("output.fields"))
-    structure = Structure.of(spec)
-    return None if structure is None else structure.kind
 
 
 def export_run(
@@ -122,7 +114,7 @@ def export_run(
     kind = kind_of(file_format, partitioned=partition_rows is not None)
     own = directory.path / "hf" if is_dataset else directory.path
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
-        dataset = recalled(checkpoint.fact("input"))
+        dataset = Remembered(checkpoint).dataset
         origin = _origin(checkpoint, dataset, directory) if is_dataset else None
         with _target(to, directory, own, dataset, kind) as target:
             exported = export(checkpoint, dataset, target, file_format, partition_rows, origin)
@@ -171,9 +163,8 @@ def vote_run(
     """
     kind = votes_of(file_format, partitioned=partition_rows is not None)
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
-        dataset = recalled(checkpoint.fact("input"))
-        samples = samples_in(checkpoint.fact("settings"))
-        value = value_of(checkpoint)
+        run = Remembered(checkpoint)
+        dataset, samples, value = run.dataset, run.samples, run.value
         ballot = Ballot.on(samples, value)
         if (samples == 1 and value is None) or not ballot.questions:
             raise UsageError(
@@ -192,7 +183,7 @@ def vote_run(
                 checkpoint.outcomes(stop * samples),
                 target,
                 kind,
-                metadata=_metadata(checkpoint),
+                metadata=_metadata(run),
                 ballot=ballot,
                 partition_rows=partition_rows,
             )
@@ -200,12 +191,12 @@ def vote_run(
         return replace(voted, path=path, pending=voted.pending + unread)
 
 
-def _metadata(checkpoint: CheckpointReader) -> dict[str, str]:
+def _metadata(run: Remembered) -> dict[str, str]:
     """Return what files that have a place for it say of the run."""
     return {
         "batcher.version": batcher.__version__,
-        "batcher.job": json.dumps(checkpoint.fact("settings"), ensure_ascii=False),
-        "batcher.simulated": str(bool(checkpoint.fact("simulated"))).lower(),
+        "batcher.job": json.dumps(run.settings, ensure_ascii=False),
+        "batcher.simulated": str(run.simulated).lower(),
     }
 
 
@@ -218,8 +209,8 @@ def _make(directory: Path) -> None:
 
 def _origin(checkpoint: CheckpointReader, dataset: Dataset, directory: RunDirectory) -> Origin:
     """Return how the outcomes came to be, as far as the run directory still tells."""
-    settings: Any = checkpoint.fact("settings") or {}
-    simulated = bool(checkpoint.fact("simulated"))
+    run = Remembered(checkpoint)
+    settings, simulated = run.settings, run.simulated
     return Origin(
         version=batcher.__version__,
         settings=settings,

@@ -16,7 +16,7 @@ from batcher.history import History
 from batcher.observe.live import State
 from batcher.runs.description import rows_of_run
 from batcher.runs.directory import RunDirectory
-from batcher.runs.rows import samples_in
+from batcher.runs.remembered import Remembered
 
 # What "now" is: long enough that the speed of a slow run is seen.
 _LATELY_S = 30
@@ -81,14 +81,14 @@ class Look:
         return self._state
 
     def _read(self, checkpoint: FollowedCheckpoint, writer: str | None) -> State:
-        settings = checkpoint.fact("settings")
-        samples = samples_in(settings)
+        run = Remembered(checkpoint)
+        samples = run.samples
         rows = rows_of_run(checkpoint, self.directory)
-        model = settings.get("model") if isinstance(settings, dict) else None
+        model = run.settings.get("model")
         return State(
             name=self._state.name,
             model=model if isinstance(model, str) else None,
-            simulated=bool(checkpoint.fact("simulated")),
+            simulated=run.simulated,
             total=None if rows is None else rows * samples,
             samples=samples,
             writer=writer,

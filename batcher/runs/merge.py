@@ -30,7 +30,8 @@ from batcher.runs.delivery import DELIVERED
 from batcher.runs.directory import RunDirectory
 from batcher.runs.merged import Merged, published
 from batcher.runs.prepare import Preparation
-from batcher.runs.rows import input_facts, refuse_to_overwrite
+from batcher.runs.remembered import input_facts
+from batcher.runs.rows import refuse_to_overwrite
 from batcher.runs.sources import MERGED, SourceRun, differences, job_of, sources_of, spent_by
 from batcher.storage import Address
 

@@ -12,7 +12,8 @@ from batcher.recorded import Recorded
 from batcher.records import Failure, Prompt, Request
 from batcher.render import shortened
 from batcher.runs.prepare import Preparation
-from batcher.runs.rows import recalled, refuse_changed
+from batcher.runs.remembered import Remembered
+from batcher.runs.rows import refuse_changed
 from batcher.runs.stopping import Check
 
 # Rows that are read for it at most; in a large input there are some thousand before each wanted
@@ -61,9 +62,10 @@ def _render(
     left: int,
 ) -> bool:
     """Fill `by_row`; return whether the rows to be read were no more than `left`."""
-    dataset = recalled(checkpoint.fact("input"))
+    run = Remembered(checkpoint)
+    dataset = run.dataset
     refuse_changed(checkpoint, dataset)
-    prepare = Preparation.recalled(checkpoint.fact("job"))
+    prepare = Preparation.recalled(run.job)
     rows, at = dataset.rows(), 0
     try:
         for row in sorted({record // prepare.samples for record in wanted}):

@@ -12,8 +12,8 @@ from batcher.inputs import Dataset
 from batcher.job import JobSpec
 from batcher.records import Mark, Request
 from batcher.runs.directory import RunDirectory, run_directory
+from batcher.runs.remembered import Remembered
 from batcher.runs.resume import files_added, refuse_to_mix
-from batcher.runs.rows import samples_in
 from batcher.runs.shard import Shard, part_of
 
 
@@ -84,14 +84,14 @@ def previous_run(
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
         refuse_to_mix(checkpoint, simulated=simulated)
         part_of(checkpoint, dataset, shard)
-        settings, before = job.request_settings(), checkpoint.fact("settings")
-        if before == settings and files_added(checkpoint, dataset) is not None:
+        run = Remembered(checkpoint)
+        if run.settings == job.request_settings() and files_added(checkpoint, dataset) is not None:
             yield Previous(checkpoint, checkpoint.done(errors_too=not retry_errors), retry_errors)
             return
         samples = job.sampling.samples
         with contextlib.ExitStack() as stack:
             numbered = None
-            if samples_in(before) == samples:
+            if run.samples == samples:
                 numbered = stack.enter_context(
                     checkpoint.numbered(samples, errors_too=not retry_errors)
                 )

@@ -19,8 +19,8 @@ from batcher.runs.description import rows_of_run
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import provider_of
 from batcher.runs.messages import Messages
-from batcher.runs.rows import recalled, samples_in
-from batcher.runs.shard import Part, part_in
+from batcher.runs.remembered import Remembered
+from batcher.runs.shard import Part
 from batcher.runs.stopping import Check, go_on
 
 # Examples of each class of error, slowest rows, longest rows.
@@ -57,7 +57,7 @@ class Reporter:
             StorageError: the directory holds no run.
         """
         with CheckpointReader.read(directory.checkpoint) as checkpoint:
-            job: Any = checkpoint.fact("job") or {}
+            job = Remembered(checkpoint).job or {}
         how: Mapping[str, Any] = job.get("observe", {})
         wanted = how.get("report_samples", True) if samples is None else samples
         return cls(directory, lang or how.get("lang", "en"), wanted)
@@ -122,16 +122,14 @@ class Reporter:
         return Shown(outcome, messages.by_row.get(outcome.row))
 
     def _facts(self, checkpoint: CheckpointReader, recorded: int, state: str | None) -> Facts:
-        dataset = recalled(checkpoint.fact("input"))
-        settings: Any = checkpoint.fact("settings") or {}
-        job: Any = checkpoint.fact("job") or {}
-        samples = samples_in(settings)
+        run = Remembered(checkpoint)
+        dataset, settings, job, samples = run.dataset, run.settings, run.job or {}, run.samples
         rows = rows_of_run(checkpoint, self.directory)
         total = None if rows is None else rows * samples
         if state is None:
             done = "finished" if recorded == total else "stopped"
             state = "running" if checkpoint.writer() else done
-        simulated = bool(checkpoint.fact("simulated"))
+        simulated = run.simulated
         return Facts(
             name=self.directory.path.resolve().name,
             state=state,
@@ -145,7 +143,7 @@ class Reporter:
             samples=samples,
             settings=settings,
             limits={name: _given(job[name]) for name in _TABLES if name in job},
-            shard=_shard(part_in(checkpoint)),
+            shard=_shard(run.part),
         )
 
 

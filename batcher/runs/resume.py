@@ -13,7 +13,7 @@ from batcher.inputs import Dataset
 from batcher.providers import Pricing
 from batcher.records import Failure, Prompt, Request
 from batcher.runs.prepare import Preparation
-from batcher.runs.rows import recalled, samples_in
+from batcher.runs.remembered import Remembered
 from batcher.runs.shard import SHARD, Part
 from batcher.runs.stopping import Check, checked
 from batcher.wording import counted
@@ -94,12 +94,13 @@ def files_added(checkpoint: CheckpointReader, dataset: Dataset) -> Sequence[str]
     the old ones being read again. None, too, where answers are set aside: one may be of a row that
     is back.
     """
-    before = checkpoint.fact("fingerprint")
+    run = Remembered(checkpoint)
+    before = run.fingerprint
     if before is None or before == dataset.fingerprint():
         return None if before is None else ()
     if checkpoint.has_shelved():
         return None
-    held = len(recalled(checkpoint.fact("input")).files)
+    held = len(run.dataset.files)
     old = replace(dataset, files=dataset.files[:held])
     return dataset.names[held:] if before == old.fingerprint() else None
 
@@ -114,7 +115,7 @@ def _compare(
 ) -> None:
     """Give each row the outcome that is recorded under its key, if `consent` is given to that."""
     samples = prepare.samples
-    kept = samples if samples_in(before["settings"]) == samples else None
+    kept = samples if Remembered(checkpoint).samples == samples else None
     with checkpoint.placement(kept) as placement:
         for item in rows:
             for prepared in prepare.records(item):

@@ -5,38 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from batcher.checkpoint import CheckpointReader, ErrorChoice, choose
 from batcher.errors import ConfigurationError, ErrorClass, UsageError
-from batcher.inputs import Dataset
-from batcher.job import JobSpec, job_with, plain_job
+from batcher.job import JobSpec, job_with
 from batcher.runs.directory import RunDirectory
-from batcher.runs.rows import samples_in
-from batcher.storage import Address
+from batcher.runs.remembered import Remembered
 from batcher.wording import counted, did_you_mean
-
-_OF_ONE_PROCESS = ("max_rows", "max_errors", "max_error_rate", "max_duration", "deadline")
-
-
-def remembered(job: JobSpec, dataset: Dataset) -> dict[str, Any]:
-    """Return a job as it is to be remembered, so that it can be taken up from any folder.
-
-    Images beside the input are looked for beside it then too; where the inputs lie in several
-    folders, only from the working directory of this process.
-    """
-    tables = plain_job(job)
-    # Meant for one process; those of the whole run stay.
-    tables["ceilings"] |= dict.fromkeys(_OF_ONE_PROCESS)
-    folders = {
-        str(Path(file.name).parent.absolute())
-        for file in dataset.files
-        if not isinstance(file.place, Address)
-    }
-    if job.prompt.images_from is None and len(folders) == 1:
-        (tables["prompt"]["images_from"],) = folders
-    return tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +26,7 @@ class EarlierRun:
     directory: RunDirectory
     simulated: bool
     samples: int
-    _job: object
+    _job: Mapping[str, Any] | None
 
     @classmethod
     def recalled(cls, directory: RunDirectory) -> EarlierRun:
@@ -60,9 +36,8 @@ class EarlierRun:
             StorageError: the directory holds no run.
         """
         with CheckpointReader.read(directory.checkpoint) as checkpoint:
-            simulated = bool(checkpoint.fact("simulated"))
-            samples = samples_in(checkpoint.fact("settings"))
-            return cls(directory, simulated, samples, checkpoint.fact("job"))
+            run = Remembered(checkpoint)
+            return cls(directory, run.simulated, run.samples, run.job)
 
     def job(self, flags: Mapping[str, Any]) -> JobSpec:
         """Return the run's own job, with `flags` (tables of a job file) laid over it.

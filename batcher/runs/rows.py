@@ -1,4 +1,4 @@
-"""The input of a job, opened; and remembered, so that an export finds it again."""
+"""The input of a job, opened; and kept from being written over, or taken for another."""
 
 from __future__ import annotations
 
@@ -7,37 +7,47 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-import msgspec
-
 from batcher.checkpoint import CheckpointReader
-from batcher.errors import InputError, OutputError, StorageError, UsageError
+from batcher.errors import InputError, OutputError, UsageError
 from batcher.inputs import (
     OUTPUTS,
-    Compression,
     Dataset,
-    FileFormat,
     InputFile,
     Rows,
     discover,
     keep_spooled,
+    passes_over,
     reaches,
     spool_rows,
     spool_stdin,
 )
-from batcher.job import SAMPLES, JobSpec
+from batcher.job import JobSpec
+from batcher.runs.directory import WRITTEN
+from batcher.runs.remembered import Remembered
 from batcher.runs.stopping import Check, asking, go_on
-from batcher.storage import Address, is_url
+from batcher.storage import Address
 
 
-def look_for_files(job: JobSpec, check: Check) -> None:
-    """Look for the files that the job names, before a directory is made for their run.
+def look_for_files(job: JobSpec, directory: Path, check: Check) -> None:
+    """Look for the files that the job names, before `directory` is made that of their run.
 
     Raises:
         InputError: one is missing or of no known kind.
+        OutputError: a folder or a glob of the input would take in other files from then on.
         Interruption: `check` says that the run is to end.
     """
-    if "-" not in job.input:
-        discover(job.input, asking(check))
+    if "-" in job.input:
+        return
+    files = discover(job.input, asking(check))
+    holds_some = any(_below(file.place, directory) is not None for file in files)
+    for given in job.input:
+        lost = passes_over(given, directory)
+        # What a glob spells out is not passed over, nor is what a run writes there.
+        if holds_some if lost else any(reaches(given, directory / name) for name in WRITTEN):
+            raise OutputError(
+                f"{directory} is within the input {given}: once a run has it for its own, the next "
+                "start would find other files there; name another with -o"
+            )
 
 
 def open_dataset(
@@ -126,63 +136,8 @@ def refuse_changed(checkpoint: CheckpointReader, dataset: Dataset) -> None:
     Raises:
         InputError: it is not.
     """
-    if checkpoint.fact("fingerprint") != dataset.fingerprint():
+    if Remembered(checkpoint).fingerprint != dataset.fingerprint():
         raise InputError(
             f"the input changed since it was run: {', '.join(dataset.names)}. Run the same "
             "command again to take up the change, or restore the files"
         )
-
-
-def input_facts(dataset: Dataset) -> dict[str, object]:
-    """Return what to remember of an input, as JSON."""
-    files = [
-        {
-            "path": file.place.url
-            if isinstance(file.place, Address)
-            else str(file.place.resolve()),
-            "name": file.name,
-            "format": file.format,
-            "compression": file.compression,
-        }
-        for file in dataset.files
-    ]
-    return {"files": files, "id_column": dataset.id_column}
-
-
-def recalled(facts: object) -> Dataset:
-    """Return the input of remembered facts.
-
-    Raises:
-        StorageError: they are not there, so the run stopped before its input was opened.
-    """
-    try:
-        remembered = msgspec.convert(facts, _Input)
-    except msgspec.ValidationError:
-        raise StorageError("the run never opened its input; start it with `batcher run`") from None
-    files = [
-        InputFile(
-            Address.of(file.path) if is_url(file.path) else Path(file.path),
-            *(file.name, file.format, file.compression),
-        )
-        for file in remembered.files
-    ]
-    return Dataset(tuple(files), id_column=remembered.id_column)
-
-
-def samples_in(settings: object) -> int:
-    """Return how many answers each row gets, by the remembered request settings."""
-    samples = settings.get(SAMPLES) if isinstance(settings, dict) else None
-    # A run that never opened its input has no settings, and no rows either.
-    return samples if isinstance(samples, int) else 1
-
-
-class _File(msgspec.Struct, frozen=True):
-    path: str
-    name: str
-    format: FileFormat
-    compression: Compression | None
-
-
-class _Input(msgspec.Struct, frozen=True):
-    files: tuple[_File, ...]
-    id_column: str | None

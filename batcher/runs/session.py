@@ -32,22 +32,20 @@ from batcher.runs.endings import ending
 from batcher.runs.finish import Finish
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
+from batcher.runs.remembered import Remembered, input_facts, job_facts
 from batcher.runs.result import RunResult
 from batcher.runs.resume import Consent, agree_on_prices, settle
-from batcher.runs.retry import remembered
 from batcher.runs.rows import (
-    input_facts,
     kept,
     look_for_files,
     open_dataset,
-    recalled,
     refuse_changed,
     refuse_to_feed,
     refuse_to_overwrite,
 )
 from batcher.runs.scope import Scope, Standing
 from batcher.runs.selection import WHOLE_INPUT, Portion
-from batcher.runs.shard import Part, Shard, folder_of, keep_start, part_in, part_of
+from batcher.runs.shard import Part, Shard, folder_of, keep_start, part_of
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Check, Stopping, asking
 from batcher.runs.syncing import syncing
@@ -114,7 +112,7 @@ class Session:
         with self.stopping.interruptible() as check:
             to = self.job.output.to
             if self.only is None and self.rows is None:
-                look_for_files(self.job, check)
+                look_for_files(self.job, directory.path, check)
                 if to is not None:
                     refuse_to_feed(self.job, to)
             directory.create(awaits_copy=self.job.output.sync_checkpoint is not None)
@@ -216,7 +214,7 @@ class Session:
         if self.only is None:
             return self.portion.shard
         with CheckpointReader.read(directory.checkpoint) as checkpoint:
-            part = part_in(checkpoint)
+            part = Remembered(checkpoint).part
         return part.shard if part else None
 
     def _placed(self) -> JobSpec:
@@ -238,8 +236,8 @@ class Session:
             dataset = open_dataset(self.job, directory.path, self.stdin, self.rows, check)
             part = part_of(checkpoint, dataset, self.portion.shard)
         else:
-            dataset = replace(recalled(checkpoint.fact("input")), stop=asking(check))
-            part = part_in(checkpoint)
+            run = Remembered(checkpoint)
+            dataset, part = replace(run.dataset, stop=asking(check)), run.part
             refuse_changed(checkpoint, dataset)
         refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
         agree_on_prices(checkpoint, pricing)
@@ -257,7 +255,7 @@ class Session:
         if self.only is None:
             checkpoint.remember(
                 input=input_facts(dataset),
-                job=remembered(self.job, dataset),
+                job=job_facts(self.job, dataset),
                 # Tells a merge whether it was made of this run.
                 run=checkpoint.fact("run") or uuid.uuid4().hex,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from batcher.checkpoint import KILLED_CALLS, CheckpointReader
 from batcher.errors import BatcherError, ConfigurationError, StorageError, UsageError
@@ -14,9 +14,9 @@ from batcher.recorded import Counts
 from batcher.runs.ceilings import SPENT_COST, SPENT_TOKENS
 from batcher.runs.description import counted_rows
 from batcher.runs.directory import RunDirectory
+from batcher.runs.remembered import Remembered, dataset_of, samples_in
 from batcher.runs.resume import setting_differences
-from batcher.runs.rows import recalled, samples_in
-from batcher.runs.shard import Part, part_in
+from batcher.runs.shard import Part
 
 Spent = Mapping[str, int]
 """Amounts by the names of their facts."""
@@ -56,10 +56,10 @@ class SourceRun:
             StorageError: the directory holds no run, or its checkpoint is damaged.
         """
         with CheckpointReader.read(directory.checkpoint) as checkpoint:
-            fingerprint, job = checkpoint.fact("fingerprint"), checkpoint.fact("job")
-            if fingerprint is None or not isinstance(job, dict):
+            known = Remembered(checkpoint)
+            fingerprint, job, part = known.fingerprint, known.job, known.part
+            if fingerprint is None or job is None:
                 return None
-            part = part_in(checkpoint)
             counts = checkpoint.counts()
             cost, tokens = checkpoint.fact(SPENT_COST), checkpoint.fact(SPENT_TOKENS)
             counted_tokens = counts.prompt_tokens + counts.completion_tokens
@@ -69,13 +69,13 @@ class SourceRun:
             return cls(
                 directory=directory,
                 run=run,
-                fingerprint=str(fingerprint),
-                settings=cast("Mapping[str, object]", checkpoint.fact("settings")),
-                simulated=bool(checkpoint.fact("simulated")),
+                fingerprint=fingerprint,
+                settings=known.settings,
+                simulated=known.simulated,
                 input=checkpoint.fact("input"),
                 job=job,
                 part=part,
-                rows=part.of_rows if part else counted_rows(directory, str(fingerprint)),
+                rows=part.of_rows if part else counted_rows(directory, fingerprint),
                 counts=counts,
                 holder=checkpoint.writer(),
                 spent={
@@ -106,7 +106,7 @@ class SourceRun:
     def dataset(self) -> Dataset | None:
         """Return its input, if it is here as it was run."""
         try:
-            dataset = recalled(self.input)
+            dataset = dataset_of(self.input)
             return dataset if dataset.fingerprint() == self.fingerprint else None
         except BatcherError:
             return None

@@ -12,8 +12,8 @@ from batcher.observe import answer_lines, cost_lines
 from batcher.recorded import Counts
 from batcher.runs.description import rows_of_run
 from batcher.runs.directory import RunDirectory
-from batcher.runs.rows import recalled, samples_in
-from batcher.runs.shard import Part, part_in
+from batcher.runs.remembered import Remembered
+from batcher.runs.shard import Part
 from batcher.wording import counted, extent, printable
 
 
@@ -126,17 +126,17 @@ def status_of(directory: RunDirectory) -> Status:
         InputError: its input is gone before its rows were counted.
     """
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
-        dataset = recalled(checkpoint.fact("input"))
-        samples = samples_in(checkpoint.fact("settings"))
-        known, part = rows_of_run(checkpoint, directory), part_in(checkpoint)
+        run = Remembered(checkpoint)
+        dataset, samples = run.dataset, run.samples
+        known = rows_of_run(checkpoint, directory)
         return Status(
             directory=directory,
             counts=checkpoint.counts(),
             total=(dataset.count() if known is None else known) * samples,
-            simulated=bool(checkpoint.fact("simulated")),
+            simulated=run.simulated,
             holder=checkpoint.writer(),
             samples=samples,
-            part=part,
+            part=run.part,
             copy=_copy_of(directory),
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,8 +10,7 @@ from batcher.errors import StorageError
 from batcher.outputs import output_problems
 from batcher.recorded import Counts
 from batcher.runs.directory import RunDirectory
-from batcher.runs.export import value_of
-from batcher.runs.rows import samples_in
+from batcher.runs.remembered import Remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +63,14 @@ def verify(directory: RunDirectory) -> Verification:
     """
     found = tuple(checkpoint_problems(directory.checkpoint))
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
-        value = value_of(checkpoint)
-        samples = 1
-        # Where it is damaged, that is among what was found.
-        with contextlib.suppress(StorageError):
-            samples = samples_in(checkpoint.fact("settings"))
+        run, holder = Remembered(checkpoint), checkpoint.writer()
+        try:
+            value, samples = run.value, run.samples
+        except StorageError:
+            if not found:
+                raise
+            # Damaged, as was found: nothing tells any more how the files should look.
+            return Verification(directory, None, found, (), holder)
         outputs = [
             problem
             for path, failed in ((directory.results, False), (directory.errors, True))
@@ -87,7 +88,7 @@ def verify(directory: RunDirectory) -> Verification:
             counts=None if found else checkpoint.counts(),
             checkpoint=found,
             outputs=tuple(outputs),
-            holder=checkpoint.writer(),
+            holder=holder,
         )
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from batcher.api.background import wait, wait_async
 from batcher.errors import Interruption, StorageError
-from batcher.runs import Asked, RunResult, Stopping
+from batcher.runs.result import RunResult
+from batcher.runs.stopping import Asked, Stopping
 
 RESULT = cast("RunResult", object())
 """Stands for how a run ended, which nobody here looks at."""

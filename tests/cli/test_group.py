@@ -68,6 +68,33 @@ def test_help_lists_each_command_and_imports_no_library_of_theirs() -> None:
         assert f"\n  {name} " in done.stdout
 
 
+def test_commands_that_make_no_call_load_nothing_that_makes_calls(
+    batcher: Batcher, folder: Path
+) -> None:
+    """They are for a quick look, from a shell or a cron job, and loading it takes longest."""
+    assert batcher("run", "prompts.jsonl", "--simulate", "-o", "d").exit_code == 0
+    commands = [
+        *(["status", "d"], ["head", "d"], ["verify", "d"], ["export", "d"], ["report", "d"]),
+        *(["diff", "d", "d"], ["merge", "d", "-o", "m"]),
+    ]
+    program = (
+        "import sys\n"
+        "from batcher.cli import main\n"
+        f"for words in {commands}:\n"
+        "    try:\n"
+        "        main(words)\n"
+        "    except SystemExit as ended:\n"
+        "        assert not ended.code, words\n"
+        "heavy = {'aiohttp', 'httpx2', 'tenacity', 'dotenv'}\n"
+        "print('imported:', sorted(heavy & sys.modules.keys()))\n"
+    )
+    done = subprocess.run(  # noqa: S603 -- our own interpreter and program
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert "imported: []" in done.stdout
+
+
 def test_each_command_s_line_in_the_help_is_true(batcher: Batcher) -> None:
     for name in _COMMANDS:
         done = batcher(name, "--help")

@@ -16,7 +16,8 @@ import pytest
 
 from batcher.checkpoint import checkpoint_problems
 from batcher.errors import BatcherError
-from batcher.runs import export_run, verify
+from batcher.runs.export import export_run
+from batcher.runs.verify import verify
 from batcher.simulator import SimulatorConfig
 from tests.simulated import Place
 

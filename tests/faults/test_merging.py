@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from batcher.checkpoint import CheckpointReader
-from batcher.runs import RunDirectory, verify
+from batcher.runs.directory import RunDirectory
+from batcher.runs.verify import verify
 from tests.faults.children import ENVIRONMENT, Child, Parent
 from tests.faults.parent import Order
 from tests.faults.strace import BROKEN, FULL, KILLED, Point, points, spoiling, traced

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batcher.inputs import reaches
+from batcher.inputs import passes_over, reaches
 from batcher.storage import Address
 
 
@@ -57,3 +57,29 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to("there")
     assert reaches(str(tmp_path / "link"), tmp_path / "there" / "results.parquet")
+
+
+@pytest.mark.parametrize(
+    ("given", "passed_over"),
+    [
+        ("in", True),
+        ("in/", True),
+        ("in/day=1", True),
+        (".", True),
+        ("in/*/*.parquet", True),
+        ("in/day=1/*", False),
+        ("in/day=1/a.jsonl", False),
+        ("in/day=10", False),
+        ("in/day=1/below", False),
+    ],
+)
+def test_a_folder_and_a_glob_pass_over_the_directory_of_a_run(
+    given: str,
+    passed_over: bool,  # noqa: FBT001 -- a case
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert passes_over(given, Path("in/day=1")) is passed_over
+    assert passes_over(f"file://{tmp_path}/{given}", tmp_path / "in/day=1") is passed_over
+    assert not passes_over(f"s3://feed/{given}", Path("in/day=1"))

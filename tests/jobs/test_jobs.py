@@ -21,7 +21,7 @@ from batcher.job import JobSpec, load_job
 from batcher.providers import provider_named
 from batcher.records import Prompt, Source
 from batcher.render import Renderer
-from batcher.runs import vote_run
+from batcher.runs.export import vote_run
 from batcher.runs.prepare import Preparation
 from batcher.simulator import SimulatorConfig
 from batcher.structured import Structure

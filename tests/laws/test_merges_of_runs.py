@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from batcher.checkpoint import CheckpointReader, ErrorChoice
-from batcher.runs import Portion, RunDirectory, Shard, merge_runs, verify
+from batcher.runs.directory import RunDirectory
+from batcher.runs.merge import merge_runs
+from batcher.runs.selection import Portion
+from batcher.runs.shard import Shard
+from batcher.runs.verify import verify
 from batcher.simulator import LedgerEntry, SimulatorConfig, read_ledger
 from tests.simulated import Place
 

@@ -14,8 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.checkpoint import CheckpointReader
-from batcher.runs import Portion, RunDirectory, Shard, merge_runs, verify
-from batcher.runs.shard import part_in
+from batcher.runs.directory import RunDirectory
+from batcher.runs.merge import merge_runs
+from batcher.runs.selection import Portion
+from batcher.runs.shard import Shard, part_in
+from batcher.runs.verify import verify
 from batcher.simulator import SimulatorConfig, read_ledger
 from tests.simulated import Place
 

@@ -32,10 +32,12 @@ from batcher.money import NANOS
 from batcher.observe import Tally, Watcher
 from batcher.observe.alerts import Clocks
 from batcher.recorded import NOTHING_YET
-from batcher.runs import Change, RunResult, Session
 from batcher.runs.alerting import Alerting
 from batcher.runs.calling import pricing_of
 from batcher.runs.finish import AT_ONCE_S
+from batcher.runs.result import RunResult
+from batcher.runs.resume import Change
+from batcher.runs.session import Session
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Asked, Stopping
 from tests.simulated import AT_ONCE, Place, Silent

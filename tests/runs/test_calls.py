@@ -15,7 +15,7 @@ import pytest
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import InputError, Interruption
 from batcher.providers import Bearer, provider_named
-from batcher.runs import Callee
+from batcher.runs.calling import Callee
 from tests.simulated import AT_ONCE, Place, Silent
 
 KEYS = tuple(f"id-{n:016}.secret-{n:016}" for n in (1, 2, 3))

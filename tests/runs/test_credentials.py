@@ -10,7 +10,8 @@ import pytest
 from batcher.errors import ConfigurationError, CredentialsError
 from batcher.job import JobSpec, ProviderSpec, load_job
 from batcher.providers.redaction import MASK
-from batcher.runs import Callee, credentials
+from batcher.runs import credentials
+from batcher.runs.calling import Callee
 from batcher.runs.credentials import environment, simulated_callee, simulated_job
 from batcher.simulator import SIMULATED_MODEL, SimulatorConfig
 

@@ -13,8 +13,10 @@ from batcher.errors import ConfigurationError, OutputError, StorageError, UsageE
 from batcher.job import OutputSpec
 from batcher.limits import Flow
 from batcher.observe import Tally
-from batcher.runs import Portion, Shard, export_run, target_of, vote_run
-from batcher.runs.delivery import Delivery, beside
+from batcher.runs.delivery import Delivery, beside, target_of
+from batcher.runs.export import export_run, vote_run
+from batcher.runs.selection import Portion
+from batcher.runs.shard import Shard
 from tests.simulated import Place, Silent
 
 

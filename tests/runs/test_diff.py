@@ -12,7 +12,8 @@ import pytest
 from batcher.checkpoint import Checkpoint
 from batcher.errors import InputError, OutputError, StorageError
 from batcher.records import Completion, Outcome, Source, Success, Usage
-from batcher.runs import RunDirectory, diff
+from batcher.runs.diff import diff
+from batcher.runs.directory import RunDirectory
 from tests.simulated import AT_ONCE, Place
 
 

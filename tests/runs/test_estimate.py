@@ -13,10 +13,12 @@ import pytest
 from batcher.job import JobSpec
 from batcher.money import NANOS
 from batcher.providers import Bearer, provider_named
-from batcher.runs import Assumptions, Callee, Estimator, Quote, status_of
-from batcher.runs.estimate import _times
+from batcher.runs.calling import Callee
+from batcher.runs.estimate import Assumptions, Estimator, _times
+from batcher.runs.quote import Quote
 from batcher.runs.quote_lines import quote_lines
 from batcher.runs.selection import WHOLE_INPUT, Portion
+from batcher.runs.status import status_of
 from batcher.simulator import SIMULATED_KEY
 from tests.simulated import AT_ONCE, Place
 from tests.toxic import Exchange, toxic, whole

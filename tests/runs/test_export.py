@@ -15,8 +15,9 @@ import yaml
 import batcher
 from batcher.errors import InputError, OutputError, UsageError
 from batcher.outputs import Format, read_head
-from batcher.runs import Portion, export_run, verify, vote_run
-from batcher.runs.export import provider_of
+from batcher.runs.export import export_run, provider_of, vote_run
+from batcher.runs.selection import Portion
+from batcher.runs.verify import verify
 from batcher.structured.fields import schema_of
 from tests.simulated import Place
 

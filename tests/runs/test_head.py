@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from batcher.errors import StorageError
-from batcher.runs import first_results
+from batcher.runs.head import first_results
 from tests.simulated import Place
 
 

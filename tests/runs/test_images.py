@@ -17,8 +17,8 @@ from batcher.job import JobSpec, load_job
 from batcher.providers import provider_named
 from batcher.render import UnusableImageError
 from batcher.runs import images as room
-from batcher.runs import preview
 from batcher.runs.images import ImageFolder
+from batcher.runs.survey import preview
 from tests.pictures import noisy_picture, picture
 from tests.simulated import Place
 

@@ -17,18 +17,16 @@ import pytest
 from batcher.checkpoint import Checkpoint, CheckpointReader, ErrorChoice, RunLock
 from batcher.errors import ConfigurationError, LockedError, StorageError, UsageError
 from batcher.job import JobSpec
-from batcher.runs import (
-    Merged,
-    Portion,
-    RunDirectory,
-    Shard,
-    diff,
-    export_run,
-    merge_runs,
-    status_of,
-    verify,
-)
+from batcher.runs.diff import diff
+from batcher.runs.directory import RunDirectory
+from batcher.runs.export import export_run
+from batcher.runs.merge import merge_runs
+from batcher.runs.merged import Merged
+from batcher.runs.selection import Portion
+from batcher.runs.shard import Shard
 from batcher.runs.sources import SourceRun
+from batcher.runs.status import status_of
+from batcher.runs.verify import verify
 from batcher.simulator import SimulatorConfig, read_ledger
 from tests.simulated import AT_ONCE, Place
 

@@ -14,8 +14,11 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, RowSet
 from batcher.errors import OutputError
-from batcher.runs import Merged, Portion, RunDirectory, Shard, merge_runs
-from batcher.runs.merged import _where
+from batcher.runs.directory import RunDirectory
+from batcher.runs.merge import merge_runs
+from batcher.runs.merged import Merged, _where
+from batcher.runs.selection import Portion
+from batcher.runs.shard import Shard
 from batcher.runs.sources import SourceRun
 from tests.simulated import Place
 

@@ -10,7 +10,9 @@ import pytest
 
 from batcher.errors import ErrorClass, Interruption, OutputError, StorageError
 from batcher.observe.report import Content
-from batcher.runs import Portion, Reporter, RunDirectory
+from batcher.runs.directory import RunDirectory
+from batcher.runs.report import Reporter
+from batcher.runs.selection import Portion
 from tests.simulated import AT_ONCE, Place
 
 SECRETIVE = "Say 3."

@@ -10,7 +10,7 @@ import pytest
 from batcher.errors import Halt
 from batcher.history import Ended
 from batcher.job import OutputSpec
-from batcher.runs import RunResult
+from batcher.runs.result import RunResult
 from tests.simulated import Place
 
 

@@ -12,7 +12,8 @@ import pytest
 from batcher.checkpoint import Checkpoint, CheckpointReader, ErrorChoice
 from batcher.errors import ConfigurationError, ErrorClass, InputError, StorageError, UsageError
 from batcher.recorded import Counts
-from batcher.runs import EarlierRun, RunResult, error_classes
+from batcher.runs.result import RunResult
+from batcher.runs.retry import EarlierRun, error_classes
 from batcher.simulator import SimulatorConfig
 from tests.pictures import picture
 from tests.simulated import AT_ONCE, Place

@@ -10,7 +10,7 @@ import pytest
 
 from batcher.job import load_job
 from batcher.providers import provider_named
-from batcher.runs import Callee
+from batcher.runs.calling import Callee
 from batcher.runs.reuse import open_cache, scope
 from tests.simulated import AT_ONCE
 

@@ -9,8 +9,10 @@ import pytest
 
 from batcher.errors import ConfigurationError
 from batcher.job import JobSpec
-from batcher.runs import Portion, RunResult, status_of, verify
-from batcher.runs.selection import draw
+from batcher.runs.result import RunResult
+from batcher.runs.selection import Portion, draw
+from batcher.runs.status import status_of
+from batcher.runs.verify import verify
 from tests.simulated import AT_ONCE, Place, Silent
 
 

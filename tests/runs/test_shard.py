@@ -15,18 +15,15 @@ from hypothesis import strategies as st
 from batcher.checkpoint import CheckpointReader, ErrorChoice
 from batcher.errors import ConfigurationError, ErrorClass, UsageError
 from batcher.job import JobSpec
-from batcher.runs import (
-    Portion,
-    Reporter,
-    RunDirectory,
-    RunResult,
-    Shard,
-    export_run,
-    status_of,
-    verify,
-)
+from batcher.runs.directory import RunDirectory
+from batcher.runs.export import export_run
 from batcher.runs.looking import Look
-from batcher.runs.shard import Part
+from batcher.runs.report import Reporter
+from batcher.runs.result import RunResult
+from batcher.runs.selection import Portion
+from batcher.runs.shard import Part, Shard
+from batcher.runs.status import status_of
+from batcher.runs.verify import verify
 from batcher.simulator import SimulatorConfig
 from tests.simulated import AT_ONCE, Place
 

@@ -18,8 +18,10 @@ from batcher.engine.sharing import Shared
 from batcher.errors import OutputError, StorageError
 from batcher.job import JobSpec
 from batcher.records import AnsweredBy, Completion, Failure, Request, Source, Success, Usage
-from batcher.runs import RunDirectory, status_of, verify
+from batcher.runs.directory import RunDirectory
 from batcher.runs.sharing import Sharing
+from batcher.runs.status import status_of
+from batcher.runs.verify import verify
 from batcher.structured import InvalidAnswerError
 from tests.engines import Engine
 from tests.simulated import AT_ONCE, Place

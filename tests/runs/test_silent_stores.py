@@ -14,9 +14,9 @@ import pytest
 from batcher.checkpoint import Checkpoint, Reserve
 from batcher.errors import Interruption
 from batcher.job import JobSpec
-from batcher.runs import Asked
 from batcher.runs.delivery import Delivery
 from batcher.runs.finish import Finish
+from batcher.runs.stopping import Asked
 from batcher.storage import Folder, GivenUpError, at_work
 from tests.engines import Engine
 from tests.simulated import Place

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from batcher.checkpoint import Checkpoint
-from batcher.runs import Portion, RunDirectory, Shard
+from batcher.runs.directory import RunDirectory
+from batcher.runs.selection import Portion
+from batcher.runs.shard import Shard
 from batcher.runs.sources import SourceRun, job_of, sources_of
 from tests.simulated import Place
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from batcher.errors import StorageError
-from batcher.runs import status_of
+from batcher.runs.status import status_of
 from tests.simulated import AT_ONCE, Place
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 
 from batcher.providers import provider_named
-from batcher.runs import STAND_IN, Portion, check, preview
+from batcher.runs.selection import Portion
+from batcher.runs.survey import STAND_IN, check, preview
 from tests.simulated import Place
 
 

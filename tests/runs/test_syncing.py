@@ -19,10 +19,14 @@ from batcher.errors import ConfigurationError, LockedError, OutputError, Storage
 from batcher.job import JobSpec, OutputSpec
 from batcher.limits import Flow
 from batcher.observe import Tally
-from batcher.runs import EarlierRun, Portion, RunDirectory, RunResult, status_of
 from batcher.runs.description import Description
+from batcher.runs.directory import RunDirectory
+from batcher.runs.result import RunResult
+from batcher.runs.retry import EarlierRun
 from batcher.runs.rows import open_dataset
+from batcher.runs.selection import Portion
 from batcher.runs.shard import Shard
+from batcher.runs.status import status_of
 from batcher.runs.stopping import Asked, go_on
 from batcher.runs.syncing import syncing
 from batcher.wording import utc

@@ -9,7 +9,9 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, RunLock
 from batcher.errors import LockedError, StorageError
-from batcher.runs import RunDirectory, export_run, mend, verify
+from batcher.runs.directory import RunDirectory
+from batcher.runs.export import export_run
+from batcher.runs.verify import mend, verify
 from batcher.simulator import SimulatorConfig
 from tests.simulated import Place
 
@@ -69,6 +71,19 @@ def test_a_damaged_outcome_is_named_with_both_ways_out(finished: Place) -> None:
     assert "put back a copy" in last
     assert "--mend" in last
     assert verification.counts is None
+
+
+def test_damage_to_what_is_known_of_the_run_is_named_beside_all_else(finished: Place) -> None:
+    """Nothing tells then how the files should look, so that nothing is said of them."""
+    row = _spoil_the_first_result(finished)
+    with contextlib.closing(
+        sqlite3.connect(finished.directory.checkpoint, isolation_level=None)
+    ) as connection:
+        connection.execute("UPDATE facts SET value = '{}' WHERE name = 'settings'")
+    verification = verify(finished.directory)
+    assert any("what it says of 'settings' is not" in line for line in verification.checkpoint)
+    assert any(f"the outcome of row {row} in" in line for line in verification.checkpoint)
+    assert verification.outputs == ()
 
 
 def test_after_mending_the_next_run_calls_only_the_damaged_row(finished: Place) -> None:

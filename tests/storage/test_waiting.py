@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from batcher.errors import Interruption
-from batcher.runs import Signals
+from batcher.runs.signals import Signals
 from batcher.storage.waiting import GivenUpError, at_work, waited
 
 
