@@ -23,6 +23,7 @@ from batcher.checkpoint.rowset import AllBut, Done, RowSet
 from batcher.checkpoint.settlement import Settlement
 from batcher.checkpoint.space import Free, free_at
 from batcher.checkpoint.store import Checkpoint
+from batcher.checkpoint.unrecorded import SPENT_COST, SPENT_TOKENS
 from batcher.checkpoint.verification import problems as checkpoint_problems
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "KILLED_CALLS",
     "LINEAGE",
     "PRICES",
+    "SPENT_COST",
+    "SPENT_TOKENS",
     "AllBut",
     "Backup",
     "Checkpoint",

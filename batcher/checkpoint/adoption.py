@@ -23,6 +23,7 @@ from batcher.checkpoint.recall import recalled
 from batcher.checkpoint.rivals import Row, moved
 from batcher.checkpoint.schema import COLUMNS
 from batcher.checkpoint.underway import Underway
+from batcher.checkpoint.unrecorded import Unrecorded
 from batcher.recorded import Recorded
 
 _TABLES = ("outcomes", "shelved")
@@ -75,9 +76,11 @@ def adopt(path: Path, other: Path) -> int:
             same_job = theirs.made_from == _made_from(connection, path)
             kinship = Kinship(connection)
             pool = Pool(connection, fact_in(connection, path, "run"))
+            mine = Unrecorded.of(connection, path)
             adoption = _Adoption(connection, path, other, kinship, pool, same_job=same_job)
             adopted = adoption.bring_in()
-            facts: dict[str, object] = {_ADOPTED: sorted({*known, *theirs.adopted, theirs.name})}
+            facts = mine.facts_with(theirs.unrecorded, connection)
+            facts[_ADOPTED] = sorted({*known, *theirs.adopted, theirs.name})
             if adoption.shelved and not same_job:
                 # That of no input: so each row is looked for among what is shelved.
                 facts["fingerprint"] = ""
@@ -92,6 +95,7 @@ class _Source:
     name: str
     made_from: object
     adopted: set[str]
+    unrecorded: Unrecorded
 
     @classmethod
     def of(cls, path: Path) -> _Source:
@@ -100,7 +104,8 @@ class _Source:
             lineage = lineage_in(connection, path)
             line = lineage.steps[-1].line if lineage else ""
             made_from, adopted = _made_from(connection, path), _adopted(connection, path)
-        return cls(f"{line}:{state_of(path)}", made_from, adopted)
+            unrecorded = Unrecorded.of(connection, path).and_orphaned(connection)
+        return cls(f"{line}:{state_of(path)}", made_from, adopted, unrecorded)
 
 
 @dataclass(slots=True)

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from batcher.checkpoint import CUT_SHORT, KILLED_CALLS, CheckpointReader
+from batcher.checkpoint import CUT_SHORT, KILLED_CALLS, SPENT_COST, SPENT_TOKENS, CheckpointReader
 from batcher.errors import BatcherError, ConfigurationError, StorageError, UsageError
 from batcher.inputs import Dataset
 from batcher.money import Money, exact, money_of
 from batcher.recorded import Counts
-from batcher.runs.ceilings import SPENT_COST, SPENT_TOKENS
 from batcher.runs.description import counted_rows
 from batcher.runs.directory import RunDirectory
 from batcher.runs.resume import setting_differences

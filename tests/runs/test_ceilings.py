@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from batcher.checkpoint import Checkpoint
+from batcher.checkpoint import SPENT_COST, Checkpoint
 from batcher.errors import ConfigurationError
 from batcher.job import CeilingSpec, JobSpec, load_job
 from batcher.providers import Pricing
 from batcher.runs import RunResult
-from batcher.runs.ceilings import RATED_ROWS, SPENT_COST, Progress, check_ceilings
+from batcher.runs.ceilings import RATED_ROWS, Progress, check_ceilings
 from tests.simulated import AT_ONCE, Place
 
 ROWS = 40
