@@ -24,6 +24,7 @@ from batcher.records import (
     Request,
     Source,
     Success,
+    Usage,
 )
 from batcher.render import request_key
 from tests.checkpoint.calls import WORK, Calls, Work, worked
@@ -174,6 +175,28 @@ def test_what_an_outcome_of_the_other_has_taken_up_is_known_of_its_calls_already
         assert joined.unanswered() == ({"key-id-0": 1}, {"key-id-0": 3})
         assert joined.invalid_answers() == {}
         assert joined.counts().possible_cost == 9 + 9 + 3
+
+
+def test_what_an_outcome_that_was_set_aside_since_has_taken_up_counts_once(
+    tmp_path: Path, success: MakeSuccess, invalid: MakeInvalid, request_of: MakeRequest
+) -> None:
+    """Its row was edited there after it was answered."""
+    later: dict[str, Any] = {"unanswered_before": 1, "answered_before": 1, "possible_cost": 9}
+    usage = Usage(20, 10, 6, None)
+    here = _recorded(tmp_path / "here.db", invalid("key-id-1"))
+    with Checkpoint.open(here) as checkpoint:
+        checkpoint.write([], unanswered=[("key-id-1", 9)])
+    there = _recorded(tmp_path / "there.db", replace(success(1, usage=usage), **later))
+    with Checkpoint.open(there) as checkpoint, checkpoint.placement() as placement:
+        placement.place(request_of(1, key="edited"))
+        placement.apply()
+    with CheckpointReader.read(there) as other:
+        spent = other.counts()
+    adopt(here, there)
+    with CheckpointReader.read(here) as joined:
+        counts = joined.counts()
+    for name in ("attempts", "ambiguous_attempts", "possible_cost", "prompt_tokens"):
+        assert getattr(counts, name) == getattr(spent, name), name
 
 
 def test_what_is_known_of_a_row_that_is_called_again_stays(
