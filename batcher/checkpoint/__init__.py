@@ -16,20 +16,24 @@ from batcher.checkpoint.merging import Merging, OfRun
 from batcher.checkpoint.ownership import BEAT_S, Process
 from batcher.checkpoint.pairs import pairs
 from batcher.checkpoint.placement import Comparison, Placement
-from batcher.checkpoint.reader import KILLED_CALLS, PRICES, CheckpointReader
+from batcher.checkpoint.reader import CUT_SHORT, KILLED_CALLS, PRICES, CheckpointReader
 from batcher.checkpoint.renumbering import Numbered
 from batcher.checkpoint.reserve import Reserve
 from batcher.checkpoint.rowset import AllBut, Done, RowSet
 from batcher.checkpoint.settlement import Settlement
 from batcher.checkpoint.space import Free, free_at
 from batcher.checkpoint.store import Checkpoint
+from batcher.checkpoint.unrecorded import SPENT_COST, SPENT_TOKENS
 from batcher.checkpoint.verification import problems as checkpoint_problems
 
 __all__ = [
     "BEAT_S",
+    "CUT_SHORT",
     "KILLED_CALLS",
     "LINEAGE",
     "PRICES",
+    "SPENT_COST",
+    "SPENT_TOKENS",
     "AllBut",
     "Backup",
     "Checkpoint",

@@ -15,13 +15,15 @@ from batcher.checkpoint.backup import state_of
 from batcher.checkpoint.connection import connected, transaction, translated
 from batcher.checkpoint.encoding import carried, sealed
 from batcher.checkpoint.facts import fact_in, remember
-from batcher.checkpoint.kinship import Kinship
+from batcher.checkpoint.kinship import Common, Kinship
 from batcher.checkpoint.lineage import lineage_in
+from batcher.checkpoint.pooling import Pool, together, without
 from batcher.checkpoint.reader import check
 from batcher.checkpoint.recall import recalled
 from batcher.checkpoint.rivals import Row, moved
 from batcher.checkpoint.schema import COLUMNS
 from batcher.checkpoint.underway import Underway
+from batcher.checkpoint.unrecorded import Unrecorded
 from batcher.recorded import Recorded
 
 _TABLES = ("outcomes", "shelved")
@@ -45,7 +47,8 @@ def _unknown(table: str) -> str:
     columns = ", ".join(f"o.{name}" for name in COLUMNS.split(", "))
     return (
         f"SELECT {columns}, r.id, coalesce(r.key, o.key) AS now FROM other.{table} o "
-        f"LEFT JOIN temp.renamed r ON r.was = o.key WHERE o.key IS NOT NULL AND NOT ({_HELD})"
+        "LEFT JOIN temp.renamed r ON r.was = o.key WHERE o.key IS NOT NULL "
+        f"AND (now IN (SELECT key FROM temp.pool_news) OR NOT ({_HELD}))"
     )
 
 
@@ -71,9 +74,13 @@ def adopt(path: Path, other: Path) -> int:
             if theirs.name in known:
                 return 0
             same_job = theirs.made_from == _made_from(connection, path)
-            adoption = _Adoption(connection, path, other, Kinship(connection), same_job=same_job)
+            kinship = Kinship(connection)
+            pool = Pool(connection, fact_in(connection, path, "run"))
+            mine = Unrecorded.of(connection, path)
+            adoption = _Adoption(connection, path, other, kinship, pool, same_job=same_job)
             adopted = adoption.bring_in()
-            facts: dict[str, object] = {_ADOPTED: sorted({*known, *theirs.adopted, theirs.name})}
+            facts = mine.facts_with(theirs.unrecorded, connection)
+            facts[_ADOPTED] = sorted({*known, *theirs.adopted, theirs.name})
             if adoption.shelved and not same_job:
                 # That of no input: so each row is looked for among what is shelved.
                 facts["fingerprint"] = ""
@@ -88,6 +95,7 @@ class _Source:
     name: str
     made_from: object
     adopted: set[str]
+    unrecorded: Unrecorded
 
     @classmethod
     def of(cls, path: Path) -> _Source:
@@ -96,7 +104,8 @@ class _Source:
             lineage = lineage_in(connection, path)
             line = lineage.steps[-1].line if lineage else ""
             made_from, adopted = _made_from(connection, path), _adopted(connection, path)
-        return cls(f"{line}:{state_of(path)}", made_from, adopted)
+            unrecorded = Unrecorded.of(connection, path).and_orphaned(connection)
+        return cls(f"{line}:{state_of(path)}", made_from, adopted, unrecorded)
 
 
 @dataclass(slots=True)
@@ -107,6 +116,7 @@ class _Adoption:
     path: Path
     other: Path
     kinship: Kinship
+    pool: Pool
     same_job: bool
     shelved: bool = False
 
@@ -147,20 +157,31 @@ class _Adoption:
     def _joined(self, mine: Recorded, here: Row, theirs: Recorded, there: Row) -> Row:
         """Return what counts of two outcomes of a row, with what both took added up once."""
         common = self.kinship.common(mine.key)
-        # One that went on from the very error that the other one has, has all of it.
-        if theirs.error_class is not None and common.attempts >= theirs.attempts:
-            return here
-        if mine.error_class is not None and common.attempts >= mine.attempts:
-            return there
-        if _call(mine) == _call(theirs):
-            return there if theirs.attempts > mine.attempts else here
-        since = theirs._replace(
-            attempts=theirs.attempts - common.attempts,
-            ambiguous_attempts=max(0, theirs.ambiguous_attempts - common.ambiguous),
-        )
-        if mine.error_class is not None and theirs.error_class is None:
-            return carried(sealed(since), here)
-        return carried(here, sealed(since))
+        of_others = self.pool.of_others(mine.key)
+        if of_others is None:
+            return _one_of(mine, here, theirs, there, common)
+        mine, theirs = without(mine, of_others.here), without(theirs, of_others.there)
+        common = common.beyond(of_others.alike)
+        own = _one_of(mine, sealed(mine), theirs, sealed(theirs), common)
+        joined = together(Recorded._make(own[:-1]), of_others.both)
+        return sealed(joined._replace(currency=joined.currency or mine.currency or theirs.currency))
+
+
+def _one_of(mine: Recorded, here: Row, theirs: Recorded, there: Row, common: Common) -> Row:
+    # One that went on from the very error that the other one has, has all of it.
+    if theirs.error_class is not None and common.attempts >= theirs.attempts:
+        return here
+    if mine.error_class is not None and common.attempts >= mine.attempts:
+        return there
+    if _call(mine) == _call(theirs):
+        return there if theirs.attempts > mine.attempts else here
+    since = theirs._replace(
+        attempts=theirs.attempts - common.attempts,
+        ambiguous_attempts=max(0, theirs.ambiguous_attempts - common.ambiguous),
+    )
+    if mine.error_class is not None and theirs.error_class is None:
+        return carried(sealed(since), here)
+    return carried(here, sealed(since))
 
 
 def _call(outcome: Recorded) -> tuple[object, ...]:

@@ -11,16 +11,16 @@ from pathlib import Path
 from batcher.checkpoint.connection import connected, translated
 from batcher.checkpoint.shares import is_merged
 
-CREATE = """
-    CREATE TABLE origins (
+TABLES = (
+    """CREATE TABLE origins (
         number INTEGER PRIMARY KEY, sharer INTEGER NOT NULL, process INTEGER NOT NULL,
         UNIQUE (sharer, process)
-    );
-    CREATE TABLE figures (
+    )""",
+    """CREATE TABLE figures (
         sharer INTEGER NOT NULL, kind TEXT NOT NULL, magnitude INTEGER NOT NULL,
         figures INTEGER NOT NULL, PRIMARY KEY (sharer, kind, magnitude)
-    ) WITHOUT ROWID;
-"""
+    ) WITHOUT ROWID""",
+)
 
 _OF_ITSELF = "SELECT number, :sharer, number FROM source.processes"
 _OF_MERGED = (

@@ -61,6 +61,12 @@ class Common(NamedTuple):
     attempts: int
     ambiguous: int
 
+    def beyond(self, other: Common) -> Common:
+        """Return what is in this beside `other`."""
+        return Common(
+            max(0, self.attempts - other.attempts), max(0, self.ambiguous - other.ambiguous)
+        )
+
 
 class Kinship:
     """What the checkpoints `main` and `other` of a connection have in common."""

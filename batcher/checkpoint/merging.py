@@ -32,7 +32,7 @@ _FETCHED = 1024
 _CACHE_KIB = 64 * 1024
 _KEY = schema.COLUMNS.split(", ").index("key")
 _VALUES = f"({schema.COLUMNS}) VALUES ({', '.join('?' * len(schema.COLUMNS.split(', ')))})"
-_CREATE = f"BEGIN; {schema.CREATE} {shares.CREATE} {descent.CREATE} COMMIT;"
+_CREATE = f"BEGIN; {schema.CREATE} {shares.CREATE} {'; '.join(descent.TABLES)}; COMMIT;"
 _CALL = "key, finished_at, request_id"
 _BUILT = "SELECT name, sql FROM sqlite_schema WHERE type = ? AND sql IS NOT NULL"
 
@@ -201,6 +201,7 @@ class Merging:
                 raise damaged(source, f"the place of row {place[0]} is not what was written")
 
     def _add_outcomes(self) -> None:
+        self.shares.touch_rivals()
         both = self.each(
             "SELECT row FROM source.outcomes s JOIN main.outcomes m USING (row) WHERE "
             f"({_of('s', _CALL)}) IS NOT ({_of('m', _CALL)})"

@@ -16,13 +16,17 @@ from dataclasses import dataclass
 from batcher.checkpoint.schema import SUMMED
 
 _SUMS = ", ".join(SUMMED)
-# `call` tells the result of a run from another one; `key` is touched if several speak of it.
-CREATE = f"""
-    CREATE TABLE sharers (number INTEGER PRIMARY KEY, run TEXT UNIQUE NOT NULL);
-    CREATE TABLE shares (
+TABLES = (
+    "CREATE TABLE sharers (number INTEGER PRIMARY KEY, run TEXT UNIQUE NOT NULL)",
+    # `call` tells the result of a run from another one.
+    f"""CREATE TABLE shares (
         key TEXT NOT NULL, sharer INTEGER NOT NULL, call INTEGER,
         {", ".join(f"{name} INTEGER" for name in SUMMED)}, PRIMARY KEY (key, sharer)
-    ) WITHOUT ROWID;
+    ) WITHOUT ROWID""",
+)
+# A `key` is touched if several speak of it.
+CREATE = f"""
+    {"; ".join(TABLES)};
     CREATE TEMP TABLE incoming AS SELECT * FROM shares;
     CREATE TEMP TABLE touched (key TEXT PRIMARY KEY) WITHOUT ROWID;
 """
@@ -63,6 +67,15 @@ _TOUCHED = (
     f"IS NOT (i.sharer, i.call, {', '.join(f'i.{name}' for name in SUMMED)}))"
 )
 
+# The one that is dropped may have cost something where the one that is kept cost nothing.
+_CALLED = ("finished_at", "request_id", *SUMMED)
+_RIVALS = (
+    "INSERT OR IGNORE INTO temp.touched SELECT m.key FROM source.outcomes s "
+    "JOIN main.outcomes m USING (row, key) WHERE "
+    f"({', '.join(f's.{name}' for name in _CALLED)}) "
+    f"IS NOT ({', '.join(f'm.{name}' for name in _CALLED)})"
+)
+
 
 def _of_both(name: str) -> str:
     both = f"{name}, excluded.{name}"
@@ -72,11 +85,13 @@ def _of_both(name: str) -> str:
     )
 
 
-_ADD = (
-    "INSERT INTO main.shares SELECT * FROM temp.incoming WHERE true ON CONFLICT DO UPDATE SET "
+GROWN = (
+    "ON CONFLICT DO UPDATE SET "
     + ", ".join(_of_both(name) for name in SUMMED)
     + ", call = coalesce(max(call, excluded.call), call, excluded.call)"
 )
+"""SQL that lets a share that is known be what is known of it together."""
+_ADD = f"INSERT INTO main.shares SELECT * FROM temp.incoming WHERE true {GROWN}"
 # All that is not in an outcome is little.
 _ELSEWHERE = (
     "INSERT OR IGNORE INTO temp.touched SELECT key FROM main.shelved UNION ALL "
@@ -117,6 +132,10 @@ class Shares:
             execute(_ADD)
         (number,) = execute("SELECT number FROM main.sharers WHERE run = ?", (run,)).fetchone()
         return int(number)
+
+    def touch_rivals(self) -> None:
+        """Put down of which rows `source` has another outcome than is known by now."""
+        self.connection.execute(_RIVALS)
 
     def touch(self, key: object) -> None:
         """Put down that of two outcomes of a key one was dropped, with its sums."""

@@ -49,8 +49,11 @@ class _Side:
         sent = connection.execute(f"SELECT key, calls, cost FROM {name}.unanswered")
         invalid = connection.execute(f"SELECT * FROM {name}.invalid_answers")
         spent = connection.execute(
-            "SELECT key, attempts, ambiguous_attempts, possible_cost "
-            f"FROM {name}.outcomes WHERE key IN ({_ASKED})"
+            " UNION ALL ".join(
+                "SELECT key, attempts, ambiguous_attempts, possible_cost "
+                f"FROM {name}.{table} WHERE key IN ({_ASKED})"
+                for table in ("shelved", "outcomes")
+            )
         )
         return cls(
             {key: _Sent(*of_key) for key, *of_key in sent},

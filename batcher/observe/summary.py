@@ -8,7 +8,7 @@ from pathlib import Path
 
 from batcher.limits import Concurrency
 from batcher.observe.answers import answer_lines
-from batcher.observe.cost import cost_lines
+from batcher.observe.cost import cost_lines, uncounted_lines
 from batcher.observe.tally import Tally
 from batcher.recorded import Counts
 from batcher.wording import counted, extent, printable
@@ -164,11 +164,7 @@ def spent_lines(counts: Counts) -> Iterator[str]:
             f"            at most {counts.killed_calls:,} more were in flight when a process "
             "was killed: possibly billed twice"
         )
-    if counts.cut_short:
-        yield (
-            "            went on with a copy made on the way: what was called after it is called "
-            "again, and is in no count"
-        )
+    yield from uncounted_lines(counts, 12)
     yield (
         f"  tokens    {counts.prompt_tokens:,} in ({counts.cached_tokens:,} cached), "
         f"{counts.completion_tokens:,} out ({counts.reasoning_tokens:,} reasoning)"

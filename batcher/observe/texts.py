@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from batcher.observe.cost import CUT_SHORT, UNCOUNTED
 from batcher.observe.language import Said
 
 TEXTS: Mapping[str, Said] = {
@@ -182,6 +183,8 @@ TEXTS: Mapping[str, Said] = {
         "at most this many were in flight when a process was killed: possibly billed",
         "进程被终止时最多有这么多调用在途：可能已计费",
     ),
+    "cut_short": CUT_SHORT,
+    "cut_short_note": UNCOUNTED,
     "working_time": Said("Time worked", "工作时间"),
     "latency": Said("latency", "耗时"),
     "latency_of": Said("Latency", "耗时"),

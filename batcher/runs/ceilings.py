@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from batcher.checkpoint import SPENT_COST, SPENT_TOKENS
 from batcher.engine.policy.spending import Ceiling, PutDown, Spending
 from batcher.errors import ConfigurationError, Halt
 from batcher.job import CeilingSpec, JobSpec
@@ -17,8 +18,6 @@ from batcher.money import Money, money_of
 from batcher.providers import Pricing
 from batcher.recorded import Counts
 
-SPENT_COST = "spent_cost"
-SPENT_TOKENS = "spent_tokens"
 # Fewer rows say nothing of a rate.
 RATED_ROWS = 100
 

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batcher.checkpoint import KILLED_CALLS, CheckpointReader
+from batcher.checkpoint import CUT_SHORT, KILLED_CALLS, SPENT_COST, SPENT_TOKENS, CheckpointReader
 from batcher.errors import BatcherError, ConfigurationError, StorageError, UsageError
 from batcher.inputs import Dataset
 from batcher.money import Money, exact, money_of
 from batcher.recorded import Counts
-from batcher.runs.ceilings import SPENT_COST, SPENT_TOKENS
 from batcher.runs.description import counted_rows
 from batcher.runs.directory import RunDirectory
 from batcher.runs.remembered import Remembered, dataset_of, samples_in
@@ -30,8 +29,8 @@ class SourceRun:
     """What a checkpoint knows of its run; `run` tells it from all others, wherever it lies.
 
     `rows` are those of its input, None where nobody has counted them. `spent` is the most that it
-    may have spent, and may have lost, and `others` how much of that each other run did that it was
-    merged of.
+    may have spent, and may have lost, and how often more was called that is in no count; `others`
+    how much of that each other run did that it was merged of.
     """
 
     directory: RunDirectory
@@ -66,6 +65,12 @@ class SourceRun:
             merged: Any = checkpoint.fact(MERGED)
             # One of an earlier version is known by its place.
             run = str(checkpoint.fact("run") or directory.path.resolve())
+            spent = {
+                KILLED_CALLS: counts.killed_calls,
+                CUT_SHORT: counts.cut_short,
+                SPENT_COST: _most(counts.cost + counts.possible_cost, cost),
+                SPENT_TOKENS: _most(counted_tokens, tokens),
+            }
             return cls(
                 directory=directory,
                 run=run,
@@ -78,14 +83,11 @@ class SourceRun:
                 rows=part.of_rows if part else counted_rows(directory, fingerprint),
                 counts=counts,
                 holder=checkpoint.writer(),
-                spent={
-                    KILLED_CALLS: counts.killed_calls,
-                    SPENT_COST: _most(counts.cost + counts.possible_cost, cost),
-                    SPENT_TOKENS: _most(counted_tokens, tokens),
-                },
+                spent=spent,
                 others={
-                    of: spent
-                    for of, spent in (merged["spent"] if merged else {}).items()
+                    # One of an earlier version does not know all of these.
+                    of: dict.fromkeys(spent, 0) | known
+                    for of, known in (merged["spent"] if merged else {}).items()
                     if of != run
                 },
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import StorageError
 from batcher.money import NANOS
-from batcher.observe import answer_lines, cost_lines
+from batcher.observe import answer_lines, cost_lines, uncounted_lines
 from batcher.recorded import Counts
 from batcher.runs.description import rows_of_run
 from batcher.runs.directory import RunDirectory
@@ -107,11 +107,7 @@ class Status:
                 f"          possibly billed without an answer: {counts.ambiguous_attempts:,}, and "
                 f"at most {counts.killed_calls:,} in flight when a process was killed"
             )
-        if counts.cut_short:
-            yield (
-                "          went on with a copy made on the way: what was called after it is called "
-                "again, and is in no count"
-            )
+        yield from uncounted_lines(counts, 10)
         if self.copy is not None:
             made = self.copy.get("made_at")
             held = f"{self.copy.get('rows')} rows, of {made}" if made else "none was made yet"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import count
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,8 @@ from hypothesis import strategies as st
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.checkpoint.adoption import adopt
-from batcher.errors import ErrorClass, Problem, StorageError
+from batcher.errors import StorageError
 from batcher.records import (
-    Attempt,
-    Completion,
     Failure,
     InvalidAnswer,
     Kept,
@@ -30,6 +27,7 @@ from batcher.records import (
     Usage,
 )
 from batcher.render import request_key
+from tests.checkpoint.calls import WORK, Calls, Work, worked
 
 Problems = Callable[[Path], Sequence[str]]
 MakeSuccess = Callable[..., Success]
@@ -179,6 +177,28 @@ def test_what_an_outcome_of_the_other_has_taken_up_is_known_of_its_calls_already
         assert joined.counts().possible_cost == 9 + 9 + 3
 
 
+def test_what_an_outcome_that_was_set_aside_since_has_taken_up_counts_once(
+    tmp_path: Path, success: MakeSuccess, invalid: MakeInvalid, request_of: MakeRequest
+) -> None:
+    """Its row was edited there after it was answered."""
+    later: dict[str, Any] = {"unanswered_before": 1, "answered_before": 1, "possible_cost": 9}
+    usage = Usage(20, 10, 6, None)
+    here = _recorded(tmp_path / "here.db", invalid("key-id-1"))
+    with Checkpoint.open(here) as checkpoint:
+        checkpoint.write([], unanswered=[("key-id-1", 9)])
+    there = _recorded(tmp_path / "there.db", replace(success(1, usage=usage), **later))
+    with Checkpoint.open(there) as checkpoint, checkpoint.placement() as placement:
+        placement.place(request_of(1, key="edited"))
+        placement.apply()
+    with CheckpointReader.read(there) as other:
+        spent = other.counts()
+    adopt(here, there)
+    with CheckpointReader.read(here) as joined:
+        counts = joined.counts()
+    for name in ("attempts", "ambiguous_attempts", "possible_cost", "prompt_tokens"):
+        assert getattr(counts, name) == getattr(spent, name), name
+
+
 def test_what_is_known_of_a_row_that_is_called_again_stays(
     tmp_path: Path, success: MakeSuccess, failure: MakeFailure, invalid: MakeInvalid
 ) -> None:
@@ -265,41 +285,7 @@ def test_whatever_both_did_with_a_backup_every_result_of_either_is_kept(
     assert problems(here) == []
 
 
-@dataclass
-class Calls:
-    """Every call that was ever made, by a number of its own; `well` of those that were answered."""
-
-    numbers: Iterator[int] = field(default_factory=lambda: count(1))
-    made: int = 0
-    well: int = 0
-
-    def attempt(self, number: int, error_class: ErrorClass | None) -> Attempt:
-        """Make one."""
-        call, self.made = next(self.numbers), self.made + 1
-        problem = None if error_class is None else Problem(error_class, "it failed", "500", 500)
-        self.well += problem is None
-        return Attempt(number, f"req-{call}", float(call), 0.5, problem)
-
-    def outcome(self, request: Request, failures: Sequence[ErrorClass], *, well: bool) -> Kept:
-        """Call a row until it is answered, or given up."""
-        attempts = [self.attempt(n, one) for n, one in enumerate(failures, 1)]
-        if well:
-            attempts.append(self.attempt(len(attempts) + 1, None))
-        place = (request.row, request.id, request.key)
-        at = attempts[-1].started_at if attempts else 0.5
-        if well:
-            usage = Usage(10, 5, 3, 2)
-            completion = Completion("fine", None, None, "stop", "m", usage)
-            return Success(*place, completion, (*attempts,), at, request.source)
-        problem = Problem(ErrorClass.SERVER_ERROR, "it failed", "500", 500)
-        return Failure(*place, problem, (*attempts,), at, request.source)
-
-
 _PROMPTS = ["same", "same", "x", "y"]
-_FAILED = st.sampled_from([ErrorClass.SERVER_ERROR, ErrorClass.AMBIGUOUS])
-_WORK = st.lists(
-    st.tuples(st.integers(0, 3), st.lists(_FAILED, max_size=2), st.booleans()), max_size=6
-)
 
 
 def _asked(before: int, *, numbered: bool) -> list[Request]:
@@ -311,20 +297,6 @@ def _asked(before: int, *, numbered: bool) -> list[Request]:
         key = request_key(row_id, body)
         rows.append(Request(n + before, row_id, key, body, Source("b.jsonl", n + 1)))
     return rows
-
-
-def _work(
-    path: Path,
-    calls: Calls,
-    work: Sequence[tuple[int, list[ErrorClass], bool]],
-    rows: list[Request],
-) -> None:
-    """Call rows, as far as they have no result."""
-    for n, failures, well in work:
-        with Checkpoint.open(path) as checkpoint:
-            done = {o.key for o in checkpoint.outcomes() if o.error_class is None}
-            if rows[n].key not in done:
-                checkpoint.write([calls.outcome(rows[n], failures, well=well)])
 
 
 def _place(path: Path, rows: Sequence[Request]) -> None:
@@ -342,18 +314,18 @@ def _with_result(path: Path) -> set[str | None]:
 
 @settings(max_examples=40)
 @given(
-    base=_WORK,
-    mine=_WORK,
-    theirs=_WORK,
+    base=WORK,
+    mine=WORK,
+    theirs=WORK,
     grown=st.sampled_from(["here", "there", "neither"]),
     numbered=st.booleans(),
 )
 def test_whatever_both_did_no_result_is_lost_and_each_call_is_counted_once(
     make_path: Callable[[], Path],
     problems: Problems,
-    base: list[tuple[int, list[ErrorClass], bool]],
-    mine: list[tuple[int, list[ErrorClass], bool]],
-    theirs: list[tuple[int, list[ErrorClass], bool]],
+    base: Work,
+    mine: Work,
+    theirs: Work,
     grown: str,
     *,
     numbered: bool,
@@ -361,7 +333,7 @@ def test_whatever_both_did_no_result_is_lost_and_each_call_is_counted_once(
     """Also where a file that came before gave the rows other numbers in one of them."""
     calls, rows = Calls(), _asked(0, numbered=numbered)
     here = _recorded(make_path())
-    _work(here, calls, base, rows)
+    worked(here, calls, base, rows)
     there = Path(shutil.copy(here, make_path()))
     of = {"here": (here, mine, rows), "there": (there, theirs, rows)}
     if grown in of:
@@ -370,7 +342,7 @@ def test_whatever_both_did_no_result_is_lost_and_each_call_is_counted_once(
         _place(path, of[grown][2])
         _recorded(path, fingerprint="grown")
     for path, work, asked in of.values():
-        _work(path, calls, work, asked)
+        worked(path, calls, work, asked)
     results = _with_result(here) | _with_result(there)
     adopt(here, there)
     assert adopt(here, there) == 0

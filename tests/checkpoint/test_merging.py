@@ -238,6 +238,19 @@ def test_where_no_file_can_be_made_or_named_that_is_said(
         merging.add([OfRun("1", part)])
 
 
+def test_what_an_error_took_stays_in_the_sums_where_one_without_a_call_is_kept(
+    tmp_path: Path, path: Path, failure: MakeFailure
+) -> None:
+    called = Attempt(1, "r", 1.0, 0.5, failure(1).problem)
+    uncalled = _made(tmp_path / "1.db", failure(1, key="k1"))
+    one = failure(1, key="k1", attempts=(called,))
+    other = _made(tmp_path / "2.db", replace(one, finished_at=3.0))
+    _merged(path, uncalled, other)
+    again = _merged(tmp_path / "again.db", uncalled, path)
+    for merged in (path, again):
+        assert _query(merged, "SELECT finished_at, attempts FROM outcomes") == [(2_000_000, 1)]
+
+
 def test_many_rows_that_two_have_are_compared_some_at_a_time(
     tmp_path: Path, path: Path, success: MakeSuccess, failure: MakeFailure
 ) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from batcher.observe import cost_lines
+from batcher.observe import cost_lines, uncounted_lines
 from batcher.recorded import Counts
 
 COUNTS = Counts(10, 0, {}, 12, 0, 0, 0, 0, 0, currency="CNY", priced_by="2026-07-01")
@@ -58,3 +58,12 @@ def test_unanswered_calls_may_be_all_that_cost() -> None:
     (line,) = cost_lines(counts, 8)
     assert line.startswith("  cost  0.0000 CNY")
     assert "at most 1.00 more" in line
+
+
+def test_that_calls_are_in_no_count_is_said_where_a_copy_was_older_than_its_run() -> None:
+    assert list(uncounted_lines(COUNTS, 4)) == []
+    (line,) = uncounted_lines(replace(COUNTS, cut_short=2), 4)
+    assert line == (
+        "    went on with a copy made on the way: what was called after it is called again, and is "
+        "in no count"
+    )

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from batcher.checkpoint import Checkpoint
+from batcher.checkpoint import SPENT_COST, Checkpoint
 from batcher.errors import ConfigurationError
 from batcher.job import CeilingSpec, JobSpec, load_job
 from batcher.providers import Pricing
-from batcher.runs.ceilings import RATED_ROWS, SPENT_COST, Progress, check_ceilings
+from batcher.runs.ceilings import RATED_ROWS, Progress, check_ceilings
 from batcher.runs.result import RunResult
 from tests.simulated import AT_ONCE, Place
 

@@ -453,6 +453,36 @@ def test_ceilings_and_what_may_have_been_spent_are_those_of_all(place: Place) ->
     assert _merge(place, [free, shards[1]], "less").job.ceilings.max_cost is None
 
 
+def test_that_calls_after_a_copy_are_in_no_count_is_said_of_a_merge_however_often_it_is_made(
+    place: Place,
+) -> None:
+    """In its summary, and by its status."""
+    shards = _shards(place, 2)
+    _remember(shards[0], cut_short=1)
+    said = "went on with a copy made on the way: what was called after it is called again, and is "
+    _merge(place, shards)
+    _remember(_at(place, "all"), cut_short=3)
+    for name, sources in (("all", shards), ("more", [_at(place, "all"), *shards])):
+        merged = _merge(place, sources, name)
+        assert merged.summary.counts.cut_short == 3
+        assert any(f"            {said}in no count" == line for line in merged.summary.lines())
+        assert f"          {said}in no count" in status_of(merged.directory).lines()
+    assert not any(said in line for line in _merge(place, shards[1:], "none").summary.lines())
+
+
+def test_a_merge_of_a_version_that_knew_of_less_is_merged(place: Place) -> None:
+    shards = _shards(place, 2)
+    _merge(place, shards)
+    all_ = _at(place, "all")
+    with CheckpointReader.read(all_.checkpoint) as checkpoint:
+        known: Any = checkpoint.fact("merged")
+    for spent in known["spent"].values():
+        del spent["cut_short"]
+    _remember(all_, merged=known)
+    _remember(shards[1], cut_short=1)
+    assert _merge(place, [all_, *shards], "more").summary.counts.cut_short == 1
+
+
 def test_errors_of_a_merge_are_retried_in_it(place: Place) -> None:
     faulty = SimulatorConfig(latency_s=0, faults={"1301": 1.0})
     shards = [_run(place, "1", Shard(1, 2), faulty), _run(place, "2", Shard(2, 2))]

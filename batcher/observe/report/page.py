@@ -161,6 +161,8 @@ def _of_calls(content: Content, words: Words) -> Iterator[tuple[str, str, str]]:
     yield words("repairs"), f"{counts.repairs:,}", words("repairs_note")
     yield words("unanswered"), f"{counts.ambiguous_attempts:,}", words("unanswered_note")
     yield words("killed_calls"), f"{counts.killed_calls:,}", words("killed_calls_note")
+    if counts.cut_short:
+        yield words("cut_short"), f"{counts.cut_short:,}", words("cut_short_note")
     if history.seconds:
         yield words("working_time"), words.lasting(history.seconds), ""
     for name, value in quantiles(history.latencies).items():

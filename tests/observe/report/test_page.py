@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from batcher.errors import ErrorClass
 from batcher.history import History, Process
+from batcher.observe.cost import CUT_SHORT, UNCOUNTED
 from batcher.observe.language import Lang
 from batcher.observe.report import Content, page
+from batcher.observe.report.texts import TEXTS
 from batcher.recorded import NOTHING_YET
 from tests.reported import COUNTS, START, content, empty, messages
 
@@ -193,6 +195,17 @@ def test_attempts_are_the_same_wherever_they_are_told() -> None:
     assert "3 of 10 attempts failed" in found
     assert found.count("4 for rows that are done") == 2
     assert re.search(r'data-tile="attempts">\s*<dt>Calls</dt>\s*<dd data-value>10</dd>', found)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_that_calls_are_in_no_count_is_said_at_its_head_and_beside_them(lang: Lang) -> None:
+    said = content()
+    before, after = CUT_SHORT.to(lang), UNCOUNTED.to(lang)
+    assert before not in page(said, lang)
+    found = page(replace(said, counts=replace(COUNTS, cut_short=2)), lang)
+    colon = TEXTS["colon"].to(lang)
+    assert f'<p class="aside" id="cut-short">{before}{colon}{after}</p>' in found
+    assert f'{before}<span class="note">{after}</span></th><td class="figure">2</td>' in found
 
 
 def test_what_the_requests_have_is_not_told_again_by_a_table() -> None:
