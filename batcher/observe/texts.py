@@ -195,6 +195,9 @@ TEXTS: Mapping[str, Said] = {
     "unpriced": Said("Results without a price", "没有价格的结果"),
     "unpriced_note": Said("not in this sum", "未计入总额"),
     "per_thousand": Said("For 1,000 rows", "每 1,000 行"),
+    "per_thousand_note": Said(
+        "all that was spent, by the rows that have an outcome", "全部花费除以已有结果的行"
+    ),
     "prompt_tokens": Said("Prompt tokens", "输入 token"),
     "cached_tokens": Said("of these, cached by the provider", "其中服务商缓存"),
     "completion_tokens": Said("Completion tokens", "输出 token"),

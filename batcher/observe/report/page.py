@@ -183,11 +183,11 @@ def _of_cost(counts: Counts, samples: int, words: Words) -> Iterator[tuple[str, 
             yield words("at_most_more"), possible, words("at_most_more_note")
         if counts.unpriced:
             yield words("unpriced"), f"{counts.unpriced:,}", words("unpriced_note")
-        elif counts.cost:
+        elif counts.cost and counts.rows:
             yield (
                 words("per_thousand"),
                 f"{amount(counts.cost * 1000 * samples // counts.rows)} {currency}",
-                "",
+                words("per_thousand_note"),
             )
     yield words("prompt_tokens"), f"{counts.prompt_tokens:,}", ""
     yield words("cached_tokens"), f"{counts.cached_tokens:,}", ""

@@ -293,7 +293,15 @@ def test_sums_that_make_no_sense_are_left_out() -> None:
 def test_what_1000_rows_cost_is_that_of_all_their_samples() -> None:
     """15 of them cost 2.00, and each row has two."""
     found = page(content(), "en")
-    assert re.search(r"For 1,000 rows</th><td class=.figure.>266.67 CNY<", found)
+    assert re.search(r"For 1,000 rows<span.*</th><td class=.figure.>266.67 CNY<", found)
+
+
+def test_what_was_spent_is_told_where_no_row_has_an_outcome() -> None:
+    """Answers that were set aside, or were of no use, cost what they cost."""
+    counts = replace(COUNTS, results=0, errors={}, duplicates=0, cached=0)
+    found = page(replace(content(), counts=counts), "en")
+    assert "2.00 CNY" in found
+    assert "For 1,000 rows" not in found
 
 
 def test_where_nothing_was_spent_by_known_prices_it_cost_nothing() -> None:
