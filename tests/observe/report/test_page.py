@@ -18,7 +18,7 @@ from batcher.history import History, Process
 from batcher.observe.cost import CUT_SHORT, UNCOUNTED
 from batcher.observe.language import Lang
 from batcher.observe.report import Content, page
-from batcher.observe.report.texts import TEXTS
+from batcher.observe.texts import TEXTS
 from batcher.recorded import NOTHING_YET
 from tests.reported import COUNTS, START, content, empty, messages
 
