@@ -4,8 +4,9 @@ from batcher.outputs.card import NAME as CARD
 from batcher.outputs.card import Origin
 from batcher.outputs.differences import write_differences
 from batcher.outputs.export import Exported, export
-from batcher.outputs.formats import Format, Kind, kind_of
+from batcher.outputs.formats import PARQUET, Format, Kind, kind_of
 from batcher.outputs.head import read_head
+from batcher.outputs.material import Material
 from batcher.outputs.polls import Ballot
 from batcher.outputs.publication import publish_text
 from batcher.outputs.reading import read_batches
@@ -14,10 +15,12 @@ from batcher.outputs.votes import Voted, export_votes, votes_of
 
 __all__ = [
     "CARD",
+    "PARQUET",
     "Ballot",
     "Exported",
     "Format",
     "Kind",
+    "Material",
     "Origin",
     "Voted",
     "export",

@@ -5,8 +5,8 @@ batches + outcomes -> polls -> votes.*
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from batcher.outputs.columns import array
 from batcher.outputs.formats import Format, Kind, kind_of
 from batcher.outputs.join import Following, check_ids, pieces, take_rows, user_columns
 from batcher.outputs.layout import HEAD, input_columns
-from batcher.outputs.partitions import Bounds, Naming, Partitions
+from batcher.outputs.material import Material
+from batcher.outputs.partitions import Partitions
 from batcher.outputs.polls import Ballot, Poll, polls
 from batcher.outputs.publication import publication
-from batcher.recorded import Recorded
 
 _FLOAT64: pa.DataType = pa.float64()
 _INT32: pa.DataType = pa.int32()
@@ -36,8 +36,8 @@ class Voted:
     path: Path
 
 
-def votes_of(file_format: Format, *, partitioned: bool) -> Kind:
-    """Return how the files of votes are called and written.
+def votes_of(file_format: Format, partition_rows: int | None = None) -> Kind:
+    """Return how the files of votes are called and written, as `kind_of` does.
 
     Raises:
         UsageError: the format is no table.
@@ -47,39 +47,25 @@ def votes_of(file_format: Format, *, partitioned: bool) -> Kind:
             f"--vote makes a table, which --format {file_format} is not; choose parquet, jsonl or "
             "csv"
         )
-    table = kind_of(file_format, partitioned=partitioned)
-    return Kind(table.open_sink, Naming("votes", f".{file_format}", partitioned), None)
+    table = kind_of(file_format, partition_rows)
+    return replace(table, results=replace(table.results, stem="votes"), errors=None)
 
 
-def export_votes(
-    schema: pa.Schema,
-    batches: Iterator[pa.RecordBatch],
-    outcomes: Iterator[Recorded],
-    directory: Path,
-    kind: Kind,
-    *,
-    metadata: Mapping[str, str],
-    ballot: Ballot,
-    partition_rows: int | None = None,
-) -> Voted:
+def export_votes(material: Material, directory: Path, kind: Kind, ballot: Ballot) -> Voted:
     """Count the votes on each row and publish them in `directory`; memory stays flat.
-
-    `batches`, `outcomes`, `metadata` and `partition_rows` are as in `export`.
 
     Raises:
         OutputError: the files cannot be created, or the format cannot hold a type of the input.
         StorageError: writing failed, or an outcome belongs to no row of the input.
     """
-    planned = _schema(schema, ballot)
-    pending = 0
-    following = Following(polls(outcomes, ballot), 1)
+    planned = _schema(material.schema, ballot)
+    pending = material.unread
+    following = Following(polls(material.outcomes, ballot), 1)
     with publication(directory) as published:
-        bounds = Bounds(partition_rows)
-        files = Partitions(
-            published, kind.results, bounds, lambda file: kind.open_sink(file, planned, metadata)
-        )
+        start = kind.starting(planned, material.metadata)
+        files = Partitions(published, kind.results, kind.bounds, start)
         with files:
-            for rows, counted, count in pieces(batches, following):
+            for rows, counted, count in pieces(material.batches, following):
                 pending += count - len(counted)
                 if counted:
                     files.write(_batch(rows, counted, planned, ballot))

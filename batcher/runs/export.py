@@ -14,10 +14,12 @@ from batcher.checkpoint import CheckpointReader
 from batcher.errors import OutputError, StorageError, UsageError
 from batcher.inputs import Dataset
 from batcher.outputs import (
+    PARQUET,
     Ballot,
     Exported,
     Format,
     Kind,
+    Material,
     Origin,
     Voted,
     export_votes,
@@ -41,8 +43,7 @@ def export(
     checkpoint: CheckpointReader,
     dataset: Dataset,
     to: Path,
-    file_format: Format = "parquet",
-    partition_rows: int | None = None,
+    kind: Kind = PARQUET,
     origin: Origin | None = None,
     check: Check = go_on,
 ) -> Exported:
@@ -54,25 +55,23 @@ def export(
         StorageError, OutputError: the files cannot be written.
     """
     dataset = replace(dataset, stop=asking(check))
-    refuse_changed(checkpoint, dataset)
-    kind = kind_of(file_format, partitioned=partition_rows is not None)
+    material = _material(checkpoint, dataset, check)
     refuse_to_overwrite(dataset, to, kind.may_be)
+    return publish(material, to, kind, origin)
+
+
+def _material(checkpoint: CheckpointReader, dataset: Dataset, check: Check = go_on) -> Material:
+    """Return the rows and their outcomes, where the input is the one that was run."""
+    refuse_changed(checkpoint, dataset)
     run = Remembered(checkpoint)
-    samples = run.samples
-    start, stop, unread = _extent(checkpoint, dataset, samples)
-    schema, batches = dataset.batches(stop, start)
-    return publish(
-        schema,
-        batches,
-        checked(checkpoint.outcomes(stop * samples), check),
-        to,
-        format=file_format,
+    start, stop, unread = _extent(checkpoint, dataset, run.samples)
+    return Material(
+        *dataset.batches(stop, start),
+        outcomes=checked(checkpoint.outcomes(stop * run.samples), check),
         metadata=_metadata(run),
-        samples=samples,
-        partition_rows=partition_rows,
-        origin=origin,
+        samples=run.samples,
         value=run.value,
-        unread=unread * samples,
+        unread=unread,
     )
 
 
@@ -111,13 +110,13 @@ def export_run(
         OutputError: they cannot be created there.
     """
     is_dataset = file_format == "hf"
-    kind = kind_of(file_format, partitioned=partition_rows is not None)
+    kind = kind_of(file_format, partition_rows)
     own = directory.path / "hf" if is_dataset else directory.path
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
         dataset = Remembered(checkpoint).dataset
         origin = _origin(checkpoint, dataset, directory) if is_dataset else None
         with _target(to, directory, own, dataset, kind) as target:
-            exported = export(checkpoint, dataset, target, file_format, partition_rows, origin)
+            exported = export(checkpoint, dataset, target, kind, origin)
     if not isinstance(to, Delivery):
         return exported
     errors = exported.errors_path
@@ -161,7 +160,7 @@ def vote_run(
         OutputError: the votes cannot be created there.
         UsageError: the format is no table, or the run has nothing to vote on.
     """
-    kind = votes_of(file_format, partitioned=partition_rows is not None)
+    kind = votes_of(file_format, partition_rows)
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
         run = Remembered(checkpoint)
         dataset, samples, value = run.dataset, run.samples, run.value
@@ -172,23 +171,12 @@ def vote_run(
                 "run with several samples a row ([sampling]), or with fields that hold one value "
                 "each ([output] fields or schema)"
             )
-        refuse_changed(checkpoint, dataset)
-        start, stop, unread = _extent(checkpoint, dataset, samples)
-        schema, batches = dataset.batches(stop, start)
+        material = _material(checkpoint, dataset)
         with _target(to, directory, directory.path, dataset, kind) as target:
             refuse_to_overwrite(dataset, target, kind.may_be)
-            voted = export_votes(
-                schema,
-                batches,
-                checkpoint.outcomes(stop * samples),
-                target,
-                kind,
-                metadata=_metadata(run),
-                ballot=ballot,
-                partition_rows=partition_rows,
-            )
+            voted = export_votes(material, target, kind, ballot)
         path = voted.path.relative_to(target) if isinstance(to, Delivery) else voted.path
-        return replace(voted, path=path, pending=voted.pending + unread)
+        return replace(voted, path=path)
 
 
 def _metadata(run: Remembered) -> dict[str, str]:

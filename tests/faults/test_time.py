@@ -20,7 +20,7 @@ from batcher.engine.judgement import RESET_MARGIN_S, named_wait
 from batcher.engine.retry import Retrier
 from batcher.errors import ErrorClass, Problem, ProviderError
 from batcher.inputs import Dataset, discover
-from batcher.outputs import export
+from batcher.outputs import Material, export
 from batcher.providers import SignedToken, provider_named
 from batcher.providers.envelope import Envelope
 from batcher.records import (
@@ -357,7 +357,7 @@ def test_44_moments_of_any_year_come_through_checkpoint_and_outputs(
             ]
         )
         dataset = Dataset(discover([str(tmp_path / "prompts.jsonl")]), None)
-        done = export(*dataset.batches(), checkpoint.outcomes(), tmp_path, metadata={})
+        done = export(Material(*dataset.batches(), checkpoint.outcomes()), tmp_path)
     expected = [datetime.fromtimestamp(moment, UTC)]
     assert pq.read_table(done.results_path).column("finished_at").to_pylist() == expected
     assert done.errors_path is not None

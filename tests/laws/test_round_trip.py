@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from batcher.errors import RowError
 from batcher.inputs import Dataset, discover
 from batcher.job import JobSpec, PromptSpec, ProviderSpec
-from batcher.outputs import Format, export, read_head
+from batcher.outputs import Format, Material, export, kind_of, read_head
 from batcher.outputs.layout import ANSWER, ERROR, HEAD, SOURCE
 from batcher.recorded import Recorded
 from batcher.records import Prompt
@@ -154,7 +154,7 @@ def _exported(table: pa.Table, group: int, failed: Sequence[bool]) -> tuple[pa.T
             )
             for row, bad in enumerate(failed)
         )
-        done = export(*dataset.batches(), outcomes, folder, metadata={})
+        done = export(Material(*dataset.batches(), outcomes), folder)
         assert done.errors_path is not None
         paths = (folder / "prompts.parquet", done.results_path, done.errors_path)
         return tuple(pq.ParquetFile(path).read() for path in paths)
@@ -218,7 +218,7 @@ def test_the_other_formats_hold_each_row_once_whatever_its_types(
         outcomes = (
             Recorded(row, str(row), None, 1, 0, 0.5, 1, None) for row in range(table.num_rows)
         )
-        done = export(*dataset.batches(), outcomes, Path(name), format=file_format, metadata={})
+        done = export(Material(*dataset.batches(), outcomes), Path(name), kind_of(file_format))
         rows = read_head(done.results_path, 99)
     assert [str(row["row"]) for row in rows] == [str(row) for row in range(table.num_rows)]
 
@@ -246,7 +246,7 @@ def test_what_json_lines_hold_comes_back_as_it_is_or_as_its_json(
         path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
         dataset = Dataset(discover([str(path)]), None)
         outcomes = (Recorded(row, str(row), None, 1, 0, 0.5, 1, None) for row in range(len(rows)))
-        done = export(*dataset.batches(), outcomes, path.parent, metadata={})
+        done = export(Material(*dataset.batches(), outcomes), path.parent)
         results = pq.read_table(done.results_path)
     ours = {*HEAD.names, *ANSWER.names, *ERROR.names, *SOURCE.names}
     for key in {key for row in rows for key in row}:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from batcher.outputs import export
+from batcher.outputs import Material, export, kind_of
 from batcher.recorded import Recorded
 
 MakeSchema = Callable[..., pa.Schema]
@@ -26,7 +26,7 @@ def publish(tmp_path: Path, make_schema: MakeSchema, make_batches: MakeBatches) 
 
     def published(*outcomes: Recorded) -> tuple[Lines, Lines]:
         batches = make_batches([{"prompt": "x"}] * len(outcomes))
-        done = export(make_schema(), batches, iter(outcomes), tmp_path, format="batch", metadata={})
+        done = export(Material(make_schema(), batches, iter(outcomes)), tmp_path, kind_of("batch"))
         assert done.errors_path is not None
         assert (done.results_path.name, done.errors_path.name) == ("output.jsonl", "error.jsonl")
         results, errors = (
@@ -143,9 +143,8 @@ def test_each_of_several_samples_has_a_custom_id_of_its_own(
     """The number always stands behind the last #, so that no other id can be the same."""
     outcomes = (answered(row, id=f"id-{row // 2}", sample=row % 2) for row in range(4))
     batches = make_batches([{"prompt": "x"}] * 2)
-    done = export(
-        make_schema(), batches, outcomes, tmp_path, format="batch", metadata={}, samples=2
-    )
+    material = Material(make_schema(), batches, outcomes, samples=2)
+    done = export(material, tmp_path, kind_of("batch"))
     lines = [json.loads(line) for line in done.results_path.read_text("utf-8").splitlines()]
     assert [line["custom_id"] for line in lines] == ["id-0#0", "id-0#1", "id-1#0", "id-1#1"]
     assert [line["id"] for line in lines] == [
@@ -161,7 +160,6 @@ def test_a_column_of_the_input_called_sample_numbers_nothing(
 ) -> None:
     columns = pa.struct([pa.field("sample", pa.int32())])
     batches = make_batches([{"sample": 7}], columns)
-    done = export(
-        make_schema(columns), batches, iter([answered(0)]), tmp_path, format="batch", metadata={}
-    )
+    material = Material(make_schema(columns), batches, iter([answered(0)]))
+    done = export(material, tmp_path, kind_of("batch"))
     assert json.loads(done.results_path.read_text("utf-8"))["custom_id"] == "id-0"

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from batcher.errors import OutputError
-from batcher.outputs import Exported, Origin, export
+from batcher.outputs import Exported, Material, Origin, export, kind_of
 from batcher.outputs.features import features
 from batcher.recorded import Recorded
 
@@ -42,16 +42,13 @@ def publish(
         columns: pa.DataType = COLUMNS, rows: int = 5, partition_rows: int | None = None
     ) -> Exported:
         values = [ROW if columns is COLUMNS else {}] * rows
-        return export(
+        material = Material(
             make_schema(columns),
             make_batches(values, columns),
             (answered(row) for row in range(rows)),
-            tmp_path,
-            format="hf",
-            metadata={},
-            partition_rows=partition_rows,
-            origin=Origin("1", {"model": "glm-4-flash"}, images=frozenset({"photo"})),
         )
+        origin = Origin("1", {"model": "glm-4-flash"}, images=frozenset({"photo"}))
+        return export(material, tmp_path, kind_of("hf", partition_rows), origin)
 
     return published
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.errors import OutputError, StorageError
-from batcher.outputs import Exported, Format, Origin, export, read_head
+from batcher.outputs import Exported, Format, Material, Origin, export, kind_of, read_head
 from batcher.outputs.json_values import json_values
 from batcher.recorded import Recorded
 
@@ -64,16 +64,14 @@ def publish(
         text: str = "say",
         partition_rows: int | None = None,
     ) -> Exported:
-        return export(
+        material = Material(
             make_schema(),
             make_batches([{"prompt": f"{text} {row}"} for row in range(10)]),
             (failed(row) if row == 3 else answered(row) for row in range(8)),
-            directory,
-            format=file_format,
             metadata={"batcher.version": "1"},
-            partition_rows=partition_rows,
-            origin=_origin(file_format),
         )
+        kind = kind_of(file_format, partition_rows)
+        return export(material, directory, kind, _origin(file_format))
 
     return published
 
@@ -94,7 +92,7 @@ def test_both_files_are_published_and_counted(
 def test_an_input_without_rows_makes_two_files_without_rows(
     tmp_path: Path, make_schema: MakeSchema, file_format: Format
 ) -> None:
-    done = export(make_schema(), iter([]), iter([]), tmp_path, format=file_format, metadata={})
+    done = export(Material(make_schema(), iter([]), iter([])), tmp_path, kind_of(file_format))
     assert (done.results, done.errors, done.pending) == (0, 0, 0)
     assert done.errors_path is not None
     assert read_head(done.results_path, 1) == read_head(done.errors_path, 1) == []
@@ -197,7 +195,7 @@ def test_results_errors_and_pending_are_the_input_with_its_exact_columns(
     outcomes = [made[state](row) for row, state in enumerate(states) if state != "pending"]
     batches = list(make_batches([cell for cell, _ in rows], RICH, size))
     with TemporaryDirectory() as name:
-        done = export(make_schema(RICH), iter(batches), iter(outcomes), Path(name), metadata={})
+        done = export(Material(make_schema(RICH), iter(batches), iter(outcomes)), Path(name))
         assert done.errors_path is not None
         results, errors = pq.read_table(done.results_path), pq.read_table(done.errors_path)
 
@@ -234,13 +232,10 @@ def test_a_failure_in_the_middle_leaves_old_files_and_no_temporary_ones(
     outcomes = iter([answered(0), answered(1)])
     with pytest.raises(OSError, match="the input is gone"):
         export(
-            make_schema(),
-            broken(),
-            outcomes,
+            Material(make_schema(), broken(), outcomes),
             tmp_path,
-            format=file_format,
-            metadata={},
-            origin=_origin(file_format),
+            kind_of(file_format),
+            _origin(file_format),
         )
     assert _files(tmp_path) == old
 
@@ -261,16 +256,13 @@ def test_a_full_disk_is_a_storage_error_and_leaves_the_old_files(
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
     try:
+        material = Material(
+            make_schema(),
+            make_batches([{"prompt": text}] * 6, size=1),
+            (answered(row, response=text) for row in range(6)),
+        )
         with pytest.raises(StorageError, match=r"cannot write .*: File too large"):
-            export(
-                make_schema(),
-                make_batches([{"prompt": text}] * 6, size=1),
-                (answered(row, response=text) for row in range(6)),
-                tmp_path,
-                format=file_format,
-                metadata={},
-                origin=_origin(file_format),
-            )
+            export(material, tmp_path, kind_of(file_format), _origin(file_format))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert _files(tmp_path) == old
@@ -290,7 +282,7 @@ def attempt(
         batches = make_batches([{"odd": value}], columns)
         outcomes = iter([answered(0)])
         schema = make_schema(columns)
-        return export(schema, batches, outcomes, tmp_path, format=file_format, metadata={})
+        return export(Material(schema, batches, outcomes), tmp_path, kind_of(file_format))
 
     return attempted
 
@@ -326,11 +318,6 @@ def test_the_parquet_files_carry_the_metadata_of_the_run(
 def test_a_lone_surrogate_in_an_answer_does_not_fail_the_export(
     tmp_path: Path, make_schema: MakeSchema, make_batches: MakeBatches, answered: MakeRecorded
 ) -> None:
-    done = export(
-        make_schema(),
-        make_batches([{"prompt": "a"}]),
-        iter([answered(0, response="cut \ud83d")]),
-        tmp_path,
-        metadata={},
-    )
+    outcomes = iter([answered(0, response="cut \ud83d")])
+    done = export(Material(make_schema(), make_batches([{"prompt": "a"}]), outcomes), tmp_path)
     assert read_head(done.results_path, 1)[0]["response"] == "cut \\ud83d"

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from batcher.errors import StorageError
-from batcher.outputs import Format, export, read_head
+from batcher.outputs import Format, Material, export, kind_of, read_head
 from batcher.recorded import Recorded
 
 every_format = pytest.mark.parametrize("file_format", ["parquet", "jsonl", "csv"])
@@ -23,14 +23,12 @@ def test_the_first_rows_are_read_in_order(
     answered: Callable[..., Recorded],
     file_format: Format,
 ) -> None:
-    done = export(
+    material = Material(
         make_schema(),
         make_batches([{"prompt": "a\nb"}] * 7),
         (answered(row) for row in range(7)),
-        tmp_path,
-        format=file_format,
-        metadata={},
     )
+    done = export(material, tmp_path, kind_of(file_format))
     rows = read_head(done.results_path, 5)
     assert [str(row["row"]) for row in rows] == ["0", "1", "2", "3", "4"]
     assert [row["prompt"] for row in rows] == ["a\nb"] * 5

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.outputs import Exported, export, output_problems
+from batcher.outputs import Exported, Material, export, output_problems
 from batcher.recorded import Recorded
 from batcher.structured import ListOf, Plain, StructOf
 
@@ -30,7 +30,7 @@ def publish(make_schema: MakeSchema, make_batches: MakeBatches) -> Publish:
     def published(directory: Path, outcomes: list[Recorded]) -> Exported:
         rows = [{"prompt": f"say {row}", "response": "mine"} for row in range(10)]
         batches = make_batches(rows, VIEWS)
-        return export(make_schema(VIEWS), batches, iter(outcomes), directory, metadata={})
+        return export(Material(make_schema(VIEWS), batches, iter(outcomes)), directory)
 
     return published
 
@@ -90,7 +90,7 @@ def test_a_field_of_a_value_that_is_not_as_recorded_is_named(
     value = StructOf((("label", Plain.TEXT), ("parts", ListOf(StructOf((("n", Plain.NUMBER),))))))
     outcomes = [answered(0, output='{"label":"pos","parts":[{"n":1}]}'), answered(1)]
     batches = make_batches([{"prompt": "a"}, {"prompt": "b"}])
-    done = export(make_schema(), batches, iter(outcomes), tmp_path, metadata={}, value=value)
+    done = export(Material(make_schema(), batches, iter(outcomes), value=value), tmp_path)
     assert list(output_problems(done.results_path, iter(outcomes), value)) == []
     others = [answered(0, output='{"label":"neg","parts":[{"n":2}]}'), answered(1)]
     assert list(output_problems(done.results_path, iter(others), value)) == [
@@ -167,7 +167,7 @@ def test_each_sample_is_compared_with_its_own_outcome(
 ) -> None:
     outcomes = [answered(n, id=f"id-{n // 2}", sample=n % 2) for n in range(6)]
     batches = make_batches([{"prompt": "a"}] * 3)
-    done = export(make_schema(), batches, iter(outcomes), tmp_path, metadata={}, samples=2)
+    done = export(Material(make_schema(), batches, iter(outcomes), samples=2), tmp_path)
     assert list(output_problems(done.results_path, iter(outcomes), samples=2)) == []
     swapped = [
         *outcomes[:2],

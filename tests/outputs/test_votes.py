@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.errors import StorageError, UsageError
-from batcher.outputs import Ballot, Format, Voted, export_votes, read_head, votes_of
+from batcher.outputs import Ballot, Format, Material, Voted, export_votes, read_head, votes_of
 from batcher.outputs import join as joining
 from batcher.recorded import Recorded
 from batcher.structured import Plain, StructOf
@@ -38,17 +38,9 @@ def vote(make_schema: MakeSchema, make_batches: MakeBatches) -> Vote:
         partition_rows: int | None = None,
     ) -> Voted:
         inputs = [{"prompt": f"say {row}", "samples": "mine"} for row in range(rows)]
-        kind = votes_of(file_format, partitioned=partition_rows is not None)
-        return export_votes(
-            make_schema(COLUMNS),
-            make_batches(inputs, COLUMNS),
-            iter(outcomes),
-            directory,
-            kind,
-            metadata={"a": "b"},
-            ballot=ballot,
-            partition_rows=partition_rows,
-        )
+        batches = make_batches(inputs, COLUMNS)
+        material = Material(make_schema(COLUMNS), batches, iter(outcomes), {"a": "b"})
+        return export_votes(material, directory, votes_of(file_format, partition_rows), ballot)
 
     return published
 
@@ -141,7 +133,7 @@ def test_many_votes_are_divided_as_results_are(
 @pytest.mark.parametrize("file_format", ["hf", "batch"])
 def test_a_format_that_is_no_table_is_refused(file_format: Format) -> None:
     with pytest.raises(UsageError, match=f"--format {file_format} is not; choose parquet"):
-        votes_of(file_format, partitioned=False)
+        votes_of(file_format)
 
 
 def test_answers_of_another_row_are_an_error_and_the_old_votes_stay(

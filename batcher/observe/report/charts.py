@@ -136,50 +136,78 @@ def _paused(steps: Sequence[_Step]) -> list[list[float]]:
     return found
 
 
-def _over_time(
-    history: History,
-    steps: Sequence[_Step],
-    words: Words,
-    counts: Counts,
-    total: int | None,
-) -> Iterator[Chart]:
-    moments = [step.moment or _NOTHING for step in steps]
-    calls = attempts(counts, history)
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """What charts over time share: their steps, what happened in each, the seconds of the run."""
+
+    steps: Sequence[_Step]
+    moments: Sequence[Moment]
+    seconds: int
+    words: Words
 
     def chart(
-        name: str, said: str, *series: Series, stacked: bool = False, nothing: str | None = None
+        self, name: str, said: str, *series: Series, stacked: bool = False, nothing: str = ""
     ) -> Chart:
+        """Return a chart; where its series show nothing it says so, by the text `nothing`."""
         shown = [line for line in series if any(line.values)]
-        said = said if shown else words(nothing or f"none_{name}")
-        return Chart(name, "time", words(f"chart_{name}"), said, shown, stacked)
+        said = said if shown else self.words(nothing or f"none_{name}")
+        return Chart(name, "time", self.words(f"chart_{name}"), said, shown, stacked)
 
-    def rate(label: str, color: str, amounts: Sequence[float]) -> Series:
-        figures = zip(amounts, steps, strict=True)
+    def rate(self, label: str, color: str, amounts: Sequence[float]) -> Series:
+        """Return what there was of something in each step, a second."""
+        figures = zip(amounts, self.steps, strict=True)
         return Series(label, color, [round(n / step.seconds, 3) for n, step in figures])
 
-    seconds = max(1, history.seconds)
+
+def _over_time(
+    history: History, steps: Sequence[_Step], words: Words, counts: Counts, total: int | None
+) -> tuple[Chart, ...]:
+    moments = [step.moment or _NOTHING for step in steps]
+    axis = _Axis(steps, moments, max(1, history.seconds), words)
+    calls = attempts(counts, history)
+    return (
+        _rows(axis, nothing="no_input" if total == 0 else ""),
+        _tokens(axis),
+        _calls(axis, nothing="said_unseen" if calls else ""),
+        _failures(axis, calls),
+        _cost(axis, counts),
+    )
+
+
+def _rows(axis: _Axis, nothing: str) -> Chart:
+    words, moments = axis.words, axis.moments
     rows = [moment.results + moment.errors for moment in moments]
-    yield chart(
+    said = words(
+        "said_rows",
+        mean=figure(sum(rows) / axis.seconds),
+        time=words.lasting(axis.seconds),
+        peak=figure(max(axis.rate("", "", rows).values, default=0)),
+    )
+    return axis.chart(
         "rows",
-        words(
-            "said_rows",
-            mean=figure(sum(rows) / seconds),
-            time=words.lasting(seconds),
-            peak=figure(max(rate("", "", rows).values, default=0)),
-        ),
-        rate(words("results"), "good", [moment.results for moment in moments]),
-        rate(words("errors"), "bad", [moment.errors for moment in moments]),
+        said,
+        axis.rate(words("results"), "good", [moment.results for moment in moments]),
+        axis.rate(words("errors"), "bad", [moment.errors for moment in moments]),
         stacked=True,
-        nothing="no_input" if total == 0 else None,
+        nothing=nothing,
     )
-    sent = [moment.prompt_tokens for moment in moments]
-    came = [moment.completion_tokens for moment in moments]
-    yield chart(
+
+
+def _tokens(axis: _Axis) -> Chart:
+    words = axis.words
+    sent = [moment.prompt_tokens for moment in axis.moments]
+    came = [moment.completion_tokens for moment in axis.moments]
+    means = {"sent": figure(sum(sent) / axis.seconds), "came": figure(sum(came) / axis.seconds)}
+    return axis.chart(
         "tokens",
-        words("said_tokens", sent=figure(sum(sent) / seconds), came=figure(sum(came) / seconds)),
-        rate(words("tokens_in"), "first", sent),
-        rate(words("tokens_out"), "second", came),
+        words("said_tokens", **means),
+        axis.rate(words("tokens_in"), "first", sent),
+        axis.rate(words("tokens_out"), "second", came),
     )
+
+
+def _calls(axis: _Axis, nothing: str) -> Chart:
+    words, moments = axis.words, axis.moments
     limits: list[int] = []
     for moment in moments:
         # While nothing was heard of it, it stayed.
@@ -189,44 +217,38 @@ def _over_time(
     said = words("said_calls", peak=max(flying, default=0), limit=[0, *limits][-1])
     if paused >= 1:
         said += words("between") + words("said_paused", time=words.lasting(paused))
-    yield chart(
-        "calls",
-        said,
-        *(
-            [
-                Series(words("limit"), "faint", limits),
-                Series(words("in_flight"), "first", flying),
-            ]
-            if any(flying)
-            else []
-        ),
-        nothing="said_unseen" if calls else None,
-    )
+    series = [Series(words("in_flight"), "first", flying)]
+    if any(flying):
+        series.insert(0, Series(words("limit"), "faint", limits))
+    return axis.chart("calls", said, *series, nothing=nothing)
+
+
+def _failures(axis: _Axis, calls: int) -> Chart:
+    words, moments = axis.words, axis.moments
     failed: Counter[ErrorClass] = Counter()
     for moment in moments:
         failed.update(moment.failures)
-    yield chart(
+    classes = failed.most_common()
+    named = words("comma").join(f"{words.error(name)} {n:,}" for name, n in classes)
+    return axis.chart(
         "failures",
-        words(
-            "said_failures",
-            failed=failed.total(),
-            attempts=calls,
-            classes=words("comma").join(
-                f"{words.error(name)} {n:,}" for name, n in failed.most_common()
-            ),
-        ),
+        words("said_failures", failed=failed.total(), attempts=calls, classes=named),
         *(
-            rate(words.error(name), _COLORS[name], [m.failures.get(name, 0) for m in moments])
-            for name, _ in failed.most_common()
+            axis.rate(words.error(name), _COLORS[name], [m.failures.get(name, 0) for m in moments])
+            for name, _ in classes
         ),
         stacked=True,
     )
-    spent = list(accumulate(moment.cost for moment in moments))
-    yield chart(
+
+
+def _cost(axis: _Axis, counts: Counts) -> Chart:
+    words = axis.words
+    spent = list(accumulate(moment.cost for moment in axis.moments))
+    return axis.chart(
         "cost",
         words("said_cost", cost=amount([0, *spent][-1]), currency=counts.currency or ""),
         Series(counts.currency or words("cost"), "first", [nanos / NANOS for nanos in spent]),
-        nothing="said_no_cost" if is_priced(counts) and not counts.cost else None,
+        nothing="said_no_cost" if is_priced(counts) and not counts.cost else "",
     )
 
 
