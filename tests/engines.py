@@ -124,7 +124,7 @@ class Engine:
             self.policy,
             self.pricing,
             self.on_attempt,
-            self.fallback,
+            fallback=self.fallback,
             sleep=self.sleep,
             clock=self.clock,
             monotonic=self.monotonic,

@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import starmap
 
 import tenacity
@@ -73,6 +73,7 @@ class Retrier:
     policy: RetryPolicy
     pricing: Pricing
     on_attempt: OnAttempt
+    _: KW_ONLY
     fallback: Fallback = NO_FALLBACK
     unanswered: Mapping[str, int] = field(default_factory=dict)
     possible_costs: Mapping[str, int] = field(default_factory=dict)

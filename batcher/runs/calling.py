@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 
 from batcher.durations import seconds_of
@@ -77,6 +77,7 @@ class Terms:
     `read` finds in an answer what the job wants, where that is more than its text.
     """
 
+    _: KW_ONLY
     calls: int
     pricing: Pricing
     spending: Spending
@@ -144,12 +145,14 @@ async def open_executor(
             RetryPolicy(limits.max_attempts, repairs=job.output.repair_attempts),
             terms.pricing,
             hearers.on_attempt,
-            Fallback(job.provider.models, frozenset(map(ErrorClass, job.provider.fallback_on))),
-            terms.unanswered,
-            terms.possible_costs,
-            terms.invalid,
-            terms.read,
-            timing.sleep,
+            fallback=Fallback(
+                job.provider.models, frozenset(map(ErrorClass, job.provider.fallback_on))
+            ),
+            unanswered=terms.unanswered,
+            possible_costs=terms.possible_costs,
+            invalid=terms.invalid,
+            read=terms.read,
+            sleep=timing.sleep,
             monotonic=timing.monotonic,
         )
         executor = LocalExecutor(retrier)

@@ -43,6 +43,7 @@ class Calls:
     where that is yet to be counted.
     """
 
+    _: KW_ONLY
     job: JobSpec
     callee: Callee
     pricing: Pricing
@@ -55,7 +56,6 @@ class Calls:
     tally: Tally
     description: Description
     stopping: Stopping
-    _: KW_ONLY
     most: int
     retry_errors: bool
     only: ErrorChoice | None
@@ -139,14 +139,14 @@ class Calls:
                 self.prepare,
                 executor,
                 done,
-                tally.recorded,
-                watchers.pulse,
-                watchers.notice,
-                Pace(executor.flow),
-                Progress(self.job.ceilings),
-                self.stopping,
-                cache,
-                self.selection,
+                on_recorded=tally.recorded,
+                on_pulse=watchers.pulse,
+                on_notice=watchers.notice,
+                pace=Pace(executor.flow),
+                progress=Progress(self.job.ceilings),
+                stopping=self.stopping,
+                cache=cache,
+                selection=self.selection,
                 allow_empty=self.job.provider.allow_empty,
                 sync_each=self.job.output.sync == "row",
                 time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
@@ -177,13 +177,15 @@ class Calls:
 
     def _terms(self, budget: Spending) -> Terms:
         """Return how calls are made, after those that were made before."""
+        unanswered, possible_costs = self.checkpoint.unanswered()
         return Terms(
-            self.most,
-            self.pricing,
-            budget,
-            *self.checkpoint.unanswered(),
-            self.checkpoint.invalid_answers(),
-            self.structure.read if self.structure else None,
+            calls=self.most,
+            pricing=self.pricing,
+            spending=budget,
+            unanswered=unanswered,
+            possible_costs=possible_costs,
+            invalid=self.checkpoint.invalid_answers(),
+            read=self.structure.read if self.structure else None,
         )
 
     def _end(self, live: LiveRun) -> None:
