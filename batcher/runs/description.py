@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from typing import Literal
 
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import StorageError
 from batcher.runs.directory import RunDirectory
 from batcher.runs.shard import part_in
+
+State = Literal["running", "finished", "stopped"]
 
 
 class Description:
@@ -34,6 +37,16 @@ class Description:
         with self._lock:
             self._facts |= facts
             self.directory.describe(self._facts)
+
+
+def state_of(recorded: int, total: int | None, *, working: bool) -> State:
+    """Return the state of a run: so many of its rows, `total` in all, have an outcome.
+
+    Where nobody has counted them, it is not said to be finished.
+    """
+    if working:
+        return "running"
+    return "finished" if total is not None and recorded >= total else "stopped"
 
 
 def rows_of_run(checkpoint: CheckpointReader, directory: RunDirectory) -> int | None:

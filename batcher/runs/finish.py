@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from batcher.errors import Interruption, StorageError
+from batcher.errors import InputError, Interruption, StorageError
 from batcher.job import ObserveSpec
 from batcher.outputs import Exported
 from batcher.runs.delivery import DELIVERED, REPORT, Delivery
@@ -42,10 +42,11 @@ class Finish:
         if number is not None and first is None:
             self.live.interrupted = Interrupted(number, time.monotonic())
 
-    def export(self) -> tuple[Exported | None, signal.Signals | None]:
+    def export(self) -> tuple[Exported | str, signal.Signals | None]:
         """Write results and errors, as far as a signal, come or coming, leaves time for it.
 
-        Returns None for them where it does not, and the signal that counts.
+        Returns them, or why they are not written: the input may be damaged, or have changed. And
+        the signal that counts.
 
         Raises:
             StorageError: the checkpoint counts other rows than it holds, or cannot be read.
@@ -53,14 +54,19 @@ class Finish:
         """
         first = self.live.interrupted
         number = first.number if first else None
+        later = f"not written; `batcher export {self.directory.path}` does it"
         if self.live.disk_full or (first is not None and first.twice):
-            return None, number
+            return later, number
+        if self.live.unread is not None:
+            return f"not written: {self.live.unread}", number
         checkpoint = self.live.checkpoint
         try:
             with self.stopping.interruptible(within=self._left) as check:
                 exported = export(checkpoint, self.live.dataset, self.directory.path, check=check)
         except Interruption as second:
-            return None, number or second.number
+            return later, number or second.number
+        except InputError as error:
+            return f"not written: {error}", number
         counted_rows, held = checkpoint.counts().rows, exported.results + exported.errors
         if counted_rows != held:
             raise StorageError(
@@ -103,13 +109,13 @@ class Finish:
             return str(error), number
         return None, number
 
-    def hurry(self, exported: Exported | None) -> float | None:
+    def hurry(self, exported: Exported | str) -> float | None:
         """Return in how many seconds the process must have ended; None where no signal came."""
         left = self._left
         if left is None:
             return None
         first = self.live.interrupted
-        if exported is None or (first is not None and first.twice):
+        if isinstance(exported, str) or (first is not None and first.twice):
             return AT_ONCE_S
         return max(AT_ONCE_S, left)
 

@@ -122,8 +122,8 @@ def published(
 
 
 _UNEXPORTED = (
-    "the input is not here as it was run. Put it back and `batcher export {path}`; or `batcher run "
-    "INPUT -o {path}` takes up a changed one, and calls only what is new"
+    "not written: the input is not here as it was run. Put it back and `batcher export {path}`; or "
+    "`batcher run INPUT -o {path}` takes up a changed one, and calls only what is new"
 )
 
 

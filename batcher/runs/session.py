@@ -28,7 +28,7 @@ from batcher.runs.delivery import DELIVERED, Delivery
 from batcher.runs.description import Description, counted_rows
 from batcher.runs.descriptors import affordable_calls
 from batcher.runs.directory import WRITTEN, RunDirectory, run_directory
-from batcher.runs.endings import ending
+from batcher.runs.endings import ending, how_ended
 from batcher.runs.finish import Finish
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
@@ -167,20 +167,23 @@ class Session:
         finish = Finish(live, directory, self.stopping)
         finish.copy(copies)
         exported, interrupted = finish.export()
-        if exported is not None:
+        unexported = exported if isinstance(exported, str) else None
+        if not isinstance(exported, str):
             scope = scope.after(exported)
             tally.total = scope.total
         standing = scope.standing(calls.checkpoint, tally.total)
         calls.description.add(**self._ended(scope, standing))
         report = undelivered = None
-        if exported is not None and self.job.observe.report:
+        if unexported is None and self.job.observe.report:
             report = finish.report(self.job.observe, finished=standing.pending == 0)
-        if exported is not None and delivery is not None:
+        if unexported is None and delivery is not None:
             undelivered, late = finish.deliver(delivery, report=isinstance(report, Path))
             interrupted = interrupted or late
         part = scope.selection.part
+        halted, left = live.executor.halted, tally.left
+        how = how_ended(halted, interrupted, left, standing.pending, disk_full=live.disk_full)
         summary = Summary(
-            ended=ending(live, interrupted, standing.pending, tally, standing.chosen),
+            ended=ending(how, halted, interrupted, tally, standing.chosen),
             counts=standing.counts,
             pending=standing.pending,
             tally=tally,
@@ -189,7 +192,7 @@ class Session:
             errors_path=directory.errors,
             simulated=self._simulated,
             concurrency=live.executor.concurrency(fixed=self.job.limits.is_fixed),
-            exported=exported is not None,
+            unexported=unexported,
             report=report,
             to=None if delivery is None else delivery.folder.url,
             undelivered=undelivered,
@@ -200,10 +203,10 @@ class Session:
         )
         return RunResult(
             summary,
-            live.executor.halted,
+            halted,
             interrupted,
             live.disk_full,
-            tally.left,
+            left,
             hurry=finish.hurry(exported),
             copied=copies.is_current,
         )
