@@ -75,12 +75,12 @@ class Finish:
             )
         return exported, number
 
-    def report(self, how: ObserveSpec, *, finished: bool) -> Path | str:
+    def report(self, how: ObserveSpec) -> Path | str:
         """Write the report; return where it is, or why it is nowhere: the run is done anyway."""
         try:
             with self.stopping.interruptible(within=self._left) as check:
                 reporter = Reporter(self.directory, how.lang, how.report_samples, check)
-                return reporter.write(state="finished" if finished else "stopped")
+                return reporter.write(ended=True)
         except Interruption:
             return f"not written; `batcher report {self.directory.path}` does it"
         except Exception as error:  # noqa: BLE001 -- whatever it is, all answers are there

@@ -22,7 +22,7 @@ from batcher.job import JobSpec, job_with
 from batcher.observe import MergeSummary
 from batcher.outputs import Exported
 from batcher.runs.delivery import DELIVERED, REPORT, Delivery
-from batcher.runs.description import Description
+from batcher.runs.description import Description, state_of
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export
 from batcher.runs.report import Reporter
@@ -72,7 +72,8 @@ def published(
     rows = next((source.rows for source in sources if source.rows is not None), None)
     if exported is not None:
         rows = (exported.results + exported.errors + exported.pending) // samples
-    pending = None if rows is None else max(0, rows * samples - counts.rows)
+    records = None if rows is None else rows * samples
+    pending = None if records is None else max(0, records - counts.rows)
     description = Description(
         to,
         {
@@ -85,7 +86,7 @@ def published(
             "pid": os.getpid(),
             "rows": rows,
             "samples": samples,
-            "state": "finished" if pending == 0 else "rows pending",
+            "state": state_of(counts.rows, records, working=False),
             "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "results": counts.results,
             "errors": counts.error_rows,
@@ -94,7 +95,7 @@ def published(
     )
     report = None
     if exported is not None and job.observe.report:
-        report = _report(description.directory, job, finished=pending == 0)
+        report = _report(description.directory, job)
     undelivered = None
     if exported is not None and job.output.to is not None:
         undelivered = _delivered(to, job.output.to, report=isinstance(report, Path))
@@ -127,11 +128,11 @@ _UNEXPORTED = (
 )
 
 
-def _report(directory: RunDirectory, job: JobSpec, *, finished: bool) -> Path | str:
+def _report(directory: RunDirectory, job: JobSpec) -> Path | str:
     """Write the report; return where it is, or why it is nowhere: all is merged anyway."""
     try:
         reporter = Reporter(directory, job.observe.lang, job.observe.report_samples)
-        return reporter.write(state="finished" if finished else "stopped")
+        return reporter.write(ended=True)
     except BatcherError as error:
         return f"not written: {error}"
 

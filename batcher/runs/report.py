@@ -15,7 +15,7 @@ from batcher.observe.language import Lang
 from batcher.observe.report import Content, Facts, Failed, ShardRows, Shown, page
 from batcher.outputs import publish_text
 from batcher.recorded import Recorded
-from batcher.runs.description import rows_of_run
+from batcher.runs.description import rows_of_run, state_of
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import provider_of
 from batcher.runs.messages import Messages
@@ -62,8 +62,10 @@ class Reporter:
         wanted = how.get("report_samples", True) if samples is None else samples
         return cls(directory, lang or how.get("lang", "en"), wanted)
 
-    def write(self, to: Path | None = None, *, state: str | None = None) -> Path:
+    def write(self, to: Path | None = None, *, ended: bool = False) -> Path:
         """Write the page to `to`, else into the run directory, in one step; return where it is.
+
+        A process that has `ended` its calls still holds the run, but works no more.
 
         Raises:
             Interruption: `check` says so; nothing was written.
@@ -75,14 +77,15 @@ class Reporter:
             raise OutputError(
                 f"{path} would hold a page, so its name must end in .html; name another with --to"
             )
-        publish_text(path, page(self.content(state), self.lang))
+        publish_text(path, page(self.content(ended=ended), self.lang))
         return path
 
-    def content(self, state: str | None = None) -> Content:
-        """Return what the report says; `state` is looked up where it is not given."""
+    def content(self, *, ended: bool = False) -> Content:
+        """Return what the report says; see `write`."""
         with CheckpointReader.read(self.directory.checkpoint) as checkpoint:
             counts, history = checkpoint.counts(), checkpoint.history()
-            facts = self._facts(checkpoint, counts.rows, state)
+            working = not ended and checkpoint.writer() is not None
+            facts = self._facts(checkpoint, counts.rows, working=working)
             some = Excerpt.of(
                 checkpoint.path,
                 each=_EACH,
@@ -121,20 +124,17 @@ class Reporter:
             )
         return Shown(outcome, messages.by_row.get(outcome.row))
 
-    def _facts(self, checkpoint: CheckpointReader, recorded: int, state: str | None) -> Facts:
+    def _facts(self, checkpoint: CheckpointReader, recorded: int, *, working: bool) -> Facts:
         dataset = recalled(checkpoint.fact("input"))
         settings: Any = checkpoint.fact("settings") or {}
         job: Any = checkpoint.fact("job") or {}
         samples = samples_in(settings)
         rows = rows_of_run(checkpoint, self.directory)
         total = None if rows is None else rows * samples
-        if state is None:
-            done = "finished" if recorded == total else "stopped"
-            state = "running" if checkpoint.writer() else done
         simulated = bool(checkpoint.fact("simulated"))
         return Facts(
             name=self.directory.path.resolve().name,
-            state=state,
+            state=state_of(recorded, total, working=working),
             simulated=simulated,
             version=batcher.__version__,
             made_at=int(self.clock()),

@@ -175,7 +175,7 @@ class Session:
         calls.description.add(**self._ended(scope, standing))
         report = undelivered = None
         if unexported is None and self.job.observe.report:
-            report = finish.report(self.job.observe, finished=standing.pending == 0)
+            report = finish.report(self.job.observe)
         if unexported is None and delivery is not None:
             undelivered, late = finish.deliver(delivery, report=isinstance(report, Path))
             interrupted = interrupted or late
@@ -276,7 +276,7 @@ class Session:
             "samples": scope.selection.samples,
             "shard": part.facts() if part else None,
             "chosen": standing.chosen,
-            "state": "finished" if standing.pending == 0 else "rows pending",
+            "state": standing.state,
             "finished_at": _now(),
             "results": standing.counts.results,
             "errors": standing.counts.error_rows,

@@ -51,7 +51,7 @@ class Verification:
         elif self.outputs:
             yield (
                 f"The checkpoint is sound: `batcher export {path}` makes the files again, or says "
-                "what keeps it from that"
+                "why not"
             )
         elif self.counts is not None:
             yield (

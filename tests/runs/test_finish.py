@@ -51,7 +51,7 @@ def test_without_a_signal_all_is_written_without_haste(place: Place) -> None:
         exported, number = finish.export()
         assert isinstance(exported, Exported)
         assert (exported.results, number) == (10, None)
-        assert finish.report(ObserveSpec(), finished=True) == place.directory.report
+        assert finish.report(ObserveSpec()) == place.directory.report
         assert finish.hurry(exported) is None
 
 
@@ -61,7 +61,7 @@ def test_after_a_signal_all_is_written_while_there_is_time(place: Place) -> None
         exported, number = finish.export()
         assert isinstance(exported, Exported)
         assert number is TERM
-        assert finish.report(ObserveSpec(), finished=False) == place.directory.report
+        assert finish.report(ObserveSpec()) == place.directory.report
         assert AT_ONCE_S <= (finish.hurry(exported) or 0) <= EXIT_S
     assert place.directory.results.exists()
 
@@ -69,7 +69,7 @@ def test_after_a_signal_all_is_written_while_there_is_time(place: Place) -> None
 def test_when_no_time_is_left_nothing_is_and_it_says_what_to_do(place: Place) -> None:
     with _finish(place, Interrupted(TERM, time.monotonic() - EXIT_S)) as finish:
         assert finish.export() == (_later(place), TERM)
-        assert finish.report(ObserveSpec(), finished=False) == (
+        assert finish.report(ObserveSpec()) == (
             f"not written; `batcher report {place.directory.path}` does it"
         )
         assert finish.hurry(_later(place)) == AT_ONCE_S
@@ -101,7 +101,7 @@ def test_a_signal_while_files_are_written_ends_that(place: Place) -> None:
     with _finish(place) as finish:
         asked = replace(finish, stopping=Asking())
         assert asked.export() == (_later(place), signal.SIGINT)
-        assert "`batcher report" in str(asked.report(ObserveSpec(), finished=True))
+        assert "`batcher report" in str(asked.report(ObserveSpec()))
 
 
 def test_an_input_that_is_not_as_it_was_run_keeps_the_files_but_not_the_end(place: Place) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from batcher.errors import ErrorClass, Interruption, OutputError, StorageError
 from batcher.observe.report import Content
-from batcher.runs import Portion, Reporter, RunDirectory
+from batcher.runs import Portion, Reporter, RunDirectory, status_of
 from tests.simulated import AT_ONCE, Place
 
 SECRETIVE = "Say 3."
@@ -59,6 +59,17 @@ def test_a_part_of_the_input_is_not_the_whole(place: Place) -> None:
     replace(place.session(), portion=Portion(limit=4)).run()
     content = _content(place)
     assert (content.facts.state, content.facts.total, content.counts.results) == ("stopped", 10, 4)
+
+
+def test_a_run_of_some_rows_is_not_called_finished_by_anything_that_tells_of_it(
+    place: Place,
+) -> None:
+    """The page and run.json, which it writes itself, and what `batcher status` says."""
+    replace(place.session(), portion=Portion(limit=4)).run()
+    assert 'data-state="stopped"' in place.directory.report.read_text("utf-8")
+    facts = place.directory.description_facts()
+    assert (facts["state"], facts["pending"]) == ("stopped", 0)
+    assert status_of(place.directory).state == "stopped"
 
 
 def test_errors_come_with_examples_and_their_prompts(place: Place) -> None:

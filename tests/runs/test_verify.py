@@ -49,8 +49,7 @@ def test_outputs_that_lack_are_named_and_made_again_by_an_export(finished: Place
     path = finished.directory.path
     assert list(verification.lines()) == [
         f"{path}: errors.parquet is missing",
-        f"The checkpoint is sound: `batcher export {path}` makes the files again, or says "
-        "what keeps it from that",
+        f"The checkpoint is sound: `batcher export {path}` makes the files again, or says why not",
     ]
     export_run(finished.directory, None, "parquet")
     assert verify(finished.directory).sound
