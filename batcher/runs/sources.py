@@ -11,7 +11,7 @@ from batcher.errors import BatcherError, ConfigurationError, StorageError, Usage
 from batcher.inputs import Dataset
 from batcher.money import Money, exact, money_of
 from batcher.recorded import Counts
-from batcher.runs.ceilings import SPENT_COST, SPENT_TOKENS
+from batcher.runs.ceilings import SPENT_COST, SPENT_TOKENS, spent_at_most
 from batcher.runs.description import counted_rows
 from batcher.runs.directory import RunDirectory
 from batcher.runs.resume import setting_differences
@@ -61,8 +61,7 @@ class SourceRun:
                 return None
             part = part_in(checkpoint)
             counts = checkpoint.counts()
-            cost, tokens = checkpoint.fact(SPENT_COST), checkpoint.fact(SPENT_TOKENS)
-            counted_tokens = counts.prompt_tokens + counts.completion_tokens
+            spent = spent_at_most(counts, checkpoint.fact)
             merged: Any = checkpoint.fact(MERGED)
             # One of an earlier version is known by its place.
             run = str(checkpoint.fact("run") or directory.path.resolve())
@@ -80,12 +79,12 @@ class SourceRun:
                 holder=checkpoint.writer(),
                 spent={
                     KILLED_CALLS: counts.killed_calls,
-                    SPENT_COST: _most(counts.cost + counts.possible_cost, cost),
-                    SPENT_TOKENS: _most(counted_tokens, tokens),
+                    SPENT_COST: spent.cost,
+                    SPENT_TOKENS: spent.tokens,
                 },
                 others={
-                    of: spent
-                    for of, spent in (merged["spent"] if merged else {}).items()
+                    of: theirs
+                    for of, theirs in (merged["spent"] if merged else {}).items()
                     if of != run
                 },
             )
@@ -194,10 +193,6 @@ def job_of(sources: Sequence[SourceRun]) -> dict[str, Any]:
 def _together(costs: Sequence[Money]) -> str:
     """Return the sum of amounts of one currency, as a job writes it."""
     return f"{exact(sum(cost.nanos for cost in costs))}{costs[0].currency}".replace(",", "")
-
-
-def _most(counted: int, put_down: object) -> int:
-    return max(counted, put_down) if isinstance(put_down, int) else counted
 
 
 def _names(facts: Any) -> list[str]:  # noqa: ANN401 -- JSON
