@@ -11,6 +11,7 @@ from typing import Any
 import batcher
 from batcher.checkpoint import CheckpointReader, Excerpt
 from batcher.errors import OutputError
+from batcher.job.urls import PATHS
 from batcher.observe.language import Lang
 from batcher.observe.report import Content, Facts, Failed, ShardRows, Shown, page
 from batcher.outputs import publish_text
@@ -26,12 +27,12 @@ from batcher.runs.stopping import Check, go_on
 # Examples of each class of error, slowest rows, longest rows.
 _EACH = 5
 _SAMPLE = 200
-# What a job says beside the request; how it is watched, and where things lie on this machine, is
-# nobody else's business.
+# What a job says beside the request; how it is watched is nobody else's business.
 _TABLES = ("limits", "ceilings", "output", "reuse")
+# Nor is where things lie.
+_PRIVATE = {"to", "sync_checkpoint", *(key for _, key in PATHS)}
 # Whatever else has a name of its own is no page: a checkpoint, say.
 _PAGES = (".html", ".htm")
-_PRIVATE = ("directory", "to", "cache")
 
 
 @dataclass(frozen=True, slots=True)

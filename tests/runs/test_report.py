@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from batcher.checkpoint import Checkpoint
 from batcher.errors import ErrorClass, Interruption, OutputError, StorageError
+from batcher.job.urls import PATHS
 from batcher.observe.report import Content
 from batcher.runs import Portion, Reporter, RunDirectory, status_of
 from tests.simulated import AT_ONCE, Place
@@ -93,6 +95,19 @@ def test_without_samples_nothing_of_a_prompt_or_an_answer_is_in_it(place: Place)
         assert (shown.outcome.response, shown.outcome.message) == (None, None)
     assert content.slowest
     assert SECRETIVE not in repr(content)
+
+
+def test_where_things_lie_is_not_in_it(place: Place) -> None:
+    """The page may be put where others read it; of every key that names a place, none does."""
+    place.run()
+    places = [*PATHS, ("output", "to"), ("output", "sync_checkpoint"), ("output", "sync_every")]
+    tables: dict[str, dict[str, str]] = {}
+    for table, key in places:
+        tables.setdefault(table, {})[key] = f"/canary/{key}"
+    with Checkpoint.open(place.directory.checkpoint) as checkpoint:
+        checkpoint.remember(job=tables)
+    shown = _content(place).facts.limits
+    assert shown == {"output": {"sync_every": "/canary/sync_every"}, "reuse": {}}
 
 
 def test_history_and_sums_agree_also_after_several_processes(place: Place) -> None:
