@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batcher.limits import Concurrency
-from batcher.observe.answers import answer_lines
+from batcher.observe.answers import answer_lines, error_lines
 from batcher.observe.cost import cost_lines
 from batcher.observe.tally import Tally
 from batcher.recorded import Counts
@@ -131,8 +131,7 @@ def row_lines(counts: Counts, pending: int | None, samples: int) -> Iterator[str
         yield f"  rows      {found}, the rest pending"
     else:
         yield f"  rows      {extent(counts.rows + pending, samples)}: {found}, {pending:,} pending"
-    for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
-        yield f"            {rows:,} {error_class}: {error_class.rule.hint}"
+    yield from error_lines(counts, 12)
     if counts.truncated:
         yield f"            {counted(counts.truncated, 'result')} cut at max_tokens (length)"
 

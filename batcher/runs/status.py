@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import BatcherError, StorageError
 from batcher.money import NANOS
-from batcher.observe import answer_lines, cost_lines
+from batcher.observe import answer_lines, cost_lines, error_lines
 from batcher.recorded import Counts
 from batcher.runs.description import State, rows_of_run, state_of
 from batcher.runs.directory import RunDirectory
@@ -99,8 +99,7 @@ class Status:
             yield f"  rows    {counts.rows:,} of {extent(self.total, self.samples)} ({share:.1%})"
         found = f"{counted(counts.results, 'result')}, {counted(counts.error_rows, 'error')}"
         yield f"          {found}"
-        for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
-            yield f"          {rows:,} {error_class}: {error_class.rule.hint}"
+        yield from error_lines(counts, 10)
         yield from answer_lines(counts, 10)
         yield f"  tokens  {counts.prompt_tokens:,} in, {counts.completion_tokens:,} out"
         yield from cost_lines(counts, 10)
