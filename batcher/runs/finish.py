@@ -10,12 +10,12 @@ from pathlib import Path
 from batcher.errors import InputError, Interruption, StorageError
 from batcher.job import ObserveSpec
 from batcher.outputs import Exported
-from batcher.runs.delivery import DELIVERED, REPORT, Delivery
+from batcher.runs.delivery import Delivery, delivered
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export
 from batcher.runs.live import Interrupted, LiveRun
 from batcher.runs.report import Reporter
-from batcher.runs.stopping import Stopping, asking
+from batcher.runs.stopping import Check, Stopping, asking, go_on
 from batcher.runs.syncing import Copies
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
@@ -24,6 +24,18 @@ EXIT_S = 24.0
 AT_ONCE_S = 0.3
 # What is remembered of what was put at a URL.
 _FACT = "delivered"
+
+
+def reported(directory: RunDirectory, how: ObserveSpec, check: Check = go_on) -> Path | str:
+    """Write the report of a run whose calls have ended; return where it is, or why it is nowhere.
+
+    Raises:
+        Interruption: `check` says that the run is to end.
+    """
+    try:
+        return Reporter(directory, how.lang, how.report_samples, check).write(ended=True)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, all answers are there
+        return f"not written: {error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +91,9 @@ class Finish:
         """Write the report; return where it is, or why it is nowhere: the run is done anyway."""
         try:
             with self.stopping.interruptible(within=self._left) as check:
-                reporter = Reporter(self.directory, how.lang, how.report_samples, check)
-                return reporter.write(ended=True)
+                return reported(self.directory, how, check)
         except Interruption:
             return f"not written; `batcher report {self.directory.path}` does it"
-        except Exception as error:  # noqa: BLE001 -- whatever it is, all answers are there
-            return f"not written: {error}"
 
     def deliver(
         self, delivery: Delivery, *, report: bool
@@ -95,7 +104,7 @@ class Finish:
         """
         first, checkpoint = self.live.interrupted, self.live.checkpoint
         number = first.number if first else None
-        names = [name for name in DELIVERED if report or name != REPORT]
+        names = delivered(report=report)
         url = delivery.folder.url
         facts = checkpoint.fact(_FACT)
         known = facts.get(url, {}) if isinstance(facts, dict) else {}

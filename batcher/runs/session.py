@@ -25,7 +25,7 @@ from batcher.runs.calls import Calls
 from batcher.runs.ceilings import check_ceilings
 from batcher.runs.credentials import environment
 from batcher.runs.delivery import DELIVERED, Delivery
-from batcher.runs.description import Description, counted_rows
+from batcher.runs.description import Description, counted_rows, ended_facts
 from batcher.runs.descriptors import affordable_calls
 from batcher.runs.directory import WRITTEN, RunDirectory, run_directory
 from batcher.runs.endings import ending, how_ended
@@ -272,15 +272,12 @@ class Session:
         """Return what `run.json` says once the calls have ended."""
         part = scope.selection.part
         return {
-            "rows": scope.rows,
-            "samples": scope.selection.samples,
+            **ended_facts(
+                *(standing.counts, scope.rows, scope.selection.samples),
+                *(standing.pending, standing.state),
+            ),
             "shard": part.facts() if part else None,
             "chosen": standing.chosen,
-            "state": standing.state,
-            "finished_at": _now(),
-            "results": standing.counts.results,
-            "errors": standing.counts.error_rows,
-            "pending": standing.pending,
         }
 
     def _facts(self, dataset: Dataset, fingerprint: str) -> dict[str, object]:
