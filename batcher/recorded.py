@@ -181,6 +181,16 @@ class Counts:
         return self.currency is not None and bool(priced)
 
     @property
+    def tokens(self) -> int:
+        """Tokens that went in and came out."""
+        return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def most_cost(self) -> int:
+        """The most that all calls can have cost, those without an answer among them."""
+        return self.cost + self.possible_cost
+
+    @property
     def error_rows(self) -> int:
         """Rows whose outcome is an error."""
         return sum(self.errors.values())

@@ -148,6 +148,8 @@ def reason(result: RunResult, ending: Ending) -> str:
             return f"{counts.error_rows:,} of {counts.rows:,} rows ended in errors, too many"
         case Ending.STORAGE if result.ended is Ended.DONE:
             return summary.undelivered or summary.copy or summary.ended
+        case Ending.INPUT if result.ended is not Ended.HALTED:
+            return summary.unexported or summary.ended
         case _ if result.ended is Ended.HALTED and halted and halted.error_class:
             return f"The run stopped ({halted.error_class.value}). {halted.error_class.rule.hint}"
         case _:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from batcher.errors import StorageError
+from batcher.history import Ended
 from batcher.inputs import ArrowStream
 from batcher.job import OutputSpec
 from batcher.money import NANOS, amount
@@ -26,9 +27,10 @@ class Result:
     Attributes:
         directory: Where the run lies: checkpoint, `results.parquet`, `errors.parquet`, log.
         ok: Whether every row has its outcome, no more of them are errors than allowed, and all is
-            at the URLs where it is wanted.
-        halted: Why the run stopped with rows pending: balance, a ceiling, an outage, a full
-            disk; the same call goes on with them. None where it did not.
+            written, also at the URLs where it is wanted.
+        halted: Why the run stopped with rows pending: balance, a ceiling, an outage, a full disk,
+            an input that cannot be read to its end; the same call goes on with them. None where it
+            did not.
         succeeded: Rows that have an answer.
         failed: Rows that ended in an error.
         pending: Rows that have no outcome yet, of those that `limit` or `sample` chose; None where
@@ -109,7 +111,7 @@ class Result:
     def _read(self, path: Path) -> pa.RecordBatchReader:
         if not self.exported:
             raise StorageError(
-                f"{path} was not written before the run had to end; make the same call again, or "
+                f"{path} was not written, as `summary` says; make the same call again, or "
                 f"`batcher export {self.directory}`"
             )
         return read_batches(path)
@@ -118,13 +120,12 @@ class Result:
 def result_of(run: RunResult, output: OutputSpec) -> Result:
     """Return what a run that ended in order comes back with."""
     summary, counts = run.summary, run.summary.counts
-    halted = run.halted.reason if run.halted is not None and run.left != 0 else None
-    if run.disk_full:
-        halted = summary.ended
-    brought = summary.undelivered is None and run.copied is not False
+    halted = summary.ended if run.ended in (Ended.HALTED, Ended.DISK_FULL) else None
+    exported = summary.unexported is None
+    brought = exported and summary.undelivered is None and run.copied is not False
     whole = summary.pending == 0 and brought and not run.disk_full
     ok = whole and output.allows(counts.error_rows, counts.rows)
-    return _result(summary, ok=ok, halted=halted, exported=summary.exported)
+    return _result(summary, ok=ok, halted=halted, exported=exported)
 
 
 def result_of_merge(merged: Merged) -> Result:

@@ -100,6 +100,14 @@ def compression_of(head: bytes, name: str) -> Compression | None:
     return next((packed for magic, packed in _PACKED.items() if head.startswith(magic)), None)
 
 
+def reason_of(error: Exception) -> str:
+    """Say why a file cannot be read: the system's reason, or that it is damaged or cut short."""
+    told: str | None = getattr(error, "strerror", None)
+    # Arrow's messages tell of its own sources in further lines.
+    first, _, _ = str(error).partition("\n")
+    return told or f"{first}; put a sound copy of it in its place"
+
+
 def _expanded(given: str) -> list[str]:
     """Return the names that `given` stands for."""
     path = Path(given)

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 import pyarrow as pa
 
 from batcher.errors import InputError, StorageError
-from batcher.inputs.files import InputFile, compression_of
+from batcher.inputs.files import InputFile, compression_of, reason_of
 from batcher.storage import Address, RemoteReader, Stop, never
 
 # A longer line is no prompt; it must not fill the memory.
@@ -85,7 +85,7 @@ def read_lines(
                     yield Line(number, start, content, whole)
                 number += 1
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"cannot read {file.name}, line {number}: {_reason(error)}") from None
+        raise InputError(f"cannot read {file.name}, line {number}: {reason_of(error)}") from None
     except StorageError as error:
         raise StorageError(f"{error}, at line {number}") from None
 
@@ -145,13 +145,8 @@ def _skimmed(file: InputFile, stop: Stop, hear: Hear = _nothing) -> Generator[_R
                     offset = end - len(pieces[-1])
                 yield _Reached(rows, number, offset)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"cannot read {file.name}: {_reason(error)}") from None
+        raise InputError(f"cannot read {file.name}: {reason_of(error)}") from None
     yield _Reached(rows + begun, number, offset)
-
-
-def _reason(error: OSError | pa.ArrowException) -> str:
-    # Arrow's messages tell of its own sources in further lines.
-    return getattr(error, "strerror", None) or str(error).partition("\n")[0]
 
 
 def _opened(file: InputFile, offset: int, stop: Stop) -> BinaryIO:

@@ -14,7 +14,7 @@ from pyarrow import types
 
 from batcher.errors import ErrorClass, InputError, RowError
 from batcher.inputs.columns import Column, Inference, Place, record_batch
-from batcher.inputs.files import InputFile
+from batcher.inputs.files import InputFile, reason_of
 from batcher.inputs.identity import ID_COLUMNS, row_id
 from batcher.inputs.interface import TEXT
 from batcher.inputs.plain import NO_PLAIN_FORM, json_text, plain_rows
@@ -113,9 +113,7 @@ class ParquetReader:
                     raise InputError(f"{name} has two columns called `{twice}`")
                 yield parquet
         except (OSError, pa.ArrowException) as error:
-            # Arrow's messages tell of its own sources in further lines.
-            reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-            raise InputError(f"cannot read {name}: {reason}") from None
+            raise InputError(f"cannot read {name}: {reason_of(error)}") from None
 
     def _file(self) -> pq.ParquetFile:
         place: Any = self.file.place

@@ -1,6 +1,6 @@
 """Folds what happens into what is shown: counts, a bar, log lines, a summary."""
 
-from batcher.observe.answers import answer_lines
+from batcher.observe.answers import answer_lines, error_lines
 from batcher.observe.cost import cost_lines, uncounted_lines
 from batcher.observe.difference import Difference, Side
 from batcher.observe.display import display
@@ -25,5 +25,6 @@ __all__ = [
     "answer_lines",
     "cost_lines",
     "display",
+    "error_lines",
     "uncounted_lines",
 ]

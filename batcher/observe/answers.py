@@ -1,4 +1,4 @@
-"""Where the answers of a run come from, in words."""
+"""Where the answers of a run come from, and what came in their place, in words."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from collections.abc import Iterator
 
 from batcher.recorded import Counts
 from batcher.wording import counted
+
+
+def error_lines(counts: Counts, indent: int) -> Iterator[str]:
+    """Yield how many rows ended in which error, the most first, and what to do about each."""
+    for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
+        yield f"{'':{indent}}{rows:,} {error_class}: {error_class.rule.hint}"
 
 
 def answer_lines(counts: Counts, indent: int, *, cache: bool = False) -> Iterator[str]:

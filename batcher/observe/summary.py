@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batcher.limits import Concurrency
-from batcher.observe.answers import answer_lines
+from batcher.observe.answers import answer_lines, error_lines
 from batcher.observe.cost import cost_lines, uncounted_lines
 from batcher.observe.tally import Tally
 from batcher.recorded import Counts
@@ -18,8 +18,8 @@ from batcher.wording import counted, extent, printable
 class Summary:
     """The end of a run: `counts` are of the whole run, `tally` and `wall_s` of this process.
 
-    `pending` is None where the rows of the input were not counted to the end. `exported` is False
-    where the files could not be written before the run had to end. `cache` says that there was one.
+    `pending` is None where the rows of the input were not counted to the end. `unexported` says why
+    the files were not written, where they were not. `cache` says that there was one.
     Each of a row's `samples` is counted for itself. `part` says which rows of the input the run is
     about, where it is not all. `report` is where that is, or why it is nowhere; None where none is
     wanted. `to` is the URL where the files are put as well, and `undelivered` why not all of them
@@ -35,7 +35,7 @@ class Summary:
     errors_path: Path
     simulated: bool
     concurrency: Concurrency
-    exported: bool = True
+    unexported: str | None = None
     report: Path | str | None = None
     to: str | None = None
     undelivered: str | None = None
@@ -65,19 +65,9 @@ class Summary:
         quantiles = [(name, tally.latency(share)) for name, share in _QUANTILES]
         if all(value is not None for _, value in quantiles):
             yield "  latency   " + ", ".join(f"{name} {value:.2f} s" for name, value in quantiles)
-        yield from self._files()
+        yield from file_lines(self)
         if self.copy is not None:
             yield f"  copy      {printable(self.copy)}"
-
-    def _files(self) -> Iterator[str]:
-        if not self.exported:
-            yield f"  results   not written; `batcher export {self.results_path.parent}` does it"
-            return
-        yield f"  results   {self.results_path}"
-        yield f"  errors    {self.errors_path}"
-        if self.report is not None:
-            yield f"  report    {self.report}"
-        yield from delivery_lines(self.to, self.undelivered, self.results_path.parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +102,26 @@ class MergeSummary:
         yield from answer_lines(counts, 12)
         yield f"  attempts  {counts.attempts:,}"
         yield from spent_lines(counts)
-        if self.unexported is not None:
-            yield printable(f"  results   not written: {self.unexported}")
-            return
-        yield f"  results   {self.results_path}"
-        yield f"  errors    {self.errors_path}"
-        if self.report is not None:
-            yield f"  report    {self.report}"
-        yield from delivery_lines(self.to, self.undelivered, self.results_path.parent)
+        yield from file_lines(self)
 
 
-def delivery_lines(to: str | None, undelivered: str | None, directory: Path) -> Iterator[str]:
-    """Yield the URL where the files of a run are as well, or why they are not there."""
-    if undelivered is not None:
-        yield f"  to        {printable(undelivered)}"
+def file_lines(end: Summary | MergeSummary) -> Iterator[str]:
+    """Yield where the files are, and the URL where they are as well; or why they are not there."""
+    if end.unexported is not None:
+        yield f"  results   {printable(end.unexported)}"
+        return
+    yield f"  results   {end.results_path}"
+    yield f"  errors    {end.errors_path}"
+    if end.report is not None:
+        yield f"  report    {end.report}"
+    if end.undelivered is not None:
+        yield f"  to        {printable(end.undelivered)}"
         yield (
             "            Nothing is lost: the same command puts the files there, or "
-            f"`batcher export {directory} --to {to}`"
+            f"`batcher export {end.results_path.parent} --to {end.to}`"
         )
-    elif to is not None:
-        yield f"  to        {to}"
+    elif end.to is not None:
+        yield f"  to        {end.to}"
 
 
 def row_lines(counts: Counts, pending: int | None, samples: int) -> Iterator[str]:
@@ -141,8 +131,7 @@ def row_lines(counts: Counts, pending: int | None, samples: int) -> Iterator[str
         yield f"  rows      {found}, the rest pending"
     else:
         yield f"  rows      {extent(counts.rows + pending, samples)}: {found}, {pending:,} pending"
-    for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
-        yield f"            {rows:,} {error_class}: {error_class.rule.hint}"
+    yield from error_lines(counts, 12)
     if counts.truncated:
         yield f"            {counted(counts.truncated, 'result')} cut at max_tokens (length)"
 

@@ -138,7 +138,7 @@ class Alerting:
             seconds_of(alerts.outage_after),
             None if share is None else Fraction(share[:-1]) / 100,
             [money_of(text).nanos for text in alerts.costs],
-            earlier.cost + earlier.possible_cost,
+            earlier.most_cost,
         )
 
     def attempted(self, row: int, exchange: Exchange) -> None:
@@ -151,7 +151,7 @@ class Alerting:
 
     def _look(self) -> None:
         tally, earlier = self._tally, self._tally.earlier
-        cost = earlier.cost + earlier.possible_cost + tally.cost + tally.possible_cost
+        cost = earlier.most_cost + tally.cost + tally.possible_cost
         waiting = self._flow().waiting is not None
         seen = Seen(waiting, tally.rows, tally.failures, cost)
         for sighting in self._rules.look(self.clocks.monotonic(), seen):

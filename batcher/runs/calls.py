@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 
@@ -23,6 +23,7 @@ from batcher.records import Exchange
 from batcher.runs.calling import Callee, Hearers, Terms, Timing, open_executor
 from batcher.runs.ceilings import Progress, spending
 from batcher.runs.description import Description
+from batcher.runs.endings import how_ended
 from batcher.runs.live import Interrupted, LiveRun
 from batcher.runs.metering import metering
 from batcher.runs.pace import Pace
@@ -67,14 +68,12 @@ class Calls:
         """Make the calls; return how they ended.
 
         Raises:
-            InputError, StorageError: not all rows could be read, or not all outcomes recorded;
-                those that were called are as far as that is possible.
+            StorageError: not all outcomes could be recorded; they are as far as that is possible.
         """
         directory, limits = self.description.directory, self.job.limits
         with (
             Reserve.held(directory.reserve, self.most, limits.max_response_bytes) as reserve,
             directory.open_log() as log,
-            self._counting(),
         ):
             shown = self.watcher, AttemptLog(EventLog(log)), *self.syncing.watchers
             whole = self.selection.is_whole
@@ -117,8 +116,11 @@ class Calls:
 
         budget = spending(self.job, tally.earlier, checkpoint.fact, put_down)
         terms = self._terms(budget)
+        # Of what is slower than the end of the run, nobody hears any more.
+        notice = soon(watchers.notice)
 
         async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(self._counting(notice))
             executor = await stack.enter_async_context(
                 open_executor(
                     self.job,
@@ -129,8 +131,6 @@ class Calls:
                     timing=self.timing,
                 )
             )
-            # Of a cache that is slower than the end of the run, nobody hears any more.
-            notice = soon(watchers.notice)
             cache = stack.enter_context(open_cache(self.job, self.callee, notice))
             live = LiveRun(
                 checkpoint,
@@ -157,10 +157,6 @@ class Calls:
             await self._watched(live, watchers)
             await budget.close()
             self._end(live)
-            if live.unread is not None and live.interrupted is None:
-                again = "; the same command goes on"
-                more = again if isinstance(live.unread, StorageError) else ""
-                raise type(live.unread)(f"{live.unread}{more}")
         return live
 
     async def _watched(self, live: LiveRun, watchers: Watchers) -> None:
@@ -224,17 +220,22 @@ class Calls:
             )
 
     @contextlib.contextmanager
-    def _counting(self) -> Iterator[None]:
+    def _counting(self, notice: Callable[[str], None]) -> Iterator[None]:
         """Count the rows of the input beside the run, unless they are known; never waited for."""
         over = threading.Event()
 
         def count() -> None:
-            # A file that cannot be counted cannot be read either; the reader says so.
-            with contextlib.suppress(InputError, StorageError):
+            try:
                 rows = self.rows if self.rows is not None else self.dataset.count(over.is_set)
                 if not over.is_set():
                     self.tally.total = self.selection.size(rows)
                     self.description.add(rows=rows)
+            except InputError as error:
+                # Known now, not once all that stands before is paid for.
+                notice(f"Not all rows can be read: {error}. Those before are called")
+            except StorageError:
+                # A store may be there again when the reader comes.
+                pass
 
         counter = threading.Thread(target=count, daemon=True)
         counter.start()
@@ -247,10 +248,11 @@ class Calls:
 
 def _ended(live: LiveRun, tally: Tally) -> Ended:
     """Return how the calls ended, in a word."""
-    if live.disk_full:
-        return Ended.DISK_FULL
-    if live.executor.halted is not None and tally.left != 0:
-        return Ended.HALTED
-    if live.interrupted is not None:
-        return Ended.INTERRUPTED
-    return Ended.PENDING if tally.left or live.unread else Ended.DONE
+    first = live.interrupted
+    return how_ended(
+        live.executor.halted,
+        first.number if first else None,
+        tally.left,
+        tally.left,
+        disk_full=live.disk_full,
+    )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 
-from batcher.errors import BatcherError, Interruption, StorageError
+from batcher.errors import BatcherError, InputError, Interruption, StorageError
 from batcher.history import Ended
 from batcher.job import JobSpec
 from batcher.observe.alerts import Cause, Why
 from batcher.runs.result import RunResult
+
+# What such a code is told as where the run came to an end all the same: its text names files.
+_RAISED = {error.exit_code: error for error in (InputError, StorageError)}
 
 
 def why_ended(result: RunResult, job: JobSpec) -> Why | None:
@@ -22,13 +25,12 @@ def why_ended(result: RunResult, job: JobSpec) -> Why | None:
         case Ended.HALTED if halted is not None and halted.error_class is not None:
             # Its reason quotes the provider.
             why = Why(Cause.PROVIDER, halted.error_class.value, code)
+        case Ended.HALTED | Ended.DONE | Ended.PENDING if code in _RAISED:
+            why = Why(Cause.ERROR, _RAISED[code].__name__, code)
         case Ended.HALTED if halted is not None:
             why = Why(Cause.STOPPED, halted.reason, code)
         case Ended.INTERRUPTED if number is not None:
             why = Why(Cause.INTERRUPTED, number.name, code)
-        case Ended.DONE if code == StorageError.exit_code:
-            # The rows are done; what was to be brought elsewhere is not.
-            why = Why(Cause.ERROR, StorageError.__name__, code)
         case Ended.DONE:
             why = Why(Cause.TOO_MANY_ERRORS, exit_code=code) if code else None
         case _:

@@ -14,7 +14,7 @@ from batcher.checkpoint import SPENT_COST, SPENT_TOKENS
 from batcher.engine.policy.spending import Ceiling, PutDown, Spending
 from batcher.errors import ConfigurationError, Halt
 from batcher.job import CeilingSpec, JobSpec
-from batcher.money import Money, money_of
+from batcher.money import Money, amount, money_of
 from batcher.providers import Pricing
 from batcher.recorded import Counts
 
@@ -25,6 +25,28 @@ _WORST = (
     "the worst case of one more call would exceed it. A max_tokens parameter makes that smaller; "
     "the same command with a higher ceiling goes on."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The most that a run may have spent so far: `cost` in nanos, and `tokens`.
+
+    `untold` is how much of the cost is in no count: a process that was killed may have spent it.
+    """
+
+    cost: int = 0
+    tokens: int = 0
+    untold: int = 0
+
+
+def spent_at_most(counts: Counts, fact: Callable[[str], object]) -> Spent:
+    """Return what a run may have spent that has `counts`.
+
+    `fact` reads what a process put down before it spent it, which may be more where it was killed.
+    """
+    cost = _most(counts.most_cost, fact(SPENT_COST))
+    tokens = _most(counts.tokens, fact(SPENT_TOKENS))
+    return Spent(cost, tokens, cost - counts.most_cost)
 
 
 def check_ceilings(job: JobSpec, pricing: Pricing) -> None:
@@ -44,32 +66,36 @@ def spending(
     fact: Callable[[str], object],
     put_down: Callable[[str, int], PutDown],
 ) -> Spending:
-    """Return the ceilings for money and tokens of a run that has spent `counts`.
+    """Return the ceilings for money and tokens of a run; see `spent_at_most`.
 
-    `fact` reads what an earlier process may have spent at most, should it have been killed;
     `put_down` returns what writes such a fact from the amount on that it has now.
     """
-    spec = job.ceilings
+    spec, spent = job.ceilings, spent_at_most(counts, fact)
     cost = tokens = None
     if spec.max_cost is not None:
         most = money_of(spec.max_cost)
-        spent = _most(counts.cost + counts.possible_cost, fact(SPENT_COST))
+        killed = f" {untold(spent, most.currency)}." if spent.untold else ""
         cost = Ceiling(
             most.nanos,
-            spent,
-            f"Stopped at the ceiling of {most} (--max-cost): {_WORST}",
-            put_down(SPENT_COST, spent),
+            spent.cost,
+            f"Stopped at the ceiling of {most} (--max-cost): {_WORST}{killed}",
+            put_down(SPENT_COST, spent.cost),
         )
     if spec.max_tokens_total is not None:
-        spent = _most(counts.prompt_tokens + counts.completion_tokens, fact(SPENT_TOKENS))
         tokens = Ceiling(
             spec.max_tokens_total,
-            spent,
+            spent.tokens,
             f"Stopped at the ceiling of {spec.max_tokens_total:,} tokens (--max-tokens-total): "
             f"{_WORST}",
-            put_down(SPENT_TOKENS, spent),
+            put_down(SPENT_TOKENS, spent.tokens),
         )
     return Spending(cost, tokens)
+
+
+def untold(spent: Spent, currency: str) -> str:
+    """Say how much of what was spent at most is in no count."""
+    most = f"At most {amount(spent.untold)} {currency} more"
+    return f"{most} may have been spent by a process that was killed"
 
 
 @dataclass(slots=True)

@@ -22,6 +22,14 @@ REPORT = "report.html"
 DELIVERED = ("errors.parquet", "results.parquet", REPORT)
 
 
+def delivered(*, report: bool) -> list[str]:
+    """Return the names of what is put at a URL, in their order; with a `report` where there is one.
+
+    One of an earlier end would stand beside newer results.
+    """
+    return [name for name in DELIVERED if report or name != REPORT]
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """Puts files of this machine into a folder at a URL."""

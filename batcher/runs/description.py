@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Literal
 
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import StorageError
+from batcher.recorded import Counts
 from batcher.runs.directory import RunDirectory
 from batcher.runs.remembered import Remembered
+
+State = Literal["running", "finished", "stopped"]
 
 
 class Description:
@@ -34,6 +39,31 @@ class Description:
         with self._lock:
             self._facts |= facts
             self.directory.describe(self._facts)
+
+
+def state_of(recorded: int, total: int | None, *, working: bool) -> State:
+    """Return the state of a run: so many of its rows, `total` in all, have an outcome.
+
+    Where nobody has counted them, it is not said to be finished.
+    """
+    if working:
+        return "running"
+    return "finished" if total is not None and recorded >= total else "stopped"
+
+
+def ended_facts(
+    counts: Counts, rows: int | None, samples: int, pending: int | None, state: State
+) -> dict[str, object]:
+    """Return what `run.json` says of a run of so many `rows` once its calls have ended."""
+    return {
+        "rows": rows,
+        "samples": samples,
+        "state": state,
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "results": counts.results,
+        "errors": counts.error_rows,
+        "pending": pending,
+    }
 
 
 def rows_of_run(checkpoint: CheckpointReader, directory: RunDirectory) -> int | None:

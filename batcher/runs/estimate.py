@@ -14,7 +14,7 @@ from typing import BinaryIO
 from batcher.job import JobSpec
 from batcher.providers.workload import Answers, Workload
 from batcher.runs.calling import Callee, pricing_of
-from batcher.runs.ceilings import check_ceilings
+from batcher.runs.ceilings import Spent, check_ceilings, spent_at_most
 from batcher.runs.pending import Pending
 from batcher.runs.prepare import Preparation
 from batcher.runs.previous import Previous, previous_run
@@ -90,6 +90,10 @@ class Estimator:
                 sample.offer(request)
             answers, assumed = self._answers(previous)
             tokenized = self._tokenized(workload, sample)
+            counts, spent = None, Spent()
+            if previous is not None:
+                counts = previous.checkpoint.counts()
+                spent = spent_at_most(counts, previous.checkpoint.fact)
             return Quote(
                 job=job,
                 rows=Rows(pending.total, pending.bad, pending.done, pending.shared),
@@ -98,7 +102,8 @@ class Estimator:
                 tokenized=tokenized,
                 assumed=assumed,
                 pricing=pricing,
-                spent=None if previous is None else previous.checkpoint.counts(),
+                counts=counts,
+                spent=spent,
                 simulated=simulated,
             )
 

@@ -7,15 +7,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from batcher.errors import Interruption, StorageError
+from batcher.errors import InputError, Interruption, StorageError
 from batcher.job import ObserveSpec
 from batcher.outputs import Exported
-from batcher.runs.delivery import DELIVERED, REPORT, Delivery
+from batcher.runs.delivery import Delivery, delivered
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export
 from batcher.runs.live import Interrupted, LiveRun
 from batcher.runs.report import Reporter
-from batcher.runs.stopping import Stopping, asking
+from batcher.runs.stopping import Check, Stopping, asking, go_on
 from batcher.runs.syncing import Copies
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
@@ -24,6 +24,18 @@ EXIT_S = 24.0
 AT_ONCE_S = 0.3
 # What is remembered of what was put at a URL.
 _FACT = "delivered"
+
+
+def reported(directory: RunDirectory, how: ObserveSpec, check: Check = go_on) -> Path | str:
+    """Write the report of a run whose calls have ended; return where it is, or why it is nowhere.
+
+    Raises:
+        Interruption: `check` says that the run is to end.
+    """
+    try:
+        return Reporter(directory, how.lang, how.report_samples, check).write(ended=True)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, all answers are there
+        return f"not written: {error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +54,11 @@ class Finish:
         if number is not None and first is None:
             self.live.interrupted = Interrupted(number, time.monotonic())
 
-    def export(self) -> tuple[Exported | None, signal.Signals | None]:
+    def export(self) -> tuple[Exported | str, signal.Signals | None]:
         """Write results and errors, as far as a signal, come or coming, leaves time for it.
 
-        Returns None for them where it does not, and the signal that counts.
+        Returns them, or why they are not written: the input may be damaged, or have changed. And
+        the signal that counts.
 
         Raises:
             StorageError: the checkpoint counts other rows than it holds, or cannot be read.
@@ -53,14 +66,19 @@ class Finish:
         """
         first = self.live.interrupted
         number = first.number if first else None
+        later = f"not written; `batcher export {self.directory.path}` does it"
         if self.live.disk_full or (first is not None and first.twice):
-            return None, number
+            return later, number
+        if self.live.unread is not None:
+            return f"not written: {self.live.unread}", number
         checkpoint = self.live.checkpoint
         try:
             with self.stopping.interruptible(within=self._left) as check:
                 exported = export(checkpoint, self.live.dataset, self.directory.path, check=check)
         except Interruption as second:
-            return None, number or second.number
+            return later, number or second.number
+        except InputError as error:
+            return f"not written: {error}", number
         counted_rows, held = checkpoint.counts().rows, exported.results + exported.errors
         if counted_rows != held:
             raise StorageError(
@@ -69,16 +87,13 @@ class Finish:
             )
         return exported, number
 
-    def report(self, how: ObserveSpec, *, finished: bool) -> Path | str:
+    def report(self, how: ObserveSpec) -> Path | str:
         """Write the report; return where it is, or why it is nowhere: the run is done anyway."""
         try:
             with self.stopping.interruptible(within=self._left) as check:
-                reporter = Reporter(self.directory, how.lang, how.report_samples, check)
-                return reporter.write(state="finished" if finished else "stopped")
+                return reported(self.directory, how, check)
         except Interruption:
             return f"not written; `batcher report {self.directory.path}` does it"
-        except Exception as error:  # noqa: BLE001 -- whatever it is, all answers are there
-            return f"not written: {error}"
 
     def deliver(
         self, delivery: Delivery, *, report: bool
@@ -89,7 +104,7 @@ class Finish:
         """
         first, checkpoint = self.live.interrupted, self.live.checkpoint
         number = first.number if first else None
-        names = [name for name in DELIVERED if report or name != REPORT]
+        names = delivered(report=report)
         url = delivery.folder.url
         facts = checkpoint.fact(_FACT)
         known = facts.get(url, {}) if isinstance(facts, dict) else {}
@@ -103,13 +118,13 @@ class Finish:
             return str(error), number
         return None, number
 
-    def hurry(self, exported: Exported | None) -> float | None:
+    def hurry(self, exported: Exported | str) -> float | None:
         """Return in how many seconds the process must have ended; None where no signal came."""
         left = self._left
         if left is None:
             return None
         first = self.live.interrupted
-        if exported is None or (first is not None and first.twice):
+        if isinstance(exported, str) or (first is not None and first.twice):
             return AT_ONCE_S
         return max(AT_ONCE_S, left)
 

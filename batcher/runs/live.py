@@ -45,6 +45,7 @@ PULSE_S = 0.5
 _READ = 64
 _READ_BYTES = 1024 * 1024
 _FULL = "The disk is full: the calls in flight are recorded in reserved space, no more are begun"
+_KEPT = "No answer is lost, and the same command goes on."
 _TIME_UP = "Stopped as its time is up (--deadline, --max-duration). The same command goes on."
 
 
@@ -191,6 +192,10 @@ class LiveRun:
                         self.executor.leaders.lead(prepared)
                     self._in_hand[prepared.id] = prepared.row, prepared.source
                     yield shared or prepared
+        if self.unread is not None and not self.executor.stopping.is_set():
+            halt = Halt(f"{self.unread}. {_KEPT}", self.unread.exit_code)
+            self.executor.end_with(halt)
+            self.on_notice(halt.reason)
 
     async def _next(self, records: Iterator[Request | Failure | None]) -> _Batch | None:
         """Read the next records; None where there are none.
@@ -220,7 +225,7 @@ class LiveRun:
         except GivenUpError:
             return None
         except (InputError, StorageError) as error:
-            # Raised once all that was read so far has its outcome: calls are under way for it.
+            # Heeded once all that was read so far is called.
             self.unread = error
         ids = [prepared.id for prepared in batch if isinstance(prepared, Request)]
         return _Batch(batch, self.checkpoint.first_with_ids(ids)) if batch else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import batcher
@@ -21,11 +20,11 @@ from batcher.inputs import Dataset
 from batcher.job import JobSpec, job_with
 from batcher.observe import MergeSummary
 from batcher.outputs import Exported
-from batcher.runs.delivery import DELIVERED, REPORT, Delivery
-from batcher.runs.description import Description
+from batcher.runs.delivery import Delivery, delivered
+from batcher.runs.description import Description, ended_facts, state_of
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export
-from batcher.runs.report import Reporter
+from batcher.runs.finish import reported
 from batcher.runs.sources import SourceRun, job_of
 from batcher.wording import counted
 
@@ -72,8 +71,10 @@ def published(
     rows = next((source.rows for source in sources if source.rows is not None), None)
     if exported is not None:
         rows = (exported.results + exported.errors + exported.pending) // samples
-    pending = None if rows is None else max(0, rows * samples - counts.rows)
-    description = Description(
+    records = None if rows is None else rows * samples
+    pending = None if records is None else max(0, records - counts.rows)
+    state = state_of(counts.rows, records, working=False)
+    Description(
         to,
         {
             "batcher": batcher.__version__,
@@ -83,18 +84,12 @@ def published(
             "fingerprint": fingerprint,
             "merged": [str(source.directory.path) for source in sources],
             "pid": os.getpid(),
-            "rows": rows,
-            "samples": samples,
-            "state": "finished" if pending == 0 else "rows pending",
-            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "results": counts.results,
-            "errors": counts.error_rows,
-            "pending": pending,
+            **ended_facts(counts, rows, samples, pending, state),
         },
     )
     report = None
     if exported is not None and job.observe.report:
-        report = _report(description.directory, job, finished=pending == 0)
+        report = reported(to, job.observe)
     undelivered = None
     if exported is not None and job.output.to is not None:
         undelivered = _delivered(to, job.output.to, report=isinstance(report, Path))
@@ -122,25 +117,15 @@ def published(
 
 
 _UNEXPORTED = (
-    "the input is not here as it was run. Put it back and `batcher export {path}`; or `batcher run "
-    "INPUT -o {path}` takes up a changed one, and calls only what is new"
+    "not written: the input is not here as it was run. Put it back and `batcher export {path}`; or "
+    "`batcher run INPUT -o {path}` takes up a changed one, and calls only what is new"
 )
-
-
-def _report(directory: RunDirectory, job: JobSpec, *, finished: bool) -> Path | str:
-    """Write the report; return where it is, or why it is nowhere: all is merged anyway."""
-    try:
-        reporter = Reporter(directory, job.observe.lang, job.observe.report_samples)
-        return reporter.write(state="finished" if finished else "stopped")
-    except BatcherError as error:
-        return f"not written: {error}"
 
 
 def _delivered(directory: RunDirectory, url: str, *, report: bool) -> str | None:
     """Put the files where the job wants them too; return why they are not there, if so."""
-    names = [name for name in DELIVERED if report or name != REPORT]
     try:
-        Delivery.to(url).put(directory.path, names)
+        Delivery.to(url).put(directory.path, delivered(report=report))
     except BatcherError as error:
         return str(error)
     return None

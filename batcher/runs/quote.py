@@ -12,6 +12,7 @@ from batcher.providers import Pricing
 from batcher.providers.token_ratio import TokenRatio
 from batcher.providers.workload import BandTotal, Workload
 from batcher.recorded import Counts
+from batcher.runs.ceilings import Spent
 from batcher.runs.tokenizing import Tokenized
 from batcher.wording import counted
 
@@ -78,7 +79,8 @@ class Fit:
 class Quote:
     """What is left of a job, what it asks for, and what that costs.
 
-    `spent` is what a previous run of the directory has, None where there was none.
+    `counts` is what a previous run of the directory has, None where there was none, and `spent` the
+    most that it may have spent.
     """
 
     job: JobSpec
@@ -88,7 +90,8 @@ class Quote:
     tokenized: Tokenized
     assumed: Assumed
     pricing: Pricing
-    spent: Counts | None
+    counts: Counts | None
+    spent: Spent
     simulated: bool
 
     @property
@@ -133,19 +136,17 @@ class Quote:
 
     def fits(self) -> Iterator[Fit]:
         """Yield how the ceilings of the job are met, as far as they are known."""
-        ceilings, counts = self.job.ceilings, self.spent
+        ceilings, spent = self.job.ceilings, self.spent
         if ceilings.max_cost is not None and self.cost is not None:
-            spent = counts.cost + counts.possible_cost if counts else 0
             most = money_of(ceilings.max_cost).nanos
-            yield Fit("max_cost", most / NANOS, spent / NANOS, self.cost / NANOS)
+            yield Fit("max_cost", most / NANOS, spent.cost / NANOS, self.cost / NANOS)
         if ceilings.max_tokens_total is not None and self.output_tokens is not None:
-            spent = counts.prompt_tokens + counts.completion_tokens if counts else 0
             to_come = self.prompt_tokens + self.output_tokens
-            yield Fit("max_tokens_total", ceilings.max_tokens_total, spent, to_come)
+            yield Fit("max_tokens_total", ceilings.max_tokens_total, spent.tokens, to_come)
 
     def facts(self) -> dict[str, object]:
         """Return the estimate as JSON values; costs in units of `currency`."""
-        pricing, spent = self.pricing, self.spent
+        pricing, counts = self.pricing, self.counts
         return {
             "rows": self.rows.total // self.job.sampling.samples,
             "samples": self.job.sampling.samples,
@@ -163,8 +164,8 @@ class Quote:
             "currency": pricing.unit,
             "prices_of": pricing.origin or None,
             "price_source": pricing.source,
-            "spent": spent.cost / NANOS if spent else 0,
-            "spent_possibly": spent.possible_cost / NANOS if spent else 0,
+            "spent": counts.cost / NANOS if counts else 0,
+            "spent_possibly": (counts.possible_cost + self.spent.untold) / NANOS if counts else 0,
             "unpriced_models": self.unpriced,
             "unbounded_models": self.unbounded,
             "images": self.workload.images,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from batcher.money import amount
+from batcher.runs.ceilings import untold
 from batcher.runs.quote import Fit, Quote
 from batcher.wording import counted, extent, table
 
@@ -77,10 +78,13 @@ def _costs(quote: Quote) -> Iterator[str]:
             f"  cost      no price is known for {model}: write it into a job, under "
             f'[prices."{model}"] (docs/job-file.md)'
         )
-    if quote.spent is not None and quote.spent.currency is not None:
-        possible = quote.spent.possible_cost
+    counts = quote.counts
+    if counts is not None and counts.currency is not None:
+        possible = counts.possible_cost
         more = f", at most {amount(possible)} more without an answer" if possible else ""
-        yield f"  spent     {amount(quote.spent.cost)} {quote.spent.currency} so far{more}"
+        yield f"  spent     {amount(counts.cost)} {counts.currency} so far{more}"
+    if quote.spent.untold and quote.pricing.unit is not None:
+        yield f"            {untold(quote.spent, quote.pricing.unit)}"
 
 
 def _table(quote: Quote) -> Iterator[str]:

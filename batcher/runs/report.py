@@ -11,11 +11,12 @@ from typing import Any
 import batcher
 from batcher.checkpoint import CheckpointReader, Excerpt
 from batcher.errors import OutputError
+from batcher.job.urls import PATHS
 from batcher.observe.language import Lang
 from batcher.observe.report import Content, Facts, Failed, ShardRows, Shown, page
 from batcher.outputs import publish_text
 from batcher.recorded import Recorded
-from batcher.runs.description import rows_of_run
+from batcher.runs.description import rows_of_run, state_of
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import provider_of
 from batcher.runs.messages import Messages
@@ -26,12 +27,12 @@ from batcher.runs.stopping import Check, go_on
 # Examples of each class of error, slowest rows, longest rows.
 _EACH = 5
 _SAMPLE = 200
-# What a job says beside the request; how it is watched, and where things lie on this machine, is
-# nobody else's business.
+# What a job says beside the request; how it is watched is nobody else's business.
 _TABLES = ("limits", "ceilings", "output", "reuse")
+# Nor is where things lie.
+_PRIVATE = {"to", "sync_checkpoint", *(key for _, key in PATHS)}
 # Whatever else has a name of its own is no page: a checkpoint, say.
 _PAGES = (".html", ".htm")
-_PRIVATE = ("directory", "to", "cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,10 @@ class Reporter:
         wanted = how.get("report_samples", True) if samples is None else samples
         return cls(directory, lang or how.get("lang", "en"), wanted)
 
-    def write(self, to: Path | None = None, *, state: str | None = None) -> Path:
+    def write(self, to: Path | None = None, *, ended: bool = False) -> Path:
         """Write the page to `to`, else into the run directory, in one step; return where it is.
+
+        A process that has `ended` its calls still holds the run, but works no more.
 
         Raises:
             Interruption: `check` says so; nothing was written.
@@ -75,14 +78,15 @@ class Reporter:
             raise OutputError(
                 f"{path} would hold a page, so its name must end in .html; name another with --to"
             )
-        publish_text(path, page(self.content(state), self.lang))
+        publish_text(path, page(self.content(ended=ended), self.lang))
         return path
 
-    def content(self, state: str | None = None) -> Content:
-        """Return what the report says; `state` is looked up where it is not given."""
+    def content(self, *, ended: bool = False) -> Content:
+        """Return what the report says; see `write`."""
         with CheckpointReader.read(self.directory.checkpoint) as checkpoint:
             counts, history = checkpoint.counts(), checkpoint.history()
-            facts = self._facts(checkpoint, counts.rows, state)
+            working = not ended and checkpoint.writer() is not None
+            facts = self._facts(checkpoint, counts.rows, working=working)
             some = Excerpt.of(
                 checkpoint.path,
                 each=_EACH,
@@ -121,18 +125,15 @@ class Reporter:
             )
         return Shown(outcome, messages.by_row.get(outcome.row))
 
-    def _facts(self, checkpoint: CheckpointReader, recorded: int, state: str | None) -> Facts:
+    def _facts(self, checkpoint: CheckpointReader, recorded: int, *, working: bool) -> Facts:
         run = Remembered(checkpoint)
         dataset, settings, job, samples = run.dataset, run.settings, run.job or {}, run.samples
         rows = rows_of_run(checkpoint, self.directory)
         total = None if rows is None else rows * samples
-        if state is None:
-            done = "finished" if recorded == total else "stopped"
-            state = "running" if checkpoint.writer() else done
         simulated = run.simulated
         return Facts(
             name=self.directory.path.resolve().name,
-            state=state,
+            state=state_of(recorded, total, working=working),
             simulated=simulated,
             version=batcher.__version__,
             made_at=int(self.clock()),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from batcher.errors import (
     DiskFullError,
     Halt,
+    InputError,
     RowsPendingError,
     StorageError,
     TooManyRowErrorsError,
@@ -15,6 +16,7 @@ from batcher.errors import (
 from batcher.history import Ended
 from batcher.job import OutputSpec
 from batcher.observe import Summary
+from batcher.runs.endings import how_ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +39,16 @@ class RunResult:
     @property
     def ended(self) -> Ended:
         """How it ended, in a word: the one that decides its exit code."""
-        if self.disk_full:
-            return Ended.DISK_FULL
-        if self.halted is not None and self.left != 0:
-            return Ended.HALTED
-        if self.interrupted is not None:
-            return Ended.INTERRUPTED
-        return Ended.DONE if self.summary.pending == 0 else Ended.PENDING
+        return how_ended(
+            self.halted,
+            self.interrupted,
+            self.left,
+            self.summary.pending,
+            disk_full=self.disk_full,
+        )
 
     def exit_code(self, output: OutputSpec) -> int:
         """Return that of a process whose run ended so, in order (docs/errors.md)."""
-        counts = self.summary.counts
         match self.ended:
             case Ended.DISK_FULL:
                 return DiskFullError.exit_code
@@ -55,11 +56,19 @@ class RunResult:
                 return self.halted.exit_code
             case Ended.INTERRUPTED if self.interrupted is not None:
                 return 128 + self.interrupted
-            case Ended.DONE if self.summary.undelivered is not None or self.copied is False:
-                # To try again is of use, though no row is left to be called.
-                return StorageError.exit_code
-            case Ended.DONE:
-                allowed = output.allows(counts.error_rows, counts.rows)
-                return 0 if allowed else TooManyRowErrorsError.exit_code
             case _:
-                return RowsPendingError.exit_code
+                return self._unstopped(output)
+
+    def _unstopped(self, output: OutputSpec) -> int:
+        """Return the exit code where nothing stopped the calls."""
+        summary, counts = self.summary, self.summary.counts
+        if summary.unexported is not None:
+            # There was time for it, so its input is the reason.
+            return InputError.exit_code
+        if self.ended is Ended.PENDING:
+            return RowsPendingError.exit_code
+        if summary.undelivered is not None or self.copied is False:
+            # To try again is of use, though no row is left to be called.
+            return StorageError.exit_code
+        allowed = output.allows(counts.error_rows, counts.rows)
+        return 0 if allowed else TooManyRowErrorsError.exit_code

@@ -155,7 +155,7 @@ def agree_on_prices(checkpoint: Checkpoint, pricing: Pricing) -> None:
     if pricing.unit is None:
         return
     counts = checkpoint.counts()
-    if counts.currency not in (None, pricing.unit) and counts.cost + counts.possible_cost > 0:
+    if counts.currency not in (None, pricing.unit) and counts.most_cost > 0:
         raise ConfigurationError(
             f"{checkpoint.path.parent} counts its cost in {counts.currency}, this run would in "
             f'{pricing.unit}: set its prices in {counts.currency} under [prices."MODEL"] in a job, '

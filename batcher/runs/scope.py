@@ -8,6 +8,7 @@ from batcher.checkpoint import CheckpointReader
 from batcher.inputs import Dataset
 from batcher.outputs import Exported
 from batcher.recorded import Counts
+from batcher.runs.description import State, state_of
 from batcher.runs.selection import Portion, Selection
 from batcher.runs.shard import Part
 
@@ -16,11 +17,13 @@ from batcher.runs.shard import Part
 class Standing:
     """Sums over the whole run, the selected records that are `pending`, None where nobody knows.
 
-    `chosen` names the rows that were selected where others are left.
+    `state` is that of the whole run once no process works on it, and `chosen` names the rows that
+    were selected where others are left.
     """
 
     counts: Counts
     pending: int | None
+    state: State
     chosen: str | None
 
 
@@ -66,10 +69,12 @@ class Scope:
         """Return how the `total` selected records stand by what is recorded."""
         counts, selection, rows = checkpoint.counts(), self.selection, self.rows
         recorded, chosen = counts.rows, None
+        whole = len(selection.part.rows) if selection.part else rows
+        records = None if whole is None else whole * selection.samples
+        state = state_of(counts.rows, records, working=False)
         if not selection.is_whole:
             recorded = selection.held(checkpoint.done())
-            whole = len(selection.part.rows) if selection.part else rows
-            if rows is not None and whole is not None and counts.rows < whole * selection.samples:
+            if rows is not None and state == "stopped":
                 chosen = selection.named(rows)
         pending = None if total is None else max(0, total - recorded)
-        return Standing(counts, pending, chosen)
+        return Standing(counts, pending, state, chosen)

@@ -25,10 +25,10 @@ from batcher.runs.calls import Calls
 from batcher.runs.ceilings import check_ceilings
 from batcher.runs.credentials import environment
 from batcher.runs.delivery import DELIVERED, Delivery
-from batcher.runs.description import Description, counted_rows
+from batcher.runs.description import Description, counted_rows, ended_facts
 from batcher.runs.descriptors import affordable_calls
 from batcher.runs.directory import WRITTEN, RunDirectory, run_directory
-from batcher.runs.endings import ending
+from batcher.runs.endings import ending, how_ended
 from batcher.runs.finish import Finish
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
@@ -168,20 +168,23 @@ class Session:
         finish = Finish(live, directory, self.stopping)
         finish.copy(copies)
         exported, interrupted = finish.export()
-        if exported is not None:
+        unexported = exported if isinstance(exported, str) else None
+        if not isinstance(exported, str):
             scope = scope.after(exported)
             tally.total = scope.total
         standing = scope.standing(calls.checkpoint, tally.total)
         calls.description.add(**self._ended(scope, standing))
         report = undelivered = None
-        if exported is not None and self.job.observe.report:
-            report = finish.report(self.job.observe, finished=standing.pending == 0)
-        if exported is not None and delivery is not None:
+        if unexported is None and self.job.observe.report:
+            report = finish.report(self.job.observe)
+        if unexported is None and delivery is not None:
             undelivered, late = finish.deliver(delivery, report=isinstance(report, Path))
             interrupted = interrupted or late
         part = scope.selection.part
+        halted, left = live.executor.halted, tally.left
+        how = how_ended(halted, interrupted, left, standing.pending, disk_full=live.disk_full)
         summary = Summary(
-            ended=ending(live, interrupted, standing.pending, tally, standing.chosen),
+            ended=ending(how, halted, interrupted, tally, standing.chosen),
             counts=standing.counts,
             pending=standing.pending,
             tally=tally,
@@ -190,7 +193,7 @@ class Session:
             errors_path=directory.errors,
             simulated=self._simulated,
             concurrency=live.executor.concurrency(fixed=self.job.limits.is_fixed),
-            exported=exported is not None,
+            unexported=unexported,
             report=report,
             to=None if delivery is None else delivery.folder.url,
             undelivered=undelivered,
@@ -201,10 +204,10 @@ class Session:
         )
         return RunResult(
             summary,
-            live.executor.halted,
+            halted,
             interrupted,
             live.disk_full,
-            tally.left,
+            left,
             hurry=finish.hurry(exported),
             copied=copies.is_current,
         )
@@ -270,15 +273,12 @@ class Session:
         """Return what `run.json` says once the calls have ended."""
         part = scope.selection.part
         return {
-            "rows": scope.rows,
-            "samples": scope.selection.samples,
+            **ended_facts(
+                *(standing.counts, scope.rows, scope.selection.samples),
+                *(standing.pending, standing.state),
+            ),
             "shard": part.facts() if part else None,
             "chosen": standing.chosen,
-            "state": "finished" if standing.pending == 0 else "rows pending",
-            "finished_at": _now(),
-            "results": standing.counts.results,
-            "errors": standing.counts.error_rows,
-            "pending": standing.pending,
         }
 
     def _facts(self, dataset: Dataset, fingerprint: str) -> dict[str, object]:

@@ -11,6 +11,7 @@ from batcher.errors import BatcherError, ConfigurationError, StorageError, Usage
 from batcher.inputs import Dataset
 from batcher.money import Money, exact, money_of
 from batcher.recorded import Counts
+from batcher.runs.ceilings import spent_at_most
 from batcher.runs.description import counted_rows
 from batcher.runs.directory import RunDirectory
 from batcher.runs.remembered import Remembered, dataset_of, samples_in
@@ -60,16 +61,15 @@ class SourceRun:
             if fingerprint is None or job is None:
                 return None
             counts = checkpoint.counts()
-            cost, tokens = checkpoint.fact(SPENT_COST), checkpoint.fact(SPENT_TOKENS)
-            counted_tokens = counts.prompt_tokens + counts.completion_tokens
+            most = spent_at_most(counts, checkpoint.fact)
             merged: Any = checkpoint.fact(MERGED)
             # One of an earlier version is known by its place.
             run = str(checkpoint.fact("run") or directory.path.resolve())
             spent = {
                 KILLED_CALLS: counts.killed_calls,
                 CUT_SHORT: counts.cut_short,
-                SPENT_COST: _most(counts.cost + counts.possible_cost, cost),
-                SPENT_TOKENS: _most(counted_tokens, tokens),
+                SPENT_COST: most.cost,
+                SPENT_TOKENS: most.tokens,
             }
             return cls(
                 directory=directory,
@@ -86,8 +86,8 @@ class SourceRun:
                 spent=spent,
                 others={
                     # One of an earlier version does not know all of these.
-                    of: dict.fromkeys(spent, 0) | known
-                    for of, known in (merged["spent"] if merged else {}).items()
+                    of: dict.fromkeys(spent, 0) | theirs
+                    for of, theirs in (merged["spent"] if merged else {}).items()
                     if of != run
                 },
             )
@@ -196,10 +196,6 @@ def job_of(sources: Sequence[SourceRun]) -> dict[str, Any]:
 def _together(costs: Sequence[Money]) -> str:
     """Return the sum of amounts of one currency, as a job writes it."""
     return f"{exact(sum(cost.nanos for cost in costs))}{costs[0].currency}".replace(",", "")
-
-
-def _most(counted: int, put_down: object) -> int:
-    return max(counted, put_down) if isinstance(put_down, int) else counted
 
 
 def _names(facts: Any) -> list[str]:  # noqa: ANN401 -- JSON

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from batcher.checkpoint import CheckpointReader
-from batcher.errors import StorageError
+from batcher.errors import BatcherError, StorageError
 from batcher.money import NANOS
-from batcher.observe import answer_lines, cost_lines, uncounted_lines
+from batcher.observe import answer_lines, cost_lines, error_lines, uncounted_lines
 from batcher.recorded import Counts
-from batcher.runs.description import rows_of_run
+from batcher.runs.description import State, rows_of_run, state_of
 from batcher.runs.directory import RunDirectory
 from batcher.runs.remembered import Remembered
 from batcher.runs.shard import Part
@@ -22,30 +22,30 @@ class Status:
     """The state of a run; `holder` names the process that works on it, if one does.
 
     `total` counts rows, or records where each row has several `samples`: those of the `part` of
-    the input that the run is about, if it is not about all of it. `copy` is what run.json says of
-    the copy of its checkpoint, if one is kept.
+    the input that the run is about, if it is not about all of it. Where they cannot be counted, it
+    is None, and `uncounted` says why. `copy` is what run.json says of the copy of its checkpoint,
+    if one is kept.
     """
 
     directory: RunDirectory
     counts: Counts
-    total: int
+    total: int | None
     simulated: bool
     holder: str | None
     samples: int = 1
     part: Part | None = None
     copy: Mapping[str, object] | None = None
+    uncounted: str | None = None
 
     @property
-    def pending(self) -> int:
-        """Rows without an outcome."""
-        return max(0, self.total - self.counts.rows)
+    def pending(self) -> int | None:
+        """Rows without an outcome; None where nobody knows."""
+        return None if self.total is None else max(0, self.total - self.counts.rows)
 
     @property
-    def state(self) -> str:
-        """One of: running, finished, stopped."""
-        if self.holder:
-            return "running"
-        return "stopped" if self.pending else "finished"
+    def state(self) -> State:
+        """Whether a process works on it, and else whether all rows have an outcome."""
+        return state_of(self.counts.rows, self.total, working=self.holder is not None)
 
     def facts(self) -> dict[str, object]:
         """Return the status as JSON values."""
@@ -55,7 +55,7 @@ class Status:
             "state": self.state,
             "holder": self.holder,
             "simulated": self.simulated,
-            "rows": self.total // self.samples,
+            "rows": None if self.total is None else self.total // self.samples,
             "samples": self.samples,
             "shard": self.part.facts() if self.part else None,
             "copy": self.copy,
@@ -91,12 +91,15 @@ class Status:
         yield f"{self.directory.path}: {self.holder or self.state}{simulated}"
         if self.part is not None:
             yield f"  {self.part}"
-        share = counts.rows / self.total if self.total else 1.0
-        yield f"  rows    {counts.rows:,} of {extent(self.total, self.samples)} ({share:.1%})"
+        if self.total is None:
+            yield f"  rows    {counts.rows:,} of an unknown number"
+            yield printable(f"          {self.uncounted}")
+        else:
+            share = counts.rows / self.total if self.total else 1.0
+            yield f"  rows    {counts.rows:,} of {extent(self.total, self.samples)} ({share:.1%})"
         found = f"{counted(counts.results, 'result')}, {counted(counts.error_rows, 'error')}"
         yield f"          {found}"
-        for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
-            yield f"          {rows:,} {error_class}: {error_class.rule.hint}"
+        yield from error_lines(counts, 10)
         yield from answer_lines(counts, 10)
         yield f"  tokens  {counts.prompt_tokens:,} in, {counts.completion_tokens:,} out"
         yield from cost_lines(counts, 10)
@@ -119,21 +122,26 @@ def status_of(directory: RunDirectory) -> Status:
 
     Raises:
         StorageError: the directory holds no run.
-        InputError: its input is gone before its rows were counted.
     """
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
         run = Remembered(checkpoint)
-        dataset, samples = run.dataset, run.samples
-        known = rows_of_run(checkpoint, directory)
+        rows, uncounted = rows_of_run(checkpoint, directory), None
+        if rows is None:
+            try:
+                rows = run.dataset.count()
+            except BatcherError as error:
+                # What is recorded is known all the same.
+                uncounted = str(error)
         return Status(
             directory=directory,
             counts=checkpoint.counts(),
-            total=(dataset.count() if known is None else known) * samples,
+            total=None if rows is None else rows * run.samples,
             simulated=run.simulated,
             holder=checkpoint.writer(),
-            samples=samples,
+            samples=run.samples,
             part=run.part,
             copy=_copy_of(directory),
+            uncounted=uncounted,
         )
 
 

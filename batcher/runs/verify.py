@@ -47,7 +47,10 @@ class Verification:
         elif self.outputs and self.holder:
             yield f"A run goes on here ({self.holder}); its end makes the files anew"
         elif self.outputs:
-            yield f"The checkpoint is sound: `batcher export {path}` makes the files again"
+            yield (
+                f"The checkpoint is sound: `batcher export {path}` makes the files again, or says "
+                "why not"
+            )
         elif self.counts is not None:
             yield (
                 f"Sound: {self.counts.results:,} results and {self.counts.error_rows:,} errors, "

@@ -1,10 +1,13 @@
-"""Where answers come from, in words."""
+"""Where answers come from, and what came in their place, in words."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from batcher.observe import answer_lines
+from batcher.errors import ErrorClass
+from batcher.observe import answer_lines, error_lines
 from batcher.recorded import Counts
 
 
@@ -29,6 +32,14 @@ def _counts(results: int, duplicates: int, cached: int) -> Counts:
 )
 def test_a_line_tells_of_answers_that_were_not_called(counts: Counts, lines: list[str]) -> None:
     assert list(answer_lines(counts, 12)) == lines
+
+
+def test_errors_are_told_by_class_the_most_first_with_what_to_do() -> None:
+    errors = {ErrorClass.BAD_REQUEST: 2, ErrorClass.SERVER_ERROR: 1100}
+    assert list(error_lines(replace(_counts(0, 0, 0), errors=errors), 4)) == [
+        f"    1,100 server_error: {ErrorClass.SERVER_ERROR.rule.hint}",
+        f"    2 bad_request: {ErrorClass.BAD_REQUEST.rule.hint}",
+    ]
 
 
 def test_a_cache_that_was_of_no_use_is_told_of() -> None:

@@ -107,8 +107,8 @@ def test_simulated_answers_are_called_so_before_all_else() -> None:
 
 
 def test_files_that_are_not_written_are_not_named_and_the_way_to_them_is() -> None:
-    last = _lines(exported=False)[-1]
-    assert last == "  results   not written; `batcher export p.batch` does it"
+    last = _lines(unexported="not written; `batcher export p\x1b.batch` does it")[-1]
+    assert last == "  results   not written; `batcher export p?.batch` does it"
 
 
 def test_where_else_the_files_are_is_named() -> None:

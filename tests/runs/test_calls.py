@@ -5,17 +5,21 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import re
 import shutil
 import signal
 from collections import Counter
 from dataclasses import replace
 
-import pytest
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from batcher.checkpoint import CheckpointReader
 from batcher.errors import InputError, Interruption
+from batcher.history import Ended
 from batcher.providers import Bearer, provider_named
 from batcher.runs.calling import Callee
+from batcher.runs.selection import Portion
+from batcher.runs.status import status_of
 from tests.simulated import AT_ONCE, Place, Silent
 
 KEYS = tuple(f"id-{n:016}.secret-{n:016}" for n in (1, 2, 3))
@@ -108,11 +112,49 @@ def test_an_input_that_ends_in_damage_costs_no_answer_of_the_rows_before(place: 
     path.write_bytes(packed[: len(packed) // 2])
     output = {"directory": str(place.directory.path)}
     slow = replace(AT_ONCE, latency_s=0.05)
-    with pytest.raises(InputError, match=r"cannot read .*cut\.jsonl\.gz, line \d+"):
-        place.run(place.job(input=[str(path)], output=output), slow)
+    watcher = Listener()
+    job = place.job(input=[str(path)], output=output)
+    result = replace(place.session(job, slow), watcher=watcher).run()
     calls = len(place.ledger())
-    with CheckpointReader.read(place.directory.checkpoint) as checkpoint:
-        assert checkpoint.counts().results == calls > 0
+    assert result.summary.counts.results == calls > 0
+    assert result.exit_code(job.output) == InputError.exit_code
+    early, late = watcher.notices
+    assert early.startswith("Not all rows can be read: cannot read ")
+    assert re.fullmatch(r"cannot read .*cut\.jsonl\.gz, line \d+: .*", late)
+    assert result.halted is not None
+    assert result.summary.ended == result.halted.reason == late
+    assert str(result.summary.unexported).startswith("not written: cannot read ")
+    status = status_of(place.directory)
+    assert (status.state, status.total, status.counts.results) == ("stopped", None, calls)
+
+
+def test_an_input_that_is_mended_goes_on_with_its_answers(place: Place) -> None:
+    """A whole copy takes the place of one that was cut; only its further rows are called."""
+    rows = [json.dumps({"id": f"id-{n}", "prompt": f"Say {n}."}) for n in range(9)]
+    table = pa.Table.from_pylist([json.loads(row) for row in rows[6:]])
+    folder, output = place.folder / "in", {"directory": str(place.directory.path)}
+    folder.mkdir()
+    (folder / "a.jsonl").write_text("\n".join(rows[:6]))
+    (folder / "b.parquet").touch()
+    job = place.job(input=[str(folder)], output=output)
+    cut = place.run(job)
+    assert (cut.summary.counts.results, cut.summary.pending) == (6, None)
+    pq.write_table(table, folder / "b.parquet")
+    result = place.run(job)
+    assert (result.exit_code(job.output), len(place.results()), len(place.ledger())) == (0, 9, 9)
+
+
+def test_a_trial_of_an_input_that_is_cut_short_is_told_why_it_has_no_files(place: Place) -> None:
+    """Its rows were read, but how many there are is not known."""
+    _rows(place, 2)
+    cut = place.folder / "cut.parquet"
+    cut.touch()
+    job = place.job(
+        input=[str(place.input), str(cut)], output={"directory": str(place.directory.path)}
+    )
+    result = replace(place.session(job), portion=Portion(limit=1)).run()
+    assert (result.ended, result.summary.counts.results) == (Ended.DONE, 1)
+    assert result.exit_code(job.output) == InputError.exit_code
 
 
 def test_the_limit_of_open_files_is_told_where_it_cuts_the_calls(
@@ -142,5 +184,5 @@ def test_a_signal_while_the_last_figures_are_sent_lets_the_run_end_in_order(
     job = place.job(observe={"metrics_file": str(metrics / "run.prom")})
     result = replace(place.session(job), watcher=Late()).run()
     assert result.interrupted is signal.SIGTERM
-    assert result.summary.exported
+    assert result.summary.unexported is None
     assert len(place.results()) == 10

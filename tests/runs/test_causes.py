@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from batcher.errors import DiskFullError, InputError, Interruption, LockedError
+from batcher.errors import DiskFullError, Halt, InputError, Interruption, LockedError
 from batcher.observe.alerts import Cause, Why
 from batcher.runs.causes import why_ended, why_raised
 from tests.simulated import Place
@@ -38,3 +38,12 @@ def test_a_run_whose_rows_are_done_and_whose_copy_is_not_current_failed_by_its_s
     assert why_ended(done, place.job()) is None
     uncopied = replace(done, copied=False)
     assert why_ended(uncopied, place.job()) == Why(Cause.ERROR, "StorageError", 74)
+
+
+def test_an_input_that_cannot_be_read_is_told_of_without_its_name(place: Place) -> None:
+    """Whether that stopped the calls, or only kept the files from being written."""
+    done, job = place.run(), place.job()
+    why = Why(Cause.ERROR, "InputError", 2)
+    halted = replace(done, halted=Halt("cannot read canary", 2), left=None)
+    unexported = replace(done, summary=replace(done.summary, unexported="cannot read canary"))
+    assert why_ended(halted, job) == why_ended(unexported, job) == why

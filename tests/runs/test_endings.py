@@ -1,60 +1,66 @@
-"""How a run ended, as the sentence or two that its summary begins with."""
+"""How a run ended: in a word, and as the sentence or two that its summary begins with."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 
 import pytest
 
-from batcher.checkpoint import Checkpoint, Reserve
 from batcher.errors import Halt
+from batcher.history import Ended
 from batcher.observe import Tally
-from batcher.runs.endings import ending
-from batcher.runs.live import LiveRun
-from tests.engines import Engine
-from tests.simulated import Place
+from batcher.runs.endings import ending, how_ended
 
 TERM = signal.SIGTERM
+HALT = Halt("The balance is empty.")
 
 
-@pytest.fixture
-def live(place: Place) -> Iterator[LiveRun]:
-    place.run()
-    with (
-        Checkpoint.open(place.directory.checkpoint) as checkpoint,
-        Reserve.held(place.directory.reserve, 1, 1024) as reserve,
-    ):
-        yield place.live(checkpoint, reserve, Engine([]).retrier())
+@pytest.mark.parametrize(
+    ("halted", "interrupted", "left", "disk_full", "how"),
+    [
+        (HALT, TERM, 3, True, Ended.DISK_FULL),
+        (HALT, TERM, 3, False, Ended.HALTED),
+        (HALT, None, None, False, Ended.HALTED),
+        (HALT, TERM, 0, False, Ended.INTERRUPTED),
+        (None, TERM, 3, False, Ended.INTERRUPTED),
+        (None, None, 3, False, Ended.PENDING),
+        (HALT, None, 0, False, Ended.DONE),
+        (None, None, None, False, Ended.DONE),
+    ],
+)
+def test_of_several_things_the_gravest_one_ended_it(
+    halted: Halt | None,
+    interrupted: signal.Signals | None,
+    left: int | None,
+    how: Ended,
+    *,
+    disk_full: bool,
+) -> None:
+    """A full disk, then the provider or a ceiling that left rows, then a signal."""
+    assert how_ended(halted, interrupted, left, left, disk_full=disk_full) is how
 
 
-def _some() -> Tally:
-    return Tally(total=10)
+def _said(
+    how: Ended, tally: Tally | None = None, chosen: str | None = None, halted: Halt | None = None
+) -> str:
+    return ending(how, halted, TERM, tally or Tally(), chosen)
 
 
-def _all() -> Tally:
-    return Tally(done_before=10, total=10)
-
-
-def test_a_run_that_nothing_stopped_says_what_is_left(live: LiveRun) -> None:
-    assert ending(live, None, 0, _all(), None) == "Done."
-    assert ending(live, None, 3, _some(), None).startswith("Rows are pending")
-    first = ending(live, None, 0, _all(), "the first 3 of 10 rows")
+def test_a_run_that_nothing_stopped_says_what_is_left() -> None:
+    assert _said(Ended.DONE) == "Done."
+    assert _said(Ended.PENDING).startswith("Rows are pending")
+    first = _said(Ended.DONE, chosen="the first 3 of 10 rows")
     assert first.startswith("Done: the first 3 of 10 rows.")
 
 
-def test_a_retry_says_what_it_took_up(live: LiveRun) -> None:
-    assert ending(live, None, 0, Tally(chosen=0), None).startswith("No error was chosen")
+def test_a_retry_says_what_it_took_up() -> None:
+    assert _said(Ended.DONE, Tally(chosen=0)).startswith("No error was chosen")
     again = Tally(chosen=2, results=1, failures=1)
-    assert ending(live, None, 0, again, None) == "2 chosen errors taken up again."
-    assert ending(live, None, 5, again, None).endswith("goes on with the pending rows.")
+    assert _said(Ended.DONE, again) == "2 chosen errors taken up again."
+    assert _said(Ended.PENDING, again).endswith("goes on with the pending rows.")
 
 
-def test_what_stopped_it_comes_before_what_is_left(live: LiveRun) -> None:
-    """A full disk, then the provider or a ceiling, then a signal."""
-    assert ending(live, TERM, 3, _some(), None).startswith("Stopped by SIGTERM")
-    live.executor.halted = Halt("The balance is empty.")
-    assert ending(live, TERM, 3, _some(), None) == "The balance is empty."
-    assert ending(live, None, 0, _all(), None) == "Done."
-    live.disk_full = True
-    assert ending(live, TERM, 3, _some(), None).startswith("The disk is full")
+def test_what_stopped_it_is_said() -> None:
+    assert _said(Ended.INTERRUPTED).startswith("Stopped by SIGTERM")
+    assert _said(Ended.HALTED, halted=HALT) == "The balance is empty."
+    assert _said(Ended.DISK_FULL).startswith("The disk is full")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from batcher.checkpoint import SPENT_COST, Checkpoint
 from batcher.job import JobSpec
 from batcher.money import NANOS
 from batcher.providers import Bearer, provider_named
@@ -82,8 +83,22 @@ def test_a_finished_run_has_nothing_left_to_pay(place: Place) -> None:
     place.run(_priced(place))
     quote = _quote(_priced(place))
     assert (quote.rows.total, quote.rows.done, quote.requests, quote.cost) == (10, 10, 0, 0)
-    assert quote.spent is not None
-    assert quote.spent.cost > 0
+    assert quote.counts is not None
+    assert quote.spent.cost == quote.counts.most_cost > 0
+
+
+def test_a_ceiling_that_a_killed_process_may_have_used_up_does_not_hold(place: Place) -> None:
+    """What the run itself goes by: it would make no call."""
+    _write(place)
+    job = _priced(place, ceilings={"max_cost": "1.50CNY"})
+    replace(place.session(job), portion=Portion(limit=20)).run()
+    with Checkpoint.open(place.directory.checkpoint) as checkpoint:
+        checkpoint.remember(**{SPENT_COST: 1_500_000_000})
+    (fit,) = _quote(job).fits()
+    assert (fit.spent, fit.share) == (1.5, 0)
+    halted = place.run(job).halted
+    assert halted is not None
+    assert "At most 1.50 CNY more may have been spent by a process that was killed" in halted.reason
 
 
 def test_after_an_edit_only_changed_rows_are_counted(place: Place) -> None:

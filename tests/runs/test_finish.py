@@ -15,7 +15,8 @@ import pytest
 from batcher.checkpoint import Checkpoint, Reserve
 from batcher.errors import StorageError
 from batcher.job import ObserveSpec
-from batcher.runs.finish import AT_ONCE_S, EXIT_S, Finish
+from batcher.outputs import Exported
+from batcher.runs.finish import AT_ONCE_S, EXIT_S, Finish, reported
 from batcher.runs.live import Interrupted
 from batcher.runs.stopping import Asked, Check
 from tests.engines import Engine
@@ -41,12 +42,16 @@ def _finish(
         yield Finish(live, place.directory, Asked())
 
 
+def _later(place: Place) -> str:
+    return f"not written; `batcher export {place.directory.path}` does it"
+
+
 def test_without_a_signal_all_is_written_without_haste(place: Place) -> None:
     with _finish(place) as finish:
         exported, number = finish.export()
-        assert exported is not None
+        assert isinstance(exported, Exported)
         assert (exported.results, number) == (10, None)
-        assert finish.report(ObserveSpec(), finished=True) == place.directory.report
+        assert finish.report(ObserveSpec()) == place.directory.report
         assert finish.hurry(exported) is None
 
 
@@ -54,20 +59,20 @@ def test_after_a_signal_all_is_written_while_there_is_time(place: Place) -> None
     """The report too: else that of an earlier process would stand beside newer results."""
     with _finish(place, Interrupted(TERM, time.monotonic())) as finish:
         exported, number = finish.export()
-        assert exported is not None
+        assert isinstance(exported, Exported)
         assert number is TERM
-        assert finish.report(ObserveSpec(), finished=False) == place.directory.report
+        assert finish.report(ObserveSpec()) == place.directory.report
         assert AT_ONCE_S <= (finish.hurry(exported) or 0) <= EXIT_S
     assert place.directory.results.exists()
 
 
 def test_when_no_time_is_left_nothing_is_and_it_says_what_to_do(place: Place) -> None:
     with _finish(place, Interrupted(TERM, time.monotonic() - EXIT_S)) as finish:
-        assert finish.export() == (None, TERM)
-        assert finish.report(ObserveSpec(), finished=False) == (
+        assert finish.export() == (_later(place), TERM)
+        assert finish.report(ObserveSpec()) == (
             f"not written; `batcher report {place.directory.path}` does it"
         )
-        assert finish.hurry(None) == AT_ONCE_S
+        assert finish.hurry(_later(place)) == AT_ONCE_S
     assert not place.directory.results.exists()
     assert not place.directory.report.exists()
 
@@ -81,8 +86,8 @@ def test_after_a_second_signal_or_on_a_full_disk_nothing_is_written(
     place: Place, first: Interrupted | None, *, disk_full: bool
 ) -> None:
     with _finish(place, first, disk_full=disk_full) as finish:
-        assert finish.export() == (None, first.number if first else None)
-        assert finish.hurry(None) == (AT_ONCE_S if first else None)
+        assert finish.export() == (_later(place), first.number if first else None)
+        assert finish.hurry(_later(place)) == (AT_ONCE_S if first else None)
 
 
 def test_a_signal_while_files_are_written_ends_that(place: Place) -> None:
@@ -95,8 +100,37 @@ def test_a_signal_while_files_are_written_ends_that(place: Place) -> None:
 
     with _finish(place) as finish:
         asked = replace(finish, stopping=Asking())
-        assert asked.export() == (None, signal.SIGINT)
-        assert "`batcher report" in str(asked.report(ObserveSpec(), finished=True))
+        assert asked.export() == (_later(place), signal.SIGINT)
+        assert "`batcher report" in str(asked.report(ObserveSpec()))
+
+
+def test_a_report_that_fails_by_a_mistake_spoils_no_end(place: Place) -> None:
+    """Of a run and of a merge: all answers are there."""
+    place.run()
+
+    def mistake() -> None:
+        1 / 0  # noqa: B018 -- what a mistake may be
+
+    told = reported(place.directory, ObserveSpec(), mistake)
+    assert told == "not written: division by zero"
+
+
+def test_an_input_that_is_not_as_it_was_run_keeps_the_files_but_not_the_end(place: Place) -> None:
+    """What was paid for is told, whatever became of the input meanwhile."""
+    with _finish(place) as finish:
+        place.write(["{}"])
+        said, number = finish.export()
+        assert number is None
+        assert str(said).startswith("not written: the input changed since it was run: ")
+        assert not place.directory.results.exists()
+
+
+def test_an_input_that_could_not_be_read_to_its_end_is_not_read_again(place: Place) -> None:
+    """A store that was silent is not waited for once more."""
+    with _finish(place) as finish:
+        finish.live.unread = StorageError("cannot read s3://b/a.jsonl: it is silent")
+        said, _ = finish.export()
+    assert said == "not written: cannot read s3://b/a.jsonl: it is silent"
 
 
 def test_a_checkpoint_that_counts_other_rows_than_it_holds_is_named(place: Place) -> None:

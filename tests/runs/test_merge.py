@@ -121,7 +121,7 @@ def test_rows_that_none_has_are_told_and_called_by_a_run_of_the_whole(place: Pla
         "            3 pending of rows 2 to 4, in none of these",
         "            3 pending of rows 7 to 9, in none of these",
     ]
-    assert json.loads(all_.description.read_text())["state"] == "rows pending"
+    assert json.loads(all_.description.read_text())["state"] == "stopped"
     assert place.run(_job(place, all_)).summary.tally.attempts == 7
     assert (_rows(all_), _asked(first, stopped, all_)) == (list(range(10)), 10)
     assert verify(all_).sound

@@ -15,6 +15,7 @@ from batcher.providers import Pricing
 from batcher.providers.token_ratio import TokenRatio
 from batcher.providers.workload import Answers, Workload
 from batcher.recorded import Counts
+from batcher.runs.ceilings import Spent
 from batcher.runs.quote import Assumed, Fit, Quote, Rows
 from batcher.runs.quote_lines import quote_lines
 from batcher.runs.tokenizing import Tokenized
@@ -41,7 +42,8 @@ def _quote(
     assumed: Assumed,
     *,
     tokenized: Tokenized | None = None,
-    spent: Counts | None = None,
+    counts: Counts | None = None,
+    untold: int = 0,
     **ceilings: Any,  # noqa: ANN401 -- those of a job file
 ) -> Quote:
     job = load_job(None, {"ceilings": ceilings})
@@ -51,7 +53,8 @@ def _quote(
         workload.add(body)
     tokenized = tokenized or Tokenized()
     portions = tuple(workload.band_totals(tokenized.ratios, answers, pricing))
-    done = spent.rows if spent else 0
+    done = counts.rows if counts else 0
+    spent = Spent(counts.most_cost + untold, counts.tokens, untold) if counts else Spent()
     rows = len(bodies) + done
     return Quote(
         job,
@@ -61,6 +64,7 @@ def _quote(
         tokenized,
         assumed,
         pricing,
+        counts,
         spent,
         simulated=False,
     )
@@ -171,9 +175,22 @@ def test_what_no_estimate_holds_is_told() -> None:
 def test_a_ceiling_holds_or_ends_the_run_and_what_is_spent_counts(
     ceilings: dict[str, Any], words: str
 ) -> None:
-    text = _text(_quote([_body()] * 1_000, *GIVEN, spent=SPENT, **ceilings))
+    text = _text(_quote([_body()] * 1_000, *GIVEN, counts=SPENT, **ceilings))
     assert "spent     0.0400 CNY so far, at most 0.0100 more without an answer" in text
     assert words in text
+
+
+def test_what_a_killed_process_may_have_spent_leaves_no_room_under_a_ceiling() -> None:
+    """As the run itself has it, which would make no call."""
+    quote = _quote([_body()], *GIVEN, counts=SPENT, untold=1_450_000_000, max_cost="1.50CNY")
+    text = _text(quote)
+    assert (
+        "\n            At most 1.45 CNY more may have been spent by a process that was killed\n"
+        in text
+    )
+    assert "--max-cost 1.50CNY ends the run after about 0 of these" in text
+    facts = quote.facts()
+    assert (facts["spent"], facts["spent_possibly"]) == (0.04, 1.46)
 
 
 def test_a_ceiling_that_is_met_has_no_room() -> None:
@@ -192,7 +209,7 @@ def test_rows_that_need_no_call_are_told() -> None:
 def test_all_of_it_is_there_as_json() -> None:
     tokenized = Tokenized({"glm-5.3": TokenRatio(1.5, 100, 0.15, 0.9, 2.2)}, {"glm-5": "no"})
     bodies = [_body()] * 10 + [_body("glm-4.5")]
-    quote = _quote(bodies, *GIVEN, tokenized=tokenized, spent=SPENT, max_tokens_total=5_000)
+    quote = _quote(bodies, *GIVEN, tokenized=tokenized, counts=SPENT, max_tokens_total=5_000)
     facts = json.load(io.StringIO(json.dumps(quote.facts())))
     assert (facts["rows"], facts["done"], facts["requests"]) == (16, 5, 11)
     assert (facts["samples"], facts["records"]) == (1, 16)

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from batcher.checkpoint import Checkpoint
 from batcher.errors import ErrorClass, Interruption, OutputError, StorageError
+from batcher.job.urls import PATHS
 from batcher.observe.report import Content
 from batcher.runs.directory import RunDirectory
 from batcher.runs.report import Reporter
 from batcher.runs.selection import Portion
+from batcher.runs.status import status_of
 from tests.simulated import AT_ONCE, Place
 
 SECRETIVE = "Say 3."
@@ -63,6 +66,17 @@ def test_a_part_of_the_input_is_not_the_whole(place: Place) -> None:
     assert (content.facts.state, content.facts.total, content.counts.results) == ("stopped", 10, 4)
 
 
+def test_a_run_of_some_rows_is_not_called_finished_by_anything_that_tells_of_it(
+    place: Place,
+) -> None:
+    """The page and run.json, which it writes itself, and what `batcher status` says."""
+    replace(place.session(), portion=Portion(limit=4)).run()
+    assert 'data-state="stopped"' in place.directory.report.read_text("utf-8")
+    facts = place.directory.description_facts()
+    assert (facts["state"], facts["pending"]) == ("stopped", 0)
+    assert status_of(place.directory).state == "stopped"
+
+
 def test_errors_come_with_examples_and_their_prompts(place: Place) -> None:
     faulty = replace(AT_ONCE, faults={"sensitive": 1.0})
     place.run(simulator=faulty)
@@ -84,6 +98,19 @@ def test_without_samples_nothing_of_a_prompt_or_an_answer_is_in_it(place: Place)
         assert (shown.outcome.response, shown.outcome.message) == (None, None)
     assert content.slowest
     assert SECRETIVE not in repr(content)
+
+
+def test_where_things_lie_is_not_in_it(place: Place) -> None:
+    """The page may be put where others read it; of every key that names a place, none does."""
+    place.run()
+    places = [*PATHS, ("output", "to"), ("output", "sync_checkpoint"), ("output", "sync_every")]
+    tables: dict[str, dict[str, str]] = {}
+    for table, key in places:
+        tables.setdefault(table, {})[key] = f"/canary/{key}"
+    with Checkpoint.open(place.directory.checkpoint) as checkpoint:
+        checkpoint.remember(job=tables)
+    shown = _content(place).facts.limits
+    assert shown == {"output": {"sync_every": "/canary/sync_every"}, "reuse": {}}
 
 
 def test_history_and_sums_agree_also_after_several_processes(place: Place) -> None:

@@ -29,7 +29,7 @@ def test_every_row_gets_its_answer_by_one_call(place: Place) -> None:
     assert all(row["response"] for row in place.results())
     assert place.errors() == []
     assert sorted(entry.prompt for entry in place.ledger()) == [f"Say {n}." for n in range(10)]
-    assert (result.summary.pending, result.summary.exported) == (0, True)
+    assert (result.summary.pending, result.summary.unexported) == (0, None)
     assert next(result.summary.lines()).startswith("SIMULATED")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 
 import pytest
 
+from batcher.checkpoint import Checkpoint
 from batcher.errors import StorageError
+from batcher.runs.remembered import dataset_of, input_facts
 from batcher.runs.status import status_of
 from tests.simulated import AT_ONCE, Place
 
@@ -31,6 +34,28 @@ def test_a_finished_run_is_told_of_even_when_its_input_is_gone(place: Place) -> 
     place.run()
     place.input.unlink()
     assert status_of(place.directory).total == 10
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "damaged"])
+def test_rows_that_cannot_be_counted_hide_nothing_of_what_was_paid(
+    place: Place, *, gone: bool
+) -> None:
+    place.run()
+    facts = place.directory.description_facts()
+    place.directory.describe({**facts, "rows": None})
+    damaged = place.input.with_suffix(".jsonl.gz")
+    with Checkpoint.open(place.directory.checkpoint) as checkpoint:
+        dataset = dataset_of(checkpoint.fact("input"))
+        file = replace(dataset.files[0], place=damaged, name="a.gz", compression="gzip")
+        checkpoint.remember(input=input_facts(replace(dataset, files=(file,))))
+    if not gone:
+        damaged.write_bytes(gzip.compress(b"x" * 99)[:-9])
+    status = status_of(place.directory)
+    assert (status.state, status.total, status.pending) == ("stopped", None, None)
+    assert (status.facts()["rows"], status.facts()["results"]) == (None, 10)
+    lines = list(status.lines())
+    assert "  rows    10 of an unknown number" in lines
+    assert any(line.startswith("          cannot read a.gz: ") for line in lines)
 
 
 def test_what_it_cost_is_told_in_the_currency_of_its_prices(place: Place) -> None:

@@ -51,7 +51,7 @@ def test_outputs_that_lack_are_named_and_made_again_by_an_export(finished: Place
     path = finished.directory.path
     assert list(verification.lines()) == [
         f"{path}: errors.parquet is missing",
-        f"The checkpoint is sound: `batcher export {path}` makes the files again",
+        f"The checkpoint is sound: `batcher export {path}` makes the files again, or says why not",
     ]
     export_run(finished.directory, None, "parquet")
     assert verify(finished.directory).sound

@@ -40,7 +40,7 @@ def tiles(
         _tile(
             words,
             "tokens",
-            f"{counts.prompt_tokens + counts.completion_tokens:,}",
+            f"{counts.tokens:,}",
             words(
                 "tokens_note",
                 sent=f"{counts.prompt_tokens:,}",
