@@ -14,8 +14,8 @@ from batcher.runs.delivery import Delivery, delivered
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export
 from batcher.runs.live import Interrupted, LiveRun
-from batcher.runs.report import Reporter
-from batcher.runs.stopping import Check, Stopping, asking, go_on
+from batcher.runs.report import reported
+from batcher.runs.stopping import Stopping, asking
 from batcher.runs.syncing import Copies
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
@@ -24,18 +24,6 @@ EXIT_S = 24.0
 AT_ONCE_S = 0.3
 # What is remembered of what was put at a URL.
 _FACT = "delivered"
-
-
-def reported(directory: RunDirectory, how: ObserveSpec, check: Check = go_on) -> Path | str:
-    """Write the report of a run whose calls have ended; return where it is, or why it is nowhere.
-
-    Raises:
-        Interruption: `check` says that the run is to end.
-    """
-    try:
-        return Reporter(directory, how.lang, how.report_samples, check).write(ended=True)
-    except Exception as error:  # noqa: BLE001 -- whatever it is, all answers are there
-        return f"not written: {error}"
 
 
 @dataclass(frozen=True, slots=True)

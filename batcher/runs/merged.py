@@ -24,7 +24,7 @@ from batcher.runs.delivery import Delivery, delivered
 from batcher.runs.description import Description, ended_facts, state_of
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export
-from batcher.runs.finish import reported
+from batcher.runs.report import reported
 from batcher.runs.sources import SourceRun, job_of
 from batcher.wording import counted
 

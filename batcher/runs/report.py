@@ -11,6 +11,7 @@ from typing import Any
 import batcher
 from batcher.checkpoint import CheckpointReader, Excerpt
 from batcher.errors import OutputError
+from batcher.job import ObserveSpec
 from batcher.job.urls import PATHS
 from batcher.observe.language import Lang
 from batcher.observe.report import Content, Facts, Failed, ShardRows, Shown, page
@@ -146,6 +147,18 @@ class Reporter:
             limits={name: _given(job[name]) for name in _TABLES if name in job},
             shard=_shard(run.part),
         )
+
+
+def reported(directory: RunDirectory, how: ObserveSpec, check: Check = go_on) -> Path | str:
+    """Write the report of a run whose calls have ended; return where it is, or why it is nowhere.
+
+    Raises:
+        Interruption: `check` says that the run is to end.
+    """
+    try:
+        return Reporter(directory, how.lang, how.report_samples, check).write(ended=True)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, all answers are there
+        return f"not written: {error}"
 
 
 def _shard(part: Part | None) -> ShardRows | None:

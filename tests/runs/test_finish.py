@@ -16,7 +16,7 @@ from batcher.checkpoint import Checkpoint, Reserve
 from batcher.errors import StorageError
 from batcher.job import ObserveSpec
 from batcher.outputs import Exported
-from batcher.runs.finish import AT_ONCE_S, EXIT_S, Finish, reported
+from batcher.runs.finish import AT_ONCE_S, EXIT_S, Finish
 from batcher.runs.live import Interrupted
 from batcher.runs.stopping import Asked, Check
 from tests.engines import Engine
@@ -102,17 +102,6 @@ def test_a_signal_while_files_are_written_ends_that(place: Place) -> None:
         asked = replace(finish, stopping=Asking())
         assert asked.export() == (_later(place), signal.SIGINT)
         assert "`batcher report" in str(asked.report(ObserveSpec()))
-
-
-def test_a_report_that_fails_by_a_mistake_spoils_no_end(place: Place) -> None:
-    """Of a run and of a merge: all answers are there."""
-    place.run()
-
-    def mistake() -> None:
-        1 / 0  # noqa: B018 -- what a mistake may be
-
-    told = reported(place.directory, ObserveSpec(), mistake)
-    assert told == "not written: division by zero"
 
 
 def test_an_input_that_is_not_as_it_was_run_keeps_the_files_but_not_the_end(place: Place) -> None:

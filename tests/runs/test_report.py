@@ -10,10 +10,11 @@ import pytest
 
 from batcher.checkpoint import Checkpoint
 from batcher.errors import ErrorClass, Interruption, OutputError, StorageError
+from batcher.job import ObserveSpec
 from batcher.job.urls import PATHS
 from batcher.observe.report import Content
 from batcher.runs.directory import RunDirectory
-from batcher.runs.report import Reporter
+from batcher.runs.report import Reporter, reported
 from batcher.runs.selection import Portion
 from batcher.runs.status import status_of
 from tests.simulated import AT_ONCE, Place
@@ -187,3 +188,14 @@ def test_a_report_that_cannot_be_made_ends_no_run(place: Place) -> None:
     (line,) = [line for line in result.summary.lines() if line.startswith("  report")]
     assert line.startswith("  report    not written: cannot create")
     assert result.summary.counts.results == 10
+
+
+def test_a_report_that_fails_by_a_mistake_spoils_no_end(place: Place) -> None:
+    """Of a run and of a merge: all answers are there."""
+    place.run()
+
+    def mistake() -> None:
+        1 / 0  # noqa: B018 -- what a mistake may be
+
+    told = reported(place.directory, ObserveSpec(), mistake)
+    assert told == "not written: division by zero"
