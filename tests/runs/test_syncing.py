@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -231,7 +232,9 @@ def test_whose_run_is_taken_over_makes_no_more_calls_and_ends_with_rows_pending(
     place: Place, copies: Path
 ) -> None:
     def taken_over() -> None:
-        latest = _latest(copies)
+        # The first copy is on its way; the next writing is for a minute later.
+        while (latest := _latest(copies))["copy"] is None:
+            time.sleep(0.001)
         latest["writer"]["token"] = "other"  # noqa: S105 -- no secret
         latest["writer"]["host"] = "far"
         (copies / NAME).write_text(json.dumps(latest), "utf-8")
