@@ -16,6 +16,7 @@ from batcher.job import JobSpec, load_job
 from batcher.outputs.layout import ANSWER, ERROR, SOURCE
 
 ROOT = Path(__file__).parent.parent
+_TEXTS = (".py", ".md", ".sh", ".toml", ".ipynb", ".yaml", ".service")
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -37,6 +38,15 @@ def test_every_output_column_is_listed(name: str) -> None:
 def test_every_link_leads_to_a_file(path: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text("utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_nobody_is_sent_to_an_index_for_batcher() -> None:
+    """The name is another project's there, which would be installed beside the user's keys."""
+    files = list(ROOT.glob("*.md"))
+    for folder in ("batcher", "docs", "jobs"):
+        files += [path for path in (ROOT / folder).rglob("*.*") if path.suffix in _TEXTS]
+    sent = re.compile(r"batcher\[[a-z]+\]|pip3? install[^\n`]*[ '\"](?<!checkout of )batcher\b")
+    assert [path for path in files if sent.search(path.read_text("utf-8"))] == []
 
 
 def test_every_class_of_error_and_every_exit_code_is_explained() -> None:

@@ -25,7 +25,13 @@ _CONNECT_S, _SILENT_S, _ATTEMPTS = 5.0, 10.0, 3
 # Services that know a bucket only as a part of the host name.
 _BUCKET_IS_HOST = (".aliyuncs.com", ".myqcloud.com", ".volces.com", ".myhuaweicloud.com")
 # Packages that bring the implementation, where the name of a scheme does not tell.
-_PACKAGES = {"hf": "batcher[hf]", "oss": "ossfs", "cos": "cosfs", "cosn": "cosfs", "tos": "tosfs"}
+_PACKAGES = {
+    "hf": "'.[hf]' in a checkout of batcher",
+    "oss": "ossfs",
+    "cos": "cosfs",
+    "cosn": "cosfs",
+    "tos": "tosfs",
+}
 
 
 def opened(address: Address) -> tuple[FileSystem, str]:
@@ -227,7 +233,7 @@ def _unknown(address: Address, known: set[str]) -> UsageError:
 
 def _not_installed(address: Address, error: ImportError) -> ConfigurationError:
     package = _PACKAGES.get(address.scheme)
-    way_out = f"pip install '{package}'" if package else str(error)
+    way_out = f"pip install {package}" if package else str(error)
     return ConfigurationError(
         f"{address.scheme}:// needs a package that is not installed: {way_out}"
     )

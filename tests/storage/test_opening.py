@@ -90,7 +90,10 @@ def test_an_unknown_scheme_is_told_what_is_known() -> None:
     importlib.util.find_spec("huggingface_hub") is not None, reason="the package is there"
 )
 def test_a_missing_package_is_named() -> None:
-    with pytest.raises(ConfigurationError, match=r"hf:// needs .*: pip install 'batcher\[hf\]'"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"hf:// needs .*: pip install '\.\[hf\]' in a checkout of batcher",
+    ):
         opened(Address.of("hf://datasets/me/set"))
 
 
