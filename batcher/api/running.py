@@ -189,14 +189,14 @@ def start_of(
         callee=callee,
         rows=rows,
         retry_errors=options.get("retry_errors", False),
-        portion=_portion(options),
+        portion=portion_of(options),
         yes=options.get("yes", False),
         watcher=Watchers() if stream is None else display(stream),
         say=_unheard if stream is None else lambda text: stream.write(f"{text}\n"),
     )
 
 
-def _portion(options: Options) -> Portion:
+def portion_of(options: Options) -> Portion:
     """Return the rows that options choose.
 
     Raises:
