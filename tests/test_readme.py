@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -32,6 +33,21 @@ def test_every_output_column_is_listed(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
     columns = {*ANSWER.names, *ERROR.names, *SOURCE.names}
     assert {column for column in columns if f"`{column}`" not in text} == set()
+
+
+def test_the_chinese_readme_names_all_commands_files_and_pages_that_the_english_one_does() -> None:
+    english = re.sub(r"<!-- batcher run --help -->\n```.*?```", "", README, flags=re.DOTALL)
+    chinese = (ROOT / "README.zh-CN.md").read_text("utf-8")
+    # Each has the picture of its own language.
+    own = {"README.zh-CN.md", "docs/pictures/report.png"}
+    assert {*_named(english)} - {*_named(chinese)} == own
+
+
+def _named(text: str) -> Iterator[str]:
+    """Yield what stands in backticks outside of blocks, and where links lead."""
+    plain = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    yield from (" ".join(one.split()) for one in re.findall(r"`([^`]+)`", plain))
+    yield from re.findall(r"\]\(([^)]+)\)", plain)
 
 
 @pytest.mark.parametrize("path", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=str)
