@@ -162,9 +162,14 @@ def start_of(
     """Make all that a run needs of the user's words.
 
     Raises:
-        UsageError: there is no input, or it is none.
+        UsageError: there is no input, or it is none; or `simulate` is neither of the two.
         ConfigurationError, CredentialsError: the job or a key is wrong.
     """
+    if not isinstance(simulate, bool | SimulatorConfig):
+        raise UsageError(
+            f"simulate is {simulate!r}; give True, or a batcher.SimulatorConfig(...) that says how "
+            "the simulator behaves"
+        )
     paths, rows = _parted(given)
     spec = job_of([] if rows is not None else paths, job, options)
     if rows is None and not spec.input:

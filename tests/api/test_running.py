@@ -212,6 +212,13 @@ def test_a_directory_in_use_is_refused_before_a_row_is_taken() -> None:
     assert "another run works in labels.batch" in str(inner[0])
 
 
+@pytest.mark.parametrize("simulate", [{"latency_s": 0}, {}, "yes", 1])
+def test_what_says_nothing_of_a_simulator_is_refused_and_calls_nothing(simulate: Any) -> None:  # noqa: ANN401 # anything
+    with pytest.raises(batcher.UsageError, match=r"; give True, or a batcher\.SimulatorConfig\("):
+        batcher.run(ROWS, output=OUT, simulate=simulate)
+    assert not OUT.exists()
+
+
 def test_a_key_is_shown_by_no_traceback_and_needed_without_a_simulator() -> None:
     with pytest.raises(batcher.CredentialsError, match="ZHIPUAI_API_KEY"):
         batcher.run(ROWS, output=OUT, model="glm-4-flash")
