@@ -8,6 +8,7 @@ from pathlib import Path
 
 from batcher.api.options import PathName
 from batcher.api.result import Result, result_of_merge
+from batcher.api.words import PYTHON
 from batcher.runs.directory import RunDirectory
 from batcher.runs.merge import merge_runs
 
@@ -33,4 +34,5 @@ def merge(directories: PathName | Iterable[PathName], /, *, output: PathName) ->
     """
     paths = [directories] if isinstance(directories, str | os.PathLike) else directories
     sources = [RunDirectory(Path(os.fspath(one))) for one in paths]
-    return result_of_merge(merge_runs(sources, RunDirectory.named(os.fspath(output))))
+    with PYTHON.spoken():
+        return result_of_merge(merge_runs(sources, RunDirectory.named(os.fspath(output))))

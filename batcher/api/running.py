@@ -17,6 +17,7 @@ from batcher.api.background import wait, wait_async
 from batcher.api.options import Job, Options, PathName, job_of
 from batcher.api.result import Result, result_of
 from batcher.api.secret import HidesSecret, Secret
+from batcher.api.words import PYTHON
 from batcher.errors import ConfigurationError, CredentialsError, Interruption, UsageError
 from batcher.inputs import ArrowArray, ArrowStream, Rows
 from batcher.job import JobSpec
@@ -77,8 +78,9 @@ def run(
     """
     # First of all: a traceback may show what is in this frame.
     api_key = _hidden(api_key)
-    start = start_of(input, job, options, api_key, simulate, show=progress)
-    return result_of(_wherever_this_is(start), start.job.output)
+    with PYTHON.spoken():
+        start = start_of(input, job, options, api_key, simulate, show=progress)
+        return result_of(_wherever_this_is(start), start.job.output)
 
 
 async def arun(
@@ -102,8 +104,9 @@ async def arun(
         TypeError: there is no such option.
     """
     api_key = _hidden(api_key)
-    start = start_of(input, job, options, api_key, simulate, show=progress)
-    return result_of(await wait_async(start), start.job.output)
+    with PYTHON.spoken():
+        start = start_of(input, job, options, api_key, simulate, show=progress)
+        return result_of(await wait_async(start), start.job.output)
 
 
 @dataclass(frozen=True, slots=True)

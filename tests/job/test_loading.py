@@ -660,7 +660,7 @@ def test_a_secret_in_the_address_is_refused_before_a_job_is_written_down(
 @pytest.mark.parametrize(
     ("tables", "said"),
     [
-        ({"output": {"directory": "s3://b/run"}}, r"-o DIR --to s3://b/run"),
+        ({"output": {"directory": "s3://b/run"}}, r"-o DIR, and .* --to s3://b/run"),
         ({"output": {"to": "b/out"}}, r"\[output\] to is a URL such as s3://bucket/folder"),
         ({"output": {"to": "s3://key:hunter2@b/out"}}, r"name or a password"),
         ({"output": {"to": "s3:/key:hunter2@b/out"}}, r"want of a slash: write s3://"),
