@@ -117,6 +117,15 @@ def test_every_key_of_a_file_is_read_and_its_paths_are_relative_to_it(job_file: 
     )
 
 
+def test_an_input_that_is_one_may_stand_without_a_list(tmp_path: Path) -> None:
+    file = tmp_path / "job.toml"
+    file.write_text('input = "a.jsonl"\n')
+    assert load_job(file, {}).input == (str(tmp_path / "a.jsonl"),)
+    file.write_text('input = "a.jsonl"\n[provider]\nmodle = "glm-4.7"\n')
+    with pytest.raises(ConfigurationError, match="unknown key `modle`"):
+        load_job(file, {})
+
+
 def test_a_job_cannot_be_changed(job_file: Path) -> None:
     job_file.write_text(WHOLE)
     job = load_job(job_file, {})
@@ -307,7 +316,7 @@ def test_a_key_in_the_wrong_place_is_told_where_it_belongs(at: str | None) -> No
         ({"provider": 3}, "the command line: provider: Expected `table`, got `int`"),
         ({"prompt": 3}, "the command line: prompt: Expected `table`, got `int`"),
         ({"parameters": []}, "the command line: parameters: Expected `table`, got `list`"),
-        ({"input": "a.jsonl"}, "the command line: input: Expected `list`, got `str`"),
+        ({"input": 3}, "the command line: input: Expected `list`, got `int`"),
         ({"input": [3]}, "the command line: input[0]: Expected `str`, got `int`"),
         ({"provider": {"name": "g\nlm"}}, "[provider] name = 'g\\nlm': not one of glm, "),
         ({"prices": 3}, "the command line: prices: Expected `table`, got `int`"),
