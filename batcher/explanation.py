@@ -24,12 +24,25 @@ _LISTED = re.compile(
 )
 # Where a value is of another type than a key has.
 _MISTYPED = re.compile(r"Expected `[^`]*`, got `[^`]*`")
-# msgspec's words, and those of a TOML file.
-_WORDS = {
-    " | null`": "`",
-    "`object`": "`table`",
-    "`array`": "`list`",
-    "Object missing required field": "missing key",
+# What it says of those, and of values that are too small or too large.
+_EXPECTED = re.compile(
+    r"Expected `(?P<kinds>[^`]*)`"
+    r"(?: (?P<bound>[<>]=?|of length >=) (?P<limit>[-+.e0-9]+?)(?:\.0)?)?"
+    r"(?:, got `(?P<got>[^`]*)`)?"
+)
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "object": "a table",
+    "array": "a list",
+}
+_BOUNDS = {
+    ">=": ", at least {}",
+    "<=": ", at most {}",
+    ">": ", more than {}",
+    "of length >=": ", of a length of at least {}",
 }
 _SHARE = 'not a share such as "1%", at most "100%"'
 _WHOLE = 100
@@ -83,7 +96,7 @@ def explain(message: str, given: Mapping[str, Any], tables: Tables) -> str:
     what, at = _parted(message)
     table, _, key = at.partition(".")
     if not key:
-        return f"{table}: {what}"
+        return f"{table}: {_in_words(what)}"
     return _wrong(what, table, key, given[table], tables.single[table])
 
 
@@ -99,7 +112,11 @@ def _explain_named(name: str, given: Mapping[str, Any], tables: Tables) -> str:
     unknown = _UNKNOWN.fullmatch(message)
     if unknown is None:
         what, inner = _parted(message)
-        return _wrong(what, table, inner, given[key], kind) if inner else f"[{table}]: {what}"
+        return (
+            _wrong(what, table, inner, given[key], kind)
+            if inner
+            else f"[{table}]: {_in_words(what)}"
+        )
     if isinstance(given[key][unknown["key"]], Mapping):
         whole = f"{key}.{unknown['key']}"
         return f'[{name}.{whole}]: a name with a dot takes quotes, [{name}."{whole}"]'
@@ -143,7 +160,7 @@ def _wrong(what: str, table: str, key: str, given: Mapping[str, Any], kind: Tabl
     elif (pattern := _pattern(what, name)) is not None:
         is_percent = pattern is _SHARE and type(value) is int and 0 <= value <= _WHOLE
         what = f'{pattern}; write "{value}%"' if is_percent else pattern
-    return f"[{table}] {key} = {value!r}: {what}"
+    return f"[{table}] {key} = {value!r}: {_in_words(what)}"
 
 
 def _pattern(what: str, name: str) -> str | None:
@@ -165,15 +182,19 @@ def _choices(hint: object) -> Iterator[str]:
 
 
 def _parted(message: str) -> tuple[str, str]:
-    """Part msgspec's message into what is wrong, in the user's words, and where."""
+    """Part msgspec's message into what is wrong, and where."""
     what, _, at = message.partition(" - at `$.")
-    return _in_words(what), at.removesuffix("`")
+    return what, at.removesuffix("`")
 
 
 def _in_words(what: str) -> str:
-    for word, ours in _WORDS.items():
-        what = what.replace(word, ours)
-    return what
+    """Put into a user's words what msgspec says of a value."""
+    if (found := _EXPECTED.fullmatch(what)) is None:
+        return what.replace("Object missing required field", "missing key")
+    kinds = [_KINDS.get(kind, kind) for kind in found["kinds"].split(" | ") if kind != "null"]
+    bound = _BOUNDS[found["bound"]].format(found["limit"]) if found["bound"] else ""
+    got = f", not {_KINDS.get(found['got'], found['got'])}" if found["got"] else ""
+    return f"takes {' or '.join(kinds)}{bound}{got}"
 
 
 def _unknown(key: str, at: str, table: Table, tables: Tables) -> str:

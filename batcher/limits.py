@@ -1,4 +1,4 @@
-"""What a provider says of its limits, and what a run says of how its calls flow.
+"""What a provider says of its limits and takes of images, and how the calls of a run flow.
 
 Values alone; the rules that make and read them are the providers' and the engine's.
 """

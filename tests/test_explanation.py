@@ -40,10 +40,13 @@ def _explained(given: Mapping[str, Any]) -> str:
         ({"size": 1}, "unknown key `size`; it belongs under [box]"),
         ({"zzz": 1}, "unknown key `zzz`; known: box, boxes, words, doors"),
         ({"box": {"sise": 1}}, "unknown key `sise` in [box]; did you mean `size`?"),
-        ({"words": 3}, "words: Expected `list`, got `int`"),
-        ({"box": {"size": "3"}}, "[box] size = '3': Expected `int`, got `str`"),
+        ({"words": 3}, "words: takes a list, not a whole number"),
+        ({"box": {"size": "3"}}, "[box] size = '3': takes a whole number, not text"),
         ({"box": {"size": 1, "kind": "x"}}, "[box] kind = 'x': not one of wood, steel."),
-        ({"box": {"size": 1, "parts": ["x"]}}, "[box] parts[0] = ['x']: Expected `int`, got `str`"),
+        (
+            {"box": {"size": 1, "parts": ["x"]}},
+            "[box] parts[0] = ['x']: takes a whole number, not text",
+        ),
     ],
 )
 def test_a_table_and_its_key_are_named(given: dict[str, Any], said: str) -> None:
@@ -53,14 +56,14 @@ def test_a_table_and_its_key_are_named(given: dict[str, Any], said: str) -> None
 @pytest.mark.parametrize(
     ("box", "said"),
     [
-        ({"size": "3"}, "[boxes.\"b\"] size = '3': Expected `int`, got `str`"),
+        ({"size": "3"}, "[boxes.\"b\"] size = '3': takes a whole number, not text"),
         ({"size": 1, "kind": "x"}, "[boxes.\"b\"] kind = 'x': not one of wood, steel."),
         (
             {"size": 1, "parts": [0, "x"]},
-            "[boxes.\"b\"] parts[1] = [0, 'x']: Expected `int`, got `str`",
+            "[boxes.\"b\"] parts[1] = [0, 'x']: takes a whole number, not text",
         ),
         ({}, '[boxes."b"]: missing key `size`'),
-        (3, '[boxes."b"]: Expected `table`, got `int`'),
+        (3, '[boxes."b"]: takes a table, not a whole number'),
         ({"sise": 1}, 'unknown key `sise` in [boxes."b"]; did you mean `size`?'),
         ({"5-x": {"size": 1}}, '[boxes.b.5-x]: a name with a dot takes quotes, [boxes."b.5-x"]'),
     ],
@@ -72,10 +75,10 @@ def test_of_several_tables_the_wrong_one_is_named(box: object, said: str) -> Non
 @pytest.mark.parametrize(
     ("door", "said"),
     [
-        ({"size": "canary"}, "[[doors]] 2: size: Expected `int`, got `str`"),
+        ({"size": "canary"}, "[[doors]] 2: size: takes a whole number, not text"),
         ({"size": 1, "kind": "canary"}, "[[doors]] 2: kind: not one of wood, steel"),
         ({}, "[[doors]] 2: missing key `size`"),
-        ("canary", "[[doors]] 2: Expected `table`, got `str`"),
+        ("canary", "[[doors]] 2: takes a table, not text"),
         ({"sise": "canary"}, "unknown key `sise` in [[doors]] 2; did you mean `size`?"),
     ],
 )

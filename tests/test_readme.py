@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from batcher.job import JobSpec, load_job
 from batcher.outputs.layout import ANSWER, ERROR, SOURCE
 
 ROOT = Path(__file__).parent.parent
+_TEXTS = (".py", ".md", ".sh", ".toml", ".ipynb", ".yaml", ".service")
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -33,10 +35,34 @@ def test_every_output_column_is_listed(name: str) -> None:
     assert {column for column in columns if f"`{column}`" not in text} == set()
 
 
+def test_the_chinese_readme_names_all_commands_files_and_pages_that_the_english_one_does() -> None:
+    english = re.sub(r"<!-- batcher run --help -->\n```.*?```", "", README, flags=re.DOTALL)
+    chinese = (ROOT / "README.zh-CN.md").read_text("utf-8")
+    # Each has the picture of its own language.
+    own = {"README.zh-CN.md", "docs/pictures/report.png"}
+    assert {*_named(english)} - {*_named(chinese)} == own
+
+
+def _named(text: str) -> Iterator[str]:
+    """Yield what stands in backticks outside of blocks, and where links lead."""
+    plain = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    yield from (" ".join(one.split()) for one in re.findall(r"`([^`]+)`", plain))
+    yield from re.findall(r"\]\(([^)]+)\)", plain)
+
+
 @pytest.mark.parametrize("path", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=str)
 def test_every_link_leads_to_a_file(path: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text("utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_nobody_is_sent_to_an_index_for_batcher() -> None:
+    """The name is another project's there, which would be installed beside the user's keys."""
+    files = list(ROOT.glob("*.md"))
+    for folder in ("batcher", "docs", "jobs"):
+        files += [path for path in (ROOT / folder).rglob("*.*") if path.suffix in _TEXTS]
+    sent = re.compile(r"batcher\[[a-z]+\]|pip3? install[^\n`]*[ '\"](?<!checkout of )batcher\b")
+    assert [path for path in files if sent.search(path.read_text("utf-8"))] == []
 
 
 def test_every_class_of_error_and_every_exit_code_is_explained() -> None:

@@ -6,7 +6,8 @@ except ModuleNotFoundError as error:
     if error.name not in ("airflow", "airflow.sdk"):
         raise
     raise ModuleNotFoundError(
-        "batcher.airflow needs Airflow 3: pip install 'batcher[airflow]' (docs/airflow.md)",
+        "batcher.airflow needs Airflow 3: pip install '.[airflow]' in a checkout of batcher "
+        "(docs/airflow.md)",
         name=error.name,
     ) from None
 

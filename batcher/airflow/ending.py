@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
+from batcher.api.words import Words
 from batcher.errors import (
     BatcherError,
     ConfigurationError,
@@ -28,6 +29,8 @@ from batcher.job import OutputSpec
 from batcher.recorded import Counts
 from batcher.runs.result import RunResult
 from batcher.wording import did_you_mean
+
+DAG = Words("directory", "name a connection with conn_id")
 
 
 class Ending(StrEnum):
@@ -135,12 +138,16 @@ def ending_of_error(error: BatcherError | OSError) -> Ending:
 
 
 def said(error: BatcherError | OSError) -> str:
-    """Return what an error says, with the way out that is the command line's as a DAG has it."""
-    return str(error).replace(" with -o", " with directory=")
+    """Return what an error says, in the words of a DAG."""
+    return DAG.of(str(error))
 
 
 def reason(result: RunResult, ending: Ending) -> str:
     """Say why a run ended so, in what may stand in a mail: no word of the provider's."""
+    return DAG.of(_reason(result, ending))
+
+
+def _reason(result: RunResult, ending: Ending) -> str:
     halted, summary = result.halted, result.summary
     match ending:
         case Ending.ROW_ERRORS:

@@ -12,10 +12,10 @@ from batcher.airflow.figures import Figures
 from batcher.airflow.instance import TaskInstance
 from batcher.airflow.link import ReportLink
 from batcher.airflow.rendered import as_meant
+from batcher.airflow.slips import refuse_slips
 from batcher.airflow.task import Task
 from batcher.api.options import Job
 from batcher.api.running import Input
-from batcher.errors import UsageError
 from batcher.simulator import SimulatorConfig
 
 
@@ -30,7 +30,7 @@ class BatcherOperator(BaseOperator):
         job: A job file, or its tables as a mapping.
         directory: The run directory, `output` of `batcher.run`, a name that Airflow has taken; else
             one of this task of this DAG run, the same for each of its tries.
-        options: What else `batcher.run` takes by its name.
+        options: What else `batcher.run` takes by its name, but for `api_key` and `progress`.
         shard: (i, n): the i-th of n parts of the input, counted from 1; or "i/n".
         conn_id: The connection whose password is the key; else it comes from the environment or
             .env, as on the command line.
@@ -77,11 +77,7 @@ class BatcherOperator(BaseOperator):
         self.report_link: str | None = None
         # A DAG that says what cannot be is found to be broken when it is read.
         consequences(on)
-        if isinstance(options, Mapping) and "api_key" in options:
-            raise UsageError(
-                "options: a DAG holds no api_key, which Airflow would show as a rendered template; "
-                "name a connection with conn_id, or set the key in the environment of the workers"
-            )
+        refuse_slips(options, shard)
 
     def execute(self, context: Context) -> Figures:
         """Run, in the process of the task.

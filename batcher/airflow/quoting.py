@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any, Unpack
 
@@ -14,8 +15,10 @@ from batcher.airflow.task_log import TaskLog
 from batcher.api.options import Job, Options, PathName
 from batcher.api.running import Input
 from batcher.errors import BatcherError
+from batcher.job import CeilingSpec
+from batcher.money import NANOS, Money, money_of
 from batcher.runs.estimate import Assumptions, Estimator
-from batcher.runs.quote import Quote
+from batcher.runs.quote import Fit, Quote
 from batcher.runs.quote_lines import quote_lines
 from batcher.simulator import SimulatorConfig
 
@@ -70,6 +73,15 @@ def _beyond(quote: Quote) -> str | None:
             return f"{name}: what the run will need is not known; the log says what is missing"
         fit = known[name]
         if not fit.holds:
-            needs = fit.spent + fit.to_come
-            return f"The run needs about {needs:,.2f}, more than {name} allows ({fit.most:,.2f})"
+            needs, most = _in_its_unit(fit, spec)
+            return f"The run needs about {needs}, more than {name} allows ({most})"
     return None
+
+
+def _in_its_unit(fit: Fit, spec: CeilingSpec) -> tuple[str, str]:
+    """Return what a run needs, rounded up, and what is allowed, as it was written."""
+    needs = fit.spent + fit.to_come
+    if spec.max_cost is not None and fit.name == "max_cost":
+        currency = money_of(spec.max_cost).currency
+        return str(Money(math.ceil(needs * NANOS), currency)), spec.max_cost
+    return f"{math.ceil(needs):,} tokens", f"{fit.most:,.0f} tokens"

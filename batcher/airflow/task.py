@@ -38,7 +38,7 @@ from batcher.simulator import SimulatorConfig
 
 _WAY_ON = (
     'Give options={"yes": True} (in a call of batcher.airflow.run, yes=True) to go on, undo the '
-    "change, or name another directory with directory="
+    "change, or name another directory with directory"
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from batcher.airflow.ending import DAG
 from batcher.observe import Heartbeat, Watchers
 from batcher.wording import printable
 
@@ -20,14 +21,15 @@ class TaskLog:
     def write(self, event: str, **values: object) -> None:
         """Write one event now; what a run wants the user to know is a warning."""
         if event == "notice":
-            self._logger.warning("%s", printable(" ".join(str(values["text"]).splitlines())))
+            text = DAG.of(" ".join(str(values["text"]).splitlines()))
+            self._logger.warning("%s", printable(text))
         else:
             self._logger.info("%s", _beat(event, values))
 
     def say(self, text: str) -> None:
         """Write a text, a line of its own for each of it."""
         for line in text.splitlines():
-            self._logger.info("%s", printable(line))
+            self._logger.info("%s", printable(DAG.of(line)))
 
 
 def watcher(log: TaskLog) -> Watchers:

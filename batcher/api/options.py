@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict
 
@@ -107,10 +107,7 @@ def job_of(inputs: Sequence[str] | None, job: Job | None, options: Options) -> J
         TypeError: an option has no such name; the message names the nearest.
         ConfigurationError: an option or the job is wrong.
     """
-    known = [*PLACES, *_TABLES, *(Options.__annotations__.keys() - JobOptions.__annotations__)]
-    for name in options:
-        if name not in known:
-            raise TypeError(_unknown(name, known))
+    refuse_unknown(options)
     plain = {name: _plain(value) for name, value in options.items()}
     flags = tables_of(plain)
     for name in _TABLES:
@@ -120,6 +117,18 @@ def job_of(inputs: Sequence[str] | None, job: Job | None, options: Options) -> J
         flags["input"] = list(inputs)
     source = job if job is None or isinstance(job, Mapping) else Path(job)
     return load_job(source, flags, "the arguments")
+
+
+def refuse_unknown(names: Iterable[str]) -> None:
+    """Refuse what is no name of an option.
+
+    Raises:
+        TypeError: one is none; the message names the nearest.
+    """
+    known = [*PLACES, *_TABLES, *(Options.__annotations__.keys() - JobOptions.__annotations__)]
+    for name in names:
+        if name not in known:
+            raise TypeError(_unknown(name, known))
 
 
 def _plain(value: object) -> object:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from batcher.api.words import PYTHON
 from batcher.errors import StorageError
 from batcher.history import Ended
 from batcher.inputs import ArrowStream
@@ -47,7 +48,7 @@ class Result:
         simulated: Whether a simulator answered in the place of a model.
         report: The page that shows what the run was like; None where there is none of this end.
         exported: Whether the Parquet files were written; else `batcher export` does it.
-        summary: The same as `batcher run` prints it.
+        summary: The same in lines, as `batcher run` prints it; with arguments for its options.
         results_path: Where the results are, once they are written.
         errors_path: Where the rows are that ended in an error.
     """
@@ -143,7 +144,7 @@ def _result(
     return Result(
         directory=summary.results_path.parent,
         ok=ok,
-        halted=halted,
+        halted=None if halted is None else PYTHON.of(halted),
         succeeded=counts.results,
         failed=counts.error_rows,
         pending=summary.pending,
@@ -159,7 +160,7 @@ def _result(
         simulated=summary.simulated,
         report=summary.report if isinstance(summary.report, Path) else None,
         exported=exported,
-        summary="\n".join(summary.lines()),
+        summary=PYTHON.of("\n".join(summary.lines())),
         results_path=summary.results_path,
         errors_path=summary.errors_path,
     )

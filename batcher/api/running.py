@@ -17,6 +17,7 @@ from batcher.api.background import wait, wait_async
 from batcher.api.options import Job, Options, PathName, job_of
 from batcher.api.result import Result, result_of
 from batcher.api.secret import HidesSecret, Secret
+from batcher.api.words import PYTHON
 from batcher.errors import ConfigurationError, CredentialsError, Interruption, UsageError
 from batcher.inputs import ArrowArray, ArrowStream, Rows
 from batcher.job import JobSpec
@@ -77,8 +78,9 @@ def run(
     """
     # First of all: a traceback may show what is in this frame.
     api_key = _hidden(api_key)
-    start = start_of(input, job, options, api_key, simulate, show=progress)
-    return result_of(_wherever_this_is(start), start.job.output)
+    with PYTHON.spoken():
+        start = start_of(input, job, options, api_key, simulate, show=progress)
+        return result_of(_wherever_this_is(start), start.job.output)
 
 
 async def arun(
@@ -102,8 +104,9 @@ async def arun(
         TypeError: there is no such option.
     """
     api_key = _hidden(api_key)
-    start = start_of(input, job, options, api_key, simulate, show=progress)
-    return result_of(await wait_async(start), start.job.output)
+    with PYTHON.spoken():
+        start = start_of(input, job, options, api_key, simulate, show=progress)
+        return result_of(await wait_async(start), start.job.output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +165,14 @@ def start_of(
     """Make all that a run needs of the user's words.
 
     Raises:
-        UsageError: there is no input, or it is none.
+        UsageError: there is no input, or it is none; or `simulate` is neither of the two.
         ConfigurationError, CredentialsError: the job or a key is wrong.
     """
+    if not isinstance(simulate, bool | SimulatorConfig):
+        raise UsageError(
+            f"simulate is {simulate!r}; give True, or a batcher.SimulatorConfig(...) that says how "
+            "the simulator behaves"
+        )
     paths, rows = _parted(given)
     spec = job_of([] if rows is not None else paths, job, options)
     if rows is None and not spec.input:
@@ -189,14 +197,14 @@ def start_of(
         callee=callee,
         rows=rows,
         retry_errors=options.get("retry_errors", False),
-        portion=_portion(options),
+        portion=portion_of(options),
         yes=options.get("yes", False),
         watcher=Watchers() if stream is None else display(stream),
         say=_unheard if stream is None else lambda text: stream.write(f"{text}\n"),
     )
 
 
-def _portion(options: Options) -> Portion:
+def portion_of(options: Options) -> Portion:
     """Return the rows that options choose.
 
     Raises:

@@ -27,6 +27,8 @@
   outcomes, in one transaction; a kill can lose how calls flowed in the last half second.
 - `histograms`: how many figures of a kind had which magnitude (`batcher.magnitudes`); the same.
 - `owner`: the process that writes here; one row while it does, none after its orderly end.
+
+A merged one has more: `sharers` and `shares` (see `shares`), `origins` and `figures` (`descent`).
 """
 
 from __future__ import annotations

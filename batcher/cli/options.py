@@ -1,4 +1,4 @@
-"""The options that say what a job is, shared by run, check and preview."""
+"""The options that say what a job is, shared by the commands that take an INPUT, and by retry."""
 
 from __future__ import annotations
 

@@ -192,6 +192,8 @@ def _anchored(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             for key, value in prompt.items()
         }
     inputs = anchored.get("input")
+    if isinstance(inputs, str):
+        inputs = [inputs]
     if isinstance(inputs, list):
         anchored["input"] = [
             str(folder / name)

@@ -38,7 +38,8 @@ def check_urls(job: JobSpec, tables: Mapping[str, Any], where: str) -> None:
         if (table, key) == ("output", "directory"):
             raise UsageError(
                 f"{where}: the run directory cannot be {address}: a checkpoint needs a disk of "
-                f"this machine. Name it, and where its files are to go too: -o DIR --to {address}"
+                "this machine. Name it with -o DIR, and where its files are to go too with --to "
+                f"{address}"
             )
         raise ConfigurationError(
             f"{where}: [{table}] {key} is on this machine, not at a URL ({address})"

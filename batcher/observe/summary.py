@@ -55,8 +55,9 @@ class Summary:
         yield from row_lines(counts, self.pending, self.samples)
         yield from answer_lines(counts, 12, cache=self.cache)
         yield (
-            f"  attempts  {counts.attempts:,}; in this process {tally.attempts:,}, "
-            f"{tally.retries:,} of them {'a retry' if tally.retries == 1 else 'retries'}"
+            f"  attempts  {counts.attempts:,} for rows that are done; in this process "
+            f"{tally.attempts:,}, {tally.retries:,} of them "
+            f"{'a retry' if tally.retries == 1 else 'retries'}"
         )
         yield from spent_lines(counts)
         rate = tally.rows / self.wall_s if self.wall_s else 0.0

@@ -22,6 +22,9 @@ from batcher.providers import (
 from batcher.runs.calling import Callee
 from batcher.simulator import SIMULATED_KEY, SIMULATED_MODEL, SimulatorConfig
 
+KEY_FILE = "name a file with --api-key-file (never pass a key as an argument)"
+"""The way to give a key that the command line has; Python has another."""
+
 
 def environment() -> dict[str, str]:
     """Return the variables of `.env` in the working directory, below those of the process.
@@ -98,8 +101,7 @@ def _keys(spec: ProviderSpec, provider: Provider, variables: Mapping[str, str]) 
             return [one]
     raise CredentialsError(
         f"no API key: set {' or '.join(provider.key_variables)} in the environment or in .env "
-        "(with an S behind its name it takes several keys, separated by commas), or name a file "
-        "with --api-key-file (never pass a key as an argument)"
+        f"(with an S behind its name it takes several keys, separated by commas), or {KEY_FILE}"
     )
 
 

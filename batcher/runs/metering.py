@@ -129,7 +129,7 @@ def _telemetry(
         from batcher.observe.metrics.otel import instruments, sending, spans  # noqa: PLC0415
     except ImportError as error:
         raise ConfigurationError(
-            f"--otel needs OpenTelemetry ({error}): pip install 'batcher[otel]'"
+            f"--otel needs OpenTelemetry ({error}): pip install '.[otel]' in a checkout of batcher"
         ) from None
     described = {"service.name": "batcher", "service.version": __version__}
     with sending.sending(news.tell, described, trust_env=job.provider.trust_env) as sender:

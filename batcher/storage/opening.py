@@ -24,8 +24,22 @@ if TYPE_CHECKING:
 _CONNECT_S, _SILENT_S, _ATTEMPTS = 5.0, 10.0, 3
 # Services that know a bucket only as a part of the host name.
 _BUCKET_IS_HOST = (".aliyuncs.com", ".myqcloud.com", ".volces.com", ".myhuaweicloud.com")
-# Packages that bring the implementation, where the name of a scheme does not tell.
-_PACKAGES = {"hf": "batcher[hf]", "oss": "ossfs", "cos": "cosfs", "cosn": "cosfs", "tos": "tosfs"}
+# Packages that bring the implementation: where fsspec is not there, it cannot be asked.
+_PACKAGES = {
+    "hf": "'.[hf]' in a checkout of batcher",
+    "oss": "ossfs",
+    "cos": "cosfs",
+    "cosn": "cosfs",
+    "tos": "tosfs",
+    "ftp": "fsspec",
+    "github": "fsspec requests",
+    "http": "fsspec aiohttp",
+    "https": "fsspec aiohttp",
+    "sftp": "fsspec paramiko",
+    "smb": "fsspec smbprotocol",
+    "ssh": "fsspec paramiko",
+    "webhdfs": "fsspec requests",
+}
 
 
 def opened(address: Address) -> tuple[FileSystem, str]:
@@ -205,29 +219,28 @@ def _by_fsspec(address: Address) -> tuple[FileSystem, str]:
     except ImportError:
         if address.scheme in known:
             raise
-        raise _unknown(address, known) from None
+        raise _unknown(address, known, "after `pip install fsspec`, what that knows") from None
     from pyarrow.fs import FSSpecHandler, PyFileSystem
 
     known |= set(available_protocols())
     if address.scheme not in known:
-        raise _unknown(address, known)
+        raise _unknown(address, known, "what fsspec knows")
     store, path = url_to_fs(address.url)
     handler: Any = FSSpecHandler  # which its stubs take for abstract
     return PyFileSystem(handler(store)), str(path)
 
 
-def _unknown(address: Address, known: set[str]) -> UsageError:
+def _unknown(address: Address, known: set[str], others: str) -> UsageError:
     near = did_you_mean(address.scheme, known)
     return UsageError(
         f"{address.scheme}:// is of no known kind of store{near} Known: "
-        f"{', '.join(f'{scheme}://' for scheme in (*_NATIVE, 'hf'))}, and what fsspec knows "
-        "where it is installed"
+        f"{', '.join(f'{scheme}://' for scheme in (*_NATIVE, 'hf'))}, and {others}"
     )
 
 
 def _not_installed(address: Address, error: ImportError) -> ConfigurationError:
     package = _PACKAGES.get(address.scheme)
-    way_out = f"pip install '{package}'" if package else str(error)
+    way_out = f"pip install {package}" if package else str(error)
     return ConfigurationError(
         f"{address.scheme}:// needs a package that is not installed: {way_out}"
     )

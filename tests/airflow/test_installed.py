@@ -13,6 +13,6 @@ def test_without_airflow_it_says_how_to_install_it() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert process.stderr.splitlines()[-1] == (
-        "ModuleNotFoundError: batcher.airflow needs Airflow 3: pip install 'batcher[airflow]' "
-        "(docs/airflow.md)"
+        "ModuleNotFoundError: batcher.airflow needs Airflow 3: pip install '.[airflow]' in a "
+        "checkout of batcher (docs/airflow.md)"
     )

@@ -85,4 +85,4 @@ def test_what_is_there_already_is_told_of_in_words_that_a_dag_has() -> None:
     run = _shard(1).directory
     outcome = merged([str(run)], _shard(2).directory, LOG)
     assert outcome.ending is Ending.CONFIGURATION
-    assert outcome.why.endswith("or another directory with directory=")
+    assert outcome.why.endswith("or another directory with directory")

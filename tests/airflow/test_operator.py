@@ -80,12 +80,6 @@ def test_a_dag_of_mapped_shards_is_written_and_read_again() -> None:
     assert read.get_task("label").extra_links == ["Report"]
 
 
-def test_a_key_in_a_dag_is_refused_without_being_shown() -> None:
-    with pytest.raises(UsageError, match="name a connection with conn_id") as caught:
-        BatcherOperator(task_id="label", options={"api_key": "a.secret"})
-    assert "a.secret" not in str(caught.value)
-
-
 @pytest.mark.parametrize("operator", [BatcherOperator, MergeOperator])
 def test_a_slip_in_what_follows_breaks_the_dag_when_it_is_read(
     operator: type[Any],

@@ -71,7 +71,7 @@ def test_another_try_goes_on_in_the_same_directory() -> None:
 def test_a_ceiling_fails_the_task_which_tells_how_far_it_came() -> None:
     instance = Instance()
     outcome = _task(max_rows=5).carried_out(instance)
-    with pytest.raises(AirflowFailException, match=r"Stopped after 5 rows \(--max-rows\)"):
+    with pytest.raises(AirflowFailException, match=r"Stopped after 5 rows \(max_rows\)"):
         outcome.followed(instance, USUAL)
     assert instance.pushed["return_value"]["results"] == 5
     assert instance.pushed["return_value"]["ended"] == "ceiling"
@@ -142,7 +142,7 @@ def test_another_directory_is_named_as_a_dag_names_it() -> None:
     _task(output="a").carried_out(Instance())
     outcome = _task(output="a", shard=(1, 2)).carried_out(Instance())
     assert outcome.ending is Ending.CONFIGURATION
-    assert "or name another directory with directory=." in outcome.why
+    assert "or name another directory with directory." in outcome.why
 
 
 def test_a_connection_that_is_not_there_is_told_of_before_any_call() -> None:

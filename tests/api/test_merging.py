@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import batcher
+from batcher.api.options import PathName
 
 AT_ONCE = batcher.SimulatorConfig(latency_s=0)
 
@@ -45,6 +47,14 @@ def test_what_is_pending_is_called_by_a_run_of_the_merged_directory(prompts: str
     merged = batcher.merge([_run(prompts, shard=(1, 2)).directory], output=Path("all.batch"))
     assert (merged.ok, merged.pending, merged.exported, merged.halted) == (False, 5, True, None)
     assert _run(prompts, output="all.batch").attempts == 10
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_just_one_directory_is_no_list_of_letters(
+    prompts: str, kind: Callable[[Path], PathName]
+) -> None:
+    merged = batcher.merge(kind(_run(prompts, shard=(1, 1)).directory), output="all.batch")
+    assert (merged.ok, merged.succeeded) == (True, 10)
 
 
 def test_a_merge_without_its_input_is_no_success(prompts: str) -> None:

@@ -212,6 +212,43 @@ def test_a_directory_in_use_is_refused_before_a_row_is_taken() -> None:
     assert "another run works in labels.batch" in str(inner[0])
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"to": "out"}, "is named with output$"),
+        ({"limit": 1, "sample": 1}, "^limit and sample choose different rows"),
+        ({"max_cost": "1.00USD"}, "^max_cost is in USD"),
+        ({"output": "s3://bucket/x"}, "Name it with output DIR, and .* with to s3://bucket/x$"),
+    ],
+)
+def test_errors_name_arguments(options: dict[str, Any], said: str) -> None:
+    given: dict[str, Any] = {"output": OUT, "model": "glm-4.7", "simulate": AT_ONCE, **options}
+    with pytest.raises(batcher.BatcherError, match=said):
+        batcher.run(ROWS, **given)
+
+
+async def test_so_do_those_of_a_run_in_an_event_loop_and_of_a_merge() -> None:
+    with pytest.raises(batcher.CredentialsError, match="or give api_key, or the name of its file"):
+        await batcher.arun(ROWS, output=OUT, model="glm-4.7")
+    run = batcher.run(ROWS, output=OUT, simulate=AT_ONCE)
+    with pytest.raises(batcher.UsageError, match="name another directory with output"):
+        batcher.merge([run.directory], output=OUT)
+
+
+def test_why_a_run_halted_names_arguments_too() -> None:
+    result = batcher.run(ROWS, output=OUT, simulate=AT_ONCE, max_rows=3, concurrency=2)
+    assert result.halted == "Stopped after 3 rows (max_rows). The same command goes on."
+    assert "(max_rows)" in str(result)
+    assert "limit 2 (concurrency)" in str(result)
+
+
+@pytest.mark.parametrize("simulate", [{"latency_s": 0}, {}, "yes", 1])
+def test_what_says_nothing_of_a_simulator_is_refused_and_calls_nothing(simulate: Any) -> None:  # noqa: ANN401 # anything
+    with pytest.raises(batcher.UsageError, match=r"; give True, or a batcher\.SimulatorConfig\("):
+        batcher.run(ROWS, output=OUT, simulate=simulate)
+    assert not OUT.exists()
+
+
 def test_a_key_is_shown_by_no_traceback_and_needed_without_a_simulator() -> None:
     with pytest.raises(batcher.CredentialsError, match="ZHIPUAI_API_KEY"):
         batcher.run(ROWS, output=OUT, model="glm-4-flash")
@@ -233,7 +270,7 @@ def test_a_key_may_be_hidden_and_there_may_be_several() -> None:
 def test_the_coding_plan_is_warned_of() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with pytest.raises(batcher.ConfigurationError, match="--model"):
+        with pytest.raises(batcher.ConfigurationError, match=r"; give model, such"):
             batcher.run(
                 ROWS,
                 output=OUT,

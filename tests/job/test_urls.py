@@ -9,7 +9,7 @@ from batcher.job.urls import check_base_url, check_copies, check_urls
 
 
 def test_a_run_directory_at_a_url_is_refused_with_the_way() -> None:
-    with pytest.raises(UsageError, match=r"-o DIR --to s3://bucket/x"):
+    with pytest.raises(UsageError, match=r"-o DIR, and .* --to s3://bucket/x"):
         check_urls(JobSpec(), {"output": {"directory": "s3://bucket/x"}}, "job")
 
 

@@ -146,7 +146,7 @@ def test_what_calls_nothing_writes_nothing_there_before_its_time(
 def test_a_run_directory_at_a_url_is_refused_with_the_way_out(given: str, place: Place) -> None:
     done = place.command("run", given, "-o", "s3://some/run", "--simulate")
     assert done.returncode == 2
-    assert "-o DIR --to s3://some/run" in done.stderr
+    assert "with -o DIR, and where its files are to go too with --to s3://some/run" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_a_whole_run_in_lines() -> None:
         f"            11 server_error: {ErrorClass.SERVER_ERROR.rule.hint}",
         f"            2 bad_request: {ErrorClass.BAD_REQUEST.rule.hint}",
         "            5 results cut at max_tokens (length)",
-        "  attempts  1,500; in this process 90, 6 of them retries",
+        "  attempts  1,500 for rows that are done; in this process 90, 6 of them retries",
         "            40 repairs: asked again, since an answer did not hold what [output] wants",
         "            3 sent without a whole answer coming back: possibly billed",
         "  tokens    70,000 in (30,000 cached), 20,000 out (5,000 reasoning)",
@@ -85,7 +85,7 @@ def test_a_run_without_rows_shows_zeros_and_no_latency() -> None:
     assert _lines() == [
         "Done.",
         "  rows      0: 0 results, 0 errors, 0 pending",
-        "  attempts  0; in this process 0, 0 of them retries",
+        "  attempts  0 for rows that are done; in this process 0, 0 of them retries",
         "  tokens    0 in (0 cached), 0 out (0 reasoning)",
         "  calls     at most 9 in flight; limit 8 (found); 2 throttled",
         "  time      0.0 s, 0.0 rows/s",

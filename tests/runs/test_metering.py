@@ -173,7 +173,7 @@ def test_without_the_extra_it_says_what_to_install(place: Place) -> None:
         check=False,
     )
     assert done.returncode == 78
-    assert "pip install 'batcher[otel]'" in done.stderr
+    assert "pip install '.[otel]' in a checkout of batcher" in done.stderr
     assert place.ledger() == []
 
 

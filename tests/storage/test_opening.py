@@ -86,11 +86,40 @@ def test_an_unknown_scheme_is_told_what_is_known() -> None:
         opened(Address.of("s33://bucket/a"))
 
 
+@pytest.mark.skipif(importlib.util.find_spec("fsspec") is not None, reason="the package is there")
+@pytest.mark.parametrize(
+    ("scheme", "packages"),
+    [
+        ("https", "fsspec aiohttp"),
+        ("sftp", "fsspec paramiko"),
+        ("webhdfs", "fsspec requests"),
+        ("oss", "ossfs"),
+    ],
+)
+def test_what_only_fsspec_knows_is_no_unknown_kind_where_that_is_missing(
+    scheme: str, packages: str
+) -> None:
+    with pytest.raises(
+        ConfigurationError,
+        match=rf"^{scheme}:// needs a package that is not installed: pip install {packages}$",
+    ):
+        opened(Address.of(f"{scheme}://host/a"))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("fsspec") is not None, reason="the package is there")
+def test_where_fsspec_is_missing_it_may_know_an_unknown_scheme() -> None:
+    with pytest.raises(UsageError, match=r", and after `pip install fsspec`, what that knows$"):
+        opened(Address.of("lakefs://repository/a"))
+
+
 @pytest.mark.skipif(
     importlib.util.find_spec("huggingface_hub") is not None, reason="the package is there"
 )
 def test_a_missing_package_is_named() -> None:
-    with pytest.raises(ConfigurationError, match=r"hf:// needs .*: pip install 'batcher\[hf\]'"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"hf:// needs .*: pip install '\.\[hf\]' in a checkout of batcher",
+    ):
         opened(Address.of("hf://datasets/me/set"))
 
 

@@ -1,4 +1,4 @@
-"""Traces and metrics by OpenTelemetry, where the extra `batcher[otel]` is installed.
+"""Traces and metrics by OpenTelemetry, where the extra `otel` is installed.
 
 `attributes` and `messages` know the conventions for generative AI and are pure; `spans` and
 `instruments` make spans and metrics of what happens; `sending` brings them to a collector. Names
