@@ -374,6 +374,32 @@ def test_a_parameter_of_broken_text_is_refused() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"output": {"directory": "out\udcff"}}, r"[output] directory: out\xff is not UTF-8"),
+        ({"output": {"sync_checkpoint": "a\udcff"}}, r"[output] sync_checkpoint: a\xff is not"),
+        ({"prompt": {"template": "\udcb5"}}, r"[prompt] template: \xb5 is not UTF-8"),
+        ({"input": ["a.jsonl", "b\udcff.jsonl"]}, r"input: b\xff.jsonl is not UTF-8"),
+        ({"reuse": {"cache": "c\udcff"}}, r"[reuse] cache: c\xff is not UTF-8"),
+    ],
+)
+def test_what_is_no_utf_8_on_the_command_line_is_refused(flags: dict[str, Any], said: str) -> None:
+    """It could be written into no checkpoint, and into no JSON."""
+    with pytest.raises(UsageError) as raised:
+        load_job(None, flags)
+    assert f"the command line: {said}" in str(raised.value)
+
+
+def test_so_is_the_folder_of_a_job_file(tmp_path: Path) -> None:
+    """Since its paths become relative to it."""
+    folder = tmp_path / "j\udcff"
+    folder.mkdir()
+    (folder / "job.toml").write_text("")
+    with pytest.raises(UsageError, match=r"j\\xff/job\.toml is not UTF-8"):
+        load_job(folder / "job.toml", {})
+
+
 def test_a_file_that_is_no_toml_is_told_its_line(job_file: Path) -> None:
     job_file.write_text('[provider]\nmodel = "m"\nname = \n')
     message = _refused(job_file, {})
