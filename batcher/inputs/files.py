@@ -88,6 +88,11 @@ def discover(inputs: Sequence[str], stop: Stop = never) -> tuple[InputFile, ...]
     return tuple(files.values())
 
 
+def may_be_input(name: str) -> bool:
+    """Tell whether a folder stands for a file of this name."""
+    return _suffix(name) is not None
+
+
 def compression_of(head: bytes, name: str) -> Compression | None:
     """Return how JSON Lines that begin with the bytes `head` are packed.
 

@@ -66,6 +66,10 @@ def plain_job(job: JobSpec) -> dict[str, Any]:
     for table, key in PATHS:
         if (path := tables[table][key]) not in (None, ANY_FOLDER):
             tables[table][key] = str(Path(path).absolute())
+    tables["input"] = tuple(
+        given if given == "-" or is_url(given) else str(Path(given).absolute())
+        for given in job.input
+    )
     tables["alerts"]["webhooks"] = [
         _with_file(webhook, Path().absolute()) for webhook in tables["alerts"]["webhooks"]
     ]

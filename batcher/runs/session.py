@@ -114,7 +114,7 @@ class Session:
             if self.only is None and self.rows is None:
                 look_for_files(self.job, directory.path, check)
                 if to is not None:
-                    refuse_to_feed(self.job, to)
+                    refuse_to_feed(self.job.input, Address.of(to))
             directory.create(awaits_copy=self.job.output.sync_checkpoint is not None)
             shard = self._shard(directory)
             delivery = None if to is None else Delivery.to(folder_of(to, shard), asking(check))

@@ -621,7 +621,8 @@ def test_a_remembered_job_is_the_same_job_and_flags_win_over_it() -> None:
     flags = {"input": ["a.jsonl"], "provider": {"model": "m"}, "parameters": {"temperature": 0.5}}
     job = load_job(None, {**flags, "limits": {"concurrency": 3, "rpm": 7}})
     remembered = json.loads(json.dumps(plain_job(job)))
-    assert job_with(remembered, {}, "the job") == job
+    inputs = (str(Path("a.jsonl").absolute()),)
+    assert job_with(remembered, {}, "the job") == msgspec.structs.replace(job, input=inputs)
     again = job_with(remembered, {"limits": {"concurrency": 9, "rpm": None}}, "the job")
     assert (again.limits.concurrency, again.limits.rpm) == (9, None)
     assert again.parameters == {"temperature": 0.5}
@@ -634,6 +635,17 @@ def test_a_key_file_and_a_cache_are_remembered_by_where_they_lie(
     job = load_job(None, {"provider": {"api_key_file": "keys.txt"}, "reuse": {"cache": "answers"}})
     assert plain_job(job)["provider"]["api_key_file"] == str(tmp_path / "keys.txt")
     assert plain_job(job)["reuse"]["cache"] == str(tmp_path / "answers")
+
+
+def test_so_are_inputs_other_than_urls_and_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job = load_job(None, {"input": ["in", "day-*.jsonl", "s3://b/in/", "-"]})
+    assert plain_job(job)["input"] == (
+        *(f"{tmp_path}/in", f"{tmp_path}/day-*.jsonl"),
+        *("s3://b/in/", "-"),
+    )
 
 
 def test_a_template_that_begins_with_an_at_sign_is_no_file_the_second_time(tmp_path: Path) -> None:
