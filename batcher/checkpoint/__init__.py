@@ -7,7 +7,7 @@ from batcher.checkpoint.choice import Chosen, ErrorChoice, choose
 from batcher.checkpoint.claims import Claims
 from batcher.checkpoint.connection import damaged
 from batcher.checkpoint.descent import called_itself
-from batcher.checkpoint.excerpt import Excerpt
+from batcher.checkpoint.excerpt import Excerpt, first_errors
 from batcher.checkpoint.following import FollowedCheckpoint
 from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lineage import LINEAGE, Lineage, Step, begin_line, lineage_of
@@ -64,6 +64,7 @@ __all__ = [
     "checkpoint_problems",
     "choose",
     "damaged",
+    "first_errors",
     "free_at",
     "holds_nothing",
     "lineage_of",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from batcher.errors import ErrorClass
 from batcher.limits import Concurrency
 from batcher.observe.answers import answer_lines
 from batcher.observe.cost import cost_lines, uncounted_lines
@@ -23,7 +24,8 @@ class Summary:
     Each of a row's `samples` is counted for itself. `part` says which rows of the input the run is
     about, where it is not all. `report` is where that is, or why it is nowhere; None where none is
     wanted. `to` is the URL where the files are put as well, and `undelivered` why not all of them
-    are there. `copy` says how the copy of the checkpoint stands.
+    are there. `copy` says how the copy of the checkpoint stands. `examples` have a line for
+    the first row of each class of errors.
     """
 
     ended: str
@@ -43,6 +45,7 @@ class Summary:
     samples: int = 1
     part: str | None = None
     copy: str | None = None
+    examples: Mapping[ErrorClass, str] = field(default_factory=dict)
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
@@ -52,7 +55,7 @@ class Summary:
         yield printable(self.ended)
         if self.part is not None:
             yield f"  part      {self.part}"
-        yield from row_lines(counts, self.pending, self.samples)
+        yield from row_lines(counts, self.pending, self.samples, self.examples)
         yield from answer_lines(counts, 12, cache=self.cache)
         yield (
             f"  attempts  {counts.attempts:,}; in this process {tally.attempts:,}, "
@@ -99,6 +102,7 @@ class MergeSummary:
     to: str | None = None
     undelivered: str | None = None
     samples: int = 1
+    examples: Mapping[ErrorClass, str] = field(default_factory=dict)
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
@@ -106,7 +110,7 @@ class MergeSummary:
         if self.simulated:
             yield "SIMULATED: these answers come from the simulator; no model was called."
         yield printable(self.ended)
-        yield from row_lines(counts, self.pending, self.samples)
+        yield from row_lines(counts, self.pending, self.samples, self.examples)
         for line in self.where:
             yield printable(f"            {line}")
         yield from answer_lines(counts, 12)
@@ -134,17 +138,26 @@ def delivery_lines(to: str | None, undelivered: str | None, directory: Path) -> 
         yield f"  to        {to}"
 
 
-def row_lines(counts: Counts, pending: int | None, samples: int) -> Iterator[str]:
+def row_lines(
+    counts: Counts, pending: int | None, samples: int, examples: Mapping[ErrorClass, str]
+) -> Iterator[str]:
     """Yield what became of the rows."""
     found = f"{counted(counts.results, 'result')}, {counted(counts.error_rows, 'error')}"
     if pending is None:
         yield f"  rows      {found}, the rest pending"
     else:
         yield f"  rows      {extent(counts.rows + pending, samples)}: {found}, {pending:,} pending"
-    for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
-        yield f"            {rows:,} {error_class}: {error_class.rule.hint}"
+    yield from error_lines(counts, examples, 12)
     if counts.truncated:
         yield f"            {counted(counts.truncated, 'result')} cut at max_tokens (length)"
+
+
+def error_lines(counts: Counts, examples: Mapping[ErrorClass, str], indent: int) -> Iterator[str]:
+    """Yield the classes of errors, the largest first, each with what to do and an example."""
+    for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
+        yield f"{'':{indent}}{rows:,} {error_class}: {error_class.rule.hint}"
+        if error_class in examples:
+            yield f"{'':{indent + 2}}first: {examples[error_class]}"
 
 
 def spent_lines(counts: Counts) -> Iterator[str]:

@@ -76,7 +76,8 @@ class Calls:
             directory.open_log() as log,
             self._counting(),
         ):
-            shown = self.watcher, AttemptLog(EventLog(log)), *self.syncing.watchers
+            attempts = AttemptLog(EventLog(log), texts=self.job.observe.report_samples)
+            shown = self.watcher, attempts, *self.syncing.watchers
             whole = self.selection.is_whole
             live = None
             try:

@@ -24,6 +24,7 @@ from batcher.outputs import Exported
 from batcher.runs.delivery import DELIVERED, REPORT, Delivery
 from batcher.runs.description import Description
 from batcher.runs.directory import RunDirectory
+from batcher.runs.examples import examples_of
 from batcher.runs.export import export
 from batcher.runs.report import Reporter
 from batcher.runs.sources import SourceRun, job_of
@@ -117,6 +118,7 @@ def published(
         to=job.output.to,
         undelivered=undelivered,
         samples=samples,
+        examples=examples_of(to, texts=job.observe.report_samples),
     )
     return Merged(to, summary, job)
 

@@ -29,6 +29,7 @@ from batcher.runs.description import Description, counted_rows
 from batcher.runs.descriptors import affordable_calls
 from batcher.runs.directory import WRITTEN, RunDirectory, run_directory
 from batcher.runs.endings import ending
+from batcher.runs.examples import examples_of
 from batcher.runs.finish import Finish
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
@@ -198,6 +199,7 @@ class Session:
             samples=scope.selection.samples,
             part=str(part) if part else None,
             copy=copies.line(),
+            examples=examples_of(directory, texts=self.job.observe.report_samples),
         )
         return RunResult(
             summary,
