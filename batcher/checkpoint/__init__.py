@@ -12,6 +12,7 @@ from batcher.checkpoint.following import FollowedCheckpoint
 from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lineage import LINEAGE, Lineage, Step, begin_line, lineage_of
 from batcher.checkpoint.lock import RunLock
+from batcher.checkpoint.mending import is_mendable
 from batcher.checkpoint.merging import Merging, OfRun
 from batcher.checkpoint.ownership import BEAT_S, Process
 from batcher.checkpoint.pairs import pairs
@@ -67,6 +68,7 @@ __all__ = [
     "first_errors",
     "free_at",
     "holds_nothing",
+    "is_mendable",
     "lineage_of",
     "pairs",
     "set_aside",
