@@ -49,7 +49,7 @@ from batcher.runs.selection import WHOLE_INPUT, Portion
 from batcher.runs.shard import Part, Shard, folder_of, keep_start, part_of
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Check, Stopping, asking
-from batcher.runs.syncing import syncing
+from batcher.runs.syncing import refuse_copies_within, syncing
 from batcher.storage import Address
 from batcher.structured import Structure
 
@@ -110,6 +110,7 @@ class Session:
         structure = Structure.of(self.job.output)
         prepare = Preparation.of(self.job, structure, self.callee.provider, time.time)
         directory = run_directory(self.job.input, self.job.output.directory)
+        refuse_copies_within(directory, self.job.output)
         with self.stopping.interruptible() as check:
             to = self.job.output.to
             if self.only is None and self.rows is None:
