@@ -166,6 +166,9 @@ class ErrorClass(StrEnum):
         return _RULES[self]
 
 
+OF_THE_ROW = frozenset({ErrorClass.INVALID_ROW, ErrorClass.DUPLICATE_ID, ErrorClass.TEMPLATE_ERROR})
+"""What is wrong with a row before any call, which is said in batcher's own words."""
+
 _RULES = {
     ErrorClass.INVALID_ROW: Rule(
         Action.FAIL_ROW, "Correct the named lines; `batcher check` lists them without a call."

@@ -19,7 +19,25 @@ _SPANNING = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "gpfs"}
     | {"beegfs", "ocfs2", "gfs2", "orangefs", "pvfs2", "virtiofs", "coda", "ncpfs", "davfs"}
 )
+# What Python has for bytes that are no UTF-8 (PEP 383), and other text that is none.
+_ODD = re.compile("[\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\([0-7]{3})")
+
+
+def is_text(name: str) -> bool:
+    """Tell whether a name is UTF-8, so that it can be written down; Linux allows any bytes."""
+    return _ODD.search(name) is None
+
+
+def escaped(name: str) -> str:
+    r"""Return a name that may not be UTF-8 for people to read: its odd bytes as `\xb5`."""
+    return _ODD.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", name)
+
+
+def not_text(name: str) -> str:
+    """Say that a name is not UTF-8, and the way out."""
+    way_out = "rename it, such as by `convmv -f gbk -t utf8 --notest`"
+    return f"{escaped(name)} is not UTF-8; {way_out}"
 
 
 def synced(path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from batcher.filesystem import MOUNTS, spans_machines, synced
+from batcher.filesystem import MOUNTS, is_text, not_text, spans_machines, synced
 
 LINES = r"""
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -67,3 +68,11 @@ def test_files_and_directories_are_synced_and_what_is_missing_says_so(tmp_path: 
     synced(tmp_path)
     with pytest.raises(FileNotFoundError):
         synced(tmp_path / "missing")
+
+
+def test_a_name_is_text_where_its_bytes_are_utf_8() -> None:
+    assert is_text("a.jsonl")
+    assert is_text("评论.jsonl")
+    odd = os.fsdecode(b"\xb5\xb1/\xe8\xaf\x84.jsonl")
+    assert not is_text(odd)
+    assert not_text(odd).startswith(r"\xb5\xb1/评.jsonl is not UTF-8; rename it")

@@ -7,11 +7,12 @@ from batcher.checkpoint.choice import Chosen, ErrorChoice, choose
 from batcher.checkpoint.claims import Claims
 from batcher.checkpoint.connection import damaged
 from batcher.checkpoint.descent import called_itself
-from batcher.checkpoint.excerpt import Excerpt
+from batcher.checkpoint.excerpt import Excerpt, first_errors
 from batcher.checkpoint.following import FollowedCheckpoint
 from batcher.checkpoint.group_commit import GroupCommit
 from batcher.checkpoint.lineage import LINEAGE, Lineage, Step, begin_line, lineage_of
 from batcher.checkpoint.lock import RunLock
+from batcher.checkpoint.mending import is_mendable
 from batcher.checkpoint.merging import Merging, OfRun
 from batcher.checkpoint.ownership import BEAT_S, Process
 from batcher.checkpoint.pairs import pairs
@@ -64,8 +65,10 @@ __all__ = [
     "checkpoint_problems",
     "choose",
     "damaged",
+    "first_errors",
     "free_at",
     "holds_nothing",
+    "is_mendable",
     "lineage_of",
     "pairs",
     "set_aside",

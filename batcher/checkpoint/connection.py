@@ -10,8 +10,8 @@ from pathlib import Path
 from batcher.errors import DiskFullError, StorageError
 
 _DAMAGED = (
-    "is damaged: {}. Put back a copy of it; or move it away, or name another directory with -o, "
-    "and every row is called anew"
+    "is damaged: {}. Put back a copy of it. Without one, `batcher verify DIR` says whether it can "
+    "be mended; else name another directory with -o, and every row is called anew"
 )
 _FULL = (
     "has no room left: {}. Everything recorded before is safe; free space, then run the same "

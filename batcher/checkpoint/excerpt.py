@@ -57,6 +57,19 @@ class Excerpt:
             )
 
 
+def first_errors(path: Path) -> Mapping[ErrorClass, Recorded]:
+    """Return the first row that ended in each class of error.
+
+    Raises:
+        StorageError: there is no checkpoint at `path`, or it is damaged.
+    """
+    with translated(path), connected(path) as connection:
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("BEGIN")
+        table = _Outcomes(connection, path)
+        return {found: table.failed(found, 1)[0] for found in table.error_classes()}
+
+
 @dataclass(frozen=True, slots=True)
 class _Outcomes:
     connection: sqlite3.Connection

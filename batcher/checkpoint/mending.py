@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from pathlib import Path
 
 from batcher.checkpoint import schema
+from batcher.checkpoint.connection import connected
 from batcher.checkpoint.encoding import decoded, decoded_invalid
 from batcher.checkpoint.lineage import forget_backups
 
@@ -16,6 +18,17 @@ TOTALS = (
     "FROM outcomes GROUP BY 1, 2, 3"
 )
 """SQL that counts what the table `totals` should hold, in the order of its columns and rows."""
+
+
+def is_mendable(path: Path) -> bool:
+    """Tell whether every record can be read, so that `mend` drops no more than the damaged ones."""
+    with connected(path) as connection:
+        try:
+            for table in ("outcomes", "shelved", "invalid_answers", "facts"):
+                deque(connection.execute(f"SELECT * FROM {table} NOT INDEXED"), maxlen=0)
+        except sqlite3.DatabaseError:
+            return False
+    return True
 
 
 def mend(connection: sqlite3.Connection, path: Path) -> int:

@@ -9,7 +9,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.exceptions import NoSuchCommand
@@ -50,6 +50,12 @@ _TOPICS = {
     },
 }
 _COMMANDS = {name: text for topic in _TOPICS.values() for name, text in topic.items()}
+
+
+_ELSEWHERE = (
+    "Make room there or send it elsewhere; what was recorded is safe, and `batcher status DIR` "
+    "shows where a run stands"
+)
 
 
 class _Commands(click.Group):
@@ -95,6 +101,10 @@ class _Commands(click.Group):
             with formatter.section(topic):
                 formatter.write_dl([(f"{name:{widest}}", text) for name, text in commands.items()])
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        _fill_closed_streams()
+        return super().__call__(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> object:
         with _not_held_up(), exit_codes(lambda: bool(ctx.obj)):
             return super().invoke(ctx)
@@ -132,7 +142,10 @@ def exit_codes(debug: Callable[[], bool]) -> Iterator[None]:
         if debug():
             traceback.print_exc()
         if isinstance(error, OSError):
-            _leave(StorageError.exit_code, f"Error: {error}. What was recorded is safe")
+            what = f"cannot write to standard output: {error.strerror}. {_ELSEWHERE}"
+            if not _is_of_output(error):
+                what = f"{error}. What was recorded is safe"
+            _leave(StorageError.exit_code, f"Error: {what}")
         if isinstance(error, BatcherError):
             _leave(error.exit_code, f"Error: {error}")
         _leave(
@@ -163,6 +176,22 @@ def _leave(code: int, message: str | None = None) -> NoReturn:
         with contextlib.suppress(OSError):
             click.echo(message, err=True)
     sys.exit(code)
+
+
+def _fill_closed_streams() -> None:
+    """Put /dev/null where a daemon or a scheduler closed a stream, which Python has as None.
+
+    In this order, so that each gets the number it should have, and no file of ours gets it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 -- no file; open to the end
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Tell whether printing failed; such an error names no file."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code is click.echo.__code__ for frame, _ in frames)
 
 
 def _drop_what_nobody_reads() -> None:

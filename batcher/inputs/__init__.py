@@ -1,7 +1,7 @@
 """Prompt files, read: JSON Lines and Parquet in; `Prompt | Failure` and Arrow batches out."""
 
 from batcher.inputs.dataset import Dataset
-from batcher.inputs.files import Compression, FileFormat, InputFile, discover
+from batcher.inputs.files import Compression, FileFormat, InputFile, discover, may_be_input
 from batcher.inputs.reach import passes_over, reaches
 from batcher.inputs.rows import ArrowArray, ArrowStream, Rows, spool_rows
 from batcher.inputs.spool import SPOOLED, keep_spooled
@@ -20,6 +20,7 @@ __all__ = [
     "Rows",
     "discover",
     "keep_spooled",
+    "may_be_input",
     "passes_over",
     "reaches",
     "spool_rows",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from batcher.errors import InputError
+from batcher.filesystem import is_text, not_text
 from batcher.inputs.urls import OUTPUTS, expanded
 from batcher.storage import Address, Stop, is_url, never
 from batcher.wording import did_you_mean
@@ -85,6 +86,11 @@ def discover(inputs: Sequence[str], stop: Stop = never) -> tuple[InputFile, ...]
                 f"cannot read {error.filename or given}: {error.strerror or error}"
             ) from None
     return tuple(files.values())
+
+
+def may_be_input(name: str) -> bool:
+    """Tell whether a folder stands for a file of this name."""
+    return _suffix(name) is not None
 
 
 def compression_of(head: bytes, name: str) -> Compression | None:
@@ -173,6 +179,9 @@ def _is_run_directory(directory: Path) -> bool:
 def _checked(name: str) -> InputFile:
     """Return the file called `name`, which can be opened."""
     path = Path(name)
+    for written in (name, os.path.realpath(name)):
+        if not is_text(written):
+            raise InputError(f"the name of {not_text(written)}")
     if not path.exists():
         near = did_you_mean(path.name, _beside(path))
         raise InputError(f"no such file: {name}{near}")

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from batcher.errors import ConfigurationError
+from batcher.errors import ConfigurationError, UsageError
 from batcher.explanation import Tables, explain
+from batcher.filesystem import escaped, is_text, not_text
 from batcher.job.alerts import AlertsSpec, WebhookSpec, check_alerts, refuse_secrets
 from batcher.job.spec import ANY_FOLDER, RESERVED_PARAMETERS, TABLES, JobSpec, PriceSpec
 from batcher.job.tools import fault_of_tools, with_tools_read
@@ -37,9 +38,12 @@ def load_job(
     tables: Mapping[str, Any] = source if isinstance(source, Mapping) else {}
     folder = Path()
     if isinstance(source, Path):
+        if not is_text(str(source)):
+            raise UsageError(f"the name of the job file {not_text(str(source))}")
         where, folder, tables = str(source), source.parent, _read_toml(source)
     for given in (tables, flags):
         refuse_secrets(given, where)
+    _refuse_broken_text(flags, where)
     return _laid(_anchored(tables, folder), flags, where)
 
 
@@ -62,6 +66,10 @@ def plain_job(job: JobSpec) -> dict[str, Any]:
     for table, key in PATHS:
         if (path := tables[table][key]) not in (None, ANY_FOLDER):
             tables[table][key] = str(Path(path).absolute())
+    tables["input"] = tuple(
+        given if given == "-" or is_url(given) else str(Path(given).absolute())
+        for given in job.input
+    )
     tables["alerts"]["webhooks"] = [
         _with_file(webhook, Path().absolute()) for webhook in tables["alerts"]["webhooks"]
     ]
@@ -148,6 +156,23 @@ def _check_structure(job: JobSpec, where: str) -> None:
             f"{where}: tools let the model call a function where [output] wants a value; leave "
             "one of the two out"
         )
+
+
+def _refuse_broken_text(flags: Mapping[str, Any], where: str) -> None:
+    """Refuse text of a shell that is in another encoding, and names of files that are.
+
+    Parameters are looked at with all else that JSON does not hold.
+    """
+    for table, content in flags.items():
+        settings = content if isinstance(content, Mapping) else {"": content}
+        for key, value in settings.items():
+            for text in value if isinstance(value, list | tuple) else (value,):
+                if table != "parameters" and isinstance(text, str) and not is_text(text):
+                    name = f"[{table}] {key}" if key else table
+                    raise UsageError(
+                        f"{where}: {name}: {escaped(text)} is not UTF-8; write it in UTF-8, and "
+                        "rename a file that is called so"
+                    )
 
 
 def _is_json(value: object) -> bool:

@@ -4,6 +4,7 @@ from batcher.observe.answers import answer_lines, error_lines
 from batcher.observe.cost import cost_lines, uncounted_lines
 from batcher.observe.difference import Difference, Side
 from batcher.observe.display import display
+from batcher.observe.examples import examples
 from batcher.observe.log import AttemptLog, EventLog, Heartbeat
 from batcher.observe.progress import ProgressBar
 from batcher.observe.summary import MergeSummary, Summary
@@ -26,5 +27,6 @@ __all__ = [
     "cost_lines",
     "display",
     "error_lines",
+    "examples",
     "uncounted_lines",
 ]

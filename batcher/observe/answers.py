@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from batcher.errors import ErrorClass
 from batcher.recorded import Counts
 from batcher.wording import counted
 
 
-def error_lines(counts: Counts, indent: int) -> Iterator[str]:
-    """Yield how many rows ended in which error, the most first, and what to do about each."""
+def error_lines(counts: Counts, examples: Mapping[ErrorClass, str], indent: int) -> Iterator[str]:
+    """Yield how many rows ended in which error, the most first: what to do, and an example."""
     for error_class, rows in sorted(counts.errors.items(), key=lambda item: -item[1]):
         yield f"{'':{indent}}{rows:,} {error_class}: {error_class.rule.hint}"
+        if error_class in examples:
+            yield f"{'':{indent + 2}}first: {examples[error_class]}"
 
 
 def answer_lines(counts: Counts, indent: int, *, cache: bool = False) -> Iterator[str]:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol, TextIO
 
+from batcher.errors import OF_THE_ROW
 from batcher.limits import Flow
+from batcher.observe.examples import shortened
 from batcher.observe.tally import Tally
 from batcher.records import Exchange
 
@@ -40,11 +42,13 @@ class EventLog:
 
 
 class AttemptLog:
-    """A watcher: one line for every failed attempt."""
+    """A watcher: one line for every failed attempt, and at the end for every class of errors."""
 
-    def __init__(self, log: EventLog) -> None:
-        """Write to `log`."""
+    def __init__(self, log: EventLog, *, texts: bool = True) -> None:
+        """Write to `log`; without `texts`, nothing that may quote a row."""
         self._log = log
+        self._texts = texts
+        self._tally = Tally()
 
     def started(
         self,
@@ -52,6 +56,7 @@ class AttemptLog:
         flow: Callable[[], Flow],  # noqa: ARG002 # only beats show it
     ) -> None:
         """Write where this process starts."""
+        self._tally = tally
         self._log.write("run_started", done_before=tally.done_before)
 
     def attempted(self, row: int, exchange: Exchange) -> None:
@@ -78,7 +83,19 @@ class AttemptLog:
         self._log.write("notice", text=text)
 
     def finished(self) -> None:
-        """Write that this process makes no more calls."""
+        """Write which errors came, the first of each class, and that no more calls are made."""
+        for error_class, (source, problem) in self._tally.first_failures.items():
+            # A provider may quote the prompt; what is wrong with a row is said in our words.
+            ours = self._texts and error_class in OF_THE_ROW
+            self._log.write(
+                "errors",
+                error_class=error_class.value,
+                rows=self._tally.classes[error_class],
+                first=str(source),
+                code=problem.code,
+                http_status=problem.http_status,
+                message=shortened(problem.message) if ours else None,
+            )
         self._log.write("calls_ended")
 
 

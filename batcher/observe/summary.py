@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from batcher.errors import ErrorClass
 from batcher.limits import Concurrency
 from batcher.observe.answers import answer_lines, error_lines
 from batcher.observe.cost import cost_lines, uncounted_lines
@@ -23,7 +24,8 @@ class Summary:
     Each of a row's `samples` is counted for itself. `part` says which rows of the input the run is
     about, where it is not all. `report` is where that is, or why it is nowhere; None where none is
     wanted. `to` is the URL where the files are put as well, and `undelivered` why not all of them
-    are there. `copy` says how the copy of the checkpoint stands.
+    are there. `copy` says how the copy of the checkpoint stands. `examples` have a line for
+    the first row of each class of errors.
     """
 
     ended: str
@@ -43,6 +45,7 @@ class Summary:
     samples: int = 1
     part: str | None = None
     copy: str | None = None
+    examples: Mapping[ErrorClass, str] = field(default_factory=dict)
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
@@ -52,7 +55,7 @@ class Summary:
         yield printable(self.ended)
         if self.part is not None:
             yield f"  part      {self.part}"
-        yield from row_lines(counts, self.pending, self.samples)
+        yield from row_lines(counts, self.pending, self.samples, self.examples)
         yield from answer_lines(counts, 12, cache=self.cache)
         yield (
             f"  attempts  {counts.attempts:,} for rows that are done; in this process "
@@ -90,6 +93,7 @@ class MergeSummary:
     to: str | None = None
     undelivered: str | None = None
     samples: int = 1
+    examples: Mapping[ErrorClass, str] = field(default_factory=dict)
 
     def lines(self) -> Iterator[str]:
         """Yield the lines to print."""
@@ -97,7 +101,7 @@ class MergeSummary:
         if self.simulated:
             yield "SIMULATED: these answers come from the simulator; no model was called."
         yield printable(self.ended)
-        yield from row_lines(counts, self.pending, self.samples)
+        yield from row_lines(counts, self.pending, self.samples, self.examples)
         for line in self.where:
             yield printable(f"            {line}")
         yield from answer_lines(counts, 12)
@@ -125,14 +129,16 @@ def file_lines(end: Summary | MergeSummary) -> Iterator[str]:
         yield f"  to        {end.to}"
 
 
-def row_lines(counts: Counts, pending: int | None, samples: int) -> Iterator[str]:
+def row_lines(
+    counts: Counts, pending: int | None, samples: int, examples: Mapping[ErrorClass, str]
+) -> Iterator[str]:
     """Yield what became of the rows."""
     found = f"{counted(counts.results, 'result')}, {counted(counts.error_rows, 'error')}"
     if pending is None:
         yield f"  rows      {found}, the rest pending"
     else:
         yield f"  rows      {extent(counts.rows + pending, samples)}: {found}, {pending:,} pending"
-    yield from error_lines(counts, 12)
+    yield from error_lines(counts, examples, 12)
     if counts.truncated:
         yield f"            {counted(counts.truncated, 'result')} cut at max_tokens (length)"
 

@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from batcher.errors import ErrorClass
+from batcher.errors import ErrorClass, Problem
 from batcher.magnitudes import Magnitudes
 from batcher.recorded import NOTHING_YET, Counts
-from batcher.records import Exchange, Failure, Outcome, Success
+from batcher.records import Exchange, Failure, Outcome, Source, Success
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class Tally:
     `total` are the rows of the input, `chosen` those that are called, where the others are not.
     `earlier` are the sums over the run before this process. `cost` and `possible_cost`, in nanos of
     the run's currency, are those of its calls, and `failed_attempts` counts these by what they
-    ended in.
+    ended in. `first_failures` are by class where the first one was, and what.
     """
 
     done_before: int = 0
@@ -36,6 +36,7 @@ class Tally:
     earlier: Counts = NOTHING_YET
     failed_attempts: Counter[ErrorClass] = field(default_factory=Counter)
     classes: Counter[ErrorClass] = field(default_factory=Counter)
+    first_failures: dict[ErrorClass, tuple[Source, Problem]] = field(default_factory=dict)
     _latencies: Magnitudes = field(default_factory=Magnitudes)
 
     @property
@@ -73,9 +74,10 @@ class Tally:
                 # An answer of another row has no latency of its own.
                 if attempts:
                     self._latencies.add(attempts[-1].latency)
-            case Failure(problem=problem):
+            case Failure(problem=problem, source=source):
                 self.failures += 1
                 self.classes[problem.error_class] += 1
+                self.first_failures.setdefault(problem.error_class, (source, problem))
             case _:
                 assert_never(outcome)
 

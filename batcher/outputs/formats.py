@@ -39,6 +39,11 @@ class Kind:
         """Return what begins a file of rows of `schema`."""
         return lambda file: self.open_sink(file, schema, metadata)
 
+    @property
+    def names(self) -> list[str]:
+        """What its first files are called where there is one of each."""
+        return [naming.name(0, 1) for naming in (self.results, self.errors) if naming]
+
     def may_be(self, name: str) -> bool:
         """Whether a file of this name may be written over, or be removed as an earlier export's."""
         return self.results.may_be(name) or (self.errors is not None and self.errors.may_be(name))

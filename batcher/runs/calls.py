@@ -75,7 +75,8 @@ class Calls:
             Reserve.held(directory.reserve, self.most, limits.max_response_bytes) as reserve,
             directory.open_log() as log,
         ):
-            shown = self.watcher, AttemptLog(EventLog(log)), *self.syncing.watchers
+            attempts = AttemptLog(EventLog(log), texts=self.job.observe.report_samples)
+            shown = self.watcher, attempts, *self.syncing.watchers
             whole = self.selection.is_whole
             live = None
             try:

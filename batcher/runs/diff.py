@@ -14,7 +14,7 @@ from batcher.observe import Difference, Side
 from batcher.outputs import write_differences
 from batcher.runs.directory import RunDirectory
 from batcher.runs.remembered import Remembered
-from batcher.runs.rows import refuse_to_overwrite
+from batcher.runs.rows import refuse_to_feed, refuse_to_overwrite
 from batcher.structured import StructOf
 
 
@@ -24,7 +24,8 @@ def diff(a: RunDirectory, b: RunDirectory, to: Path | None = None) -> Difference
     Raises:
         StorageError: a directory holds no run, or its checkpoint is damaged.
         InputError: the runs have no row in common.
-        OutputError: the file cannot be created, or would take the place of a run's own.
+        OutputError: the file cannot be created, would take the place of a run's own,
+            or be rows of its next start.
     """
     with CheckpointReader.read(a.checkpoint) as of_a, CheckpointReader.read(b.checkpoint) as of_b:
         run_a, run_b = Remembered(of_a), Remembered(of_b)
@@ -82,3 +83,4 @@ def _refuse_own(directory: RunDirectory, run: Remembered, to: Path) -> None:
     if to.resolve().parent == directory.path.resolve():
         raise OutputError(f"{to} would lie among the files of a run; name another place with --to")
     refuse_to_overwrite(run.dataset, to.parent, to.name.__eq__)
+    refuse_to_feed((run.job or {}).get("input", ()), to.parent, [to.name])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from batcher.errors import OutputError, StorageError, UsageError
-from batcher.filesystem import synced
+from batcher.filesystem import is_text, not_text, synced
 from batcher.inputs import SPOOLED
 from batcher.runs.shard import Shard
 from batcher.storage import Address, is_url
@@ -91,6 +91,8 @@ class RunDirectory:
         Raises:
             OutputError: it cannot be made or written to; found before the first paid call.
         """
+        if not is_text(whole := str(self.path.resolve())):
+            raise OutputError(f"the name of {not_text(whole)}, or name another directory with -o")
         try:
             if not self.path.is_dir():
                 self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -31,7 +31,7 @@ from batcher.records import Mark
 from batcher.runs.delivery import Delivery, beside
 from batcher.runs.directory import RunDirectory
 from batcher.runs.remembered import Remembered
-from batcher.runs.rows import refuse_changed, refuse_to_overwrite
+from batcher.runs.rows import refuse_changed, refuse_to_feed, refuse_to_overwrite
 from batcher.runs.shard import start_of
 from batcher.runs.stopping import Check, asking, checked, go_on
 
@@ -107,13 +107,14 @@ def export_run(
     Raises:
         StorageError: the directory holds no run, or they cannot be put at a URL.
         InputError: the input is missing or changed.
-        OutputError: they cannot be created there.
+        OutputError: they cannot be created there, or would be rows of the next run.
     """
     is_dataset = file_format == "hf"
     kind = kind_of(file_format, partition_rows)
     own = directory.path / "hf" if is_dataset else directory.path
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
         dataset = Remembered(checkpoint).dataset
+        _refuse_to_feed(checkpoint, to, kind)
         origin = _origin(checkpoint, dataset, directory) if is_dataset else None
         with _target(to, directory, own, dataset, kind) as target:
             exported = export(checkpoint, dataset, target, kind, origin)
@@ -125,6 +126,13 @@ def export_run(
         results_path=exported.results_path.relative_to(target),
         errors_path=None if errors is None else errors.relative_to(target),
     )
+
+
+def _refuse_to_feed(checkpoint: CheckpointReader, to: Path | Delivery | None, kind: Kind) -> None:
+    """Keep an export to another place from being rows of the next run, as a run does."""
+    if to is not None:
+        place = to.folder.address if isinstance(to, Delivery) else to
+        refuse_to_feed((Remembered(checkpoint).job or {}).get("input", ()), place, kind.names)
 
 
 @contextlib.contextmanager
@@ -157,7 +165,7 @@ def vote_run(
     Raises:
         StorageError: the directory holds no run.
         InputError: the input is missing or changed.
-        OutputError: the votes cannot be created there.
+        OutputError: the votes cannot be created there, or would be rows of the next run.
         UsageError: the format is no table, or the run has nothing to vote on.
     """
     kind = votes_of(file_format, partition_rows)
@@ -171,6 +179,7 @@ def vote_run(
                 "run with several samples a row ([sampling]), or with fields that hold one value "
                 "each ([output] fields or schema)"
             )
+        _refuse_to_feed(checkpoint, to, kind)
         material = _material(checkpoint, dataset)
         with _target(to, directory, directory.path, dataset, kind) as target:
             refuse_to_overwrite(dataset, target, kind.may_be)

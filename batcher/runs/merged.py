@@ -23,6 +23,7 @@ from batcher.outputs import Exported
 from batcher.runs.delivery import Delivery, delivered
 from batcher.runs.description import Description, ended_facts, state_of
 from batcher.runs.directory import RunDirectory
+from batcher.runs.examples import examples_of
 from batcher.runs.export import export
 from batcher.runs.report import reported
 from batcher.runs.sources import SourceRun, job_of
@@ -112,6 +113,7 @@ def published(
         to=job.output.to,
         undelivered=undelivered,
         samples=samples,
+        examples=examples_of(to, texts=job.observe.report_samples),
     )
     return Merged(to, summary, job)
 

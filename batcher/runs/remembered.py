@@ -75,6 +75,11 @@ class Remembered:
         return cast("Mapping[str, Any] | None", self.checkpoint.fact("job"))
 
     @property
+    def shows_texts(self) -> bool:
+        """Whether prompts and answers may be shown, by its job."""
+        return bool((self.job or {}).get("observe", {}).get("report_samples", True))
+
+    @property
     def simulated(self) -> bool:
         """Whether the answers are the simulator's."""
         return bool(self.checkpoint.fact("simulated"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +16,7 @@ from batcher.inputs import (
     Rows,
     discover,
     keep_spooled,
+    may_be_input,
     passes_over,
     reaches,
     spool_rows,
@@ -103,19 +104,31 @@ def refuse_to_overwrite(
             )
 
 
-def refuse_to_feed(job: JobSpec, to: str) -> None:
-    """Keep results from being rows of the next run.
+def refuse_to_feed(
+    inputs: Iterable[str], to: Path | Address, names: Iterable[str] = OUTPUTS
+) -> None:
+    """Keep results, whose files are called `names`, from being rows of the next run.
 
     Raises:
-        OutputError: a folder or a glob of the input takes in what is put at `to`.
+        OutputError: a folder or a glob of the `inputs` takes in what is put at `to`.
         UsageError: one of them is no URL that can be used.
     """
-    for given in job.input:
-        if given != "-" and any(reaches(given, Address.of(to) / name) for name in OUTPUTS):
+    rows = [name for name in names if may_be_input(name)]
+    for given in inputs:
+        if given == "-" or (isinstance(to, Path) and _takes_nothing_in(given, to)):
+            continue
+        if any(reaches(given, to / name) for name in rows):
             raise OutputError(
                 f"{to} is within the input {given}, so that the next run would take its results "
                 "for rows; name a place beside it with --to"
             )
+
+
+def _takes_nothing_in(given: str, to: Path) -> bool:
+    """Tell whether `given` is a file, or passes over a run that has `to` or a folder above it."""
+    whole = to.resolve()
+    runs = [folder for folder in (whole, *whole.parents) if (folder / "checkpoint.db").exists()]
+    return Path(given).is_file() or any(passes_over(given, folder) for folder in runs)
 
 
 def _below(place: Path | Address, folder: Path | Address) -> str | None:

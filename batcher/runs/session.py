@@ -29,6 +29,7 @@ from batcher.runs.description import Description, counted_rows, ended_facts
 from batcher.runs.descriptors import affordable_calls
 from batcher.runs.directory import WRITTEN, RunDirectory, run_directory
 from batcher.runs.endings import ending, how_ended
+from batcher.runs.examples import examples_of
 from batcher.runs.finish import Finish
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
@@ -48,7 +49,7 @@ from batcher.runs.selection import WHOLE_INPUT, Portion
 from batcher.runs.shard import Part, Shard, folder_of, keep_start, part_of
 from batcher.runs.signals import Signals
 from batcher.runs.stopping import Check, Stopping, asking
-from batcher.runs.syncing import syncing
+from batcher.runs.syncing import refuse_copies_within, syncing
 from batcher.storage import Address
 from batcher.structured import Structure
 
@@ -109,12 +110,13 @@ class Session:
         structure = Structure.of(self.job.output)
         prepare = Preparation.of(self.job, structure, self.callee.provider, time.time)
         directory = run_directory(self.job.input, self.job.output.directory)
+        refuse_copies_within(directory, self.job.output)
         with self.stopping.interruptible() as check:
             to = self.job.output.to
             if self.only is None and self.rows is None:
                 look_for_files(self.job, directory.path, check)
                 if to is not None:
-                    refuse_to_feed(self.job, to)
+                    refuse_to_feed(self.job.input, Address.of(to))
             directory.create(awaits_copy=self.job.output.sync_checkpoint is not None)
             shard = self._shard(directory)
             delivery = None if to is None else Delivery.to(folder_of(to, shard), asking(check))
@@ -201,6 +203,7 @@ class Session:
             samples=scope.selection.samples,
             part=str(part) if part else None,
             copy=copies.line(),
+            examples=examples_of(directory, texts=self.job.observe.report_samples),
         )
         return RunResult(
             summary,

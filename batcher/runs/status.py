@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from batcher.checkpoint import CheckpointReader
-from batcher.errors import BatcherError, StorageError
+from batcher.errors import BatcherError, ErrorClass, StorageError
 from batcher.money import NANOS
 from batcher.observe import answer_lines, cost_lines, error_lines, uncounted_lines
 from batcher.recorded import Counts
 from batcher.runs.description import State, rows_of_run, state_of
 from batcher.runs.directory import RunDirectory
+from batcher.runs.examples import examples_of
 from batcher.runs.remembered import Remembered
 from batcher.runs.shard import Part
 from batcher.wording import counted, extent, printable
@@ -24,7 +25,7 @@ class Status:
     `total` counts rows, or records where each row has several `samples`: those of the `part` of
     the input that the run is about, if it is not about all of it. Where they cannot be counted, it
     is None, and `uncounted` says why. `copy` is what run.json says of the copy of its checkpoint,
-    if one is kept.
+    if one is kept. `examples` are as in `Summary`.
     """
 
     directory: RunDirectory
@@ -36,6 +37,7 @@ class Status:
     part: Part | None = None
     copy: Mapping[str, object] | None = None
     uncounted: str | None = None
+    examples: Mapping[ErrorClass, str] = field(default_factory=dict)
 
     @property
     def pending(self) -> int | None:
@@ -99,7 +101,7 @@ class Status:
             yield f"  rows    {counts.rows:,} of {extent(self.total, self.samples)} ({share:.1%})"
         found = f"{counted(counts.results, 'result')}, {counted(counts.error_rows, 'error')}"
         yield f"          {found}"
-        yield from error_lines(counts, 10)
+        yield from error_lines(counts, self.examples, 10)
         yield from answer_lines(counts, 10)
         yield f"  tokens  {counts.prompt_tokens:,} in, {counts.completion_tokens:,} out"
         yield from cost_lines(counts, 10)
@@ -142,6 +144,7 @@ def status_of(directory: RunDirectory) -> Status:
             part=run.part,
             copy=_copy_of(directory),
             uncounted=uncounted,
+            examples=examples_of(directory, texts=run.shows_texts),
         )
 
 

@@ -13,7 +13,7 @@ from batcher.checkpoint import Checkpoint
 from batcher.copies import Copying, Keeper, Shelf, give_back, take_up
 from batcher.copies.latest import Copy
 from batcher.durations import seconds_of
-from batcher.errors import ConfigurationError, Halt, Interruption
+from batcher.errors import ConfigurationError, Halt, Interruption, UsageError
 from batcher.inputs import SPOOLED, Dataset
 from batcher.job import OutputSpec
 from batcher.observe import Watcher
@@ -22,7 +22,7 @@ from batcher.runs.description import Description
 from batcher.runs.directory import RunDirectory
 from batcher.runs.shard import Shard, folder_of
 from batcher.runs.stopping import Check, Stopping, asking, soon
-from batcher.storage import Folder
+from batcher.storage import Address, Folder
 from batcher.wording import utc
 
 # How long a run that failed waits for the copy of what it has.
@@ -162,6 +162,22 @@ class Syncing:
 
 
 Copies: TypeAlias = Syncing | NotSynced
+
+
+def refuse_copies_within(directory: RunDirectory, output: OutputSpec) -> None:
+    """Keep the copy of a checkpoint from lying in the run directory, and going with it.
+
+    Raises:
+        UsageError: it would.
+    """
+    to = None if output.sync_checkpoint is None else Address.of(output.sync_checkpoint)
+    if to is None or to.scheme != "file":
+        return
+    if Path(to.path).resolve().is_relative_to(directory.path.resolve()):
+        raise UsageError(
+            f"{to.path} is the run directory, or within it: what takes the checkpoint takes its "
+            "copy too. Name a place elsewhere with --sync-checkpoint, such as s3://bucket/folder"
+        )
 
 
 @contextlib.contextmanager

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batcher.checkpoint import Checkpoint, CheckpointReader, RunLock, checkpoint_problems
+from batcher.checkpoint import (
+    Checkpoint,
+    CheckpointReader,
+    RunLock,
+    checkpoint_problems,
+    is_mendable,
+)
 from batcher.errors import StorageError
 from batcher.outputs import output_problems
 from batcher.recorded import Counts
@@ -17,7 +23,8 @@ from batcher.runs.remembered import Remembered
 class Verification:
     """What is wrong with a run's checkpoint and its outputs, a sentence each.
 
-    `counts` is None where the checkpoint cannot tell.
+    `counts` is None where the checkpoint cannot tell. `mendable` says that a damaged one can be
+    mended.
     """
 
     directory: RunDirectory
@@ -25,6 +32,7 @@ class Verification:
     checkpoint: tuple[str, ...]
     outputs: tuple[str, ...]
     holder: str | None
+    mendable: bool = True
 
     @property
     def sound(self) -> bool:
@@ -38,7 +46,9 @@ class Verification:
             yield f"{self.directory.checkpoint}: {problem}"
         for problem in self.outputs:
             yield f"{path}: {problem}"
-        if self.checkpoint:
+        if self.checkpoint and not self.mendable:
+            yield beyond_mending(self.directory)
+        elif self.checkpoint:
             yield (
                 "The checkpoint is damaged: put back a copy of it. Without one, `batcher verify "
                 f"{path} --mend` drops the outcomes that are not what was written, and the next "
@@ -58,6 +68,15 @@ class Verification:
             )
 
 
+def beyond_mending(directory: RunDirectory) -> str:
+    """Say what helps where records cannot even be read."""
+    return (
+        "The checkpoint is damaged where --mend cannot read it: put back a copy of it. Without "
+        f"one, move {directory.path} away and keep it, since its Parquet files have what was "
+        "exported before; or name another directory with -o. Every row is called anew"
+    )
+
+
 def verify(directory: RunDirectory) -> Verification:
     """Check the checkpoint and the published files of a run.
 
@@ -65,6 +84,7 @@ def verify(directory: RunDirectory) -> Verification:
         StorageError: the directory holds no run, or one of another version.
     """
     found = tuple(checkpoint_problems(directory.checkpoint))
+    mendable = not found or is_mendable(directory.checkpoint)
     with CheckpointReader.read(directory.checkpoint) as checkpoint:
         run, holder = Remembered(checkpoint), checkpoint.writer()
         try:
@@ -73,7 +93,7 @@ def verify(directory: RunDirectory) -> Verification:
             if not found:
                 raise
             # Damaged, as was found: nothing tells any more how the files should look.
-            return Verification(directory, None, found, (), holder)
+            return Verification(directory, None, found, (), holder, mendable)
         outputs = [
             problem
             for path, failed in ((directory.results, False), (directory.errors, True))
@@ -92,6 +112,7 @@ def verify(directory: RunDirectory) -> Verification:
             checkpoint=found,
             outputs=tuple(outputs),
             holder=holder,
+            mendable=mendable,
         )
 
 
@@ -105,5 +126,7 @@ def mend(directory: RunDirectory) -> int:
     # First, since what is no checkpoint must not become one.
     with CheckpointReader.read(directory.checkpoint):
         pass
+    if not is_mendable(directory.checkpoint):
+        raise StorageError(beyond_mending(directory))
     with RunLock.held(directory.path), Checkpoint.open(directory.checkpoint) as checkpoint:
         return checkpoint.mend()

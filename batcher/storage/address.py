@@ -17,10 +17,10 @@ _CONTAINERS = frozenset({"abfs", "abfss", "az"})
 # Stores whose files lie in buckets, which are not made by the way.
 _BUCKETS = _CONTAINERS | {"s3", "gs", "gcs"}
 _NAMED = _BUCKETS | {"hf"}
-# The commonest slip. As a path it would be a folder of this machine: a copy there goes with it.
+# The commonest slips. As a path it would be a folder of this machine: a copy there goes with it.
 _SLIP = re.compile(
     rf"({'|'.join(sorted(_NAMED))}|file|hdfs|viewfs|webhdfs|oss|cosn?|tos|sftp|ssh|ftp|smb|https?)"
-    r":/(?!/)",
+    r"(:/(?!/)|//)",
     re.IGNORECASE,
 )
 
@@ -63,7 +63,10 @@ class Address:
         if slip := _SLIP.match(url):
             scheme = slip[1].lower()
             right = "file:///PATH" if scheme == "file" else f"{scheme}://..."
-            raise UsageError(f"{scheme}:/... is no URL, for want of a slash: write {right}")
+            wanting = "colon" if slip[2] == "//" else "slash"
+            raise UsageError(
+                f"{scheme}{slip[2]}... is no URL, for want of a {wanting}: write {right}"
+            )
         if found is None:
             raise UsageError(f"{printable(url)} is no URL")
         scheme, host, path = found[1].lower(), found[2], found[3]

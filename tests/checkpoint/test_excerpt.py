@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from batcher.checkpoint import Checkpoint, Excerpt
+from batcher.checkpoint import Checkpoint, Excerpt, first_errors
 from batcher.errors import ErrorClass, Interruption, Problem, StorageError
 from batcher.records import Attempt, Completion, Failure, Outcome, Source, Success, Usage
 from batcher.runs.stopping import go_on
@@ -29,6 +29,7 @@ def _failure(row: int, error_class: ErrorClass) -> Failure:
 
 def _recorded(tmp_path: Path, outcomes: list[Outcome]) -> Path:
     path = tmp_path / "checkpoint.db"
+    tmp_path.mkdir(exist_ok=True)
     with Checkpoint.open(path) as checkpoint:
         checkpoint.write(outcomes)
     return path
@@ -49,6 +50,18 @@ def test_the_slowest_and_the_longest_results_come_first(tmp_path: Path) -> None:
     assert [one.latency_s for one in found.slowest] == [99.0, 6.0, 6.0]
     assert [one.completion_tokens for one in found.longest] == [88, 4, 4]
     assert found.sample == []
+
+
+def test_the_first_row_of_each_class_is_found_where_others_have_answers(tmp_path: Path) -> None:
+    classes = [ErrorClass.SERVER_ERROR, ErrorClass.CONTENT_FILTERED]
+    path = _recorded(
+        tmp_path, [_success(0), *(_failure(row, classes[row % 2]) for row in range(3, 9))]
+    )
+    assert {name: one.row for name, one in first_errors(path).items()} == {
+        ErrorClass.SERVER_ERROR: 4,
+        ErrorClass.CONTENT_FILTERED: 3,
+    }
+    assert first_errors(_recorded(tmp_path / "other", [_success(0)])) == {}
 
 
 def test_each_class_of_error_has_its_first_rows(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from batcher.checkpoint import Checkpoint, checkpoint_problems
+from batcher.checkpoint import Checkpoint, checkpoint_problems, is_mendable
 from batcher.errors import StorageError
 from batcher.recorded import record
 from batcher.records import InvalidAnswer, Mark, Request, Success
@@ -59,6 +59,22 @@ def test_damaged_outcomes_are_dropped_and_all_others_stay(
         left = [outcome for outcome in outcomes if outcome.row not in (3, 5)]
         assert list(checkpoint.outcomes()) == list(map(record, left))
         assert checkpoint.counts().results == len(checkpoint.done()) == 17
+
+
+def test_what_cannot_be_read_cannot_be_mended(path: Path, outcomes: list[Success]) -> None:
+    """A damaged outcome, or a damaged index, is none of it."""
+    del outcomes
+    _spoil(path, "UPDATE outcomes SET response = 'x' WHERE row = 3", "PRAGMA wal_checkpoint")
+    assert is_mendable(path)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'outcomes'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * 200)
+    assert not is_mendable(path)
 
 
 def test_a_sound_checkpoint_keeps_every_outcome(path: Path, outcomes: list[Success]) -> None:

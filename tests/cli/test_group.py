@@ -142,3 +142,45 @@ def test_a_reader_that_leaves_in_the_middle_of_a_report_ends_the_command_as_othe
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 141
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_a_run_whose_streams_are_closed_is_done_as_any_other(folder: Path, closed: str) -> None:
+    """As daemons and some schedulers start it: Python has None for such a stream."""
+    done = subprocess.run(  # noqa: S602 -- only a shell closes streams
+        f"{sys.executable} -m batcher run prompts.jsonl --simulate -o d {closed}",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert (folder / "d/results.parquet").exists()
+
+
+def test_a_closed_standard_input_is_an_empty_one(folder: Path) -> None:
+    """So a run goes on with the copy of it that it keeps, as it does with /dev/null."""
+    del folder
+    command = f"{sys.executable} -m batcher run - --simulate -o d"
+    for stdin in ("< prompts.jsonl", "<&-"):
+        done = subprocess.run(  # noqa: S602 -- only a shell closes streams
+            f"{command} {stdin}", shell=True, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0
+        assert "5 results" in done.stdout
+
+
+def test_a_full_standard_output_is_named_with_the_way_out(folder: Path) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 -- a device of the machine
+        done = subprocess.run(
+            [sys.executable, "-m", "batcher", "run", "prompts.jsonl", "--simulate", "-o", "d"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 74
+    assert "Error: cannot write to standard output: No space left on device" in done.stderr
+    assert "`batcher status DIR`" in done.stderr
+    assert (folder / "d/results.parquet").exists()

@@ -116,6 +116,24 @@ def test_a_file_whose_name_looks_like_a_glob_is_that_file() -> None:
     assert names(discover(["a[1].jsonl"])) == ["a[1].jsonl"]
 
 
+@pytest.mark.parametrize("given", ["d", "d/*.jsonl", os.fsdecode(b"d/\xb5\xb1.jsonl")])
+def test_a_name_that_is_not_utf_8_is_refused_and_shown_byte_by_byte(given: str) -> None:
+    """As from a Windows archive: it could stand in no checkpoint and in no JSON."""
+    make("d/a.jsonl", os.fsdecode(b"d/\xb5\xb1.jsonl"))
+    with pytest.raises(InputError, match=r"d/\\xb5\\xb1\.jsonl is not UTF-8; rename it.*convmv"):
+        discover([given])
+
+
+def test_a_folder_above_counts_as_well(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since a run remembers where its input lies from the root on."""
+    above = folder / os.fsdecode(b"\xb5")
+    above.mkdir()
+    monkeypatch.chdir(above)
+    make("a.jsonl")
+    with pytest.raises(InputError, match=r"\\xb5/a\.jsonl is not UTF-8"):
+        discover(["a.jsonl"])
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -413,6 +413,32 @@ def test_a_parameter_of_broken_text_is_refused() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"output": {"directory": "out\udcff"}}, r"[output] directory: out\xff is not UTF-8"),
+        ({"output": {"sync_checkpoint": "a\udcff"}}, r"[output] sync_checkpoint: a\xff is not"),
+        ({"prompt": {"template": "\udcb5"}}, r"[prompt] template: \xb5 is not UTF-8"),
+        ({"input": ["a.jsonl", "b\udcff.jsonl"]}, r"input: b\xff.jsonl is not UTF-8"),
+        ({"reuse": {"cache": "c\udcff"}}, r"[reuse] cache: c\xff is not UTF-8"),
+    ],
+)
+def test_what_is_no_utf_8_on_the_command_line_is_refused(flags: dict[str, Any], said: str) -> None:
+    """It could be written into no checkpoint, and into no JSON."""
+    with pytest.raises(UsageError) as raised:
+        load_job(None, flags)
+    assert f"the command line: {said}" in str(raised.value)
+
+
+def test_so_is_the_folder_of_a_job_file(tmp_path: Path) -> None:
+    """Since its paths become relative to it."""
+    folder = tmp_path / "j\udcff"
+    folder.mkdir()
+    (folder / "job.toml").write_text("")
+    with pytest.raises(UsageError, match=r"j\\xff/job\.toml is not UTF-8"):
+        load_job(folder / "job.toml", {})
+
+
 def test_a_file_that_is_no_toml_is_told_its_line(job_file: Path) -> None:
     job_file.write_text('[provider]\nmodel = "m"\nname = \n')
     message = _refused(job_file, {})
@@ -640,7 +666,8 @@ def test_a_remembered_job_is_the_same_job_and_flags_win_over_it() -> None:
     flags = {"input": ["a.jsonl"], "provider": {"model": "m"}, "parameters": {"temperature": 0.5}}
     job = load_job(None, {**flags, "limits": {"concurrency": 3, "rpm": 7}})
     remembered = json.loads(json.dumps(plain_job(job)))
-    assert job_with(remembered, {}, "the job") == job
+    inputs = (str(Path("a.jsonl").absolute()),)
+    assert job_with(remembered, {}, "the job") == msgspec.structs.replace(job, input=inputs)
     again = job_with(remembered, {"limits": {"concurrency": 9, "rpm": None}}, "the job")
     assert (again.limits.concurrency, again.limits.rpm) == (9, None)
     assert again.parameters == {"temperature": 0.5}
@@ -653,6 +680,17 @@ def test_a_key_file_and_a_cache_are_remembered_by_where_they_lie(
     job = load_job(None, {"provider": {"api_key_file": "keys.txt"}, "reuse": {"cache": "answers"}})
     assert plain_job(job)["provider"]["api_key_file"] == str(tmp_path / "keys.txt")
     assert plain_job(job)["reuse"]["cache"] == str(tmp_path / "answers")
+
+
+def test_so_are_inputs_other_than_urls_and_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job = load_job(None, {"input": ["in", "day-*.jsonl", "s3://b/in/", "-"]})
+    assert plain_job(job)["input"] == (
+        *(f"{tmp_path}/in", f"{tmp_path}/day-*.jsonl"),
+        *("s3://b/in/", "-"),
+    )
 
 
 def test_a_template_that_begins_with_an_at_sign_is_no_file_the_second_time(tmp_path: Path) -> None:

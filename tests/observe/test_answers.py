@@ -34,10 +34,12 @@ def test_a_line_tells_of_answers_that_were_not_called(counts: Counts, lines: lis
     assert list(answer_lines(counts, 12)) == lines
 
 
-def test_errors_are_told_by_class_the_most_first_with_what_to_do() -> None:
+def test_errors_are_told_by_class_the_most_first_with_what_to_do_and_an_example() -> None:
     errors = {ErrorClass.BAD_REQUEST: 2, ErrorClass.SERVER_ERROR: 1100}
-    assert list(error_lines(replace(_counts(0, 0, 0), errors=errors), 4)) == [
+    examples = {ErrorClass.SERVER_ERROR: "in.jsonl:4: overloaded"}
+    assert list(error_lines(replace(_counts(0, 0, 0), errors=errors), examples, 4)) == [
         f"    1,100 server_error: {ErrorClass.SERVER_ERROR.rule.hint}",
+        "      first: in.jsonl:4: overloaded",
         f"    2 bad_request: {ErrorClass.BAD_REQUEST.rule.hint}",
     ]
 

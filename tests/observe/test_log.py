@@ -7,6 +7,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from batcher.errors import ErrorClass, Problem
 from batcher.limits import Flow
 from batcher.observe import AttemptLog, EventLog, Heartbeat, Tally
 from batcher.observe.log import HEARTBEAT_S
-from batcher.records import Attempt
+from batcher.records import Attempt, Failure, Source
 from tests.engines import exchange
 
 NOON = 1_700_049_600.25  # 2023-11-15 12:00:00.250 UTC
@@ -123,6 +124,29 @@ def test_successes_and_pulses_write_nothing_and_start_and_end_do() -> None:
         ("run_started", 5),
         ("calls_ended", None),
     ]
+
+
+@pytest.mark.parametrize("texts", [True, False])
+def test_at_the_end_each_class_of_errors_names_its_first_row(*, texts: bool) -> None:
+    """Of a row in our words, unless no texts are wanted; a provider's may quote the prompt."""
+    stream = io.StringIO()
+    log = AttemptLog(EventLog(stream, lambda: NOON), texts=texts)
+    tally = Tally()
+    log.started(tally, lambda: Flow(0, 8))
+    source = Source("in.jsonl", 4)
+    wrong = Problem(ErrorClass.INVALID_ROW, "no prompt")
+    refused = Problem(ErrorClass.BAD_REQUEST, QUOTED, "1210", 400)
+    for problem in (wrong, wrong, refused):
+        tally.recorded(Failure(3, "id-3", None, problem, (), 0.0, source))
+    log.finished()
+    errors = [line for line in _lines(stream) if line.pop("event") == "errors"]
+    message = {"message": "no prompt"} if texts else {}
+    refusal = {"code": "1210", "http_status": 400}
+    assert [{**line, "time": None} for line in errors] == [
+        {"time": None, "error_class": "invalid_row", "rows": 2, "first": "in.jsonl:4", **message},
+        {"time": None, "error_class": "bad_request", "rows": 1, "first": "in.jsonl:4", **refusal},
+    ]
+    assert QUOTED not in stream.getvalue()
 
 
 # --- the heartbeat ---

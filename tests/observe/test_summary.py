@@ -47,6 +47,17 @@ def _lines(**values: Any) -> list[str]:  # noqa: ANN401 # any field of Summary
     return list(Summary(**(fields | values)).lines())
 
 
+def test_below_each_class_of_errors_stands_its_example() -> None:
+    errors = {ErrorClass.INVALID_ROW: 2, ErrorClass.BAD_REQUEST: 1}
+    example = {ErrorClass.INVALID_ROW: "in.jsonl:4: no prompt"}
+    lines = _lines(counts=_counts(0, errors), examples=example)
+    assert lines[2:5] == [
+        f"            2 invalid_row: {ErrorClass.INVALID_ROW.rule.hint}",
+        "              first: in.jsonl:4: no prompt",
+        f"            1 bad_request: {ErrorClass.BAD_REQUEST.rule.hint}",
+    ]
+
+
 def test_a_whole_run_in_lines() -> None:
     errors = {ErrorClass.BAD_REQUEST: 2, ErrorClass.SERVER_ERROR: 11}
     assert _lines(

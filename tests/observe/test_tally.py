@@ -42,6 +42,16 @@ def _of_latencies(latencies: Sequence[float]) -> Tally:
     return tally
 
 
+def test_the_first_failure_of_each_class_is_kept() -> None:
+    tally = Tally()
+    for line, error_class in enumerate([*[ErrorClass.INVALID_ROW] * 2, ErrorClass.BAD_REQUEST], 1):
+        tally.recorded(replace(_failure(error_class), source=Source("in.jsonl", line)))
+    assert {name: str(source) for name, (source, _) in tally.first_failures.items()} == {
+        ErrorClass.INVALID_ROW: "in.jsonl:1",
+        ErrorClass.BAD_REQUEST: "in.jsonl:3",
+    }
+
+
 def test_only_attempts_after_one_that_failed_are_retries() -> None:
     """To ask again for a better answer is none."""
     tally = Tally()

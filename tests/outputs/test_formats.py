@@ -13,9 +13,8 @@ from batcher.outputs.formats import Format, kind_of
 def test_the_two_outputs_of_a_format_never_share_a_name(file_format: Format) -> None:
     for partition_rows in (None, 10):
         kind = kind_of(file_format, partition_rows)
-        names = [naming.name(0, 1) for naming in (kind.results, kind.errors) if naming]
-        assert len(set(names)) == len(names)
-        assert all(map(kind.may_be, names))
+        assert len(set(kind.names)) == len(kind.names)
+        assert all(map(kind.may_be, kind.names))
         assert kind.bounds.rows == partition_rows
 
 

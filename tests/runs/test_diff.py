@@ -121,3 +121,12 @@ def test_a_directory_without_a_run_is_said(place: Place, tmp_path: Path) -> None
     place.run()
     with pytest.raises(StorageError, match="is this the directory of a run"):
         diff(place.directory, RunDirectory(tmp_path))
+
+
+def test_a_table_that_would_be_rows_of_the_next_start_is_refused(tmp_path: Path) -> None:
+    place = _place(tmp_path / "in")
+    run = RunDirectory(tmp_path / "run")
+    place.run(place.job(input=[str(place.folder)], output={"directory": str(run.path)}))
+    with pytest.raises(OutputError, match=r"is within the input .*; name a place beside it"):
+        diff(run, run, place.folder / "all.parquet")
+    diff(run, run, tmp_path / "all.parquet")

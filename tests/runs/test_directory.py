@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def test_one_that_cannot_be_made_names_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="name another with -o"):
         RunDirectory(tmp_path / "file" / "x").create()
+
+
+def test_one_whose_name_is_not_utf_8_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"out\xff")
+    with pytest.raises(OutputError, match=r"out\\xff is not UTF-8; .* another directory with -o"):
+        RunDirectory(path).create()
+    assert not path.exists()
 
 
 def test_an_output_that_could_not_be_replaced_is_found_before_any_call(tmp_path: Path) -> None:

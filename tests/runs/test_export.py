@@ -15,6 +15,8 @@ import yaml
 import batcher
 from batcher.errors import InputError, OutputError, UsageError
 from batcher.outputs import Format, read_head
+from batcher.runs.delivery import Delivery
+from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export_run, provider_of, vote_run
 from batcher.runs.selection import Portion
 from batcher.runs.verify import verify
@@ -83,6 +85,58 @@ def test_the_input_is_not_written_over(place: Place, tmp_path: Path) -> None:
     place.run(job)
     with pytest.raises(OutputError, match="would be overwritten"):
         export_run(place.directory, tmp_path, "jsonl")
+
+
+@pytest.mark.parametrize(
+    ("word", "to", "file_format"),
+    [
+        *(("in", "in", name) for name in ("parquet", "jsonl", "batch", "hf")),
+        *(("in", "in/answers", "jsonl"), ("in/*", "in", "parquet"), ("in/**", "in/data", "hf")),
+    ],
+)
+def test_results_that_would_be_rows_of_the_next_run_are_refused(
+    word: str, to: str, file_format: Format, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `run --to` does, for paths and URLs, from whichever folder the export is made."""
+    run = _of_a_folder(tmp_path, monkeypatch, word)
+    monkeypatch.chdir("/")
+    message = r"in.* is within the input .*/in.*; name a place beside it with --to"
+    for target in (tmp_path / to, Delivery.to(f"file://{tmp_path}/{to}")):
+        with pytest.raises(OutputError, match=message):
+            export_run(run, target, file_format)
+    if file_format in ("parquet", "jsonl"):
+        with pytest.raises(OutputError, match=message):
+            vote_run(run, tmp_path / to, file_format)
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["a.jsonl"]
+
+
+def test_what_no_run_takes_for_rows_may_lie_in_a_folder_of_the_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CSV is no input, and a run directory is passed over."""
+    run = _of_a_folder(tmp_path, monkeypatch, "in", directory="in/out")
+    places: list[tuple[str, Format]]
+    places = [("in", "csv"), ("in/out/lines", "jsonl"), ("beside", "jsonl")]
+    for to, file_format in places:
+        assert export_run(run, tmp_path / to, file_format).results_path.exists()
+
+
+def _of_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str, directory: str = "run"
+) -> RunDirectory:
+    """Run the files of the folder `in`, two samples a row."""
+    place = Place(tmp_path)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.jsonl").write_text('{"prompt": "hi"}\n')
+    monkeypatch.chdir(tmp_path)
+    run = RunDirectory(tmp_path / directory)
+    job = place.job(
+        input=[word],
+        sampling={"samples": 2},
+        output={"directory": str(run.path), "fields": {"a": ["b", "c"]}},
+    )
+    place.run(job)
+    return run
 
 
 def test_the_samples_of_a_run_vote_on_its_fields(place: Place, tmp_path: Path) -> None:

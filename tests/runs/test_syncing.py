@@ -16,7 +16,7 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader, ErrorChoice
 from batcher.copies.latest import NAME
-from batcher.errors import ConfigurationError, LockedError, OutputError, StorageError
+from batcher.errors import ConfigurationError, LockedError, OutputError, StorageError, UsageError
 from batcher.job import JobSpec, OutputSpec
 from batcher.limits import Flow
 from batcher.observe import Tally
@@ -285,6 +285,16 @@ def test_a_place_that_cannot_be_used_is_told_before_the_first_call(
     with pytest.raises(OutputError, match="copies is a file; name a folder"):
         place.run(_job(place, copies))
     assert place.ledger() == []
+
+
+@pytest.mark.parametrize("below", ["", "copies"])
+def test_a_copy_in_the_run_directory_itself_is_refused_before_that_is_made(
+    place: Place, below: str
+) -> None:
+    """It would be lost with the checkpoint that it is to outlive."""
+    with pytest.raises(UsageError, match="is the run directory, or within it"):
+        place.run(_job(place, place.directory.path / below))
+    assert not place.directory.path.exists()
 
 
 def test_a_run_that_fails_copies_what_it_has(place: Place, copies: Path) -> None:

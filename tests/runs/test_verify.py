@@ -98,6 +98,26 @@ def test_after_mending_the_next_run_calls_only_the_damaged_row(finished: Place) 
     assert verify(finished.directory).sound
 
 
+def test_damage_that_cannot_be_read_leads_to_no_mending(finished: Place) -> None:
+    """Neither promises the other: only a copy helps, or to call anew."""
+    path = finished.directory.checkpoint
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'outcomes'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * 200)
+    *_, last = verify(finished.directory).lines()
+    with pytest.raises(StorageError) as raised:
+        mend(finished.directory)
+    assert last == str(raised.value)
+    assert "put back a copy of it. Without one, move " in last
+    assert "`batcher verify" not in last
+
+
 def test_nothing_is_mended_under_a_run(finished: Place) -> None:
     with RunLock.held(finished.directory.path), pytest.raises(LockedError):
         mend(finished.directory)

@@ -104,6 +104,13 @@ def test_a_url_that_lacks_a_slash_is_no_folder_of_this_machine(slip: str, right:
         Address.of(slip)
 
 
-@pytest.mark.parametrize("path", ["gs:a", "./s3:/a", "notes:/a", "/s3:/a"])
+@pytest.mark.parametrize("slip", ["s3//bucket/a", "HTTPS//example.com/a"])
+def test_nor_is_one_that_lacks_its_colon(slip: str) -> None:
+    assert is_url(slip)
+    with pytest.raises(UsageError, match=r"for want of a colon: write (s3|https)://\.\.\.$"):
+        Address.of(slip)
+
+
+@pytest.mark.parametrize("path", ["gs:a", "s3/a", "my-s3//a", "./s3:/a", "notes:/a", "/s3:/a"])
 def test_a_path_with_a_colon_is_a_path(path: str) -> None:
     assert not is_url(path)
