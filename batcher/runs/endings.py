@@ -8,6 +8,8 @@ from batcher.observe import Tally
 from batcher.runs.live import LiveRun
 from batcher.wording import counted
 
+NO_ROW = "There was no row at all: see whether the input was written as it should be."
+
 
 def ending(
     live: LiveRun,
@@ -36,6 +38,8 @@ def _at_the_end(pending: int | None, tally: Tally, chosen: str | None) -> str:
     if tally.chosen is not None:
         again = f"{counted(tally.rows, 'chosen error')} taken up again."
         return f"{again} `batcher run` goes on with the pending rows." if pending else again
+    if tally.total == 0:
+        return f"Done. {NO_ROW}"
     if pending:
         return "Rows are pending; the same command goes on with them."
     if chosen is not None:

@@ -43,6 +43,11 @@ def test_a_run_that_nothing_stopped_says_what_is_left(live: LiveRun) -> None:
     assert first.startswith("Done: the first 3 of 10 rows.")
 
 
+def test_an_input_without_a_row_does_not_pass_for_a_good_night(live: LiveRun) -> None:
+    said = ending(live, None, 0, Tally(total=0), "the first 3 of 0 rows")
+    assert said.startswith("Done. There was no row at all")
+
+
 def test_a_retry_says_what_it_took_up(live: LiveRun) -> None:
     assert ending(live, None, 0, Tally(chosen=0), None).startswith("No error was chosen")
     again = Tally(chosen=2, results=1, failures=1)
