@@ -23,7 +23,7 @@ from batcher.records import Exchange
 from batcher.runs.calling import Callee, Hearers, Terms, Timing, open_executor
 from batcher.runs.ceilings import Progress, spending
 from batcher.runs.description import Description
-from batcher.runs.endings import how_ended
+from batcher.runs.endings import NO_ROW, how_ended
 from batcher.runs.live import Interrupted, LiveRun
 from batcher.runs.metering import metering
 from batcher.runs.pace import Pace
@@ -167,10 +167,16 @@ class Calls:
             watchers.notice(text)
         try:
             await live.run()
+            if not self.tally.done_before + self.tally.rows and self._saw_all(live):
+                watchers.notice(NO_ROW)
         finally:
             watchers.finished()
             if live.cache is not None and live.interrupted:
                 live.cache.hurry()
+
+    def _saw_all(self, live: LiveRun) -> bool:
+        """Whether all rows were taken up; those that are chosen for a retry are not all."""
+        return self.only is None and _ended(live, self.tally) is Ended.DONE
 
     def _terms(self, budget: Spending) -> Terms:
         """Return how calls are made, after those that were made before."""

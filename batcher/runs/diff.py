@@ -9,7 +9,7 @@ from pathlib import Path
 import batcher
 from batcher.checkpoint import CheckpointReader, pairs
 from batcher.compared import Compared, Pair, compare
-from batcher.errors import InputError, OutputError
+from batcher.errors import InputError, OutputError, UsageError
 from batcher.observe import Difference, Side
 from batcher.outputs import write_differences
 from batcher.runs.directory import RunDirectory
@@ -22,6 +22,7 @@ def diff(a: RunDirectory, b: RunDirectory, to: Path | None = None) -> Difference
     """Compare two runs, also while they go on; write each row into the Parquet file `to`.
 
     Raises:
+        UsageError: the name of the file is none of Parquet.
         StorageError: a directory holds no run, or its checkpoint is damaged.
         InputError: the runs have no row in common.
         OutputError: the file cannot be created, would take the place of a run's own,
@@ -40,6 +41,9 @@ def diff(a: RunDirectory, b: RunDirectory, to: Path | None = None) -> Difference
         if to is not None:
             _refuse_own(a, run_a, to)
             _refuse_own(b, run_b, to)
+            if to.suffix.lower() != ".parquet":
+                right = to.with_suffix(".parquet")
+                raise UsageError(f"{to}: the table is Parquet; name the file {right}")
     joined = pairs(a.checkpoint, b.checkpoint, samples)
     compared = _folded(joined, difference)
     if to is None:

@@ -9,6 +9,8 @@ from batcher.history import Ended
 from batcher.observe import Tally
 from batcher.wording import counted
 
+NO_ROW = "There was no row at all: see whether the input was written as it should be."
+
 
 def how_ended(
     halted: Halt | None,
@@ -62,6 +64,8 @@ def _at_the_end(tally: Tally, chosen: str | None, *, pending: bool) -> str:
     if tally.chosen is not None:
         again = f"{counted(tally.rows, 'chosen error')} taken up again."
         return f"{again} `batcher run` goes on with the pending rows." if pending else again
+    if tally.total == 0:
+        return f"Done. {NO_ROW}"
     if pending:
         return "Rows are pending; the same command goes on with them."
     if chosen is not None:

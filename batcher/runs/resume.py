@@ -135,14 +135,14 @@ def refuse_to_mix(checkpoint: CheckpointReader, *, simulated: bool) -> None:
     """Keep simulated and real answers apart.
 
     Raises:
-        ConfigurationError: the directory holds those of the other kind.
+        ConfigurationError: the directory is of a run of the other kind, answered or not.
     """
     before = checkpoint.fact("simulated")
     if before is not None and before != simulated:
         held, run = ("simulated", "real") if before else ("real", "simulated")
         raise ConfigurationError(
-            f"{checkpoint.path.parent} holds {held} answers and this run is {run}; "
-            "name another directory with -o"
+            f"{checkpoint.path.parent} is of a {held} run and this one is {run}, and their answers "
+            "are never mixed; name another directory with -o"
         )
 
 

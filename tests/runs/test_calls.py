@@ -13,9 +13,11 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from batcher.errors import InputError, Interruption
 from batcher.history import Ended
+from batcher.job import OutputSpec
 from batcher.providers import Bearer, provider_named
 from batcher.runs.calling import Callee
 from batcher.runs.selection import Portion
@@ -57,6 +59,21 @@ def test_of_several_keys_one_that_runs_dry_is_set_aside_and_the_others_go_on(pla
     assert notice.startswith("Key 1 of 3 is set aside: ")
     assert "2 of 3 keys left" in notice
     assert not any(part in notice for key in KEYS for part in key.split("."))
+
+
+@pytest.mark.parametrize(("rows", "told"), [([], True), (["", "  "], True), (["[]"], False)])
+def test_an_input_without_a_row_is_told_of_in_the_log_too(
+    place: Place, rows: list[str], *, told: bool
+) -> None:
+    """A producer that wrote nothing must not pass for a good night; a bad line is a row."""
+    place.write(rows)
+    watcher = Listener()
+    for _start in range(2):
+        result = replace(place.session(), watcher=watcher).run()
+        assert ("no row at all" in result.summary.ended) == told
+        assert result.exit_code(OutputSpec(allow_errors=1)) == 0
+    assert sum("no row at all" in notice for notice in watcher.notices) == 2 * told
+    assert ("no row at all" in place.directory.log.read_text()) == told
 
 
 def test_the_run_stops_when_no_key_is_left(place: Place) -> None:

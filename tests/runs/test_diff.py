@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from batcher.checkpoint import Checkpoint
-from batcher.errors import InputError, OutputError, StorageError
+from batcher.errors import InputError, OutputError, StorageError, UsageError
 from batcher.records import Completion, Outcome, Source, Success, Usage
 from batcher.runs.diff import diff
 from batcher.runs.directory import RunDirectory
@@ -121,6 +121,16 @@ def test_a_directory_without_a_run_is_said(place: Place, tmp_path: Path) -> None
     place.run()
     with pytest.raises(StorageError, match="is this the directory of a run"):
         diff(place.directory, RunDirectory(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x", "x.jsonl"])
+def test_a_name_that_promises_another_format_is_refused(
+    place: Place, tmp_path: Path, name: str
+) -> None:
+    place.run()
+    with pytest.raises(UsageError, match=rf"{name}: the table is Parquet; .*{name[0]}\.parquet"):
+        diff(place.directory, place.directory, tmp_path / name)
+    assert not (tmp_path / name).exists()
 
 
 def test_a_table_that_would_be_rows_of_the_next_start_is_refused(tmp_path: Path) -> None:

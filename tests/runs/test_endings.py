@@ -53,6 +53,11 @@ def test_a_run_that_nothing_stopped_says_what_is_left() -> None:
     assert first.startswith("Done: the first 3 of 10 rows.")
 
 
+def test_an_input_without_a_row_does_not_pass_for_a_good_night() -> None:
+    said = _said(Ended.DONE, Tally(total=0), "the first 3 of 0 rows")
+    assert said.startswith("Done. There was no row at all")
+
+
 def test_a_retry_says_what_it_took_up() -> None:
     assert _said(Ended.DONE, Tally(chosen=0)).startswith("No error was chosen")
     again = Tally(chosen=2, results=1, failures=1)

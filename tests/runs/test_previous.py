@@ -77,7 +77,7 @@ def test_another_job_is_told_by_keys(place: Place) -> None:
 def test_simulated_and_real_answers_are_not_mixed(place: Place) -> None:
     place.run()
     with (
-        pytest.raises(ConfigurationError, match="holds simulated answers and this run is real"),
+        pytest.raises(ConfigurationError, match="is of a simulated run and this one is real"),
         _previous(place, simulated=False),
     ):
         pass

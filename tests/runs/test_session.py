@@ -148,7 +148,7 @@ def test_real_and_simulated_answers_are_never_mixed(place: Place) -> None:
     place.run()
     session = place.session()
     real = replace(session, callee=replace(session.callee, simulator=None))
-    with pytest.raises(ConfigurationError, match="simulated answers and this run is real"):
+    with pytest.raises(ConfigurationError, match="is of a simulated run and this one is real"):
         real.run()
 
 
