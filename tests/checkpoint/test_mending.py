@@ -13,6 +13,7 @@ from batcher.checkpoint import Checkpoint, checkpoint_problems, is_mendable
 from batcher.errors import StorageError
 from batcher.recorded import record
 from batcher.records import InvalidAnswer, Mark, Request, Success
+from tests.damaged import break_outcomes
 
 MakeSuccess = Callable[..., Success]
 MakeRequest = Callable[..., Request]
@@ -66,14 +67,7 @@ def test_what_cannot_be_read_cannot_be_mended(path: Path, outcomes: list[Success
     del outcomes
     _spoil(path, "UPDATE outcomes SET response = 'x' WHERE row = 3", "PRAGMA wal_checkpoint")
     assert is_mendable(path)
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        (page,) = connection.execute(
-            "SELECT rootpage FROM sqlite_schema WHERE name = 'outcomes'"
-        ).fetchone()
-        (size,) = connection.execute("PRAGMA page_size").fetchone()
-    with path.open("r+b") as file:
-        file.seek((page - 1) * size)
-        file.write(b"\xff" * 200)
+    break_outcomes(path)
     assert not is_mendable(path)
 
 

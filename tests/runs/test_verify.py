@@ -13,6 +13,7 @@ from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export_run
 from batcher.runs.verify import mend, verify
 from batcher.simulator import SimulatorConfig
+from tests.damaged import break_outcomes
 from tests.simulated import Place
 
 
@@ -101,15 +102,7 @@ def test_after_mending_the_next_run_calls_only_the_damaged_row(finished: Place) 
 def test_damage_that_cannot_be_read_leads_to_no_mending(finished: Place) -> None:
     """Neither promises the other: only a copy helps, or to call anew."""
     path = finished.directory.checkpoint
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        (page,) = connection.execute(
-            "SELECT rootpage FROM sqlite_schema WHERE name = 'outcomes'"
-        ).fetchone()
-        (size,) = connection.execute("PRAGMA page_size").fetchone()
-    with path.open("r+b") as file:
-        file.seek((page - 1) * size)
-        file.write(b"\xff" * 200)
+    break_outcomes(path)
     *_, last = verify(finished.directory).lines()
     with pytest.raises(StorageError) as raised:
         mend(finished.directory)
