@@ -6,8 +6,8 @@
   meets its row.)
 - `shelved`: paid outcomes whose row was edited or removed since. They are kept by key: undo the
   edit, and the answer is back without a call.
-- `failed_attempts`: every attempt of a recorded row that ended in a problem, under the row's key:
-  its number changes when lines are put before it.
+- `failed_attempts`: every attempt of a recorded row that ended in a problem or an answer of no use,
+  under the row's key: its number changes when lines are put before it.
 - `unanswered`: how often a pending row was sent and not answered whole, and the most that this can
   have cost (nanos), by its key.
 - `invalid_answers`: the latest answer of a pending row that is of no use to the job, by its key,

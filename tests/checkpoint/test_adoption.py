@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.checkpoint.adoption import adopt
-from batcher.errors import StorageError
+from batcher.errors import ErrorClass, StorageError
 from batcher.records import (
     Failure,
     InvalidAnswer,
@@ -27,7 +27,7 @@ from batcher.records import (
     Usage,
 )
 from batcher.render import request_key
-from tests.checkpoint.calls import WORK, Calls, Work, worked
+from tests.checkpoint.calls import WORK, Calls, Work, brought_no_use, worked
 
 Problems = Callable[[Path], Sequence[str]]
 MakeSuccess = Callable[..., Success]
@@ -352,7 +352,30 @@ def test_whatever_both_did_no_result_is_lost_and_each_call_is_counted_once(
     with CheckpointReader.read(here) as joined:
         counts = joined.counts()
         assert counts.attempts == calls.made
-        assert counts.prompt_tokens == 10 * calls.well
+        assert counts.prompt_tokens >= 10 * calls.whole
+        # Which answers of no use both have is known, what each of them took is not.
+        assert brought_no_use(base) or counts.prompt_tokens == 10 * calls.whole
+
+
+def test_what_an_error_took_that_was_called_again_elsewhere_is_not_added_again(
+    tmp_path: Path, problems: Problems
+) -> None:
+    """Both of its answers were of no use; so was one before the result."""
+    calls, rows = Calls(), _asked(0, numbered=False)
+    no_use = ErrorClass.INVALID_OUTPUT
+    here = _recorded(tmp_path / "here.db")
+    worked(here, calls, [(0, [no_use, no_use], False)], rows)
+    there = Path(shutil.copy(here, tmp_path / "there.db"))
+    third = Path(shutil.copy(here, tmp_path / "third.db"))
+    worked(here, calls, [(0, [no_use], True)], rows)
+    for row, other in ((1, there), (2, third)):
+        worked(other, calls, [(row, [], True)], rows)
+        assert adopt(here, other) == 1
+    with CheckpointReader.read(here) as joined:
+        counts = joined.counts()
+        assert counts.attempts == calls.made
+        assert counts.prompt_tokens == 10 * calls.whole
+    assert problems(here) == []
 
 
 def test_of_one_call_that_both_have_the_one_counts_that_knows_of_more(
