@@ -10,7 +10,7 @@ from batcher.checkpoint.descent import called_itself
 from batcher.checkpoint.excerpt import Excerpt
 from batcher.checkpoint.following import FollowedCheckpoint
 from batcher.checkpoint.group_commit import GroupCommit
-from batcher.checkpoint.lineage import LINEAGE, Lineage, Step, begin_line, lineage_of
+from batcher.checkpoint.lineage import LINEAGE, Lineage, Step, begin_line, is_in, lineage_of
 from batcher.checkpoint.lock import RunLock
 from batcher.checkpoint.merging import Merging, OfRun
 from batcher.checkpoint.ownership import BEAT_S, Process
@@ -66,6 +66,7 @@ __all__ = [
     "damaged",
     "free_at",
     "holds_nothing",
+    "is_in",
     "lineage_of",
     "pairs",
     "set_aside",
