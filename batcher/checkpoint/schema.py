@@ -13,6 +13,7 @@
 - `invalid_answers`: the latest answer of a pending row that is of no use to the job, by its key,
   with the tokens and the cost of all such answers of the row: so they count, and the next process
   asks again from there.
+- `pending`: where the rows stand that these two speak of: they follow them to other numbers.
 - `totals`: sums over `outcomes` by class, finish reason and where the answer comes from, kept by
   triggers, so that they cannot drift from it; that of the
   row numbers tells a list of rows that has lost one from a whole one. `priced` counts the rows
@@ -33,7 +34,7 @@ from __future__ import annotations
 
 from batcher.recorded import Recorded
 
-VERSION = 6
+VERSION = 7
 APPLICATION_ID = 0x62746368  # "btch": lets `file` and a careful reader recognise the database
 
 COLUMNS = ", ".join((*Recorded._fields, "checksum"))
@@ -53,6 +54,9 @@ _REST = ", ".join(
     for name in (*Recorded._fields, "checksum")
     if name not in ("row", "key")
 )
+
+PENDING = ("unanswered", "invalid_answers", "pending")
+"""What is known by key of rows that have no outcome yet."""
 
 GROUPED = "error_class, finish_reason, answered_by"
 SUMMED = (
@@ -110,6 +114,9 @@ CREATE = f"""
         prompt_tokens INTEGER, completion_tokens INTEGER, cached_tokens INTEGER,
         reasoning_tokens INTEGER, message TEXT NOT NULL, repairs INTEGER NOT NULL, cost INTEGER,
         checksum INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE pending (
+        key TEXT PRIMARY KEY, id TEXT NOT NULL, sample INTEGER NOT NULL, source TEXT NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE totals (
         error_class TEXT NOT NULL, finish_reason TEXT NOT NULL, answered_by TEXT NOT NULL,

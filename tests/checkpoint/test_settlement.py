@@ -80,7 +80,7 @@ def test_the_same_parts_again_make_the_same(
         failure(2),
         invalid("k4"),
         success(5, row_id="id-0", key="k5"),
-        unanswered=[("k3", 5)],
+        unanswered=[Unanswered("k3", 5)],
     )
     _merge(path, part)
     before = _rows(path), _counts(path), _query(path, "SELECT * FROM histograms")
@@ -104,7 +104,7 @@ def test_what_was_called_in_a_merge_stays_and_all_that_was_spent_is_counted_once
         failure(6),
         invalid("k2", cost=3),
         invalid("k5", cost=2),
-        unanswered=[("k3", 5), ("k4", 1)],
+        unanswered=[Unanswered("k3", 5), Unanswered("k4", 1)],
     )
     _merge(path, part)
     spent = _sums(path)
@@ -115,7 +115,7 @@ def test_what_was_called_in_a_merge_stays_and_all_that_was_spent_is_counted_once
         *(replace(success(1, key="k1"), finished_at=9.0), answered, sent, success(7)),
         invalid("k5", repairs=1, cost=6),
         invalid("k8"),
-        unanswered=[("k4", 2), ("k9", 4)],
+        unanswered=[Unanswered("k4", 2), Unanswered("k9", 4)],
     )
     own = _sums(path)
     _merge(path, part)

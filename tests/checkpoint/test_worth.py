@@ -8,7 +8,7 @@ from pathlib import Path
 from batcher.checkpoint import KILLED_CALLS, SPENT_COST, Checkpoint
 from batcher.checkpoint.connection import connected
 from batcher.checkpoint.worth import worth_in
-from batcher.records import Failure, InvalidAnswer, Success
+from batcher.records import Failure, InvalidAnswer, Success, Unanswered
 
 
 def _worth(path: Path) -> str:
@@ -26,7 +26,7 @@ def test_it_changes_with_each_call_and_with_nothing_that_costs_nothing(
     changes: list[Callable[[], None]] = [
         lambda: checkpoint.write([success(0)]),
         lambda: checkpoint.write([failure(1)]),
-        lambda: checkpoint.write([], unanswered=[("key", 5)]),
+        lambda: checkpoint.write([], unanswered=[Unanswered("key", 5)]),
         lambda: checkpoint.write([invalid("other")]),
         lambda: checkpoint.remember(**{KILLED_CALLS: 1}),
         lambda: checkpoint.remember(**{SPENT_COST: 9}),
