@@ -291,3 +291,20 @@ def test_it_is_known_whether_a_merge_called_itself(
     assert called_itself(path, path.stem)
     _merge(path, part)
     assert called_itself(path, path.stem)
+
+
+def test_each_call_of_a_run_whose_directory_was_copied_counts_once_however_often_it_is_merged(
+    tmp_path: Path, success: MakeSuccess
+) -> None:
+    """Each of them calls a row that another one has called before, between merges."""
+    runs = [tmp_path / name / "run.db" for name in ("kept", "copied", "copied again")]
+    for path in runs:
+        path.parent.mkdir()
+        _begin(path)
+    merge = tmp_path / "merge.db"
+    for number, path in enumerate((runs[2], runs[0], runs[1]), 1):
+        _begin(path, replace(success(0), finished_at=float(number), cost=5))
+        for _ in range(2):
+            _merge(merge, *runs)
+            counts = _counts(merge)
+            assert (counts.attempts, counts.cost) == (number, 5 * number)
