@@ -56,6 +56,15 @@ class Prompt(NamedTuple):
     source: Source
 
 
+class Pending(NamedTuple):
+    """A row that was called and has no outcome: its key, and what finds it under another number."""
+
+    key: str
+    id: str
+    sample: int
+    source: str
+
+
 class Request(NamedTuple):
     """What is asked for a row. `body` holds model, messages and parameters; never stream or ids.
 
@@ -76,6 +85,11 @@ class Request(NamedTuple):
     size: int = 0
     sample: int = 0
     content: str | None = None
+
+    @property
+    def pending(self) -> Pending:
+        """The row, as one that was called and has no outcome yet."""
+        return Pending(self.key, self.id, self.sample, str(self.source))
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +231,8 @@ class InvalidAnswer:
 
     `message` says what is wrong with it, and `repairs` how often the row had been asked again when
     it came: so there were `repairs` such answers before. `completion` has the usage of all of them,
-    and `cost` is what they cost in nanos, None where that is unknown.
+    and `cost` is what they cost in nanos, None where that is unknown. `of` is the row, where it is
+    at hand.
     """
 
     key: str
@@ -225,6 +240,7 @@ class InvalidAnswer:
     message: str
     repairs: int = 0
     cost: int | None = None
+    of: Pending | None = field(default=None, compare=False)
 
     @property
     def answers(self) -> int:
@@ -262,5 +278,12 @@ def duplicate_id(row_id: str, source: object, earlier: object) -> Problem:
     return Problem(ErrorClass.DUPLICATE_ID, message)
 
 
-Unanswered = tuple[str, int]
-"""A call that was sent and not answered whole: its row's key, and the most it can have cost."""
+class Unanswered(NamedTuple):
+    """A call that was sent and not answered whole: its row's key, and the most it can have cost.
+
+    `of` tells more of the row, as in `InvalidAnswer`.
+    """
+
+    key: str
+    cost: int
+    of: Pending | None = None

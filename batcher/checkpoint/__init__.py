@@ -10,7 +10,7 @@ from batcher.checkpoint.descent import called_itself
 from batcher.checkpoint.excerpt import Excerpt, first_errors
 from batcher.checkpoint.following import FollowedCheckpoint
 from batcher.checkpoint.group_commit import GroupCommit
-from batcher.checkpoint.lineage import LINEAGE, Lineage, Step, begin_line, lineage_of
+from batcher.checkpoint.lineage import LINEAGE, Lineage, Step, begin_line, is_in, lineage_of
 from batcher.checkpoint.lock import RunLock
 from batcher.checkpoint.mending import is_mendable
 from batcher.checkpoint.merging import Merging, OfRun
@@ -68,6 +68,7 @@ __all__ = [
     "first_errors",
     "free_at",
     "holds_nothing",
+    "is_in",
     "is_mendable",
     "lineage_of",
     "pairs",

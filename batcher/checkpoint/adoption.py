@@ -81,8 +81,8 @@ def adopt(path: Path, other: Path) -> int:
             adopted = adoption.bring_in()
             facts = mine.facts_with(theirs.unrecorded, connection)
             facts[_ADOPTED] = sorted({*known, *theirs.adopted, theirs.name})
-            if adoption.shelved and not same_job:
-                # That of no input: so each row is looked for among what is shelved.
+            if (adoption.shelved or adoption.renumbers) and not same_job:
+                # That of no input: so each row is looked for among what is shelved, or pending.
                 facts["fingerprint"] = ""
             remember(connection, facts)
     return adopted
@@ -119,6 +119,7 @@ class _Adoption:
     pool: Pool
     same_job: bool
     shelved: bool = False
+    renumbers: bool = False
 
     def bring_in(self) -> int:
         """Do so, and return how many outcomes were not known here."""
@@ -131,7 +132,7 @@ class _Adoption:
                     theirs = theirs._replace(id=id_, key=key)
                 in_place = table == "outcomes" and self.same_job and id_ is None
                 adopted += self._put(theirs, sealed(theirs), in_place=in_place)
-        underway.bring_in()
+        self.renumbers = underway.bring_in()
         self.kinship.bring_in_attempts()
         return adopted
 

@@ -10,8 +10,6 @@ would make the backup begin anew, perhaps for ever.)
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import sqlite3
 import threading
@@ -20,17 +18,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from batcher.checkpoint.connection import connected, damaged, translated
-from batcher.checkpoint.lineage import LINEAGE, Lineage, lineage_in
+from batcher.checkpoint.lineage import BACKED_UP, LINEAGE, Lineage, lineage_in
+from batcher.checkpoint.worth import RECORDED, hashed
 
 # 4 MiB, between which others may write, and it is asked whether there is still room.
 _PAGES = 1024
-# What is worth a new backup, and read in no time: sums, and what is rarely more than a few rows.
+# What is worth a new backup: what was recorded, and all that is known of the run.
 _STATE = (
-    f"SELECT name, value FROM facts WHERE name <> '{LINEAGE}' ORDER BY name",
-    "SELECT * FROM totals ORDER BY 1, 2, 3",
-    "SELECT count(*), sum(calls), sum(cost) FROM unanswered",
-    "SELECT count(*), sum(repairs), sum(cost), sum(completion_tokens) FROM invalid_answers",
-    "SELECT count(*) FROM shelved",
+    f"SELECT name, value FROM facts WHERE name NOT IN ('{LINEAGE}', '{BACKED_UP}') ORDER BY name",
+    *RECORDED,
 )
 
 
@@ -127,7 +123,6 @@ def _finished(copy: sqlite3.Connection, path: Path, *, ended: bool) -> Backup:
 def _state(connection: sqlite3.Connection) -> str:
     connection.execute("BEGIN")
     try:
-        read = [connection.execute(query).fetchall() for query in _STATE]
+        return hashed(connection, _STATE)
     finally:
         connection.execute("COMMIT")
-    return hashlib.sha256(json.dumps(read).encode()).hexdigest()

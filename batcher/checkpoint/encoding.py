@@ -8,11 +8,14 @@ from typing import Any
 
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.schema import SUMMED
+from batcher.errors import ErrorClass, Problem
 from batcher.recorded import Recorded, record
-from batcher.records import Completion, InvalidAnswer, Outcome, Usage
+from batcher.records import Completion, InvalidAnswer, Outcome, Success, Usage
 
 # The source follows the input, and so does the row number, which comes first.
 _SOURCE = Recorded._fields.index("source")
+# What the attempt of an answer of no use ended in; the attempt itself knows of none.
+_OF_NO_USE = Problem(ErrorClass.INVALID_OUTPUT, "")
 
 
 def encoded(outcome: Outcome) -> tuple[object, ...]:
@@ -87,17 +90,20 @@ def decoded_invalid(row: Sequence[Any]) -> InvalidAnswer | None:
 def failed_attempts(outcomes: Iterable[Outcome]) -> Iterator[tuple[object, ...]]:
     """Yield the rows of `failed_attempts` that outcomes bring with them."""
     for outcome in outcomes:
+        # That of a result is known by the result.
+        own = outcome.attempts[-1:] if isinstance(outcome, Success) else ()
         for attempt in outcome.attempts:
-            if attempt.problem is not None:
+            if attempt not in own:
+                problem = attempt.problem or _OF_NO_USE
                 yield (
                     outcome.key,
                     attempt.number,
                     attempt.request_id,
                     round(attempt.started_at * 1_000_000),
                     attempt.latency,
-                    attempt.problem.error_class.value,
-                    attempt.problem.code,
-                    attempt.problem.http_status,
+                    problem.error_class.value,
+                    problem.code,
+                    problem.http_status,
                 )
 
 

@@ -69,12 +69,9 @@ class GroupCommit:
         self._arrival.set()
         await handed.safe.wait()
 
-    def note(self, key: str, cost: int) -> None:
-        """Hand over that a call for the row with this key was sent and not answered whole.
-
-        It can have cost as many nanos at most.
-        """
-        self._unanswered.append((key, cost))
+    def note(self, call: Unanswered) -> None:
+        """Hand over that a call was sent and not answered whole."""
+        self._unanswered.append(call)
         self._arrival.set()
 
     def close(self) -> None:

@@ -19,9 +19,12 @@ import msgspec
 from batcher.checkpoint.connection import connected, damaged, transaction, translated
 from batcher.checkpoint.facts import fact_in, remember
 from batcher.checkpoint.reader import CUT_SHORT, check
+from batcher.checkpoint.worth import worth_in
 
 LINEAGE = "lineage"
 """The fact that holds it; without one, no backup was ever made."""
+BACKED_UP = "backed_up"
+"""The fact that says what a checkpoint held when the last backup of it was made, or it was one."""
 
 
 class Step(NamedTuple):
@@ -88,7 +91,8 @@ def count_backup(connection: sqlite3.Connection, path: Path, run: str) -> None:
     lineage = lineage_in(connection, path)
     steps = lineage.steps if lineage else (Step(run, 0), Step(_new_line(), 0))
     *before, (line, backups) = steps
-    remember(connection, {LINEAGE: [*before, Step(line, backups + 1)]})
+    counted = [*before, Step(line, backups + 1)]
+    remember(connection, {LINEAGE: counted, BACKED_UP: worth_in(connection)})
 
 
 def begin_line(path: Path) -> bool:
@@ -110,8 +114,27 @@ def begin_line(path: Path) -> bool:
         if cut_short:
             before = fact_in(connection, path, CUT_SHORT)
             facts[CUT_SHORT] = 1 + (before if isinstance(before, int) else 0)
+        facts[BACKED_UP] = worth_in(connection)
         remember(connection, facts)
     return cut_short
+
+
+def is_in(path: Path, backup: Lineage) -> bool:
+    """Whether a backup has all that the checkpoint at `path` recorded, which nobody works on.
+
+    So it is where that one lags behind: it did nothing since a backup that others went on with. Of
+    what was in flight when its last process was killed no backup knows.
+
+    Raises:
+        StorageError: it is damaged, or of another program or version.
+    """
+    with translated(path), connected(path) as connection, transaction(connection):
+        check(connection, path)
+        lineage = lineage_in(connection, path)
+        backed_up = tuple(step for step in lineage.steps if step.backups) if lineage else ()
+        unchanged = fact_in(connection, path, BACKED_UP) == worth_in(connection)
+        in_flight = connection.execute("SELECT 1 FROM owner WHERE calls > 0").fetchone()
+    return unchanged and in_flight is None and bool(backed_up) and backup.holds(Lineage(backed_up))
 
 
 def forget_backups(connection: sqlite3.Connection, path: Path) -> None:

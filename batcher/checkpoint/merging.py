@@ -170,7 +170,7 @@ class Merging:
             self._add_outcomes()
             for row in execute(f"SELECT {schema.COLUMNS} FROM source.shelved"):
                 self.set_aside(row)
-            for table in ("marks", "unanswered", "invalid_answers"):
+            for table in ("marks", *schema.PENDING):
                 execute(f"INSERT OR IGNORE INTO main.{table} SELECT * FROM source.{table}")
             descent.add_history(self.connection, self.shares.add(source.run))
         execute("DETACH source")

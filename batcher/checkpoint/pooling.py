@@ -23,9 +23,9 @@ _POOLED = (
     # Two rows that ask the same may have one key here.
     f"""
     CREATE TEMP TABLE pool_there AS SELECT coalesce(r.key, s.key) AS key, m.number AS sharer,
-    max(call) AS call, {", ".join(f"sum(s.{name}) AS {name}" for name in SUMMED)}
+    call, {", ".join(f"sum(s.{name}) AS {name}" for name in SUMMED)}
     FROM other.shares s JOIN other.sharers o ON o.number = s.sharer JOIN main.sharers m USING (run)
-    LEFT JOIN temp.renamed r ON r.was = s.key GROUP BY 1, 2
+    LEFT JOIN temp.renamed r ON r.was = s.key GROUP BY 1, 2, 3
     """,
     "CREATE INDEX temp.pool_there_key ON pool_there (key)",
     """
@@ -44,8 +44,9 @@ _SUMS = ", ".join(f"sum({name})" for name in SUMMED)
 _ALIKE = (
     "SELECT coalesce(sum(min(h.attempts, t.attempts)), 0), "
     "coalesce(sum(min(h.ambiguous_attempts, t.ambiguous_attempts)), 0) "
-    "FROM temp.pool_here h JOIN temp.pool_there t USING (key, sharer) "
-    "WHERE key = ? AND sharer IS NOT ?"
+    f"FROM ({shares.together_in('temp.pool_here', 'key = ?1')}) h "
+    f"JOIN ({shares.together_in('temp.pool_there', 'key = ?1')}) t USING (key, sharer) "
+    "WHERE sharer IS NOT ?2"
 )
 
 _Sums = dict[str, Any]
@@ -94,7 +95,8 @@ class Pool:
 
     def _sums(self, of: str, key: str | None) -> _Sums | None:
         rows, *sums = self._connection.execute(
-            f"SELECT count(*), {_SUMS} FROM {of} WHERE key = ? AND sharer IS NOT ?",
+            f"SELECT count(*), {_SUMS} FROM ({shares.together_in(of, 'key = ?1')}) "
+            "WHERE sharer IS NOT ?2",
             (key, self._own),
         ).fetchone()
         return dict(zip(SUMMED, sums, strict=True)) if rows else None

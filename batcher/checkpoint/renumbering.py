@@ -1,4 +1,4 @@
-"""Outcomes of rows that have only their number for an id, found under another number.
+"""Rows that have only their number for an id, found under another number with what they have.
 
 A file that comes among the others gives new numbers to all rows behind it, and so new ids and new
 keys where they have no id of their own. Such a row is still the same if it stands where it stood,
@@ -14,6 +14,7 @@ from pathlib import Path
 from batcher.checkpoint import schema
 from batcher.checkpoint.connection import damaged
 from batcher.checkpoint.encoding import carried, sealed
+from batcher.checkpoint.pending import move_pending
 from batcher.checkpoint.recall import recalled
 from batcher.checkpoint.shares import is_merged, move_shares
 from batcher.recorded import Recorded
@@ -54,6 +55,13 @@ class Numbered:
                 ),
             )
 
+    def fill_pending(self, checkpoint: sqlite3.Connection) -> None:
+        """Note where rows stood that were called and have no outcome; others are noted before."""
+        self._scratch.executemany(
+            "INSERT OR IGNORE INTO temp.numbered VALUES (?, ?, ?, ?, -1)",
+            checkpoint.execute("SELECT source, sample, key, id FROM pending"),
+        )
+
     def earlier(self, request: Request) -> tuple[str, str] | None:
         """Return the id and the key that the row of `request` had under another number, if any."""
         if request.id != str(request.row // self._samples):
@@ -68,7 +76,7 @@ class Numbered:
 
 
 class Renumbering:
-    """The rows of the present input that had another number, with their outcomes."""
+    """The rows of the present input that had another number, with what is known of them."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, samples: int) -> None:
         """Start empty, in the transaction of a checkpoint's `connection`."""
@@ -76,6 +84,7 @@ class Renumbering:
         self._path = path
         self._numbered = Numbered(connection, samples)
         self._numbered.fill(connection)
+        self._numbered.fill_pending(connection)
         for table in ("moved", "renumbered"):
             connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
         connection.execute(
@@ -111,6 +120,7 @@ class Renumbering:
         )
         if is_merged(self._connection, "main"):
             move_shares(self._connection)
+        move_pending(self._connection)
         for row in execute(f"SELECT {schema.COLUMNS} FROM temp.renumbered"):
             self._shelve(row)
 
@@ -120,9 +130,15 @@ class Renumbering:
             found = self._take("outcomes", "(id, sample, key) = (?, ?, ?)", was_id, sample, was)
             if found is None:
                 found = self._take("shelved", "key = ?", was)
+            if found is None and self._is_pending(was):
+                continue
             if found is None:
                 raise damaged(self._path, f"it has lost the outcome of the key {was}")
             yield sealed(recalled(self._path, found)._replace(id=id_, key=key))
+
+    def _is_pending(self, key: str) -> bool:
+        found = self._connection.execute("SELECT 1 FROM pending WHERE key = ?", (key,))
+        return found.fetchone() is not None
 
     def _take(self, table: str, which: str, *values: object) -> tuple[object, ...] | None:
         found: tuple[object, ...] | None = self._connection.execute(

@@ -6,13 +6,14 @@
   meets its row.)
 - `shelved`: paid outcomes whose row was edited or removed since. They are kept by key: undo the
   edit, and the answer is back without a call.
-- `failed_attempts`: every attempt of a recorded row that ended in a problem, under the row's key:
-  its number changes when lines are put before it.
+- `failed_attempts`: every attempt of a recorded row that ended in a problem or an answer of no use,
+  under the row's key: its number changes when lines are put before it.
 - `unanswered`: how often a pending row was sent and not answered whole, and the most that this can
   have cost (nanos), by its key.
 - `invalid_answers`: the latest answer of a pending row that is of no use to the job, by its key,
   with the tokens and the cost of all such answers of the row: so they count, and the next process
   asks again from there.
+- `pending`: where the rows stand that these two speak of: they follow them to other numbers.
 - `totals`: sums over `outcomes` by class, finish reason and where the answer comes from, kept by
   triggers, so that they cannot drift from it; that of the
   row numbers tells a list of rows that has lost one from a whole one. `priced` counts the rows
@@ -35,7 +36,7 @@ from __future__ import annotations
 
 from batcher.recorded import Recorded
 
-VERSION = 6
+VERSION = 7
 APPLICATION_ID = 0x62746368  # "btch": lets `file` and a careful reader recognise the database
 
 COLUMNS = ", ".join((*Recorded._fields, "checksum"))
@@ -55,6 +56,9 @@ _REST = ", ".join(
     for name in (*Recorded._fields, "checksum")
     if name not in ("row", "key")
 )
+
+PENDING = ("unanswered", "invalid_answers", "pending")
+"""What is known by key of rows that have no outcome yet."""
 
 GROUPED = "error_class, finish_reason, answered_by"
 SUMMED = (
@@ -112,6 +116,9 @@ CREATE = f"""
         prompt_tokens INTEGER, completion_tokens INTEGER, cached_tokens INTEGER,
         reasoning_tokens INTEGER, message TEXT NOT NULL, repairs INTEGER NOT NULL, cost INTEGER,
         checksum INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE pending (
+        key TEXT PRIMARY KEY, id TEXT NOT NULL, sample INTEGER NOT NULL, source TEXT NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE totals (
         error_class TEXT NOT NULL, finish_reason TEXT NOT NULL, answered_by TEXT NOT NULL,

@@ -10,6 +10,7 @@ from batcher.checkpoint.connection import transaction, translated
 from batcher.checkpoint.encoding import decoded_invalid, encoded_invalid, sealed
 from batcher.checkpoint.merging import Merging
 from batcher.checkpoint.rivals import Row
+from batcher.checkpoint.schema import PENDING
 from batcher.recorded import Recorded
 from batcher.records import Usage
 
@@ -49,7 +50,7 @@ class Settlement:
         return sealed(outcome._replace(currency=currency, **sums))
 
     def _forget_pending(self, key: str) -> None:
-        for table in ("unanswered", "invalid_answers"):
+        for table in PENDING:
             self.merging.connection.execute(f"DELETE FROM main.{table} WHERE key = ?", (key,))
 
     def _settle_pending(self, key: str, sums: _Sums) -> None:

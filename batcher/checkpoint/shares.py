@@ -4,7 +4,7 @@ An outcome has the sums of all calls of its key, whoever made them. So that chec
 merged again and again, and with others that were made of them, a merged one knows whose these sums
 are. A run's share only grows: of two that are known of it the larger one holds the other. Only
 where both ended in a result, of two calls, its directory was copied and both went on: then both
-were paid.
+were paid. So what is known up to each such call is kept for itself.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from batcher.checkpoint.schema import SUMMED
 _SUMS = ", ".join(SUMMED)
 TABLES = (
     "CREATE TABLE sharers (number INTEGER PRIMARY KEY, run TEXT UNIQUE NOT NULL)",
-    # `call` tells the result of a run from another one.
+    # `call` tells the result of a run from another one; it is 0 where there is none.
     f"""CREATE TABLE shares (
-        key TEXT NOT NULL, sharer INTEGER NOT NULL, call INTEGER,
-        {", ".join(f"{name} INTEGER" for name in SUMMED)}, PRIMARY KEY (key, sharer)
+        key TEXT NOT NULL, sharer INTEGER NOT NULL, call INTEGER NOT NULL,
+        {", ".join(f"{name} INTEGER" for name in SUMMED)}, PRIMARY KEY (key, sharer, call)
     ) WITHOUT ROWID""",
 )
 # A `key` is touched if several speak of it.
@@ -33,21 +33,37 @@ CREATE = f"""
 
 _NO_USE = {"attempts": "repairs + 1", "ambiguous_attempts": "0", "possible_cost": "0"}
 _UNANSWERED = {"ambiguous_attempts": "calls", "possible_cost": "cost"}
-_RESULT = "CASE WHEN error_class IS NULL THEN finished_at END"
+_RESULT = "CASE WHEN error_class IS NULL THEN finished_at ELSE 0 END"
 _SPENT = " UNION ALL ".join(
     [
         f"SELECT key, {_RESULT} AS call, {_SUMS} FROM source.outcomes WHERE key IS NOT NULL",
         f"SELECT key, {_RESULT}, {_SUMS} FROM source.shelved",
-        "SELECT key, NULL, "
+        "SELECT key, 0, "
         + ", ".join(_UNANSWERED.get(name, "NULL") for name in SUMMED)
         + " FROM source.unanswered",
-        "SELECT key, NULL, "
+        "SELECT key, 0, "
         + ", ".join(_NO_USE.get(name, name) for name in SUMMED)
         + " FROM source.invalid_answers",
     ]
 )
+
+
+def _of_run(name: str) -> str:
+    called, else_ = f"sum({name}) FILTER (WHERE call > 0)", f"max({name}) FILTER (WHERE call = 0)"
+    return f"coalesce(max({called}, {else_}), {called}, {else_}) AS {name}"
+
+
+def together_in(shares: str, which: str = "true") -> str:
+    """Return SQL for what each run has in each key, by all that a table knows of it."""
+    return (
+        f"SELECT key, sharer, {', '.join(map(_of_run, SUMMED))} FROM {shares} WHERE {which} "
+        "GROUP BY key, sharer"
+    )
+
+
 _OF_OTHERS = (
-    f"SELECT key, NULL, {', '.join(f'-{name}' for name in SUMMED)} FROM source.shares "
+    f"SELECT key, 0, {', '.join(f'-{name}' for name in SUMMED)} "
+    f"FROM ({together_in('source.shares')}) "
     "JOIN source.sharers ON number = sharer WHERE run <> :run"
 )
 # Its sums less those that it has of others. It made no call where nothing is left.
@@ -77,18 +93,8 @@ _RIVALS = (
 )
 
 
-def _of_both(name: str) -> str:
-    both = f"{name}, excluded.{name}"
-    return (
-        f"{name} = coalesce(CASE WHEN call <> excluded.call THEN {name} + excluded.{name} "
-        f"ELSE max({both}) END, {both})"
-    )
-
-
-GROWN = (
-    "ON CONFLICT DO UPDATE SET "
-    + ", ".join(_of_both(name) for name in SUMMED)
-    + ", call = coalesce(max(call, excluded.call), call, excluded.call)"
+GROWN = "ON CONFLICT DO UPDATE SET " + ", ".join(
+    f"{name} = coalesce(max({name}, excluded.{name}), {name}, excluded.{name})" for name in SUMMED
 )
 """SQL that lets a share that is known be what is known of it together."""
 _ADD = f"INSERT INTO main.shares SELECT * FROM temp.incoming WHERE true {GROWN}"
@@ -104,8 +110,8 @@ _HELD = (
 _TOGETHER = (
     "CREATE TEMP TABLE together AS SELECT key, "
     "(SELECT row FROM temp.held h WHERE h.key = s.key) AS row, "
-    f"{', '.join(f'sum({name}) AS {name}' for name in SUMMED)} FROM main.shares s "
-    "WHERE key IN (SELECT key FROM temp.touched) GROUP BY key"
+    f"{', '.join(f'sum({name}) AS {name}' for name in SUMMED)} FROM "
+    f"({together_in('main.shares', 'key IN (SELECT key FROM temp.touched)')}) s GROUP BY key"
 )
 
 
@@ -124,7 +130,7 @@ class Shares:
         if merged:
             execute("INSERT OR IGNORE INTO main.sharers (run) SELECT run FROM source.sharers")
             # Which of its results it called itself is not known, and it is no copy.
-            steps = [_KNOWN, _OWN.format(call="NULL", spent=f"{_SPENT} UNION ALL {_OF_OTHERS}")]
+            steps = [_KNOWN, _OWN.format(call="0", spent=f"{_SPENT} UNION ALL {_OF_OTHERS}")]
         for step in steps:
             execute("DELETE FROM temp.incoming")
             execute(step, {"run": run} if ":run" in step else {})

@@ -27,6 +27,7 @@ from batcher.checkpoint.log_sync import LogSync
 from batcher.checkpoint.mending import mend
 from batcher.checkpoint.opening import claim, create_or_check, set_journal
 from batcher.checkpoint.ownership import Ownership
+from batcher.checkpoint.pending import note_pending
 from batcher.checkpoint.placement import Placement
 from batcher.checkpoint.reader import CheckpointReader
 from batcher.checkpoint.renumbering import Renumbering
@@ -138,20 +139,22 @@ class Checkpoint(CheckpointReader):
             StorageError: they are not recorded; the run must end.
             LockedError: another process has taken over.
         """
+        invalid = [one for one in kept if isinstance(one, InvalidAnswer)]
         outcomes = [one for one in kept if not isinstance(one, InvalidAnswer)]
         with self._writing() as connection:
-            if len(outcomes) < len(kept):
-                invalid = (one for one in kept if isinstance(one, InvalidAnswer))
+            if invalid:
                 connection.executemany(_INSERT_INVALID, map(encoded_invalid, invalid))
             connection.executemany(
                 "INSERT INTO unanswered VALUES (?, 1, ?) "
                 "ON CONFLICT DO UPDATE SET calls = calls + 1, cost = cost + excluded.cost",
-                unanswered,
+                [(call.key, call.cost) for call in unanswered],
             )
+            note_pending(connection, [one.of for one in invalid])
+            note_pending(connection, [call.of for call in unanswered])
             rows = [encoded(outcome) for outcome in outcomes]
             if connection.executemany(_INSERT, rows).rowcount < len(rows):
                 connection.executemany(_REPLACE, _called_again(connection, rows))
-            for table in ("unanswered", "invalid_answers"):
+            for table in schema.PENDING:
                 # There are rarely any, and to look for each row costs a fifth of writing it.
                 if connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone() == (1,):
                     connection.executemany(

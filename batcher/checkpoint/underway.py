@@ -86,12 +86,13 @@ class Underway:
         (some,) = connection.execute(f"SELECT EXISTS ({_ASKED})").fetchone()
         self._sides = [_Side.of(connection, name) for name in ("main", "other")] if some else []
 
-    def bring_in(self) -> None:
-        """Let `main` know what either does."""
+    def bring_in(self) -> bool:
+        """Let `main` know what either does; return whether rows may have other numbers there."""
         if not self._sides:
-            return
+            return False
         mine, theirs = self._sides
         execute, many = self._connection.execute, self._connection.executemany
+        come = execute("INSERT OR IGNORE INTO main.pending SELECT * FROM other.pending").rowcount
         execute("DELETE FROM main.unanswered")
         execute("DELETE FROM main.invalid_answers")
         many("INSERT INTO main.unanswered VALUES (?, ?, ?)", _sent_in(mine, theirs))
@@ -99,6 +100,11 @@ class Underway:
             f"INSERT INTO main.invalid_answers VALUES ({', '.join('?' * 12)})",
             _invalid_in(mine, theirs),
         )
+        execute(
+            "DELETE FROM main.pending WHERE key NOT IN (SELECT key FROM main.unanswered UNION ALL "
+            "SELECT key FROM main.invalid_answers)"
+        )
+        return come > 0
 
 
 def _sent_in(mine: _Side, theirs: _Side) -> Iterator[tuple[str, int, int]]:

@@ -9,6 +9,7 @@ from batcher.checkpoint import (
     adopt,
     begin_line,
     holds_nothing,
+    is_in,
     lineage_of,
     set_aside,
     those_aside,
@@ -31,8 +32,8 @@ class Taken(NamedTuple):
 def take_up(store: Store, copy: Copy | None, checkpoint: Path) -> Taken | None:
     """Let `checkpoint` hold all that the `copy` has that counts; None where it does.
 
-    The one that is there is kept if it does, else it is set aside, with all that only it has
-    brought into the copy.
+    The one that is there is kept if it does. Else the copy takes its place; and if it has anything
+    that the copy has not, it is set aside, and that is brought into the copy.
 
     Raises:
         ConfigurationError: the two are of different runs.
@@ -41,7 +42,7 @@ def take_up(store: Store, copy: Copy | None, checkpoint: Path) -> Taken | None:
     removed_leftovers(checkpoint.parent)
     if copy is None:
         return None
-    nothing = holds_nothing(checkpoint)
+    nothing = lags = holds_nothing(checkpoint)
     if not nothing:
         lineage = lineage_of(checkpoint)
         if lineage is not None and lineage.holds(copy.of):
@@ -52,16 +53,13 @@ def take_up(store: Store, copy: Copy | None, checkpoint: Path) -> Taken | None:
                 "another directory with -o to go on with the copy, or another place with "
                 "--sync-checkpoint to go on with this directory"
             )
+        lags = is_in(checkpoint, copy.of)
     taken, cut_short = _fetched(store, copy, checkpoint)
     told = f"Going on with {copy}, from {store.url}"
     if cut_short:
         told += "; what was called after it is called again, and is in no count"
-    if checkpoint.exists():
-        aside = set_aside(checkpoint)
-        if nothing:
-            aside.unlink()
-        else:
-            told += f"; the checkpoint that was here is set aside as {aside.name}"
+    if not lags:
+        told += f"; the checkpoint that was here is set aside as {set_aside(checkpoint).name}"
     # An earlier start may have been killed right here, so all of them.
     for aside in those_aside(checkpoint):
         if outcomes := adopt(taken, aside):

@@ -116,6 +116,7 @@ class Row:
             message,
             self.repairs,
             total_cost(cost, self.invalid),
+            self.own.pending,
         )
         return self.invalid
 

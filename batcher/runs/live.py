@@ -247,7 +247,8 @@ class LiveRun:
         problem = exchange.attempt.problem
         self.pace.attempted(problem)
         if problem is not None and problem.error_class is ErrorClass.AMBIGUOUS:
-            self._group.note(exchange.request.key, exchange.possible_cost)
+            asked = exchange.request
+            self._group.note(Unanswered(asked.key, exchange.possible_cost, asked.pending))
 
     def _write(self, kept: Sequence[Kept], unanswered: Sequence[Unanswered]) -> None:
         # The reading thread may add a mark at any moment; a deque loses none. One that is lost by

@@ -47,8 +47,11 @@ def settle(
     *,
     simulated: bool,
     part: Part | None = None,
-) -> None:
-    """Make the checkpoint speak of the present input and the present request settings.
+) -> dict[str, object]:
+    """Place what is recorded by the present input and the present request settings.
+
+    Returns what is to be remembered of these: with what else is said of the input, so that a kill
+    leaves the one as old as the other.
 
     Nothing to do where both are as they were; nor where there are only more files behind those that
     there were, whose rows are all new. Otherwise the key of every row (of the `part`, if there is
@@ -64,7 +67,7 @@ def settle(
     present = {"fingerprint": dataset.fingerprint(), "settings": settings, "simulated": simulated}
     before = {name: checkpoint.fact(name) for name in present}
     if before == present:
-        return
+        return {}
     missing = [name for name, value in before.items() if value is None]
     # They are written together: where one is lost, nothing tells what the rows were made from.
     if missing and len(missing) < len(before):
@@ -77,7 +80,7 @@ def settle(
         else:
             rows = checked(_rows(dataset, part), check)
             _compare(checkpoint, before, present, rows, prepare, consent)
-    checkpoint.remember(**present, **{SHARD: part.facts()} if part else {})
+    return {**present, **({SHARD: part.facts()} if part else {})}
 
 
 def _rows(dataset: Dataset, part: Part | None) -> Iterator[Prompt | Failure]:

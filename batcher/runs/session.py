@@ -247,7 +247,7 @@ class Session:
             refuse_changed(checkpoint, dataset)
         refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
         agree_on_prices(checkpoint, pricing)
-        settle(
+        facts = settle(
             checkpoint,
             self.job.request_settings(),
             dataset,
@@ -259,12 +259,13 @@ class Session:
         )
         dataset = kept(dataset)
         if self.only is None:
-            checkpoint.remember(
-                input=input_facts(dataset),
-                job=job_facts(self.job, dataset),
+            facts |= {
+                "input": input_facts(dataset),
+                "job": job_facts(self.job, dataset),
                 # Tells a merge whether it was made of this run.
-                run=checkpoint.fact("run") or uuid.uuid4().hex,
-            )
+                "run": checkpoint.fact("run") or uuid.uuid4().hex,
+            }
+        checkpoint.remember(**facts)
         keep_start(checkpoint, dataset, part)
         return dataset, part
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.checkpoint.adoption import adopt
-from batcher.errors import StorageError
+from batcher.errors import ErrorClass, StorageError
 from batcher.records import (
     Failure,
     InvalidAnswer,
@@ -24,10 +24,11 @@ from batcher.records import (
     Request,
     Source,
     Success,
+    Unanswered,
     Usage,
 )
 from batcher.render import request_key
-from tests.checkpoint.calls import WORK, Calls, Work, worked
+from tests.checkpoint.calls import WORK, Calls, Work, brought_no_use, worked
 
 Problems = Callable[[Path], Sequence[str]]
 MakeSuccess = Callable[..., Success]
@@ -147,9 +148,17 @@ def test_what_is_known_of_calls_for_pending_rows_is_brought_in_once(
     _recorded(here, success(0), invalid("key-id-2", text="mine"))
     _recorded(there, success(1), invalid("key-id-2", text="theirs"), invalid("key-id-0"))
     with Checkpoint.open(here) as checkpoint:
-        checkpoint.write([], unanswered=[("both", 5), ("key-id-1", 9)])
+        checkpoint.write([], unanswered=[Unanswered("both", 5), Unanswered("key-id-1", 9)])
     with Checkpoint.open(there) as checkpoint:
-        checkpoint.write([], unanswered=[("both", 5), ("both", 7), ("only", 1), ("key-id-0", 3)])
+        checkpoint.write(
+            [],
+            unanswered=[
+                Unanswered("both", 5),
+                Unanswered("both", 7),
+                Unanswered("only", 1),
+                Unanswered("key-id-0", 3),
+            ],
+        )
     adopt(here, there)
     with CheckpointReader.read(here) as joined:
         calls, costs = joined.unanswered()
@@ -167,9 +176,9 @@ def test_what_an_outcome_of_the_other_has_taken_up_is_known_of_its_calls_already
     _recorded(here, replace(success(0), **later), invalid("key-id-1"))
     _recorded(there, replace(success(1), **later), invalid("key-id-0"))
     with Checkpoint.open(here) as checkpoint:
-        checkpoint.write([], unanswered=[("key-id-1", 4)])
+        checkpoint.write([], unanswered=[Unanswered("key-id-1", 4)])
     with Checkpoint.open(there) as checkpoint:
-        checkpoint.write([], unanswered=[("key-id-0", 4)] * 3)
+        checkpoint.write([], unanswered=[Unanswered("key-id-0", 4)] * 3)
     assert adopt(here, there) == 1
     with CheckpointReader.read(here) as joined:
         assert joined.unanswered() == ({"key-id-0": 1}, {"key-id-0": 3})
@@ -185,7 +194,7 @@ def test_what_an_outcome_that_was_set_aside_since_has_taken_up_counts_once(
     usage = Usage(20, 10, 6, None)
     here = _recorded(tmp_path / "here.db", invalid("key-id-1"))
     with Checkpoint.open(here) as checkpoint:
-        checkpoint.write([], unanswered=[("key-id-1", 9)])
+        checkpoint.write([], unanswered=[Unanswered("key-id-1", 9)])
     there = _recorded(tmp_path / "there.db", replace(success(1, usage=usage), **later))
     with Checkpoint.open(there) as checkpoint, checkpoint.placement() as placement:
         placement.place(request_of(1, key="edited"))
@@ -208,11 +217,28 @@ def test_what_is_known_of_a_row_that_is_called_again_stays(
     there = _recorded(tmp_path / "there.db", error, success(1))
     for path, calls in ((here, 2), (there, 3)):
         with Checkpoint.open(path) as checkpoint:
-            checkpoint.write([invalid("key-id-0")], unanswered=[("key-id-0", 1)] * calls)
+            checkpoint.write([invalid("key-id-0")], unanswered=[Unanswered("key-id-0", 1)] * calls)
     assert adopt(here, there) == 1
     with CheckpointReader.read(here) as joined:
         assert joined.unanswered() == ({"key-id-0": 3}, {"key-id-0": 3})
         assert {*joined.invalid_answers()} == {"key-id-0"}
+
+
+def test_pending_rows_of_another_input_are_looked_for_under_other_numbers(
+    tmp_path: Path, success: MakeSuccess
+) -> None:
+    """A file that came before the others gave new numbers to all rows here."""
+    here = _recorded(tmp_path / "here.db", success(9))
+    there = _recorded(tmp_path / "there.db", fingerprint="older")
+    before, after = _asked(0, numbered=True), _asked(2, numbered=True)
+    with Checkpoint.open(there) as checkpoint:
+        checkpoint.write([], unanswered=[Unanswered(before[2].key, 5, before[2].pending)] * 2)
+    assert adopt(here, there) == 0
+    with CheckpointReader.read(here) as joined:
+        assert joined.fact("fingerprint") == ""
+    _place(here, after)
+    with CheckpointReader.read(here) as joined:
+        assert joined.unanswered() == ({after[2].key: 2}, {after[2].key: 10})
 
 
 def test_a_damaged_answer_of_no_use_is_told_of_when_it_is_read(
@@ -352,7 +378,30 @@ def test_whatever_both_did_no_result_is_lost_and_each_call_is_counted_once(
     with CheckpointReader.read(here) as joined:
         counts = joined.counts()
         assert counts.attempts == calls.made
-        assert counts.prompt_tokens == 10 * calls.well
+        assert counts.prompt_tokens >= 10 * calls.whole
+        # Which answers of no use both have is known, what each of them took is not.
+        assert brought_no_use(base) or counts.prompt_tokens == 10 * calls.whole
+
+
+def test_what_an_error_took_that_was_called_again_elsewhere_is_not_added_again(
+    tmp_path: Path, problems: Problems
+) -> None:
+    """Both of its answers were of no use; so was one before the result."""
+    calls, rows = Calls(), _asked(0, numbered=False)
+    no_use = ErrorClass.INVALID_OUTPUT
+    here = _recorded(tmp_path / "here.db")
+    worked(here, calls, [(0, [no_use, no_use], False)], rows)
+    there = Path(shutil.copy(here, tmp_path / "there.db"))
+    third = Path(shutil.copy(here, tmp_path / "third.db"))
+    worked(here, calls, [(0, [no_use], True)], rows)
+    for row, other in ((1, there), (2, third)):
+        worked(other, calls, [(row, [], True)], rows)
+        assert adopt(here, other) == 1
+    with CheckpointReader.read(here) as joined:
+        counts = joined.counts()
+        assert counts.attempts == calls.made
+        assert counts.prompt_tokens == 10 * calls.whole
+    assert problems(here) == []
 
 
 def test_of_one_call_that_both_have_the_one_counts_that_knows_of_more(

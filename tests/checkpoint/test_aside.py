@@ -12,7 +12,7 @@ import pytest
 from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.checkpoint.aside import holds_nothing, set_aside, those_aside
 from batcher.errors import StorageError
-from batcher.records import Success
+from batcher.records import Success, Unanswered
 
 MakeSuccess = Callable[..., Success]
 
@@ -35,7 +35,7 @@ def test_what_was_paid_or_may_have_been_is_kept(
         if kind == "an outcome":
             checkpoint.write([success(0)])
         else:
-            checkpoint.write([], unanswered=[("key", 1)])
+            checkpoint.write([], unanswered=[Unanswered("key", 1)])
     assert not holds_nothing(path)
 
 

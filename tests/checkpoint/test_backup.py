@@ -17,7 +17,7 @@ from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.checkpoint.backup import back_up, state_of
 from batcher.checkpoint.space import MARGIN_BYTES, free_at
 from batcher.errors import DiskFullError, StorageError
-from batcher.records import Failure, InvalidAnswer, Success
+from batcher.records import Failure, InvalidAnswer, Success, Unanswered
 
 Problems = Callable[[Path], Sequence[str]]
 MakeSuccess = Callable[..., Success]
@@ -134,7 +134,7 @@ def test_the_state_changes_with_what_is_worth_a_backup_and_with_nothing_else(
             lambda: checkpoint.write([success(0)]),
             lambda: checkpoint.write([failure(1)]),
             lambda: checkpoint.write([success(1)]),
-            lambda: checkpoint.write([], unanswered=[("key", 5)]),
+            lambda: checkpoint.write([], unanswered=[Unanswered("key", 5)]),
             lambda: checkpoint.write([invalid("other")]),
             lambda: checkpoint.remember(input={"files": []}),
         ]

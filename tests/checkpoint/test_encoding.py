@@ -57,11 +57,19 @@ def test_a_changed_type_is_seen(success: MakeSuccess) -> None:
     assert decoded(row) is None
 
 
-def test_only_attempts_that_failed_are_kept_for_themselves(success: MakeSuccess) -> None:
+def test_every_attempt_but_that_of_a_result_is_kept_for_itself(
+    success: MakeSuccess, failure: MakeFailure
+) -> None:
+    """That of an answer of no use had no problem: the answer has one."""
     failed = Attempt(1, "req-1", 1.5, 0.25, Problem(ErrorClass.OVERLOADED, "busy", "1305", 429))
-    outcome = replace(success(3, key="k"), attempts=(failed, Attempt(2, "req-2", 2.0, 0.5)))
-    assert list(failed_attempts([outcome])) == [
-        ("k", 1, "req-1", 1_500_000, 0.25, "overloaded", "1305", 429)
+    answered = Attempt(2, "req-2", 2.0, 0.5)
+    first = ("k", 1, "req-1", 1_500_000, 0.25, "overloaded", "1305", 429)
+    outcome = replace(success(3, key="k"), attempts=(failed, answered))
+    assert list(failed_attempts([outcome])) == [first]
+    given_up = failure(3, key="k", attempts=(failed, answered))
+    assert list(failed_attempts([given_up])) == [
+        first,
+        ("k", 2, "req-2", 2_000_000, 0.5, "invalid_output", None, None),
     ]
 
 

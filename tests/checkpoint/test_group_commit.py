@@ -228,13 +228,17 @@ async def test_a_call_without_an_answer_is_written_before_its_row_has_an_outcome
 ) -> None:
     group = disk.group()
     running = asyncio.create_task(group.run())
-    group.note("key-1", 5)
-    group.note("key-1", 0)
+    group.note(Unanswered("key-1", 5))
+    group.note(Unanswered("key-1", 0))
     await asyncio.to_thread(disk.writing.wait, 30)
-    group.note("key-2", 7)
+    group.note(Unanswered("key-2", 7))
     group.close()
     await running
-    assert disk.unanswered == [("key-1", 5), ("key-1", 0), ("key-2", 7)]
+    assert disk.unanswered == [
+        Unanswered("key-1", 5),
+        Unanswered("key-1", 0),
+        Unanswered("key-2", 7),
+    ]
 
 
 async def test_a_beat_is_written_while_nothing_arrives(disk: Disk) -> None:

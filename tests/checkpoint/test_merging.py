@@ -61,14 +61,14 @@ def test_a_merge_holds_what_is_in_any_of_its_parts_and_all_their_sums(
         success(0),
         failure(1, key="k1", attempts=(Attempt(1, "r", 1.0, 0.5, failure(1).problem),)),
         invalid("k9", cost=3),
-        unanswered=[("k8", 5), ("k7", 1)],
+        unanswered=[Unanswered("k8", 5), Unanswered("k7", 1)],
     )
     other = _made(
         tmp_path / "2.db",
         success(1, key="k1"),
         success(2),
         invalid("k9", "again", cost=4),
-        unanswered=[("k8", 6)],
+        unanswered=[Unanswered("k8", 6)],
     )
     _merged(path, one, other)
     assert _problems(path) == []

@@ -15,7 +15,7 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.errors import StorageError
-from batcher.records import Failure, InvalidAnswer, Mark, Request, Success, Usage
+from batcher.records import Failure, InvalidAnswer, Mark, Request, Success, Unanswered, Usage
 
 MakeSuccess = Callable[..., Success]
 MakeFailure = Callable[..., Failure]
@@ -91,7 +91,14 @@ def test_calls_without_an_answer_are_counted_until_their_row_has_an_outcome(
 ) -> None:
     """Promise 4: across processes."""
     with Checkpoint.open(path) as checkpoint:
-        checkpoint.write([], unanswered=[("key-id-1", 5), ("key-id-2", 0), ("key-id-1", 7)])
+        checkpoint.write(
+            [],
+            unanswered=[
+                Unanswered("key-id-1", 5),
+                Unanswered("key-id-2", 0),
+                Unanswered("key-id-1", 7),
+            ],
+        )
     with Checkpoint.open(path) as checkpoint:
         calls, costs = checkpoint.unanswered()
         assert calls == {"key-id-1": 2, "key-id-2": 1}

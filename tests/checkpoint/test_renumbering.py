@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from batcher.checkpoint import Checkpoint, Comparison
 from batcher.errors import ErrorClass, Problem, StorageError
-from batcher.records import Attempt, Failure, Request, Source, Success
+from batcher.records import (
+    Attempt,
+    Failure,
+    InvalidAnswer,
+    Request,
+    Source,
+    Success,
+    Unanswered,
+    Usage,
+)
 from batcher.render import request_key, sampled
 
 MakeSuccess = Callable[..., Success]
@@ -41,6 +50,14 @@ def _answer(request: Request, success: MakeSuccess) -> Success:
     text = str(request.body["messages"])
     made = success(request.row, row_id=request.id, key=request.key, text=text)
     return replace(made, source=request.source, sample=request.sample)
+
+
+def _failed(request: Request, call: str) -> Failure:
+    problem = Problem(ErrorClass.SERVER_ERROR, "it failed", "500", 500)
+    return Failure(
+        *(request.row, request.id, request.key, problem),
+        *((Attempt(1, call, 1.0, 0.5, problem),), 2.0, request.source),
+    )
 
 
 def _place(
@@ -142,20 +159,64 @@ def test_each_sample_follows_its_row(checkpoint: Checkpoint, success: MakeSucces
 
 def test_failed_attempts_follow_their_row(checkpoint: Checkpoint) -> None:
     """Also where the key that they had is now that of another row."""
-    problem = Problem(ErrorClass.SERVER_ERROR, "it failed", "500", 500)
-    checkpoint.write(
-        [
-            Failure(
-                *(one.row, one.id, one.key, problem),
-                *((Attempt(1, f"req-{one.row}", 1.0, 0.5, problem),), 2.0, one.source),
-            )
-            for one in _files({"b": ["same", "same"]})
-        ]
-    )
+    checkpoint.write([_failed(one, f"req-{one.row}") for one in _files({"b": ["same", "same"]})])
     after = _files({"a": ["same"], "b": ["same", "same"]})
     assert _place(checkpoint, after).kept == 2
     found = checkpoint._reader.execute("SELECT request_id, key FROM failed_attempts")
     assert dict(found.fetchall()) == {"req-0": after[1].key, "req-1": after[2].key}
+
+
+def test_what_is_known_of_a_pending_row_follows_it_to_each_new_number(
+    checkpoint: Checkpoint, invalid: Callable[..., InvalidAnswer]
+) -> None:
+    """Promise 4: it is sent twice at most without an answer, however the directory grows."""
+    files = {"m": ["same", "same"]}
+    for one in _files(files):
+        checkpoint.write(
+            [invalid(one.key, f"of {one.id}", of=one.pending)],
+            unanswered=[Unanswered(one.key, 5, one.pending)] * (one.row + 1),
+        )
+    spent = checkpoint.counts()
+    for before in ("l", "k", "j"):
+        files[before] = ["same"]
+        _place(checkpoint, _files(files))
+        old = _files(files)[-2:]
+        assert checkpoint.unanswered()[0] == {old[0].key: 1, old[1].key: 2}
+        texts = {key: one.completion.text for key, one in checkpoint.invalid_answers().items()}
+        assert texts == {old[0].key: "of 0", old[1].key: "of 1"}
+    assert checkpoint.counts() == spent
+    checkpoint.write([_failed(one, "r") for one in old])
+    assert checkpoint._reader.execute("SELECT * FROM pending").fetchall() == []
+
+
+def test_what_is_known_of_a_row_that_is_gone_stays_in_the_sums(
+    checkpoint: Checkpoint, invalid: Callable[..., InvalidAnswer]
+) -> None:
+    """Another row, which asks the same, comes to its key."""
+    first, second = _files({"a": ["same"], "b": ["same"]})
+    for one, cost in ((first, 5), (second, 7)):
+        checkpoint.write(
+            [invalid(one.key, one.id, of=one.pending, cost=cost)],
+            unanswered=[Unanswered(one.key, cost, one.pending)],
+        )
+    _place(checkpoint, _files({"b": ["same"]}))
+    assert checkpoint.unanswered() == ({first.key: 2}, {first.key: 12})
+    (answer,) = checkpoint.invalid_answers().values()
+    assert (answer.completion.text, answer.answers, answer.cost) == ("1", 2, 12)
+    assert answer.completion.usage == Usage(20, 10, 6, None)
+
+
+def test_a_damaged_answer_of_no_use_is_still_damaged_under_another_number(
+    checkpoint: Checkpoint, invalid: Callable[..., InvalidAnswer]
+) -> None:
+    (request,) = _files({"b": ["x"]})
+    checkpoint.write([invalid(request.key, of=request.pending)])
+    with checkpoint._writing() as connection:
+        connection.execute("UPDATE invalid_answers SET response = 'other'")
+    after = _files({"a": ["new"], "b": ["x"]})
+    _place(checkpoint, after)
+    with pytest.raises(StorageError, match=f"{after[1].key} is not what was written"):
+        checkpoint.invalid_answers()
 
 
 def test_an_outcome_that_is_lost_while_it_moves_is_damage_and_nothing_changes(

@@ -80,7 +80,7 @@ def test_the_same_parts_again_make_the_same(
         failure(2),
         invalid("k4"),
         success(5, row_id="id-0", key="k5"),
-        unanswered=[("k3", 5)],
+        unanswered=[Unanswered("k3", 5)],
     )
     _merge(path, part)
     before = _rows(path), _counts(path), _query(path, "SELECT * FROM histograms")
@@ -104,7 +104,7 @@ def test_what_was_called_in_a_merge_stays_and_all_that_was_spent_is_counted_once
         failure(6),
         invalid("k2", cost=3),
         invalid("k5", cost=2),
-        unanswered=[("k3", 5), ("k4", 1)],
+        unanswered=[Unanswered("k3", 5), Unanswered("k4", 1)],
     )
     _merge(path, part)
     spent = _sums(path)
@@ -115,7 +115,7 @@ def test_what_was_called_in_a_merge_stays_and_all_that_was_spent_is_counted_once
         *(replace(success(1, key="k1"), finished_at=9.0), answered, sent, success(7)),
         invalid("k5", repairs=1, cost=6),
         invalid("k8"),
-        unanswered=[("k4", 2), ("k9", 4)],
+        unanswered=[Unanswered("k4", 2), Unanswered("k9", 4)],
     )
     own = _sums(path)
     _merge(path, part)
@@ -291,3 +291,20 @@ def test_it_is_known_whether_a_merge_called_itself(
     assert called_itself(path, path.stem)
     _merge(path, part)
     assert called_itself(path, path.stem)
+
+
+def test_each_call_of_a_run_whose_directory_was_copied_counts_once_however_often_it_is_merged(
+    tmp_path: Path, success: MakeSuccess
+) -> None:
+    """Each of them calls a row that another one has called before, between merges."""
+    runs = [tmp_path / name / "run.db" for name in ("kept", "copied", "copied again")]
+    for path in runs:
+        path.parent.mkdir()
+        _begin(path)
+    merge = tmp_path / "merge.db"
+    for number, path in enumerate((runs[2], runs[0], runs[1]), 1):
+        _begin(path, replace(success(0), finished_at=float(number), cost=5))
+        for _ in range(2):
+            _merge(merge, *runs)
+            counts = _counts(merge)
+            assert (counts.attempts, counts.cost) == (number, 5 * number)

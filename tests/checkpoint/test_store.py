@@ -113,7 +113,7 @@ def test_another_version_of_the_schema_is_refused_and_both_are_named(
     with Checkpoint.open(path):
         pass
     _query(path, "PRAGMA user_version = 99")
-    with pytest.raises(StorageError, match=r"version 99, this batcher reads 6; go on with"):
+    with pytest.raises(StorageError, match=r"version 99, this batcher reads 7; go on with"):
         door(path).__enter__()
 
 

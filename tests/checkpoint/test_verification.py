@@ -16,7 +16,7 @@ from batcher.checkpoint.encoding import encoded
 from batcher.checkpoint.store import _INSERT
 from batcher.errors import ErrorClass, StorageError
 from batcher.recorded import Recorded
-from batcher.records import Failure, InvalidAnswer, Mark, Request, Success
+from batcher.records import Failure, InvalidAnswer, Mark, Request, Success, Unanswered
 
 SOURCE = Recorded._fields.index("source")
 
@@ -58,7 +58,7 @@ def sound(
                 invalid("another"),
             ],
             [Mark(16, 0, 17, 1234)],
-            [("a pending key", 5)],
+            [Unanswered("a pending key", 5)],
         )
         with checkpoint.placement() as placement:
             for row in range(1, 42):

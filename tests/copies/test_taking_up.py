@@ -115,13 +115,46 @@ def test_it_goes_on_here_after_that(
     copy_of(path, 0)
     _taken_up(store, elsewhere)
     copy_of(elsewhere, 1)
-    told = _taken_up(store, path)
-    assert told is not None
-    assert told.endswith("set aside as checkpoint.aside-1.db")
+    assert _taken_up(store, path) is not None
     copy_of(path, 2)
     assert _taken_up(store, path) is None
     _taken_up(store, elsewhere)
     assert _rows(elsewhere) == _rows(path) == [0, 1, 2]
+
+
+def test_two_hosts_that_take_turns_leave_nothing_aside(
+    store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None]
+) -> None:
+    """The copy has all that the one that comes back has, also where that did nothing itself."""
+    copy_of(path, 0)
+    _taken_up(store, elsewhere)
+    for turn in (1, 3):
+        copy_of(path, turn)
+        _taken_up(store, elsewhere)
+        copy_of(elsewhere, turn + 1)
+        told = _taken_up(store, path)
+        assert told is not None
+        assert "aside" not in told
+    assert _rows(path) == [0, 1, 2, 3, 4]
+    assert _files(path) == _files(elsewhere) == ["checkpoint.db"]
+
+
+def test_of_one_that_lags_behind_what_was_in_flight_at_its_end_is_counted(
+    store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None]
+) -> None:
+    """No backup knows of it; so it is set aside once more, and its results count once."""
+    copy_of(path, 0)
+    _taken_up(store, elsewhere)
+    copy_of(elsewhere, 1)
+    with contextlib.suppress(StorageError), Checkpoint.open(path) as checkpoint:
+        checkpoint.expect(3)
+        raise StorageError("as if killed")
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE owner SET pid = 1, ticks = 'long ago'")
+    assert "checkpoint.aside-1.db" in (_taken_up(store, path) or "")
+    with CheckpointReader.read(path) as reader:
+        assert reader.counts().killed_calls == 3
+        assert reader.counts().prompt_tokens == 20
 
 
 def test_of_a_copy_that_was_made_on_the_way_it_is_said_that_more_was_called(

@@ -154,6 +154,9 @@ async def test_an_invalid_answer_is_written_down_while_its_call_holds_its_permit
     await world.settle()
     (first, held), (_, held_too) = world.put
     assert first == InvalidAnswer("key-3", _said("hm"), "no object in 'hm'", 0, 11_000)
+    assert isinstance(first, InvalidAnswer)
+    assert first.of is not None
+    assert first.of.key == first.key
     assert (held, held_too) == (1, 1)
 
 

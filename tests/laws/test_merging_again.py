@@ -26,6 +26,7 @@ from batcher.records import (
     InvalidAnswer,
     Source,
     Success,
+    Unanswered,
     Usage,
     duplicate_id,
 )
@@ -139,7 +140,7 @@ class Merges(RuleBasedStateMachine):
         call = Call(self.number, key, kind)
         known.calls.add(call)
         if kind == "unanswered":
-            checkpoint.write((), (), [(key, call.sums[4])])
+            checkpoint.write((), (), [Unanswered(key, call.sums[4])])
             return
         before = checkpoint.invalid_answers().get(key)
         sent, possible = (found.get(key, 0) for found in checkpoint.unanswered())

@@ -213,6 +213,9 @@ async def test_a_second_signal_waits_for_nothing_and_takes_down_what_it_cut_off(
         assert len(live.checkpoint.done()) == 0
         assert sorted(live.checkpoint.unanswered()[0].values()) == [1, 1]
         assert live.checkpoint.counts().ambiguous_attempts == 2
+        stand = live.checkpoint._reader.execute("SELECT key, source FROM pending").fetchall()
+        assert {key for key, _ in stand} == {*live.checkpoint.unanswered()[0]}
+        assert {source for _, source in stand} == {f"{place.input}:{line}" for line in (1, 2)}
 
 
 async def test_a_resume_begins_to_read_at_a_mark(place: Place) -> None:

@@ -15,6 +15,7 @@ from batcher.checkpoint import Checkpoint
 from batcher.errors import ConfigurationError, StorageError
 from batcher.job import JobSpec, PriceSpec
 from batcher.providers import Pricing
+from batcher.records import Unanswered
 from batcher.runs.resume import Change, agree_on_prices
 from tests.simulated import Place
 
@@ -59,7 +60,7 @@ def test_costs_in_two_currencies_are_refused_once_there_is_a_cost(checkpoint: Ch
     _price(checkpoint, "glm")
     _price(checkpoint, "zai")
     assert checkpoint.counts().currency == "USD"
-    checkpoint.write([], unanswered=[("key", 5)])
+    checkpoint.write([], unanswered=[Unanswered("key", 5)])
     with pytest.raises(ConfigurationError, match=r"in USD, this run would in CNY: set its prices"):
         _price(checkpoint, "glm")
     _price(checkpoint, "glm", m=OWN)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from batcher.checkpoint import RunLock
+from batcher.checkpoint import Checkpoint, CheckpointReader, RunLock
 from batcher.errors import (
     ConfigurationError,
     ErrorClass,
     LockedError,
     OutputError,
+    StorageError,
     UsageError,
 )
 from tests.simulated import AT_ONCE, Place
@@ -276,3 +279,30 @@ def test_passing_faults_cost_no_row(place: Place, fault: str) -> None:
     result = place.run(simulator=replace(AT_ONCE, faults={fault: 0.3}, seed=4))
     assert (len(place.results()), place.errors()) == (10, [])
     assert result.summary.tally.retries == len(place.ledger()) - 10 > 0
+
+
+def test_a_run_that_could_not_remember_its_job_remembers_no_input_and_goes_on_after_that(
+    place: Place,
+) -> None:
+    """As by a kill right there; then a file came behind the others."""
+    folder = place.folder / "in"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text('{"prompt": "x"}\n')
+    job = place.job(input=[str(folder)], output={"directory": str(place.directory.path)})
+    place.directory.path.mkdir()
+    path = place.directory.checkpoint
+    with Checkpoint.open(path):
+        pass
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "CREATE TRIGGER killed BEFORE INSERT ON facts WHEN NEW.name = 'job' "
+            "BEGIN SELECT RAISE(ABORT, 'killed'); END"
+        )
+    with pytest.raises(StorageError, match="killed"):
+        place.run(job)
+    with CheckpointReader.read(path) as checkpoint:
+        assert checkpoint.fact("fingerprint") is None
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TRIGGER killed")
+    (folder / "b.jsonl").write_text('{"prompt": "y"}\n')
+    assert place.run(job).summary.counts.results == 2

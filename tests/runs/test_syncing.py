@@ -32,7 +32,7 @@ from batcher.runs.stopping import Asked, go_on
 from batcher.runs.syncing import syncing
 from batcher.wording import utc
 from tests.copies.memory import made_success
-from tests.simulated import Place, Silent
+from tests.simulated import AT_ONCE, Place, Silent
 
 
 @pytest.fixture
@@ -205,6 +205,26 @@ def test_a_run_that_was_carried_on_elsewhere_brings_both_together(
     after = [entry.prompt for entry in place.ledger()][len(here) :]
     assert {*after}.isdisjoint({*here, *elsewhere})
     assert len(place.results()) == 10
+
+
+def test_hosts_that_come_back_with_less_than_the_copy_has_add_nothing_and_leave_nothing_aside(
+    place: Place, copies: Path, tmp_path: Path
+) -> None:
+    """What they have are errors after answers of no use, which were called again elsewhere."""
+    job = _job(place, copies, output={"fields": {"label": ["pos", "neg"]}})
+    failed = place.run(job, replace(AT_ONCE, faults={"broken_json": 1.0}))
+    assert failed.summary.counts.repairs == 20
+    kept = tmp_path / "kept"
+    shutil.copytree(place.directory.path, kept)
+    for _ in range(2):
+        shutil.rmtree(place.directory.path)
+        place.run(job, retry_errors=True)
+        shutil.rmtree(place.directory.path)
+        shutil.copytree(kept, place.directory.path)
+        result = place.run(job)
+        counts = result.summary.counts
+        assert (counts.attempts, counts.repairs, counts.results) == (40, 20, 10)
+        assert [*place.directory.path.glob("checkpoint.aside-*")] == []
 
 
 def test_a_directory_of_another_run_is_refused_before_any_call(
