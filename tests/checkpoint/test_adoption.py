@@ -419,3 +419,19 @@ def test_of_one_call_that_both_have_the_one_counts_that_knows_of_more(
     with CheckpointReader.read(here) as joined:
         assert joined.counts().attempts == calls.made == 2
     assert problems(here) == []
+
+
+def test_a_result_of_a_row_that_got_another_number_here_takes_the_place_of_its_error(
+    tmp_path: Path, problems: Problems
+) -> None:
+    calls, before, after = Calls(), _asked(0, numbered=True), _asked(2, numbered=True)
+    here = _recorded(tmp_path / "here.db")
+    worked(here, calls, [(2, [ErrorClass.SERVER_ERROR], False)], before)
+    there = Path(shutil.copy(here, tmp_path / "there.db"))
+    _place(here, after)
+    worked(there, calls, [(2, [], True)], before)
+    assert adopt(here, there) == 1
+    assert _keys(here) == {4: after[2].key}
+    with CheckpointReader.read(here) as joined:
+        assert joined.counts().attempts == calls.made == 2
+    assert problems(here) == []
