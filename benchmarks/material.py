@@ -113,13 +113,13 @@ def record_run(source: Path, directory: Path, rows: int) -> None:
     prepare = Preparation(Renderer(job), time.time)
     with Checkpoint.open(run.checkpoint) as checkpoint:
         agree_on_prices(checkpoint, pricing)
-        settle(
+        facts = settle(
             *(checkpoint, job.request_settings(), dataset, prepare),
             lambda change: True,  # noqa: ARG005 -- nothing was before
             lambda: None,
             simulated=False,
         )
-        checkpoint.remember(input=input_facts(dataset))
+        checkpoint.remember(**facts, input=input_facts(dataset))
         run.describe({"fingerprint": dataset.fingerprint(), "rows": dataset.count()})
         marks: list[Mark] = []
         requests = islice(_requests(job, marks), rows)
