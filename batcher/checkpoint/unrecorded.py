@@ -66,7 +66,4 @@ class Unrecorded:
 
 def _recorded(connection: sqlite3.Connection) -> dict[str, int]:
     counts = counts_in(connection, 0, 0, None)
-    return {
-        SPENT_COST: counts.cost + counts.possible_cost,
-        SPENT_TOKENS: counts.prompt_tokens + counts.completion_tokens,
-    }
+    return {SPENT_COST: counts.most_cost, SPENT_TOKENS: counts.tokens}
