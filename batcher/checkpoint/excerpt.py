@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,10 +45,7 @@ class Excerpt:
         Raises:
             StorageError: there is no checkpoint at `path`, or it is damaged.
         """
-        with translated(path), connected(path) as connection:
-            connection.execute("PRAGMA query_only = ON")
-            connection.execute("BEGIN")
-            table = _Outcomes(connection, path)
+        with _reading(path) as table:
             slowest, longest = table.extremes(each, check)
             return cls(
                 {found: table.failed(found, each) for found in table.error_classes()},
@@ -63,11 +61,17 @@ def first_errors(path: Path) -> Mapping[ErrorClass, Recorded]:
     Raises:
         StorageError: there is no checkpoint at `path`, or it is damaged.
     """
+    with _reading(path) as table:
+        return {found: table.failed(found, 1)[0] for found in table.error_classes()}
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[_Outcomes]:
+    """Read all at one moment, whatever is recorded meanwhile."""
     with translated(path), connected(path) as connection:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("BEGIN")
-        table = _Outcomes(connection, path)
-        return {found: table.failed(found, 1)[0] for found in table.error_classes()}
+        yield _Outcomes(connection, path)
 
 
 @dataclass(frozen=True, slots=True)

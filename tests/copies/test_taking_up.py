@@ -267,16 +267,21 @@ def test_a_directory_of_another_run_is_refused_with_the_ways_out(
     assert _rows(elsewhere) == [7]
 
 
-def test_rows_that_came_in_no_file_come_along(
-    store: Memory, clock: Clock, path: Path, elsewhere: Path
-) -> None:
-    spooled = path.with_name("stdin.jsonl")
-    spooled.write_text('{"prompt": "one"}\n')
+def _copied_with(spooled: Path | None, store: Memory, clock: Clock, path: Path) -> None:
+    """Let a process copy its checkpoint, and the rows that came in no file, and end."""
     shelf = Shelf(store, 60.0, clock)
     shelf.claim()
     with Checkpoint.open(path) as checkpoint:
         checkpoint.write([made_success(0)])
         Copying(checkpoint, shelf, spooled).copy(last=True)
+
+
+def test_rows_that_came_in_no_file_come_along(
+    store: Memory, clock: Clock, path: Path, elsewhere: Path
+) -> None:
+    spooled = path.with_name("stdin.jsonl")
+    spooled.write_text('{"prompt": "one"}\n')
+    _copied_with(spooled, store, clock, path)
     _taken_up(store, elsewhere)
     assert elsewhere.with_name("stdin.jsonl").read_bytes() == spooled.read_bytes()
     assert _files(elsewhere) == ["checkpoint.db", "stdin.jsonl"]
@@ -289,11 +294,7 @@ def test_a_copy_with_which_nothing_was_done_is_given_back_whole(
     spooled = path.with_name("stdin.jsonl") if spools else None
     if spooled is not None:
         spooled.write_text('{"prompt": "one"}\n')
-    shelf = Shelf(store, 60.0, clock)
-    shelf.claim()
-    with Checkpoint.open(path) as checkpoint:
-        checkpoint.write([made_success(0)])
-        Copying(checkpoint, shelf, spooled).copy(last=True)
+    _copied_with(spooled, store, clock, path)
     copy = store.latest().copy
     assert copy is not None
     assert take_up(store, copy, elsewhere) is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,6 +15,13 @@ from pyarrow.fs import GcsFileSystem
 from batcher.errors import ConfigurationError, UsageError
 from batcher.storage import Address
 from batcher.storage.opening import look_for_credentials, opened
+
+
+@pytest.fixture
+def without_fsspec(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have none of fsspec found, whatever else is installed."""
+    for name in ("fsspec", "fsspec.core", "fsspec.registry", "huggingface_hub"):
+        monkeypatch.setitem(sys.modules, name, None)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +93,7 @@ def test_an_unknown_scheme_is_told_what_is_known() -> None:
         opened(Address.of("s33://bucket/a"))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("fsspec") is not None, reason="the package is there")
+@pytest.mark.usefixtures("without_fsspec")
 @pytest.mark.parametrize(
     ("scheme", "packages"),
     [
@@ -106,15 +113,13 @@ def test_what_only_fsspec_knows_is_no_unknown_kind_where_that_is_missing(
         opened(Address.of(f"{scheme}://host/a"))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("fsspec") is not None, reason="the package is there")
+@pytest.mark.usefixtures("without_fsspec")
 def test_where_fsspec_is_missing_it_may_know_an_unknown_scheme() -> None:
     with pytest.raises(UsageError, match=r", and after `pip install fsspec`, what that knows$"):
         opened(Address.of("lakefs://repository/a"))
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("huggingface_hub") is not None, reason="the package is there"
-)
+@pytest.mark.usefixtures("without_fsspec")
 def test_a_missing_package_is_named() -> None:
     with pytest.raises(
         ConfigurationError,
