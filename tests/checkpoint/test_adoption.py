@@ -404,6 +404,20 @@ def test_what_an_error_took_that_was_called_again_elsewhere_is_not_added_again(
     assert problems(here) == []
 
 
+def test_a_result_that_takes_the_place_of_an_error_counts_what_the_error_took(
+    tmp_path: Path, problems: Problems
+) -> None:
+    calls, rows = Calls(), _asked(0, numbered=False)
+    here, there = (_recorded(tmp_path / name) for name in ("here.db", "there.db"))
+    worked(here, calls, [(0, [ErrorClass.SERVER_ERROR], False)], rows)
+    worked(there, calls, [(0, [], True)], rows)
+    assert adopt(here, there) == 1
+    assert _keys(here) == {0: rows[0].key}
+    with CheckpointReader.read(here) as joined:
+        assert joined.counts().attempts == calls.made == 2
+    assert problems(here) == []
+
+
 def test_of_one_call_that_both_have_the_one_counts_that_knows_of_more(
     tmp_path: Path, problems: Problems
 ) -> None:

@@ -108,6 +108,19 @@ def test_one_that_was_merged_of_none_knows_then_whose_calls_it_has(
     assert _counts(here).attempts == 3
 
 
+def test_a_row_that_both_called_themselves_has_the_calls_of_both_and_none_of_their_runs(
+    make_path: Callable[[], Path], success: MakeSuccess, problems: Problems
+) -> None:
+    parts = {"1": _recorded(make_path(), success(0))}
+    here = _merged(make_path(), parts)
+    there = Path(shutil.copy(here, make_path()))
+    _recorded(here, success(1))
+    _recorded(there, replace(success(1), finished_at=3.0))
+    assert adopt(here, there) == 0
+    assert _counts(here).attempts == 3
+    assert problems(here) == []
+
+
 def _request(row: int) -> Request:
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
     return Request(row, f"id-{row}", request_key(f"id-{row}", body), body, Source("b.jsonl", row))
