@@ -47,6 +47,7 @@ class Child:
     """A process that runs `batcher`; what it prints goes to OUTPUT.out and OUTPUT.err."""
 
     parent: Parent
+    number: int
     pid: int
     output: Path
 
@@ -56,7 +57,7 @@ class Child:
         Raises:
             HungError: it does not end.
         """
-        return self.parent.ending(self.pid, patience_s)
+        return self.parent.ending(self, patience_s)
 
     @property
     def halted(self) -> bool:
@@ -77,7 +78,7 @@ class Child:
     @property
     def running(self) -> bool:
         """Whether it has not ended yet."""
-        return self.parent.running(self.pid)
+        return self.parent.running(self)
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal; one that has ended feels nothing."""
@@ -107,8 +108,8 @@ class Parent:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         """Use `parent()`."""
         self._process = process
-        self._ended: dict[int, int] = {}
-        self._started: list[int] = []
+        self._statuses: dict[int, int] = {}
+        self._started: list[tuple[int, int]] = []
         self._unread = b""
 
     def start(self, order: Order) -> Child:
@@ -119,18 +120,19 @@ class Parent:
         assert self._process.stdin is not None
         self._process.stdin.write(msgspec.json.encode(order) + b"\n")
         self._read_until(lambda: bool(self._started), PATIENCE_S, "a child to start")
-        return Child(self, self._started.pop(), output)
+        return Child(self, *self._started.pop(), output)
 
-    def ending(self, pid: int, patience_s: float) -> int:
+    def ending(self, child: Child, patience_s: float) -> int:
         """Wait for the end of a child; see `Child.wait`."""
-        self._read_until(lambda: pid in self._ended, patience_s, f"process {pid} to end")
-        return os.waitstatus_to_exitcode(self._ended[pid])
+        known, number = self._statuses, child.number
+        self._read_until(lambda: number in known, patience_s, f"process {child.pid} to end")
+        return os.waitstatus_to_exitcode(known[number])
 
-    def running(self, pid: int) -> bool:
+    def running(self, child: Child) -> bool:
         """Whether a child has not ended yet."""
         while self._readable(0):
             self._read()
-        return pid not in self._ended
+        return child.number not in self._statuses
 
     @property
     def pid(self) -> int:
@@ -156,10 +158,10 @@ class Parent:
         *lines, self._unread = (self._unread + piece).split(b"\n")
         for line in lines:
             report = json.loads(line)
-            if "started" in report:
-                self._started.append(report["started"])
+            if "pid" in report:
+                self._started.append((report["child"], report["pid"]))
             else:
-                self._ended[report["ended"]] = report["status"]
+                self._statuses[report["child"]] = report["status"]
 
 
 @contextlib.contextmanager

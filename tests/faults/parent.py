@@ -2,8 +2,9 @@
 
 Starting Python and importing costs a second each time; a fork, a few milliseconds. Orders come as
 JSON lines on standard input, and what became of the children goes as JSON lines to standard
-output: {"started": pid}, and later {"ended": pid, "status": as of waitpid}. At the end of the
-orders the children that are left are killed.
+output: {"child": number, "pid": pid}, and later {"child": number, "status": as of waitpid}. The
+number is a child's place among the orders, since the system gives the PID of one that has ended to
+another. At the end of the orders the children that are left are killed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import itertools
 import os
 import resource
 import selectors
@@ -64,7 +66,8 @@ def _at_once(
 
 def serve(orders: io.FileIO, reports: BinaryIO) -> Order | None:
     """Fork a child for each order. Returns in each child with its order, and at the end None."""
-    children: dict[int, int] = {}
+    children: dict[int, tuple[int, int]] = {}
+    numbers = itertools.count()
 
     def report(**facts: int) -> None:
         reports.write(msgspec.json.encode(facts) + b"\n")
@@ -77,9 +80,9 @@ def serve(orders: io.FileIO, reports: BinaryIO) -> Order | None:
                 if key.fileobj is not orders:
                     descriptor = key.fd
                     selector.unregister(descriptor)
-                    pid = children.pop(descriptor)
+                    number, pid = children.pop(descriptor)
                     os.close(descriptor)
-                    report(ended=pid, status=os.waitpid(pid, 0)[1])
+                    report(child=number, status=os.waitpid(pid, 0)[1])
                 elif line := orders.readline():
                     pid = os.fork()
                     if pid == 0:
@@ -87,11 +90,12 @@ def serve(orders: io.FileIO, reports: BinaryIO) -> Order | None:
                             os.close(descriptor)
                         return msgspec.json.decode(line, type=Order)
                     descriptor = os.pidfd_open(pid)
-                    children[descriptor] = pid
+                    number = next(numbers)
+                    children[descriptor] = (number, pid)
                     selector.register(descriptor, selectors.EVENT_READ)
-                    report(started=pid)
+                    report(child=number, pid=pid)
                 else:
-                    for pid in children.values():
+                    for _, pid in children.values():
                         os.kill(pid, signal.SIGKILL)
                     return None
 

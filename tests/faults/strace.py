@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.children import Child, until
+from tests.faults.children import PATIENCE_S, Child, until
 
 # Faults, as strace spells them. A disk that is full stays so for the rest of the process.
 KILLED, BROKEN, FULL = "signal=SIGKILL", "error=EIO", "error=ENOSPC"
@@ -49,7 +49,7 @@ def traced(child: Child, *options: str) -> Iterator[None]:
         yield
     finally:
         child.kill()
-        tracer.wait()
+        tracer.wait(PATIENCE_S)
 
 
 def points(log: Path, below: Path, syscalls: Iterable[str]) -> Iterator[Point]:
