@@ -21,7 +21,7 @@ from batcher.checkpoint.pooling import Pool, together, without
 from batcher.checkpoint.reader import check
 from batcher.checkpoint.recall import recalled
 from batcher.checkpoint.rivals import Row, moved
-from batcher.checkpoint.schema import COLUMNS
+from batcher.checkpoint.schema import COLUMNS, VALUES, columns_of
 from batcher.checkpoint.underway import Underway
 from batcher.checkpoint.unrecorded import Unrecorded
 from batcher.recorded import Recorded
@@ -29,7 +29,6 @@ from batcher.recorded import Recorded
 _TABLES = ("outcomes", "shelved")
 _ADOPTED = "adopted"
 """The fact that names the checkpoints of which all was brought in."""
-_VALUES = f"({COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS.split(', ')))})"
 # A key has one outcome; by its id it is found in no time.
 _OF_ROW = {"outcomes": "id = ?1 AND sample = ?2 AND key = ?3", "shelved": "key = ?3"}
 _HELD = " OR ".join(
@@ -44,9 +43,8 @@ _HELD = " OR ".join(
 
 def _unknown(table: str) -> str:
     """SQL that finds the outcomes that `main` does not hold, with their ids and keys there."""
-    columns = ", ".join(f"o.{name}" for name in COLUMNS.split(", "))
     return (
-        f"SELECT {columns}, r.id, coalesce(r.key, o.key) AS now FROM other.{table} o "
+        f"SELECT {columns_of('o')}, r.id, coalesce(r.key, o.key) AS now FROM other.{table} o "
         "LEFT JOIN temp.renamed r ON r.was = o.key WHERE o.key IS NOT NULL "
         f"AND (now IN (SELECT key FROM temp.pool_news) OR NOT ({_HELD}))"
     )
@@ -147,11 +145,11 @@ class _Adoption:
             if found is not None:
                 mine = recalled(self.path, found)
                 joined = self._joined(mine, found, theirs, row)
-                execute(f"INSERT OR REPLACE INTO main.{table} {_VALUES}", moved(joined, found))
+                execute(f"INSERT OR REPLACE INTO main.{table} {VALUES}", moved(joined, found))
                 return _call(Recorded._make(joined[:-1])) != _call(mine)
-        if in_place and execute(f"INSERT OR IGNORE INTO main.outcomes {_VALUES}", row).rowcount:
+        if in_place and execute(f"INSERT OR IGNORE INTO main.outcomes {VALUES}", row).rowcount:
             return True
-        execute(f"INSERT INTO main.shelved {_VALUES}", row)
+        execute(f"INSERT INTO main.shelved {VALUES}", row)
         self.shelved = True
         return True
 

@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from batcher.checkpoint import descent, schema, shares
-from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, damaged, transaction, translated
-from batcher.checkpoint.encoding import decoded_invalid
 from batcher.checkpoint.facts import remember
 from batcher.checkpoint.mending import TOTALS
 from batcher.checkpoint.reader import CheckpointReader, check
-from batcher.checkpoint.recall import recalled
+from batcher.checkpoint.recall import recalled, recalled_invalid, recalled_mark
 from batcher.checkpoint.rivals import Row, moved, one_of
 from batcher.checkpoint.shares import Shares
 from batcher.errors import OutputError, StorageError
@@ -31,7 +29,6 @@ from batcher.filesystem import synced
 _FETCHED = 1024
 _CACHE_KIB = 64 * 1024
 _KEY = schema.COLUMNS.split(", ").index("key")
-_VALUES = f"({schema.COLUMNS}) VALUES ({', '.join('?' * len(schema.COLUMNS.split(', ')))})"
 _CREATE = f"BEGIN; {schema.CREATE} {shares.CREATE} {'; '.join(descent.TABLES)}; COMMIT;"
 _CALL = "key, finished_at, request_id"
 _BUILT = "SELECT name, sql FROM sqlite_schema WHERE type = ? AND sql IS NOT NULL"
@@ -120,11 +117,11 @@ class Merging:
 
     def put_aside(self, row: Row) -> None:
         """Set an outcome aside in place of another one of its key."""
-        self.connection.execute(f"INSERT OR REPLACE INTO main.shelved {_VALUES}", row)
+        self.connection.execute(f"INSERT OR REPLACE INTO main.shelved {schema.VALUES}", row)
 
     def put(self, row: Row) -> None:
         """Record an outcome in place of the one that its row has."""
-        self.connection.execute(f"INSERT OR REPLACE INTO main.outcomes {_VALUES}", row)
+        self.connection.execute(f"INSERT OR REPLACE INTO main.outcomes {schema.VALUES}", row)
 
     def each(self, query: str) -> Iterator[tuple[int, ...]]:
         """Yield the numbers that a query finds, as of now, while what it found them in changes."""
@@ -192,19 +189,15 @@ class Merging:
         for row in self.connection.execute(f"SELECT {schema.COLUMNS} FROM source.shelved"):
             recalled(source, row)
         for row in self.connection.execute("SELECT * FROM source.invalid_answers"):
-            if decoded_invalid(row) is None:
-                raise damaged(source, f"an answer for the key {row[0]} is not what was written")
-        for *place, expected in self.connection.execute(
-            "SELECT row, file, line, offset, checksum FROM source.marks"
-        ):
-            if checksum(place) != expected:
-                raise damaged(source, f"the place of row {place[0]} is not what was written")
+            recalled_invalid(source, row)
+        for row in self.connection.execute(f"SELECT {schema.MARK} FROM source.marks"):
+            recalled_mark(source, row)
 
     def _add_outcomes(self) -> None:
         self.shares.touch_rivals()
         both = self.each(
             "SELECT row FROM source.outcomes s JOIN main.outcomes m USING (row) WHERE "
-            f"({_of('s', _CALL)}) IS NOT ({_of('m', _CALL)})"
+            f"({schema.columns_of('s', _CALL)}) IS NOT ({schema.columns_of('m', _CALL)})"
         )
         for (row,) in both:
             kept = one_of(self.outcome(row), self.outcome(row, "source"))
@@ -219,8 +212,7 @@ class Merging:
     def put_invalid(self, row: Row) -> None:
         """Keep an answer of no use in place of the one of its key."""
         self.connection.execute(
-            f"INSERT OR REPLACE INTO main.invalid_answers VALUES ({', '.join('?' * len(row))})",
-            row,
+            f"INSERT OR REPLACE INTO main.invalid_answers {schema.INVALID_VALUES}", row
         )
 
     def settle_aside(self) -> None:
@@ -234,10 +226,6 @@ class Merging:
             self.put(mine if aside is None else moved(one_of(mine, aside).row, mine))
             self.shares.touch(mine[_KEY])
             self.connection.execute("DELETE FROM main.shelved WHERE key = ?", (mine[_KEY],))
-
-
-def _of(table: str, columns: str) -> str:
-    return ", ".join(f"{table}.{name}" for name in columns.split(", "))
 
 
 def _take_the_place(draft: Path, path: Path, patience_s: float) -> None:

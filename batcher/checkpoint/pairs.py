@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from batcher.checkpoint import schema
-from batcher.checkpoint.connection import connected, damaged, translated
-from batcher.checkpoint.encoding import decoded
+from batcher.checkpoint.connection import connected, translated
+from batcher.checkpoint.recall import recalled
 from batcher.compared import Pair
 from batcher.recorded import Recorded
 
@@ -34,12 +34,13 @@ def pairs(a: Path, b: Path, samples: tuple[int, int] = (1, 1)) -> Iterator[Pair]
         # Both statements see the same moment of each.
         connection.execute("BEGIN")
         for row in connection.execute(
-            f"SELECT {_columns('o')}, {_columns('p')} FROM main.outcomes o LEFT JOIN "
-            f"other.outcomes p ON p.row = {_partner('main', 'other', *samples)} ORDER BY o.row"
+            f"SELECT {schema.columns_of('o')}, {schema.columns_of('p')} FROM main.outcomes o "
+            "LEFT JOIN other.outcomes p "
+            f"ON p.row = {_partner('main', 'other', *samples)} ORDER BY o.row"
         ):
             yield Pair(_outcome(a, row[:_WIDTH]), _outcome(b, row[_WIDTH:]))
         for row in connection.execute(
-            f"SELECT {_columns('o')} FROM other.outcomes o "
+            f"SELECT {schema.columns_of('o')} FROM other.outcomes o "
             f"WHERE {_partner('other', 'main', *reversed(samples))} IS NULL ORDER BY o.row"
         ):
             yield Pair(None, _outcome(b, row))
@@ -58,15 +59,6 @@ def _partner(mine: str, other: str, of_mine: int = 1, of_other: int = 1) -> str:
     )"""
 
 
-def _columns(of: str) -> str:
-    return ", ".join(f"{of}.{name}" for name in schema.COLUMNS.split(", "))
-
-
 def _outcome(path: Path, row: Sequence[Any]) -> Recorded | None:
     """Return an outcome, compared with its checksum; None where there is no row."""
-    if row[0] is None:
-        return None
-    outcome = decoded(row)
-    if outcome is None:
-        raise damaged(path, f"the outcome of row {row[0]} is not what was written")
-    return outcome
+    return None if row[0] is None else recalled(path, row)

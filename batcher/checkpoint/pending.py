@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from batcher.checkpoint.encoding import added, decoded_invalid, encoded_invalid
-from batcher.checkpoint.schema import PENDING
+from batcher.checkpoint.schema import INVALID_VALUES, PENDING
 from batcher.records import InvalidAnswer, Pending, Usage
 
-_INVALID = f"INSERT OR REPLACE INTO invalid_answers VALUES ({', '.join('?' * 12)})"
+_INVALID = f"INSERT OR REPLACE INTO invalid_answers {INVALID_VALUES}"
 
 
 def note_pending(connection: sqlite3.Connection, rows: Iterable[Pending | None]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from batcher.checkpoint.connection import transaction
 from batcher.checkpoint.renumbering import Renumbering
-from batcher.checkpoint.schema import COLUMNS
+from batcher.checkpoint.schema import COLUMNS, columns_of
 from batcher.errors import StorageError
 from batcher.records import Request
 
@@ -134,7 +134,7 @@ class Placement:
         )
         execute(f"DELETE FROM outcomes AS o WHERE NOT {_IN_PLACE}")
         execute(
-            f"INSERT INTO outcomes ({COLUMNS}) SELECT p.row, {_prefixed(rest)} "
+            f"INSERT INTO outcomes ({COLUMNS}) SELECT p.row, {columns_of('s', rest)} "
             "FROM shelved s JOIN temp.placed p ON p.key = s.key "
             "WHERE p.row NOT IN (SELECT row FROM outcomes)"
         )
@@ -151,7 +151,3 @@ _RECORDED = (
 )
 _SHELVED = "EXISTS (SELECT 1 FROM shelved s WHERE s.key = p.key)"
 _IN_PLACE = "EXISTS (SELECT 1 FROM temp.placed p WHERE p.row = o.row AND p.key = o.key)"
-
-
-def _prefixed(columns: str) -> str:
-    return ", ".join(f"s.{name}" for name in columns.split(", "))

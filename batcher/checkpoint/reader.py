@@ -11,14 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from batcher.checkpoint import schema
-from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.chronicle import history_in
 from batcher.checkpoint.connection import connected, damaged, translated
 from batcher.checkpoint.counting import counts_in
-from batcher.checkpoint.encoding import decoded_invalid
 from batcher.checkpoint.facts import fact_in
 from batcher.checkpoint.ownership import orphaned, working
-from batcher.checkpoint.recall import answers_to, recalled
+from batcher.checkpoint.recall import answers_to, recalled, recalled_invalid, recalled_mark
 from batcher.checkpoint.renumbering import Numbered
 from batcher.checkpoint.rowset import RowSet, runs_of
 from batcher.errors import StorageError
@@ -217,11 +215,7 @@ class CheckpointReader:
         answers: dict[str, InvalidAnswer] = {}
         with translated(self.path):
             for row in self._reader.execute("SELECT * FROM invalid_answers"):
-                answer = decoded_invalid(row)
-                if answer is None:
-                    raise damaged(
-                        self.path, f"an answer for the key {row[0]} is not what was written"
-                    )
+                answer = recalled_invalid(self.path, row)
                 answers[answer.key] = answer
         return answers
 
@@ -253,16 +247,9 @@ class CheckpointReader:
         """
         with translated(self.path):
             found = self._reader.execute(
-                "SELECT row, file, line, offset, checksum FROM marks WHERE row <= ? "
-                "ORDER BY row DESC LIMIT 1",
-                (row,),
+                f"SELECT {schema.MARK} FROM marks WHERE row <= ? ORDER BY row DESC LIMIT 1", (row,)
             ).fetchone()
-        if found is None:
-            return None
-        *place, expected = found
-        if checksum(place) != expected:
-            raise damaged(self.path, f"the place of row {place[0]} is not what was written")
-        return Mark(*place)
+        return None if found is None else recalled_mark(self.path, found)
 
     def fact(self, name: str) -> object:
         """Return the remembered fact `name`, or None.

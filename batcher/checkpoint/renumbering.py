@@ -21,8 +21,6 @@ from batcher.recorded import Recorded
 from batcher.records import Request
 from batcher.render import key_under
 
-_VALUES = f"({schema.COLUMNS}) VALUES ({', '.join('?' * (len(Recorded._fields) + 1))})"
-
 
 class Numbered:
     """Where rows stood that have only their number for an id, each with `samples` answers."""
@@ -112,7 +110,7 @@ class Renumbering:
         key that the other had.
         """
         execute = self._connection.execute
-        self._connection.executemany(f"INSERT INTO temp.renumbered {_VALUES}", self._taken())
+        self._connection.executemany(f"INSERT INTO temp.renumbered {schema.VALUES}", self._taken())
         execute(
             "UPDATE failed_attempts SET key = "
             "(SELECT m.key FROM temp.moved m WHERE m.was = failed_attempts.key) "
@@ -158,4 +156,4 @@ class Renumbering:
             self._take("shelved", "key = ?", of.key),
         ):
             row = row if before is None else carried(row, before)
-        self._connection.execute(f"INSERT INTO shelved {_VALUES}", row)
+        self._connection.execute(f"INSERT INTO shelved {schema.VALUES}", row)

@@ -40,6 +40,11 @@ VERSION = 7
 APPLICATION_ID = 0x62746368  # "btch": lets `file` and a careful reader recognise the database
 
 COLUMNS = ", ".join((*Recorded._fields, "checksum"))
+VALUES = f"({COLUMNS}) VALUES ({', '.join('?' * (len(Recorded._fields) + 1))})"
+"""What follows INSERT INTO a table of outcomes."""
+INVALID_VALUES = f"VALUES ({', '.join('?' * 12)})"
+"""What follows INSERT INTO invalid_answers."""
+MARK = "row, file, line, offset, checksum"
 _TYPES = (
     dict.fromkeys(
         ("attempts", "ambiguous_attempts", "possible_cost", "repairs", "sample", "checksum"),
@@ -90,6 +95,11 @@ def _adjust(sign: str, row: str) -> str:
         UPDATE totals SET rows = rows {sign} 1, {sums}
             WHERE ({GROUPED}) = ({group});
     """
+
+
+def columns_of(table: str, columns: str = COLUMNS) -> str:
+    """Return columns as those of a table, or of its alias."""
+    return ", ".join(f"{table}.{name}" for name in columns.split(", "))
 
 
 CREATE = f"""

@@ -35,16 +35,12 @@ from batcher.checkpoint.space import Free, Space, free_at
 from batcher.errors import DiskFullError, Halt, OutputError, StorageError
 from batcher.filesystem import spans_machines
 from batcher.history import Beat, Ended
-from batcher.recorded import Recorded
 from batcher.records import InvalidAnswer, Kept, Mark, Unanswered
 
-_VALUES = f"({schema.COLUMNS}) VALUES ({', '.join('?' * (len(Recorded._fields) + 1))})"
 # Leaves an outcome alone that is there already.
-_INSERT = f"INSERT INTO outcomes {_VALUES} ON CONFLICT DO NOTHING"
-_REPLACE = f"INSERT OR REPLACE INTO outcomes {_VALUES}"
-
-
-_INSERT_INVALID = f"INSERT OR REPLACE INTO invalid_answers VALUES ({', '.join('?' * 12)})"
+_INSERT = f"INSERT INTO outcomes {schema.VALUES} ON CONFLICT DO NOTHING"
+_REPLACE = f"INSERT OR REPLACE INTO outcomes {schema.VALUES}"
+_INSERT_INVALID = f"INSERT OR REPLACE INTO invalid_answers {schema.INVALID_VALUES}"
 
 
 class Checkpoint(CheckpointReader):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from batcher.checkpoint.encoding import decoded_invalid
+from batcher.checkpoint.schema import INVALID_VALUES
 
 _ASKED = " UNION ".join(
     f"SELECT key FROM {of}.{table}"
@@ -96,10 +97,7 @@ class Underway:
         execute("DELETE FROM main.unanswered")
         execute("DELETE FROM main.invalid_answers")
         many("INSERT INTO main.unanswered VALUES (?, ?, ?)", _sent_in(mine, theirs))
-        many(
-            f"INSERT INTO main.invalid_answers VALUES ({', '.join('?' * 12)})",
-            _invalid_in(mine, theirs),
-        )
+        many(f"INSERT INTO main.invalid_answers {INVALID_VALUES}", _invalid_in(mine, theirs))
         execute(
             "DELETE FROM main.pending WHERE key NOT IN (SELECT key FROM main.unanswered UNION ALL "
             "SELECT key FROM main.invalid_answers)"

@@ -73,9 +73,7 @@ def _invalid(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _places(connection: sqlite3.Connection) -> Iterator[str]:
-    for *place, expected in connection.execute(
-        "SELECT row, file, line, offset, checksum FROM marks"
-    ):
+    for *place, expected in connection.execute(f"SELECT {schema.MARK} FROM marks"):
         if checksum(place) != expected:
             yield f"the place of row {place[0]} in the input is not what was written"
 
