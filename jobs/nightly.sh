@@ -66,6 +66,13 @@ if ! touch "$log"; then
     exit 73
 fi
 
+case ${BATCHER_LOG_DAYS:-90} in
+*[!0-9]*)
+    call "BATCHER_LOG_DAYS is no number of days: $BATCHER_LOG_DAYS"
+    exit 78
+    ;;
+esac
+
 waiting=$folder/logs/$name.waiting
 find logs -type f -name '*-????-??-??.log' -mtime "+${BATCHER_LOG_DAYS:-90}" -exec rm -f {} +
 
@@ -124,8 +131,12 @@ case $code in
 *) meaning="batcher ended unexpectedly" ;;
 esac
 note "exit code $code: $meaning"
+# With 65 every row has its outcome, too.
 case $code in
-0) rm -f "$waiting" ;;
+0 | 65) rm -f "$waiting" ;;
+esac
+case $code in
+0) ;;
 75 | 130 | 143) leave "$meaning" ;;
 *)
     printf 'nightly: %s: exit code %s: %s\nThe end of %s:\n' "$name" "$code" "$meaning" "$log" >&2

@@ -317,10 +317,11 @@ def test_a_run_that_goes_on_for_a_week_is_told_of(night: Night) -> None:
     assert "its run still goes on" in printed
 
 
-def test_the_week_begins_anew_with_each_job_that_is_done(night: Night) -> None:
+@pytest.mark.parametrize("code", [0, 65])
+def test_the_week_begins_anew_with_each_job_that_is_done(night: Night, code: int) -> None:
     night.stub("import sys; sys.exit(75)")
     night.run()
-    night.stub("")
+    night.stub(f"import sys; sys.exit({code})")
     night.run()
     assert not (night.job.parent / "logs" / "night.waiting").exists()
 
@@ -339,6 +340,13 @@ def test_old_logs_are_deleted_and_nothing_else(
     assert (logs / "night-2026-01-02.log").exists() == kept
     assert not (logs / "night-2025-01-02.log").exists()
     assert (logs / "notes").exists()
+
+
+def test_days_that_are_no_number_are_refused_before_the_start(night: Night) -> None:
+    code, printed = night.run(BATCHER_LOG_DAYS="30 days")
+    assert code == 78
+    assert "BATCHER_LOG_DAYS is no number of days: 30 days" in printed
+    assert "nightly: started" not in night.log
 
 
 def test_logs_are_private(night: Night) -> None:
