@@ -17,6 +17,7 @@ class TaskInstance(Protocol):
     run_id: str
     task_id: str
     map_index: int | None
+    try_number: int
 
     def xcom_push(self, key: str, value: Any) -> None:  # noqa: ANN401 # Airflow's own signature
         """Tell tasks downstream."""

@@ -22,6 +22,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from batcher.airflow.account import Account, Connection, account_of
+from batcher.airflow.earlier import nothing_left
 from batcher.airflow.ending import Ending, consequences, ending_of, ending_of_error, reason, said
 from batcher.airflow.figures import Figures, figures_of
 from batcher.airflow.instance import TaskInstance, current, lasting_directory
@@ -90,7 +91,10 @@ class Task:
         log = TaskLog(logging.getLogger("batcher"))
         ended: list[Outcome] = []
         try:
-            _carry_out(self.ready(ti, log), log, ended.append)
+            start = self.ready(ti, log)
+            if (missed := nothing_left(ti, start.job.output)) is not None:
+                log.write("notice", text=missed)
+            _carry_out(start, log, ended.append)
         except Interruption as interruption:
             return Outcome(Ending.STOPPED, f"Stopped by {interruption} before the first call.")
         except (BatcherError, OSError) as error:

@@ -43,13 +43,15 @@ class Process(NamedTuple):
     def this(cls, proc: Path = PROC) -> Process:
         """Return this process."""
         pid = os.getpid()
-        return cls(socket.gethostname(), *_place(proc), pid, _ticks(pid, proc))
+        return cls(socket.gethostname(), *_place(proc), pid, _ticks(pid, proc) or "")
 
     def is_alive(self, proc: Path = PROC) -> bool | None:
         """Tell whether the process still runs; None where that cannot be seen from here."""
-        if (self.boot, self.namespace) != _place(proc) or not self.ticks:
+        # Two machines that do not tell their starts are alike, and are still two.
+        if not (self.boot and self.ticks) or (self.boot, self.namespace) != _place(proc):
             return None
-        return _ticks(self.pid, proc) == self.ticks
+        ticks = _ticks(self.pid, proc)
+        return None if ticks is None else ticks == self.ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +165,25 @@ def _place(proc: Path) -> tuple[str, str]:
         return "", ""
 
 
-def _ticks(pid: int, proc: Path) -> str:
+def _ticks(pid: int, proc: Path) -> str | None:
     """Return when the process started, in ticks since the start of the machine; "" if it is gone.
 
-    A zombie is gone: it can write no more (proc(5), /proc/pid/stat fields 3 and 22).
+    None if it runs and may not be looked at. A zombie is gone: it can write no more (proc(5),
+    /proc/pid/stat fields 3 and 22).
     """
     try:
         stat = (proc / str(pid) / "stat").read_text("utf-8", "replace")
     except OSError:
-        return ""
+        return None if _is_taken(pid) else ""
     # The name, in brackets, may hold anything.
     state, *fields = stat.rpartition(") ")[2].split()
     return "" if state in "ZX" else fields[18]
+
+
+def _is_taken(pid: int) -> bool:
+    """Whether a process has this number: also another user's, which /proc may hide."""
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True

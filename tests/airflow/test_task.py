@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import shutil
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -66,6 +69,64 @@ def test_another_try_goes_on_in_the_same_directory() -> None:
     second = _task().carried_out(Instance())
     assert second.figures is not None
     assert (second.figures["results"], second.figures["attempts"]) == (20, 20)
+
+
+def test_a_try_on_a_worker_that_has_nothing_of_the_first_goes_on_with_its_copy(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    there = (folder / "copy").as_uri()
+    first = _task(max_rows=5, sync_checkpoint=there).carried_out(Instance())
+    assert first.figures is not None
+    shutil.rmtree(first.figures["directory"])
+    caplog.set_level(logging.INFO)
+    second = _task(sync_checkpoint=there).carried_out(Instance(try_number=2))
+    assert second.figures is not None
+    assert (second.figures["results"], second.figures["attempts"]) == (20, 20)
+    (said,) = _warned(caplog)
+    assert said.startswith("Going on with copy")
+
+
+def test_a_try_that_comes_too_soon_after_a_kill_elsewhere_is_retried_and_calls_nothing(
+    folder: Path,
+) -> None:
+    there = folder / "copy"
+    first = _task(max_rows=5, sync_checkpoint=there.as_uri()).carried_out(Instance())
+    assert first.figures is not None
+    shutil.rmtree(first.figures["directory"])
+    latest = json.loads((there / "latest.json").read_bytes())
+    killed = {"host": "pod-1", "boot": "far", "at_work": True, "seen": time.time()}
+    (there / "latest.json").write_text(json.dumps(latest | {"writer": latest["writer"] | killed}))
+    instance, again = Instance(try_number=2), _task(sync_checkpoint=there.as_uri())
+    early = again.carried_out(instance)
+    assert (early.ending, early.figures) == (Ending.PENDING, None)
+    assert " on pod-1, " in early.why
+    with pytest.raises(AirflowException, match=r"again in 1[78]\d s") as retried:
+        early.followed(instance, USUAL)
+    assert not isinstance(retried.value, AirflowFailException)
+    killed["seen"] = time.time() - 180
+    (there / "latest.json").write_text(json.dumps(latest | {"writer": latest["writer"] | killed}))
+    late = again.carried_out(Instance(try_number=3))
+    assert late.figures is not None
+    assert (late.figures["results"], late.figures["attempts"]) == (20, 20)
+
+
+def test_a_try_that_finds_nothing_of_the_first_and_has_no_copy_says_that_it_begins_anew(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first = _task(max_rows=5).carried_out(Instance())
+    assert first.figures is not None
+    _task(max_rows=1).carried_out(Instance(try_number=2))
+    assert _warned(caplog) == []
+    shutil.rmtree(first.figures["directory"])
+    second = _task().carried_out(Instance(try_number=3))
+    (said,) = _warned(caplog)
+    assert said.startswith(f"This is try 3, and {first.figures['directory']} holds no run.")
+    assert second.figures is not None
+    assert second.figures["attempts"] == 20
+
+
+def _warned(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
 
 
 def test_a_ceiling_fails_the_task_which_tells_how_far_it_came() -> None:

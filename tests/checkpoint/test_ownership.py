@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +21,18 @@ from batcher.records import Success
 
 MakeSuccess = Callable[..., Success]
 NOW = 1_700_000_000.0
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> Path:
+    """A /proc that shows where numbers of processes mean something, and no process."""
+    boot = tmp_path / "sys" / "kernel" / "random" / "boot_id"
+    boot.parent.mkdir(parents=True)
+    boot.write_text("6e5c3b1e-0000-4000-8000-000000000001\n")
+    namespace = tmp_path / "self" / "ns" / "pid"
+    namespace.parent.mkdir(parents=True)
+    namespace.symlink_to("pid:[4026531836]")
+    return tmp_path
 
 
 @pytest.fixture
@@ -41,6 +54,20 @@ def _of(pid: int, **changes: Any) -> Process:  # noqa: ANN401 -- any field of Pr
     """Return what this machine says of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(") ")[2].split()
     return Process.this()._replace(pid=pid, ticks=fields[19])._replace(**changes)
+
+
+def _show(proc: Path, pid: int) -> None:
+    """Let a /proc show a process as this machine's does."""
+    folder = proc / str(pid)
+    folder.mkdir()
+    (folder / "stat").write_text(Path(f"/proc/{pid}/stat").read_text("utf-8"))
+
+
+def _ended() -> int:
+    """Return a number that a process had, which is gone."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+    return process.pid
 
 
 def _own(database: sqlite3.Connection, process: Process, beat: float = NOW, calls: int = 8) -> None:
@@ -154,6 +181,64 @@ def test_a_system_without_proc_knows_nothing_of_processes(tmp_path: Path) -> Non
     assert process.is_alive() is None
     assert Process.this(tmp_path)[1:3] == ("", "")
     assert Process.this(tmp_path).is_alive(tmp_path) is None
+
+
+def _unread(proc: Path) -> None:
+    """Hide /proc/sys, as systemd's ProcSubset=pid does."""
+    shutil.rmtree(proc / "sys")
+
+
+def _emptied(proc: Path) -> None:
+    (proc / "sys/kernel/random/boot_id").write_text("\n")
+
+
+def _without_namespace(proc: Path) -> None:
+    (proc / "self/ns/pid").unlink()
+
+
+@pytest.mark.parametrize("hide", [_unread, _emptied, _without_namespace])
+@pytest.mark.parametrize("shown", [True, False])
+def test_where_the_machine_does_not_tell_its_start_no_process_is_known(
+    proc: Path, another: int, hide: Callable[[Path], None], *, shown: bool
+) -> None:
+    """Its processes may be shown all the same; another machine tells as little of its own."""
+    hide(proc)
+    if shown:
+        _show(proc, another)
+    for number in (another, _ended()):
+        process = Process.this(proc)._replace(pid=number, ticks=_of(another).ticks)
+        assert process.is_alive(proc) is None
+
+
+def test_a_process_that_may_not_be_looked_at_is_not_known_to_be_gone(
+    proc: Path, another: int
+) -> None:
+    """As where /proc is mounted with hidepid, and the process is another user's."""
+    process = Process.this(proc)._replace(pid=another, ticks=_of(another).ticks)
+    assert process.is_alive(proc) is None
+    assert process._replace(pid=_ended()).is_alive(proc) is False
+    _show(proc, another)
+    assert process.is_alive(proc) is True
+    assert process._replace(ticks="1").is_alive(proc) is False
+
+
+def test_a_process_that_may_not_look_at_itself_says_no_start(proc: Path) -> None:
+    this = Process.this(proc)
+    assert (this.pid, this.ticks) == (os.getpid(), "")
+    assert this.is_alive(proc) is None
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_an_owner_whose_machine_did_not_tell_its_start_is_waited_for_on_a_shared_disk(
+    database: sqlite3.Connection, *, shared: bool
+) -> None:
+    """On a local one the lock has spoken."""
+    _own(database, Process.this()._replace(boot="", namespace="", pid=_ended()), NOW - 1)
+    if shared:
+        with pytest.raises(LockedError, match="wrote 1 s ago"):
+            _claim(database, shared=True)
+    else:
+        assert _claim(database).orphaned_calls == 8
 
 
 def test_who_works_is_told_by_the_process_or_by_its_latest_beat(

@@ -1,13 +1,14 @@
 """What `batcher@.service` starts, in the surroundings that systemd gives it.
 
 The namespaces are made by hand, since systemd itself runs only as the first process of a machine:
-a disk that cannot be written to but for the state directory, a /proc of processes only, no memory
-that is made executable, no capability, and a bare environment.
+a disk that cannot be written to but for the state directory, a /proc that shows no process of
+others, no memory that is made executable, no capability, and a bare environment.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shlex
@@ -62,7 +63,7 @@ def surrounded(state: Path, key: Path) -> str:
     lines += ["mount -t tmpfs none /var/lib", f"mkdir {place}", "mount -t tmpfs none /run"]
     lines += [f"mount --bind /mnt/state {place}", "mkdir /run/credentials"]
     lines += ["mount --bind /mnt/key /run/credentials", "mount -o remount,bind,ro /"]
-    lines += ["mount -t proc -o subset=pid,hidepid=invisible none /proc"]
+    lines += [f"mount -t proc -o hidepid={setting('ProtectProc')} none /proc"]
     lines += [f"umask {setting('UMask')}", f"cd {place}"]
     alone = f"setpriv --reuid={UID} --regid={UID} --clear-groups --no-new-privs --bounding-set=-all"
     code = f"{shlex.quote(sys.executable)} -c {shlex.quote(_NO_NEW_CODE)}"
@@ -80,7 +81,7 @@ async def test_a_run_needs_nothing_that_its_service_does_not_have(tmp_path: Path
     async with serve(config) as service:
         (state / "night.toml").write_text(
             'input = ["prompts.jsonl"]\n[provider]\nmodel = "glm-4-flash"\n'
-            f'base_url = "{service.base_url}"\n'
+            f'base_url = "{service.base_url}"\n[output]\nsync_checkpoint = "copies"\n'
         )
         for path in (state, *state.iterdir(), key):
             os.chown(path, UID, UID)
@@ -96,6 +97,10 @@ async def test_a_run_needs_nothing_that_its_service_does_not_have(tmp_path: Path
     assert process.returncode == 0, said.decode()
     assert pq.read_table(state / "prompts.batch" / "results.parquet").num_rows == 50
     assert len(read_ledger(asked)) == 50
+    # So that it would be known to be gone, had it been killed.
+    writer = json.loads((state / "copies" / "latest.json").read_bytes())["writer"]
+    assert writer["boot"]
+    assert writer["ticks"]
     for path in (state / "prompts.batch").rglob("*"):
         about = path.stat()
         assert (about.st_uid, about.st_mode & 0o077) == (UID, 0), path

@@ -276,7 +276,8 @@ MATRIX = {
     ),
     53: Row(
         "two hosts on one run",
-        "a host stands still for an hour, another one takes over, the first one wakes",
+        "a host stands still for an hour, another one takes over, the first one wakes; hosts that "
+        "do not tell which they are",
         "75",
         "the second start waits for a living one; who was followed stops, and loses nothing",
     ),

@@ -21,6 +21,7 @@ from batcher.simulator import read_ledger
 from tests.faults.case import Case, case
 from tests.faults.children import Child, Parent, until
 from tests.faults.oracle import Moment
+from tests.faults.strace import spoilt, traced
 
 
 def _synced(copies: Path, every: str = "1s") -> tuple[str, ...]:
@@ -144,6 +145,35 @@ def test_53_a_second_host_waits_for_a_living_one_and_who_was_followed_stops(
         assert sorted(path.name for path in here.glob("checkpoint.aside-*")) == [
             "checkpoint.aside-1.db"
         ]
+
+
+def _hidden(log: Path, *paths: str) -> tuple[str, ...]:
+    """Return the options of strace that hide files."""
+    chosen = [word for path in paths for word in ("-P", path)]
+    opening = ("-e", "trace=openat", "-e", "inject=openat:error=ENOENT")
+    return ("-f", "-o", str(log), *chosen, *opening)
+
+
+def test_53_a_second_host_waits_for_a_living_one_where_neither_tells_which_it_is(
+    parent: Parent, tmp_path: Path
+) -> None:
+    """As under systemd's ProcSubset=pid; and the process of the one is not shown to the other."""
+    boot = "/proc/sys/kernel/random/boot_id"
+    options = _synced(tmp_path / "copies")
+    with case(parent, tmp_path, *options, concurrency=1, latency=600) as run:
+        first = run.start(halted=True)
+        second = run.start("-o", str(tmp_path / "elsewhere.batch"), halted=True)
+        with traced(first, *_hidden(tmp_path / "first", boot)):
+            run.wait_for_calls(first, 1)
+            stat = f"/proc/{first.pid}/stat"
+            with traced(second, *_hidden(tmp_path / "second", boot, stat)):
+                assert second.wait() == 75, second.err
+            assert f"process {first.pid} on" in second.err
+            assert "run the same command again in" in second.err
+            assert run.calls() == 1
+            assert first.running
+        assert spoilt(tmp_path / "first")
+        assert spoilt(tmp_path / "second")
 
 
 def _forget_owner(path: Path, latest: dict[str, Any], copies: Path) -> None:

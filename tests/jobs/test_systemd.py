@@ -63,6 +63,12 @@ def test_the_service_of_the_system_is_exposed_to_little(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize("unit", [SYSTEM, USERS], ids=["system", "user"])
+def test_it_sees_which_start_of_the_machine_it_belongs_to(unit: Path) -> None:
+    """Else one that is killed is waited for, and the start a minute later ends with 75."""
+    assert not re.findall("^ProcSubset=(?!all$)", unit.read_text("utf-8"), re.MULTILINE)
+
+
 @needs_systemd
 def test_the_timer_is_told_a_time_that_there_is() -> None:
     done = subprocess.run(  # noqa: S603 -- systemd's own
