@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import threading
@@ -22,8 +23,8 @@ from batcher.airflow import estimate, run
 from batcher.airflow.ending import USUAL, Ending, consequences
 from batcher.airflow.instance import lasting_directory
 from batcher.airflow.outcome import Outcome
-from batcher.airflow.rendered import as_meant
 from batcher.airflow.task import Task
+from batcher.api.options import Options
 from batcher.simulator import SimulatorConfig
 from tests.airflow.told import Instance
 
@@ -42,7 +43,9 @@ def _task(simulate: SimulatorConfig = AT_ONCE, rows: int = 20, **options: Any) -
     text = "".join(f'{{"id": "r{n}", "prompt": "Say {n}"}}\n' for n in range(rows))
     Path("prompts.jsonl").write_text(text, "utf-8")
     given = {"model": "glm-4.5-air", "report": False, **options}
-    return Task("prompts.jsonl", None, as_meant(given), None, simulate)
+    if "output" in given:
+        given["output"] = str(Path(given["output"]).absolute())
+    return Task("prompts.jsonl", None, cast("Options", given), None, simulate)
 
 
 def test_what_a_task_returns_is_small_and_plain(folder: Path) -> None:
@@ -117,17 +120,45 @@ def test_what_cannot_run_is_told_of_before_any_call(
 
 def test_code_of_a_task_names_the_directory_as_the_operator_does(folder: Path) -> None:
     _task()
+    labels = folder / "labels"
     with set_current_context(cast("Context", {"ti": Instance()})):
-        figures = run("prompts.jsonl", directory="labels", model="glm-4.5-air", simulate=AT_ONCE)
-        quote = estimate("prompts.jsonl", directory="labels", model="glm-4.5-air", simulate=AT_ONCE)
-    assert (figures["directory"], (folder / "labels" / "run.json").exists()) == ("labels", True)
+        figures = run("prompts.jsonl", directory=labels, model="glm-4.5-air", simulate=AT_ONCE)
+        quote = estimate("prompts.jsonl", directory=labels, model="glm-4.5-air", simulate=AT_ONCE)
+    assert (figures["directory"], (labels / "run.json").exists()) == (str(labels), True)
     assert (quote["rows"], quote["done"]) == (20, 20)
 
 
 def test_two_names_for_one_directory_are_refused() -> None:
-    outcome = replace(_task(output="a"), directory="b").carried_out(Instance())
+    outcome = replace(_task(output="a"), directory="/b").carried_out(Instance())
     assert (outcome.ending, outcome.figures) == (Ending.INPUT, None)
     assert "directory and output both name the run directory" in outcome.why
+
+
+@pytest.mark.parametrize("directory", ["labels", "None/2026-11-26", 20261126])
+def test_a_directory_that_depends_on_where_a_worker_was_started_is_refused(
+    folder: Path,
+    directory: Any,  # noqa: ANN401 # whatever is given
+) -> None:
+    outcome = replace(_task(), directory=directory).carried_out(Instance())
+    assert (outcome.ending, outcome.figures) == (Ending.INPUT, None)
+    assert f"directory is {directory!r}; name a whole path" in outcome.why
+    assert [path.name for path in folder.iterdir()] == ["prompts.jsonl"]
+
+
+def test_a_directory_at_a_url_is_told_of_as_such() -> None:
+    outcome = replace(_task(), directory="s3://labels/today").carried_out(Instance())
+    assert outcome.ending is Ending.INPUT
+    assert "a checkpoint needs a disk" in outcome.why
+
+
+def test_the_word_none_that_a_template_left_is_none(folder: Path) -> None:
+    task = replace(_task(max_cost="None"), job="None", conn_id="None", directory="None")
+    outcome = task.carried_out(Instance())
+    assert outcome.figures is not None
+    assert outcome.figures["directory"] == str(lasting_directory(Instance()))
+    assert not (folder / "None").exists()
+    nothing = replace(_task(), input="None").carried_out(Instance())
+    assert (nothing.ending, "no input" in nothing.why) == (Ending.INPUT, True)
 
 
 def test_a_changed_input_is_told_of_in_words_that_a_dag_has() -> None:
@@ -209,7 +240,11 @@ def test_ctrl_c_lets_calls_in_flight_end_where_it_would_end_the_process(folder: 
     assert outcome.figures["results"] == outcome.figures["attempts"] > 0
 
 
-def test_airflows_time_limit_lets_calls_in_flight_end_and_then_goes_on(folder: Path) -> None:
+def test_airflows_time_limit_lets_calls_in_flight_end_and_then_goes_on(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
     def time_is_up(_number: int, _frame: FrameType | None) -> None:
         raise AirflowTaskTimeout
 
@@ -219,6 +254,11 @@ def test_airflows_time_limit_lets_calls_in_flight_end_and_then_goes_on(folder: P
         _task(SLOW, rows=500, concurrency=2, output="a.batch").carried_out(instance)
     figures = instance.pushed["return_value"]
     assert figures["results"] == figures["attempts"] > 0
+    (waiting,) = [text for text in caplog.messages if "waiting at most" in text]
+    assert waiting.startswith("The time limit of the task: waiting at most 20 s for the ")
+    assert waiting.endswith(" in flight")
+    end = "Stopped by the time limit of the task; the same task goes on where it stopped."
+    assert end in caplog.messages
 
 
 def test_the_directory_of_a_task_is_its_own_whatever_its_run_is_called(folder: Path) -> None:
