@@ -38,7 +38,8 @@ class Account:
     """Keys that show themselves nowhere, and the options of a run that go with them.
 
     Both come from one place, so that keys go to the address that they are meant for: what a job
-    says of these options does not count beside them.
+    says of these options does not count beside them. Where they say nothing of it, it is the
+    job's, else the provider's own; one of the environment goes with its own keys.
     """
 
     keys: tuple[Secret, ...] | None = None

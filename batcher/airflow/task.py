@@ -26,13 +26,15 @@ from batcher.airflow.ending import Ending, consequences, ending_of, ending_of_er
 from batcher.airflow.figures import Figures, figures_of
 from batcher.airflow.instance import TaskInstance, current, lasting_directory, whole
 from batcher.airflow.outcome import RETURN_KEY, Outcome
-from batcher.airflow.rendered import as_meant, at_once, or_none
+from batcher.airflow.rendered import as_meant, at_once, job_as_meant, or_none
+from batcher.airflow.slips import refuse_slips
 from batcher.airflow.task_log import TaskLog, watcher
 from batcher.api.background import wait
 from batcher.api.options import Job, Options, PathName
 from batcher.api.result import result_of
 from batcher.api.running import Input, Start, start_of
 from batcher.errors import BatcherError, CredentialsError, Interruption, UsageError
+from batcher.runs.credentials import environment
 from batcher.runs.result import RunResult
 from batcher.runs.stopping import Asked, Stopping
 from batcher.simulator import SimulatorConfig
@@ -111,8 +113,10 @@ class Task:
         Raises:
             BatcherError: it cannot run.
         """
+        refuse_slips(self.options, None)
         options, directory = as_meant(self.options), or_none(self.directory)
-        given, job, conn_id = at_once(or_none(self.input)), or_none(self.job), or_none(self.conn_id)
+        given, job = at_once(or_none(self.input)), job_as_meant(self.job)
+        conn_id = or_none(self.conn_id)
         if options.get("output") is not None and directory is not None:
             raise UsageError("directory and output both name the run directory: give one of them")
         options["output"] = whole(directory or options.get("output") or lasting_directory(ti))
@@ -121,7 +125,11 @@ class Task:
             account = account_of(_connection(str(conn_id)), mask_secret)
             options = cast("Options", {**options, **account.options})
         try:
-            start = start_of(given, job, options, account.keys, self.simulate, show=False)
+            start = start_of(
+                *(given, job, options, account.keys, self.simulate),
+                show=False,
+                variables=environment if account.keys is None else dict,
+            )
         except TypeError as error:
             raise UsageError(str(error)) from None
         return replace(start, watcher=watcher(log), say=log.say, way_on=_WAY_ON)

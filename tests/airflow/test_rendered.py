@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batcher.airflow.rendered import as_meant, at_once, or_none, renderable
+from batcher.airflow.rendered import as_meant, at_once, job_as_meant, or_none, renderable
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,42 @@ def test_a_number_becomes_text_where_only_that_is_taken(
 )
 def test_all_else_is_left_to_the_run(name: str, value: object) -> None:
     assert as_meant({name: value}) == {name: value}
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"temperature": "0.2", "max_tokens": "64"}, {"temperature": 0.2, "max_tokens": 64}),
+        ({"do_sample": "False", "seed": "None"}, {"do_sample": False}),
+        ({"user": "5", "stop": ["1"], "seed": None}, {"user": "5", "stop": ["1"], "seed": None}),
+    ],
+)
+def test_parameters_that_take_no_text_are_plain_values(
+    given: dict[str, Any], meant: dict[str, Any]
+) -> None:
+    assert as_meant({"parameters": given}) == {"parameters": meant}
+    assert job_as_meant({"parameters": given}) == {"parameters": meant}
+
+
+def test_tables_of_a_job_are_read_as_options_are() -> None:
+    job = {
+        "input": ["3.jsonl"],
+        "provider": {"model": 5, "name": "None"},
+        "limits": {"concurrency": "8", "max_concurrency": "None", "slip": "3"},
+        "ceilings": {"max_rows": "3", "max_cost": "None", "max_errors": None},
+        "output": {"directory": "None", "allow_errors": "5"},
+        "alerts": "3",
+    }
+    assert job_as_meant(job) == {
+        "input": ["3.jsonl"],
+        "provider": {"model": "5"},
+        "limits": {"concurrency": 8, "slip": "3"},
+        "ceilings": {"max_rows": 3, "max_errors": None},
+        "output": {"allow_errors": "5"},
+        "alerts": "3",
+    }
+    assert job_as_meant("3.toml") == "3.toml"
+    assert job_as_meant("None") is None
 
 
 @pytest.mark.parametrize("value", ["none", "/data/None", 0, ["None"], {"a": "None"}])

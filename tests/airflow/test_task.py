@@ -24,6 +24,7 @@ from batcher.airflow.ending import USUAL, Ending, consequences
 from batcher.airflow.instance import lasting_directory
 from batcher.airflow.outcome import Outcome
 from batcher.airflow.task import Task
+from batcher.airflow.task_log import TaskLog
 from batcher.api.options import Options
 from batcher.simulator import SimulatorConfig
 from tests.airflow.told import Instance
@@ -128,6 +129,17 @@ def test_code_of_a_task_names_the_directory_as_the_operator_does(folder: Path) -
     assert (quote["rows"], quote["done"]) == (20, 20)
 
 
+@pytest.mark.parametrize("call", [run, estimate])
+def test_a_key_in_the_code_of_a_task_is_refused_with_the_way_to_give_it(call: Any) -> None:  # noqa: ANN401 # either
+    _task()
+    with (
+        set_current_context(cast("Context", {"ti": Instance()})),
+        pytest.raises(AirflowFailException, match="name a connection with conn_id") as caught,
+    ):
+        call("prompts.jsonl", model="glm-4.5-air", simulate=AT_ONCE, api_key="a.secret")
+    assert "a.secret" not in str(caught.value)
+
+
 def test_two_names_for_one_directory_are_refused() -> None:
     outcome = replace(_task(output="a"), directory="/b").carried_out(Instance())
     assert (outcome.ending, outcome.figures) == (Ending.INPUT, None)
@@ -188,6 +200,28 @@ def test_a_connection_of_the_environment_is_found(monkeypatch: pytest.MonkeyPatc
     outcome = replace(_task(auth="jwt"), conn_id="glm", simulate=False).carried_out(Instance())
     assert outcome.ending is Ending.CREDENTIALS
     assert "no key" not in outcome.why
+
+
+@pytest.mark.parametrize(
+    ("options", "address"),
+    [
+        ({}, "https://api.z.ai/api/paas/v4"),
+        ({"base_url": "https://job.example/v1"}, "https://job.example/v1"),
+    ],
+)
+def test_the_key_of_a_connection_goes_to_no_address_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], address: str
+) -> None:
+    """Which goes with the key that is there, as .env does."""
+    connection = {"conn_type": "generic", "password": "a.key", "extra": {"provider": "zai"}}
+    monkeypatch.setenv("AIRFLOW_CONN_ZAI", json.dumps(connection))
+    monkeypatch.setenv("ZAI_BASE_URL", "https://env.example/v1")
+    monkeypatch.setenv("ZAI_API_KEY", "another.key")
+    log = TaskLog(logging.getLogger("batcher"))
+    task = replace(_task(**options), conn_id="zai", simulate=False)
+    assert task.ready(Instance(), log).callee.provider.base_url == address
+    own = replace(_task(provider="zai"), simulate=False)
+    assert own.ready(Instance(), log).callee.provider.base_url == "https://env.example/v1"
 
 
 @contextmanager
