@@ -9,8 +9,11 @@ Copy it into your dags/ folder, and set what is asked for here:
 - if a provider's limits are shared with other DAGs, a pool `batcher` with a slot for each task that
   may call at once (`airflow pools set batcher 4 "calls of models"`), and `pool="batcher"` below.
 
-Whatever happens, run it again: a day has one directory for each shard, so that a row that has its
-answer is never called again, by no retry, no cleared task, and no second run of the same day.
+Whatever happens, run it again: a day has one directory for each shard, and one where they are
+merged, so that a row that has its answer is never called again, by no retry, no cleared task, and
+no second run of the same day. Of a file that got late rows, or was delivered again with others, a
+second run calls what is new. (Where that happens before the day is merged, the shards say so, for
+they are of the file as it was: `batcher merge .../shard-* -o .../all` by hand, and run it again.)
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import json
 import logging
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
@@ -32,10 +36,11 @@ SHARDS = 4
 CURRENCY = "CNY"
 LABELS = ["positive", "negative", "neutral"]
 
-# The day that a run is about: when it was due, or started by hand.
-DAY = "{{ dag_run.run_after | ds }}"
+# The day that a run is about: the one that is given, else that when it was due, or started by hand.
+DAY = "{{ params.day or dag_run.run_after | ds }}"
 INPUT = "{{ params.inbox }}/" + DAY + ".jsonl"
 RUNS = "{{ params.runs }}/" + DAY
+ALL = RUNS + "/all"
 
 # As a job file has it; `{{review}}` is a column of the input, which Airflow leaves alone.
 JOB: dict[str, Any] = {
@@ -50,6 +55,7 @@ JOB: dict[str, Any] = {
 }
 
 PARAMS = {
+    "day": Param(None, type=["null", "string"], format="date", description="Another day."),
     "inbox": Param("/data/reviews", type="string", description="Where the day's file arrives."),
     "runs": Param(
         "/data/labelled",
@@ -109,9 +115,20 @@ with DAG(
         return ObjectStoragePath(path).exists()
 
     @task
-    def affordable(path: str, max_cost: str) -> dict[str, Any]:
-        """Count the tokens, without a paid call; more than a day may cost is refused here."""
-        return estimate(path, job=JOB, conn_id="batcher_glm", max_cost=max_cost)
+    def affordable(path: str, whole: str, max_cost: str) -> dict[str, Any]:
+        """Count the tokens, without a paid call; more than a day may cost is refused here.
+
+        What the day has in its directory `whole` is done; what that cost counts.
+        """
+        return estimate(path, job=JOB, directory=whole, conn_id="batcher_glm", max_cost=max_cost)
+
+    @task.branch
+    def first_time(whole: str) -> str:
+        """Label in shards, or go on in the directory where those of the day are merged already.
+
+        A shard is a part of the file as it was; one directory takes up whatever the file becomes.
+        """
+        return "complete" if Path(whole, "checkpoint.db").exists() else "label"
 
     # Each shard is a quarter of the rows, and may cost a quarter of what the day may.
     label = BatcherOperator.partial(
@@ -124,20 +141,30 @@ with DAG(
         map_index_template="{{ task.shard[0] }} of {{ task.shard[1] }}",
     ).expand(shard=[(number, SHARDS) for number in range(1, SHARDS + 1)])
 
-    merge = MergeOperator(task_id="merge", runs=label.output, directory=RUNS + "/all")
+    merge = MergeOperator(task_id="merge", runs=label.output, directory=ALL)
+
+    # Calls nothing after a merge; else what is new in the file, and what was corrected: `yes` sets
+    # an answer aside whose row is no more. Both count against what the day may cost.
+    complete = BatcherOperator(
+        task_id="complete",
+        input=INPUT,
+        job=JOB,
+        directory=ALL,
+        options={"max_cost": "{{ params.max_cost }}" + CURRENCY, "yes": True},
+        conn_id="batcher_glm",
+        trigger_rule="none_failed",
+    )
 
     @task(retries=0)
-    def good_enough(
-        merged: dict[str, Any], max_errors: float, max_label: float
-    ) -> dict[str, float]:
+    def good_enough(whole: dict[str, Any], max_errors: float, max_label: float) -> dict[str, float]:
         """Let no labels through that cannot be right: too many errors, or nearly all the same."""
-        rows = merged["results"] + merged["errors"]
-        if merged["errors"] > float(max_errors) * rows:
+        rows = whole["results"] + whole["errors"]
+        if whole["errors"] > float(max_errors) * rows:
             raise AirflowFailException(
-                f"{merged['errors']} of {rows} rows are errors: {merged['error_classes']}; see "
-                f"{merged['errors_path']}, then `batcher retry {merged['directory']}`"
+                f"{whole['errors']} of {rows} rows are errors: {whole['error_classes']}; see "
+                f"{whole['errors_path']}, then `batcher retry {whole['directory']}`"
             )
-        labels = pq.read_table(merged["results_path"], columns=["out.label"]).column(0)
+        labels = pq.read_table(whole["results_path"], columns=["out.label"]).column(0)
         shares = {
             name: pc.sum(pc.equal(labels, name)).as_py() / len(labels) if len(labels) else 0.0
             for name in LABELS
@@ -147,5 +174,7 @@ with DAG(
             raise AirflowFailException(f"{shares[most]:.0%} of the labels are {most!r}: {shares}")
         return shares
 
-    arrived(INPUT) >> affordable(INPUT, "{{ params.max_cost }}" + CURRENCY) >> label
-    good_enough(merge.output, "{{ params.max_errors }}", "{{ params.max_label }}")
+    afford = affordable(INPUT, ALL, "{{ params.max_cost }}" + CURRENCY)
+    arrived(INPUT) >> afford >> first_time(ALL) >> [label, complete]
+    merge >> complete
+    good_enough(complete.output, "{{ params.max_errors }}", "{{ params.max_label }}")

@@ -30,7 +30,18 @@ from batcher.recorded import Counts
 from batcher.runs.result import RunResult
 from batcher.wording import did_you_mean
 
-DAG = Words("directory", "name a connection with conn_id")
+DAG = Words(
+    "directory",
+    "name a connection with conn_id",
+    {
+        # Signals ask a task once, and nobody gives it a command.
+        "; a second signal stops at once": "",
+        "same command": "same task",
+        # By this signal Airflow's timer ends what takes too long.
+        "SIGALRM: ": "The time limit of the task: ",
+        "SIGALRM": "the time limit of the task",
+    },
+)
 
 
 class Ending(StrEnum):

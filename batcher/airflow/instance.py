@@ -9,6 +9,10 @@ from urllib.parse import quote
 
 from airflow.sdk import get_current_context
 
+from batcher.api.options import PathName
+from batcher.errors import UsageError
+from batcher.storage import is_url
+
 
 class TaskInstance(Protocol):
     """What is used of the task instance that a run belongs to."""
@@ -41,3 +45,19 @@ def lasting_directory(ti: TaskInstance) -> Path:
     if ti.map_index is not None and ti.map_index >= 0:
         path /= f"map_index={ti.map_index}"
     return path
+
+
+def whole(directory: object) -> PathName:
+    """Return where a run is to lie, if that says the same to each of its tries.
+
+    Raises:
+        UsageError: it is relative, so that it depends on where a worker was started; or no path.
+    """
+    if not isinstance(directory, str | os.PathLike) or not (
+        Path(directory).is_absolute() or is_url(os.fspath(directory))
+    ):
+        raise UsageError(
+            f"directory is {directory!r:.80}; name a whole path, such as /data/labelled: a "
+            "relative one is another wherever a worker was started"
+        )
+    return directory

@@ -12,13 +12,14 @@ from airflow.sdk import BaseOperator, Context, XComArg
 
 from batcher.airflow.ending import consequences, ending_of_code, ending_of_error, said
 from batcher.airflow.figures import Figures, figures_of
-from batcher.airflow.instance import TaskInstance, lasting_directory
+from batcher.airflow.instance import TaskInstance, lasting_directory, whole
 from batcher.airflow.link import ReportLink
 from batcher.airflow.outcome import Outcome
+from batcher.airflow.rendered import at_once, or_none, renderable
 from batcher.airflow.task_log import TaskLog
 from batcher.api.options import PathName
 from batcher.api.result import result_of_merge
-from batcher.errors import BatcherError
+from batcher.errors import BatcherError, UsageError
 from batcher.runs.directory import RunDirectory
 from batcher.runs.merge import merge_runs
 from batcher.runs.merged import Merged
@@ -53,14 +54,14 @@ class MergeOperator(BaseOperator):
         self,
         *,
         runs: Runs | XComArg,
-        directory: str | None = None,
+        directory: PathName | None = None,
         on: Mapping[str, str] | None = None,
         report_url: str | None = None,
         **kwargs: Any,  # noqa: ANN401 # those of Airflow's class
     ) -> None:
         super().__init__(**kwargs)
-        self.runs: Any = runs
-        self.directory = directory
+        self.runs: Any = renderable(runs)
+        self.directory = renderable(directory)
         self.on = on
         self.report_url = report_url
         self.report_link: str | None = None
@@ -74,17 +75,17 @@ class MergeOperator(BaseOperator):
             AirflowSkipException, AirflowFailException, AirflowException: see `batcher.airflow.run`.
         """
         ti = cast("TaskInstance", context["ti"])
-        to = Path(self.directory) if self.directory else lasting_directory(ti)
+        to = or_none(self.directory) or lasting_directory(ti)
         outcome = merged(self.runs, to, TaskLog(logging.getLogger("batcher")))
-        self.report_link = outcome.report_link(self.report_url)
+        self.report_link = outcome.report_link(or_none(self.report_url))
         return outcome.followed(ti, consequences(self.on))
 
 
-def merged(runs: Runs, to: Path, log: TaskLog) -> Outcome:
+def merged(runs: Runs, to: PathName, log: TaskLog) -> Outcome:
     """Join `runs` in the directory `to`; what that can end with is a value."""
-    sources = [run["directory"] if isinstance(run, Mapping) else run for run in _each(runs)]
     try:
-        found = merge_runs([RunDirectory(Path(source)) for source in sources], RunDirectory(to))
+        sources = [RunDirectory(_place(run)) for run in _each(runs)]
+        found = merge_runs(sources, RunDirectory.named(os.fspath(whole(to))))
     except (BatcherError, OSError) as error:
         return Outcome(ending_of_error(error), said(error))
     log.say("\n".join(found.summary.lines()))
@@ -96,8 +97,16 @@ def merged(runs: Runs, to: Path, log: TaskLog) -> Outcome:
 def _each(runs: Runs) -> Iterable[Run]:
     if isinstance(runs, str | os.PathLike | Mapping):
         return [runs]
-    # Of what mapped tasks return, a slice is fetched at once, and its end is no error in the log.
-    return runs[:] if isinstance(runs, Sequence) else runs
+    if not isinstance(runs, Iterable):
+        raise UsageError(f"runs names run directories, and {runs!r:.80} is none")
+    return at_once(runs)
+
+
+def _place(run: object) -> Path:
+    place = run.get("directory") if isinstance(run, Mapping) else run
+    if isinstance(place, str | os.PathLike):
+        return Path(place)
+    raise UsageError(f"runs names run directories, and {place!r:.80} is none")
 
 
 def _why(found: Merged) -> str:

@@ -11,10 +11,10 @@ from batcher.airflow.ending import consequences
 from batcher.airflow.figures import Figures
 from batcher.airflow.instance import TaskInstance
 from batcher.airflow.link import ReportLink
-from batcher.airflow.rendered import as_meant
+from batcher.airflow.rendered import or_none, renderable
 from batcher.airflow.slips import refuse_slips
 from batcher.airflow.task import Task
-from batcher.api.options import Job
+from batcher.api.options import Job, Options, PathName
 from batcher.api.running import Input
 from batcher.simulator import SimulatorConfig
 
@@ -55,7 +55,7 @@ class BatcherOperator(BaseOperator):
         *,
         input: Input | XComArg | None = None,  # noqa: A002 # the job file's word
         job: Job | XComArg | None = None,
-        directory: str | None = None,
+        directory: PathName | None = None,
         options: Mapping[str, Any] | None = None,
         shard: Sequence[int | str] | str | None = None,
         conn_id: str | None = None,
@@ -65,9 +65,9 @@ class BatcherOperator(BaseOperator):
         **kwargs: Any,  # noqa: ANN401 # those of Airflow's class
     ) -> None:
         super().__init__(**kwargs)
-        self.input: Any = input
-        self.job = _with_own(job, ("prompt",))
-        self.directory = directory
+        self.input: Any = renderable(input)
+        self.job = _with_own(renderable(job), ("prompt",))
+        self.directory = renderable(directory)
         self.options = _with_own(options, ("template", "system_template"))
         self.shard = shard
         self.conn_id = conn_id
@@ -91,14 +91,14 @@ class BatcherOperator(BaseOperator):
         task = Task(
             self.input,
             self.job,
-            as_meant(options),
+            cast("Options", options),
             self.conn_id,
             self.simulate,
             self.directory,
         )
         ti = cast("TaskInstance", context["ti"])
         outcome = task.carried_out(ti)
-        self.report_link = outcome.report_link(self.report_url)
+        self.report_link = outcome.report_link(or_none(self.report_url))
         return outcome.followed(ti, consequences(self.on))
 
 
@@ -106,4 +106,7 @@ def _with_own(given: Any, names: Sequence[str]) -> Any:  # noqa: ANN401 # or wha
     """Return a mapping whose values of `names` Airflow leaves alone, all else as it is."""
     if not isinstance(given, Mapping):
         return given
-    return {name: literal(value) if name in names else value for name, value in given.items()}
+    return {
+        name: literal(value) if name in names else renderable(value)
+        for name, value in given.items()
+    }

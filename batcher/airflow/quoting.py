@@ -52,7 +52,12 @@ def estimate(
         start = Task(input, job, options, conn_id, simulate, directory).ready(current(), log)
         assumptions = Assumptions(output_tokens, retry_errors=start.retry_errors)
         quote = Estimator(
-            start.job, start.callee, io.BytesIO(), assumptions, portion=start.portion
+            start.job,
+            start.callee,
+            io.BytesIO(),
+            assumptions,
+            portion=start.portion,
+            rows=start.rows,
         ).estimate()
     except (BatcherError, OSError) as error:
         raise what_follows(chosen[ending_of_error(error)], said(error)) from None

@@ -16,6 +16,8 @@ _OPERATORS_OWN = ("input", "job", "directory", "conn_id", "simulate", "on", "rep
 def refuse_slips(options: Any, shard: Any) -> None:  # noqa: ANN401 # or what Airflow resolves
     """Refuse names that no option has, and what is no shard, but for what templates make.
 
+    In a DAG as it is read; and of what code of a task gives `batcher.airflow.run`.
+
     Raises:
         UsageError: there is such a slip; no value of an option is shown.
     """

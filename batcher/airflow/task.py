@@ -18,21 +18,24 @@ from types import FrameType
 from typing import Unpack, cast
 
 from airflow.sdk import Connection as AirflowConnection
-from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowTaskTimeout
 from airflow.sdk.log import mask_secret
 
 from batcher.airflow.account import Account, Connection, account_of
 from batcher.airflow.earlier import nothing_left
 from batcher.airflow.ending import Ending, consequences, ending_of, ending_of_error, reason, said
 from batcher.airflow.figures import Figures, figures_of
-from batcher.airflow.instance import TaskInstance, current, lasting_directory
+from batcher.airflow.instance import TaskInstance, current, lasting_directory, whole
 from batcher.airflow.outcome import RETURN_KEY, Outcome
+from batcher.airflow.rendered import as_meant, at_once, job_as_meant, or_none
+from batcher.airflow.slips import refuse_slips
 from batcher.airflow.task_log import TaskLog, watcher
 from batcher.api.background import wait
 from batcher.api.options import Job, Options, PathName
 from batcher.api.result import result_of
 from batcher.api.running import Input, Start, start_of
 from batcher.errors import BatcherError, CredentialsError, Interruption, UsageError
+from batcher.runs.credentials import environment
 from batcher.runs.result import RunResult
 from batcher.runs.stopping import Asked, Stopping
 from batcher.simulator import SimulatorConfig
@@ -73,7 +76,10 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A run as a task has it; `directory` is the `output` of the options by another word."""
+    """A run as a task has it, templates rendered.
+
+    `directory` is the `output` of the options by another word.
+    """
 
     input: Input | None
     job: Job | None
@@ -111,17 +117,23 @@ class Task:
         Raises:
             BatcherError: it cannot run.
         """
-        options: Options = {**self.options}
-        if options.get("output") is None:
-            options["output"] = self.directory or lasting_directory(ti)
-        elif self.directory is not None:
+        refuse_slips(self.options, None)
+        options, directory = as_meant(self.options), or_none(self.directory)
+        given, job = at_once(or_none(self.input)), job_as_meant(self.job)
+        conn_id = or_none(self.conn_id)
+        if options.get("output") is not None and directory is not None:
             raise UsageError("directory and output both name the run directory: give one of them")
+        options["output"] = whole(directory or options.get("output") or lasting_directory(ti))
         account = Account()
-        if self.conn_id is not None and not self.simulate:
-            account = account_of(_connection(self.conn_id), mask_secret)
+        if conn_id is not None and not self.simulate:
+            account = account_of(_connection(str(conn_id)), mask_secret)
             options = cast("Options", {**options, **account.options})
         try:
-            start = start_of(self.input, self.job, options, account.keys, self.simulate, show=False)
+            start = start_of(
+                *(given, job, options, account.keys, self.simulate),
+                show=False,
+                variables=environment if account.keys is None else dict,
+            )
         except TypeError as error:
             raise UsageError(str(error)) from None
         return replace(start, watcher=watcher(log), say=log.say, way_on=_WAY_ON)
@@ -163,7 +175,12 @@ def _carry_out(start: Start, log: TaskLog, tell: Callable[[Outcome], object]) ->
         return result
 
     with _asked_by_signals(asked):
-        wait(told, asked=asked)
+        wait(told, asked=asked, heard_as=_heard_as)
+
+
+def _heard_as(interruption: BaseException) -> signal.Signals:
+    """Return the signal behind an exception: the time limit is that of Airflow's timer."""
+    return signal.SIGALRM if isinstance(interruption, AirflowTaskTimeout) else signal.SIGINT
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import signal
 import threading
 from collections.abc import Callable
 from concurrent import futures
@@ -28,8 +29,12 @@ def wait(
     run: Run,
     block: Callable[[list[Future[RunResult]]], object] = futures.wait,
     asked: Asked | None = None,
+    heard_as: Callable[[BaseException], signal.Signals] = lambda _interruption: signal.SIGINT,
 ) -> RunResult:
-    """Run, and `block` until it has ended, or was `asked` to end by somebody else."""
+    """Run, and `block` until it has ended, or was `asked` to end by somebody else.
+
+    What interrupts the wait, the run is told of by the signal that it is `heard_as`.
+    """
     asked = asked or Asked()
     future = _started(run, asked)
     # KeyboardInterrupt, and whatever else the handler of a signal raises: Airflow's of a timeout.
@@ -39,7 +44,7 @@ def wait(
             block([future])
         except BaseException as error:  # noqa: BLE001 # it goes on once the run has ended
             interruptions.append(error)
-            asked.ask()
+            asked.ask(heard_as(error))
     if not interruptions:
         return future.result()
     raise interruptions[0] from _what_went_wrong(future)

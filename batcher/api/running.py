@@ -161,8 +161,11 @@ def start_of(
     simulate: bool | SimulatorConfig,  # noqa: FBT001 # as the user gave it
     *,
     show: bool,
+    variables: Callable[[], Mapping[str, str]] = credentials.environment,
 ) -> Start:
     """Make all that a run needs of the user's words.
+
+    `variables` reads those of the environment that may name an address, and keys.
 
     Raises:
         UsageError: there is no input, or it is none; or `simulate` is neither of the two.
@@ -189,7 +192,7 @@ def start_of(
         config = simulate if isinstance(simulate, SimulatorConfig) else SimulatorConfig()
         callee = credentials.simulated_callee(spec.provider, config)
     else:
-        callee = _real_callee(spec, keys)
+        callee = _real_callee(spec, keys, variables())
     # A daemon may have no stderr.
     stream = sys.stderr if show else None
     return Start(
@@ -221,7 +224,9 @@ def portion_of(options: Options) -> Portion:
     )
 
 
-def _real_callee(job: JobSpec, keys: Sequence[Secret] | None) -> Callee:
+def _real_callee(
+    job: JobSpec, keys: Sequence[Secret] | None, variables: Mapping[str, str]
+) -> Callee:
     """Return the provider of the job.
 
     Raises:
@@ -230,7 +235,7 @@ def _real_callee(job: JobSpec, keys: Sequence[Secret] | None) -> Callee:
     try:
         return credentials.real_callee(
             job.provider,
-            credentials.environment(),
+            variables,
             _warn,
             None if keys is None else [key.get_secret_value() for key in keys],
         )

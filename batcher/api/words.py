@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from batcher.api.options import Options
 from batcher.errors import BatcherError
@@ -28,13 +28,19 @@ _OPTIONS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A caller's own words: the argument of the run directory, and the way to give a key."""
+    """A caller's own words: the argument of the run directory, and the way to give a key.
+
+    `phrases` stand in the place of what a terminal is told, each in its turn.
+    """
 
     directory: str
     key: str
+    phrases: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, text: str) -> str:
         """Return `text` with arguments in the place of options."""
+        for phrase, own in self.phrases.items():
+            text = text.replace(phrase, own)
         return _OPTIONS.sub(self._argument, text.replace(KEY_FILE, self.key))
 
     @contextlib.contextmanager

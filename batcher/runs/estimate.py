@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from batcher.inputs import Rows as InMemory
 from batcher.job import JobSpec
 from batcher.providers.workload import Answers, Workload
 from batcher.runs.calling import Callee, pricing_of
@@ -46,8 +47,8 @@ class Assumptions:
 class Estimator:
     """Estimates a run of `job`.
 
-    `callee` has the tokenizer that is asked, unless `untold` says why it is not. Only rows of
-    `portion` are taken.
+    `callee` has the tokenizer that is asked, unless `untold` says why it is not. `rows` in memory
+    take the place of the job's input, and only those of `portion` are taken.
     """
 
     job: JobSpec
@@ -56,6 +57,7 @@ class Estimator:
     assumptions: Assumptions = field(default_factory=Assumptions)
     untold: str | None = None
     portion: Portion = WHOLE_INPUT
+    rows: InMemory | None = None
     sleep: Sleep = asyncio.sleep
 
     def estimate(self) -> Quote:
@@ -72,7 +74,7 @@ class Estimator:
         workload, sample = Workload(pricing.models), Sample(wanted.sample)
         with contextlib.ExitStack() as stack:
             spool = stack.enter_context(tempfile.TemporaryDirectory(prefix="batcher-"))
-            dataset = open_dataset(job, Path(spool), self.stdin)
+            dataset = open_dataset(job, Path(spool), self.stdin, self.rows)
             previous = stack.enter_context(
                 previous_run(
                     job,

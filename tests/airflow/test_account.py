@@ -32,13 +32,70 @@ def test_the_password_is_the_key_and_shows_itself_nowhere() -> None:
         ({"host": "api.example", "schema": "http", "port": 81}, "http://api.example:81"),
         ({"host": "https://api.example/v1/"}, "https://api.example/v1"),
         ({"host": "a.example", "extra": {"base_url": "https://b.example"}}, "https://b.example"),
+        ({"host": "https://api.example/v1", "port": 8443}, "https://api.example:8443/v1"),
+        ({"host": "api.example/v1", "port": 8443}, "https://api.example:8443/v1"),
+        ({"host": "api.example:81", "schema": "HTTP", "port": 81}, "http://api.example:81"),
+        ({"host": "::1", "port": 8000}, "https://[::1]:8000"),
+        ({"host": "[::1]", "schema": "http", "port": 8000}, "http://[::1]:8000"),
+        ({"host": "::1"}, "https://[::1]"),
+        ({"schema": "v1", "extra": {"base_url": "https://b.example"}}, "https://b.example"),
     ],
 )
-def test_the_address_is_put_together_as_airflow_does_it(
+def test_the_address_is_put_together_of_host_schema_and_port(
     values: dict[str, object], base_url: str | None
 ) -> None:
     account = account_of(_connection(password="a.key", **values), lambda _key: None)  # noqa: S106 # none
     assert account.options.get("base_url") == base_url
+
+
+@pytest.mark.parametrize(
+    ("uri", "base_url"),
+    [
+        ("generic://:a.key@", None),
+        ("generic://:a.key@api.example", "https://api.example"),
+        ("generic://:a.key@api.example:8443", "https://api.example:8443"),
+        ("http://:a.key@api.example:81/http", "http://api.example:81"),
+        ("generic://http://:a.key@api.example:81", "http://api.example:81"),
+        ("generic://:a.key@https%3A%2F%2Fapi.example%2Fv1", "https://api.example/v1"),
+        ("generic://:a.key@/?base_url=https%3A%2F%2Fapi.example%2Fv1", "https://api.example/v1"),
+    ],
+)
+def test_a_connection_may_be_a_uri(uri: str, base_url: str | None) -> None:
+    account = account_of(Connection.from_uri(uri, conn_id="glm"), lambda _key: None)
+    assert account.options.get("base_url") == base_url
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"host": "api.example", "schema": "api/v1"}, "schema is neither http nor https; if it is"),
+        ({"host": "https://api.example", "schema": "v1"}, "whole address into base_url of its"),
+        ({"host": "api.example:80", "port": 81}, "its host has a port, 80, and its port is 81"),
+        ({"host": "api.example:x"}, "its host is no address"),
+        ({"host": "https://[::1"}, "its host is no address"),
+        ({"port": 81}, "a port and no host"),
+    ],
+)
+def test_what_makes_no_address_is_refused_so_that_the_key_goes_nowhere(
+    values: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        account_of(_connection(password="a.key", **values), lambda _key: None)  # noqa: S106 # none
+
+
+def test_the_path_of_a_uri_is_no_schema() -> None:
+    uri = "https://:a.key@api.example/api/paas/v4"
+    with pytest.raises(ConfigurationError, match="if it is the path of an address"):
+        account_of(Connection.from_uri(uri, conn_id="glm"), lambda _key: None)
+
+
+@pytest.mark.parametrize("extra", ["{'base_url': 'https://b.example'}", '["a"]', "null", "3", "{"])
+def test_an_extra_that_is_no_json_object_is_refused_without_being_shown(extra: str) -> None:
+    """Airflow itself reads some of these as empty: the key would go to another address."""
+    connection = Connection(conn_id="glm", conn_type="generic", password="a.key", extra=extra)  # noqa: S106 # none
+    with pytest.raises(ConfigurationError, match="its extra is no JSON object") as caught:
+        account_of(connection, lambda _key: None)
+    assert "b.example" not in str(caught.value)
 
 
 def test_the_extra_names_provider_and_way_to_sign_in() -> None:

@@ -71,6 +71,11 @@ def _conf(folder: Path, **more: object) -> dict[str, object]:
     return {"inbox": str(folder / "inbox"), "runs": str(folder / "runs"), **more}
 
 
+def _states(airflow: Airflow, run: str) -> dict[str, str]:
+    """Return the state of each task."""
+    return {task["task_id"]: task["state"] for task in airflow.tasks(DAG, run)}
+
+
 def _rows(provider: Provider, marker: str) -> list[int]:
     """Return the row of each call."""
     return [int(entry.prompt.split()[1]) for entry in provider.calls(marker)]
@@ -120,13 +125,42 @@ def test_the_same_day_again_costs_nothing_and_labels_that_are_nearly_all_the_sam
     assert airflow.ended(DAG, run) == "failed"
     assert len(_rows(provider, labelled.marker)) == before
 
-    tasks = airflow.tasks(DAG, run)
-    (check,) = [task for task in tasks if task["task_id"] == "good_enough"]
-    assert (check["state"], check["try_number"]) == ("failed", 1)
-    assert {task["state"] for task in tasks if task is not check} == {"success"}
+    states = _states(airflow, run)
+    assert states.pop("label") == states.pop("merge") == "skipped"
+    assert states.pop("good_enough") == "failed"
+    assert set(states.values()) == {"success"}
+    (check,) = [task for task in airflow.tasks(DAG, run) if task["task_id"] == "good_enough"]
+    assert check["try_number"] == 1
     said = json.dumps(airflow.log(check))
     assert "AirflowFailException" in said
     assert "of the labels are" in said
+
+
+def test_a_late_row_and_a_corrected_one_are_called_alone_when_the_day_is_run_again(
+    airflow: Airflow, provider: Provider, labelled: Labelled
+) -> None:
+    before = len(_rows(provider, labelled.marker))
+    (file,) = (labelled.folder / "inbox").iterdir()
+    first, *others = file.read_text("utf-8").splitlines()
+    late = json.dumps({"id": "late", "review": f"{labelled.marker} {ROWS} came late"})
+    corrected = first.replace(f"{labelled.marker} 0", f"{labelled.marker} 0 corrected")
+    file.write_text("\n".join([corrected, *others, late, ""]), "utf-8")
+
+    run = airflow.trigger(DAG, **_conf(labelled.folder))
+    assert airflow.ended(DAG, run) == "success"
+    assert sorted(_rows(provider, labelled.marker)[before:]) == [0, ROWS]
+    (complete,) = [task for task in airflow.tasks(DAG, run) if task["task_id"] == "complete"]
+    figures = airflow.figures(complete)
+    assert figures is not None
+    assert (figures["results"], figures["errors"], figures["pending"]) == (ROWS + 1, 0, 0)
+    (quoted,) = [task for task in airflow.tasks(DAG, run) if task["task_id"] == "affordable"]
+    quote = airflow.figures(quoted)
+    assert quote is not None
+    assert (quote["rows"], quote["done"], quote["requests"]) == (ROWS + 1, ROWS - 1, 2)
+    # Nor is anything called when it is run once more.
+    again = airflow.trigger(DAG, **_conf(labelled.folder))
+    assert airflow.ended(DAG, again) == "success"
+    assert len(_rows(provider, labelled.marker)) == before + 2
 
 
 def test_a_day_that_would_cost_too_much_is_refused_before_a_call_and_somebody_is_told(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,8 +82,28 @@ def test_runs_that_do_not_go_together_cannot_be_joined(folder: Path) -> None:
     assert (outcome.ending, outcome.figures) == (Ending.INPUT, None)
 
 
-def test_what_is_there_already_is_told_of_in_words_that_a_dag_has() -> None:
+@pytest.mark.parametrize("runs", [[3], 3, [{"ended": "input"}], [None]])
+def test_what_names_no_run_is_told_of(
+    folder: Path,
+    runs: Any,  # noqa: ANN401 # whatever is given
+) -> None:
+    outcome = merged(runs, folder / "all", LOG)
+    assert outcome.ending is Ending.INPUT
+    assert outcome.why.startswith("runs names run directories, and ")
+
+
+@pytest.mark.parametrize("directory", ["all", 20261126])
+def test_a_directory_that_depends_on_where_a_worker_was_started_is_refused(
+    directory: Any,  # noqa: ANN401 # whatever is given
+) -> None:
+    """A DAG that renders natively makes a number of `{{ ds_nodash }}`."""
+    outcome = merged(str(_shard(1).directory), directory, LOG)
+    assert (outcome.ending, outcome.figures) == (Ending.INPUT, None)
+    assert f"directory is {directory}" in outcome.why.replace("'", "")
+
+
+def test_what_is_there_already_is_told_of_in_words_that_a_dag_has(folder: Path) -> None:
     run = _shard(1).directory
-    outcome = merged([str(run)], _shard(2).directory, LOG)
+    outcome = merged([str(run)], folder / _shard(2).directory, LOG)
     assert outcome.ending is Ending.CONFIGURATION
     assert outcome.why.endswith("or another directory with directory")

@@ -11,6 +11,7 @@ import jinja2
 import pytest
 from airflow.sdk import DAG, Context
 from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
 
 from batcher.airflow import BatcherOperator, MergeOperator
@@ -46,6 +47,21 @@ def test_fields_are_rendered_but_for_templates_of_prompts() -> None:
     assert operator.options == {"max_rows": "3", "system_template": "{{column}}"}
 
 
+def test_paths_are_rendered_as_texts_are() -> None:
+    operator = _rendered(
+        BatcherOperator(
+            task_id="label",
+            input=[Path("{{ params.rows }}.jsonl")],
+            job=Path("{{ params.model }}.toml"),
+            directory=Path("/data/{{ params.model }}"),
+            options={"api_key_file": Path("/keys/{{ params.model }}")},
+        )
+    )
+    assert operator.input == ["3.jsonl"]
+    assert (operator.job, operator.directory) == ("glm-5.toml", "/data/glm-5")
+    assert operator.options == {"api_key_file": "/keys/glm-5"}
+
+
 def test_a_shard_and_a_directory_may_be_templates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,14 +73,48 @@ def test_a_shard_and_a_directory_may_be_templates(
             task_id="label",
             input="prompts.jsonl",
             shard=("{{ 1 + 1 }}", "4"),
-            directory="{{ params.model }}",
+            directory=tmp_path / "{{ params.model }}",
             simulate=SimulatorConfig(latency_s=0),
         )
     )
     figures = operator.execute(cast("Context", {"ti": Instance()}))
-    assert (figures["results"], figures["directory"]) == (5, "glm-5")
-    # A directory that is no whole path has a link as well.
+    assert (figures["results"], figures["directory"]) == (5, str(tmp_path / "glm-5"))
     assert operator.report_link == (tmp_path / "glm-5" / "report.html").as_uri()
+
+
+def test_a_dag_that_renders_natively_takes_what_looks_like_a_number_for_text_where_that_is_meant(
+    tmp_path: Path,
+) -> None:
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text('{"5": "a", "prompt": "a"}\n{"5": "b", "prompt": "b"}\n', "utf-8")
+    with DAG(
+        "native",
+        schedule=None,
+        start_date=datetime(2026, 1, 1, tzinfo=UTC),
+        render_template_as_native_obj=True,
+    ):
+        label = BatcherOperator(
+            task_id="label",
+            input=str(prompts),
+            directory=f"{tmp_path}/{{{{ ds_nodash }}}}",
+            shard="{{ params.shard }}",
+            options={"id_column": "{{ params.ids }}", "max_cost": "{{ params.cost }}"},
+            simulate=SimulatorConfig(latency_s=0),
+        )
+        misplaced = BatcherOperator(
+            task_id="misplaced", input=str(prompts), directory="{{ ds_nodash }}", simulate=True
+        )
+        merge = MergeOperator(task_id="merge", runs=[str(tmp_path)], directory="{{ ds_nodash }}")
+    given = {"ds_nodash": "20261126", "params": {"shard": [1, 2], "ids": 5, "cost": None}}
+    context = cast("Context", {"ti": Instance(), **given})
+    for operator in (label, misplaced, merge):
+        operator.render_template_fields(context)
+    assert misplaced.directory == 20261126
+    figures = label.execute(context)
+    assert (figures["results"], figures["directory"]) == (1, f"{tmp_path}/20261126")
+    for operator in (misplaced, merge):
+        with pytest.raises(AirflowFailException, match="directory is 20261126; name a whole path"):
+            operator.execute(context)
 
 
 def test_a_dag_of_mapped_shards_is_written_and_read_again() -> None:

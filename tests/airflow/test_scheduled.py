@@ -111,7 +111,8 @@ def test_a_task_that_is_told_to_end_records_what_is_in_flight_and_calls_no_row_t
     assert (stopped["state"], stopped["try_number"]) == ("success", 2)
     texts = _texts(airflow.log(stopped))
     assert any(text.startswith("SIGTERM: waiting at most 20 s") for text in texts)
-    assert "Stopped by SIGTERM; the same command goes on where it stopped." in texts
+    assert "Stopped by SIGTERM; the same task goes on where it stopped." in texts
+    assert not any("second signal" in text for text in texts)
     assert len(provider.calls(f"{disturbed.marker} stopped")) == ROWS
     assert provider.twice(f"{disturbed.marker} stopped") == 0
 

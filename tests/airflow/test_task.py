@@ -25,8 +25,9 @@ from batcher.airflow import estimate, run
 from batcher.airflow.ending import USUAL, Ending, consequences
 from batcher.airflow.instance import lasting_directory
 from batcher.airflow.outcome import Outcome
-from batcher.airflow.rendered import as_meant
 from batcher.airflow.task import Task
+from batcher.airflow.task_log import TaskLog
+from batcher.api.options import Options
 from batcher.simulator import SimulatorConfig
 from tests.airflow.told import Instance
 
@@ -45,7 +46,9 @@ def _task(simulate: SimulatorConfig = AT_ONCE, rows: int = 20, **options: Any) -
     text = "".join(f'{{"id": "r{n}", "prompt": "Say {n}"}}\n' for n in range(rows))
     Path("prompts.jsonl").write_text(text, "utf-8")
     given = {"model": "glm-4.5-air", "report": False, **options}
-    return Task("prompts.jsonl", None, as_meant(given), None, simulate)
+    if "output" in given:
+        given["output"] = str(Path(given["output"]).absolute())
+    return Task("prompts.jsonl", None, cast("Options", given), None, simulate)
 
 
 def test_what_a_task_returns_is_small_and_plain(folder: Path) -> None:
@@ -178,17 +181,56 @@ def test_what_cannot_run_is_told_of_before_any_call(
 
 def test_code_of_a_task_names_the_directory_as_the_operator_does(folder: Path) -> None:
     _task()
+    labels = folder / "labels"
     with set_current_context(cast("Context", {"ti": Instance()})):
-        figures = run("prompts.jsonl", directory="labels", model="glm-4.5-air", simulate=AT_ONCE)
-        quote = estimate("prompts.jsonl", directory="labels", model="glm-4.5-air", simulate=AT_ONCE)
-    assert (figures["directory"], (folder / "labels" / "run.json").exists()) == ("labels", True)
+        figures = run("prompts.jsonl", directory=labels, model="glm-4.5-air", simulate=AT_ONCE)
+        quote = estimate("prompts.jsonl", directory=labels, model="glm-4.5-air", simulate=AT_ONCE)
+    assert (figures["directory"], (labels / "run.json").exists()) == (str(labels), True)
     assert (quote["rows"], quote["done"]) == (20, 20)
 
 
+@pytest.mark.parametrize("call", [run, estimate])
+def test_a_key_in_the_code_of_a_task_is_refused_with_the_way_to_give_it(call: Any) -> None:  # noqa: ANN401 # either
+    _task()
+    with (
+        set_current_context(cast("Context", {"ti": Instance()})),
+        pytest.raises(AirflowFailException, match="name a connection with conn_id") as caught,
+    ):
+        call("prompts.jsonl", model="glm-4.5-air", simulate=AT_ONCE, api_key="a.secret")
+    assert "a.secret" not in str(caught.value)
+
+
 def test_two_names_for_one_directory_are_refused() -> None:
-    outcome = replace(_task(output="a"), directory="b").carried_out(Instance())
+    outcome = replace(_task(output="a"), directory="/b").carried_out(Instance())
     assert (outcome.ending, outcome.figures) == (Ending.INPUT, None)
     assert "directory and output both name the run directory" in outcome.why
+
+
+@pytest.mark.parametrize("directory", ["labels", "None/2026-11-26", 20261126])
+def test_a_directory_that_depends_on_where_a_worker_was_started_is_refused(
+    folder: Path,
+    directory: Any,  # noqa: ANN401 # whatever is given
+) -> None:
+    outcome = replace(_task(), directory=directory).carried_out(Instance())
+    assert (outcome.ending, outcome.figures) == (Ending.INPUT, None)
+    assert f"directory is {directory!r}; name a whole path" in outcome.why
+    assert [path.name for path in folder.iterdir()] == ["prompts.jsonl"]
+
+
+def test_a_directory_at_a_url_is_told_of_as_such() -> None:
+    outcome = replace(_task(), directory="s3://labels/today").carried_out(Instance())
+    assert outcome.ending is Ending.INPUT
+    assert "a checkpoint needs a disk" in outcome.why
+
+
+def test_the_word_none_that_a_template_left_is_none(folder: Path) -> None:
+    task = replace(_task(max_cost="None"), job="None", conn_id="None", directory="None")
+    outcome = task.carried_out(Instance())
+    assert outcome.figures is not None
+    assert outcome.figures["directory"] == str(lasting_directory(Instance()))
+    assert not (folder / "None").exists()
+    nothing = replace(_task(), input="None").carried_out(Instance())
+    assert (nothing.ending, "no input" in nothing.why) == (Ending.INPUT, True)
 
 
 def test_a_changed_input_is_told_of_in_words_that_a_dag_has() -> None:
@@ -218,6 +260,28 @@ def test_a_connection_of_the_environment_is_found(monkeypatch: pytest.MonkeyPatc
     outcome = replace(_task(auth="jwt"), conn_id="glm", simulate=False).carried_out(Instance())
     assert outcome.ending is Ending.CREDENTIALS
     assert "no key" not in outcome.why
+
+
+@pytest.mark.parametrize(
+    ("options", "address"),
+    [
+        ({}, "https://api.z.ai/api/paas/v4"),
+        ({"base_url": "https://job.example/v1"}, "https://job.example/v1"),
+    ],
+)
+def test_the_key_of_a_connection_goes_to_no_address_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], address: str
+) -> None:
+    """Which goes with the key that is there, as .env does."""
+    connection = {"conn_type": "generic", "password": "a.key", "extra": {"provider": "zai"}}
+    monkeypatch.setenv("AIRFLOW_CONN_ZAI", json.dumps(connection))
+    monkeypatch.setenv("ZAI_BASE_URL", "https://env.example/v1")
+    monkeypatch.setenv("ZAI_API_KEY", "another.key")
+    log = TaskLog(logging.getLogger("batcher"))
+    task = replace(_task(**options), conn_id="zai", simulate=False)
+    assert task.ready(Instance(), log).callee.provider.base_url == address
+    own = replace(_task(provider="zai"), simulate=False)
+    assert own.ready(Instance(), log).callee.provider.base_url == "https://env.example/v1"
 
 
 @contextmanager
@@ -270,7 +334,11 @@ def test_ctrl_c_lets_calls_in_flight_end_where_it_would_end_the_process(folder: 
     assert outcome.figures["results"] == outcome.figures["attempts"] > 0
 
 
-def test_airflows_time_limit_lets_calls_in_flight_end_and_then_goes_on(folder: Path) -> None:
+def test_airflows_time_limit_lets_calls_in_flight_end_and_then_goes_on(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
     def time_is_up(_number: int, _frame: FrameType | None) -> None:
         raise AirflowTaskTimeout
 
@@ -280,6 +348,11 @@ def test_airflows_time_limit_lets_calls_in_flight_end_and_then_goes_on(folder: P
         _task(SLOW, rows=500, concurrency=2, output="a.batch").carried_out(instance)
     figures = instance.pushed["return_value"]
     assert figures["results"] == figures["attempts"] > 0
+    (waiting,) = [text for text in caplog.messages if "waiting at most" in text]
+    assert waiting.startswith("The time limit of the task: waiting at most 20 s for the ")
+    assert waiting.endswith(" in flight")
+    end = "Stopped by the time limit of the task; the same task goes on where it stopped."
+    assert end in caplog.messages
 
 
 def test_the_directory_of_a_task_is_its_own_whatever_its_run_is_called(folder: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -106,6 +107,20 @@ def test_whatever_the_handler_of_a_signal_raises_ends_it_before_that_goes_on() -
     with pytest.raises(_TimeIsUp):
         wait(run, _Interrupted(run, error=_TimeIsUp))
     assert run.ended.is_set()
+
+
+@pytest.mark.parametrize(
+    ("more", "number"), [({}, signal.SIGINT), ({"heard_as": lambda _: signal.SIGALRM}, 14)]
+)
+def test_it_is_told_of_the_signal_that_the_interruption_stands_for(
+    more: dict[str, Any], number: int
+) -> None:
+    run, asked = _Run(), Asked()
+    with pytest.raises(_TimeIsUp):
+        wait(run, _Interrupted(run, error=_TimeIsUp), asked, **more)
+    with asked.interruptible() as check, pytest.raises(Interruption) as heard:
+        check()
+    assert heard.value.number == number
 
 
 def test_somebody_else_may_ask_it_to_end() -> None:

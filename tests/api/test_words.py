@@ -51,6 +51,12 @@ def test_others_have_words_of_their_own() -> None:
     assert words.of(text) == "with directory, or output_tokens N; name a connection"
 
 
+def test_what_a_terminal_is_told_may_have_phrases_of_others_in_its_place() -> None:
+    words = Words("directory", "", {"SIGALRM: ": "Time is up: ", "SIGALRM": "time"})
+    assert words.of("SIGALRM: waiting.") == "Time is up: waiting."
+    assert words.of("Stopped by SIGALRM (--limit).") == "Stopped by time (limit)."
+
+
 def test_each_option_of_a_run_is_an_argument_of_its_own_name() -> None:
     """But for those of the simulator's behaviour, and what only a terminal has."""
     names = {*Options.__annotations__, "simulate", "job"}

@@ -142,6 +142,21 @@ def test_standard_input_is_read_and_nothing_of_it_is_left(place: Place) -> None:
     assert sorted(path.name for path in place.folder.iterdir()) == ["prompts.jsonl"]
 
 
+def test_rows_in_memory_are_counted_as_a_run_of_them_would_call_them(place: Place) -> None:
+    job = place.job(input=[], output={"directory": str(place.directory.path)})
+    rows = [{"id": str(n), "prompt": f"Say {n}."} for n in range(3)]
+
+    def estimated(rows: list[dict[str, str]]) -> tuple[int, int, int]:
+        quote = Estimator(job, SIMULATOR, io.BytesIO(), untold="no key", rows=rows).estimate()
+        return quote.rows.total, quote.rows.done, quote.requests
+
+    assert estimated(rows) == (3, 0, 3)
+    replace(place.session(job), rows=rows[:2]).run()
+    before = sorted(path.name for path in place.directory.path.iterdir())
+    assert estimated(rows) == (3, 2, 1)
+    assert sorted(path.name for path in place.directory.path.iterdir()) == before
+
+
 def test_each_model_of_a_batch_file_has_its_own_lines(place: Place) -> None:
     def line(number: int, model: str) -> dict[str, object]:
         messages = [{"role": "user", "content": "x" * 4}]
