@@ -23,10 +23,20 @@ MODEL = ("-m", "glm-4-flash")
 PATIENCE_S = 120
 
 # At its end the process says how much memory it had at most; every logger says all it can; and a
-# signal makes it fail where it is, as a defect would.
+# signal makes it fail, once, where it waits for something to happen. (In a callback of the loop, the
+# loop would log the error and go on; so it is tried again soon.)
 _PRELUDE = """
-import atexit, logging, pathlib, signal
-signal.signal(signal.SIGUSR1, lambda *_: 1 / 0)
+import atexit, logging, pathlib, selectors, signal
+
+def fail(number, frame):
+    if frame.f_code is selectors.DefaultSelector.select.__code__:
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        1 / 0
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+signal.signal(signal.SIGALRM, fail)
+signal.signal(signal.SIGUSR1, fail)
 status = pathlib.Path("/proc/self/status")
 atexit.register(lambda: pathlib.Path("tmp/status").write_text(status.read_text()))
 logging.basicConfig(level=logging.DEBUG)
