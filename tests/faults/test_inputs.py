@@ -28,7 +28,7 @@ from batcher.simulator import SIMULATED_KEY
 from tests.simulated import Place
 
 # Far more than any of these runs takes: only a run that hangs meets it.
-PATIENCE_S = 120
+PATIENCE_S = 300
 RUN = ("run", "prompts.jsonl", "--simulate", "--sim-latency", "0")
 Rows = list[dict[str, Any]]
 # Says at its end how much memory it had, as only it knows: in the resource usage that its parent is
