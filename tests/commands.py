@@ -31,6 +31,6 @@ def ran(folder: Path, *args: str, **more: str) -> subprocess.CompletedProcess[st
         env=variables(**more),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )

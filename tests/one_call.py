@@ -13,7 +13,7 @@ from batcher.errors import ErrorClass, ProviderError
 from batcher.job import LimitSpec
 from batcher.providers import Auth, Bearer, provider_named
 from batcher.records import Completion, Request, Source, Usage
-from tests.toxic import TEXT, Behaviour, toxic
+from tests.toxic import TEXT, Behaviour, Exchange, says, toxic, whole
 
 KEY = "canary-id-0123456789.canary-secret-0123456789"
 REQUEST = Request(
@@ -25,7 +25,7 @@ REQUEST = Request(
 )
 COMPLETION = Completion(TEXT, None, None, "stop", "glm-4-flash", Usage(7, 2), "theirs")
 PATIENT = Timeouts(connect=30, idle=30, total=30)
-# For what never comes: waited for in full, so short; but a busy machine connects in less.
+# For what never comes: waited for in full, so short.
 SHORT_S = 0.3
 
 
@@ -35,16 +35,30 @@ async def calling(
     timeouts: Timeouts = PATIENT,
     *,
     connections: int = 8,
+    connected: bool = False,
     environment: Mapping[str, str] | None = None,
     auth: Auth | None = None,
     **options: Any,  # noqa: ANN401 -- those of Client
 ) -> AsyncIterator[Client]:
-    """Open a client for the server at `url`."""
+    """Open a client for the server at `url`, which is `connected` with it or has yet to be."""
     provider = provider_named("glm", url)
-    defaults = {"receiving": Receiving(LimitSpec().max_response_bytes)}
+    receiving = Receiving(LimitSpec().max_response_bytes)
     async with open_transport(url, connections, environment=environment or {}) as transport:
         auth = auth or Bearer(KEY)
-        yield Client(transport, provider, auth, timeouts=timeouts, **(defaults | options))
+        if connected:
+            await connect(Client(transport, provider, auth, timeouts=PATIENT, receiving=receiving))
+        yield Client(
+            transport, provider, auth, timeouts=timeouts, **({"receiving": receiving} | options)
+        )
+
+
+async def connect(client: Client) -> None:
+    """Make a call, whatever comes of it, which leaves its connection to the next one.
+
+    Else, where the machine stalls, the time of that may be over before it is sent.
+    """
+    with contextlib.suppress(ProviderError):
+        await client.complete(REQUEST, "request-0")
 
 
 async def error_at(
@@ -67,6 +81,19 @@ async def error_of(
     """Return what a single call ends in that is answered so."""
     async with toxic(behave) as server:
         return await error_at(server.url, timeouts, **options)
+
+
+async def error_once_connected(
+    behave: Behaviour,
+    timeouts: Timeouts,
+    **options: Any,  # noqa: ANN401 -- those of `calling`
+) -> ProviderError:
+    """Return what a call ends in that is answered so, the second request on its connection."""
+
+    async def second(exchange: Exchange) -> None:
+        await (behave if exchange.number else says(whole()))(exchange)
+
+    return await error_of(second, timeouts, connected=True, **options)
 
 
 async def class_of(

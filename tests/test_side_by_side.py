@@ -14,7 +14,7 @@ ROWS, ANSWERED, CONCURRENCY = 9, 5, 2
 BATCHER = [sys.executable, "-m", "batcher"]
 RUN = [*BATCHER, "run", "prompts.jsonl", "--simulate", "-c", f"{CONCURRENCY}", "-y"]
 # Far more than any of these runs takes: only a run that hangs meets it.
-PATIENCE_S = 60
+PATIENCE_S = 300
 
 
 def _write(folder: Path, rows: int) -> None:

@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 
 AIRFLOW = Path(sys.executable).with_name("airflow")
 # Airflow is slow to begin, and the machine may be busy.
-PATIENCE_S = 180.0
+PATIENCE_S = 300.0
 
 
 def until(found: Callable[[], Value | None], what: str) -> Value:

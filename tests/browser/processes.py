@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Far more than anything here takes: only what hangs meets it.
-PATIENCE_S = 60
+PATIENCE_S = 300
 _BATCHER = (sys.executable, "-m", "batcher")
 
 HOSTILE = (

@@ -17,7 +17,7 @@ from batcher.copies.latest import NAME
 from batcher.errors import Halt, StorageError
 from tests.copies.memory import Clock, Memory, made_success
 
-_PATIENCE_S = 60.0
+_PATIENCE_S = 300.0
 
 
 @dataclass

@@ -25,7 +25,7 @@ UNIT = (ROOT / "jobs" / "systemd" / "batcher@.service").read_text("utf-8")
 KEY = "canary-id.canary-secret-of-the-service"
 UID = 61_235
 # Far more than the run takes: only one that hangs meets it.
-PATIENCE_S = 120
+PATIENCE_S = 300
 # prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN), in the place of systemd's filter.
 _NO_NEW_CODE = """
 import ctypes, os, sys

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class Case:
 
     folder: Path
     parent: Parent
+    simulator: Child
     url: str
     rows: int
     concurrency: int
@@ -115,9 +117,9 @@ class Case:
                 connection.request("GET", "/")
                 connection.getresponse().read()
 
-    def finish(self) -> None:
+    def finish(self, *options: str) -> None:
         """Run undisturbed to the end, and ask the oracle whether all is there, once."""
-        child = self.start()
+        child = self.start(*options)
         code = self.ended(child)
         if code != FINISHED:
             self.complaints.append(f"the undisturbed run ended with {code}: {child.err}")
@@ -126,6 +128,19 @@ class Case:
         errors = pq.read_table(self.seen / "errors.parquet", columns=["id"])
         if errors["id"].to_pylist().count("id-bad") != 1:
             self.complaints.append("promise 6: the bad row is not published once")
+
+    @contextlib.contextmanager
+    def unanswered(self) -> Iterator[None]:
+        """Let the simulator stand still for the length of a `with` block.
+
+        A run that has rows to call does not come to its end, however long the block takes.
+        """
+        self.simulator.signal(signal.SIGSTOP)
+        until(lambda: self.simulator.halted, "the simulator to halt")
+        try:
+            yield
+        finally:
+            self.simulator.signal(signal.SIGCONT)
 
     def calls(self) -> int:
         """Return how often the simulator was asked so far."""
@@ -193,7 +208,7 @@ def case(
         until(lambda: simulator.out or not simulator.running, "a simulator")
         url = simulator.out.partition(" ")[0]
         directory = directory or folder / "prompts.batch"
-        yield Case(folder, parent, url, rows, concurrency, directory, options)
+        yield Case(folder, parent, simulator, url, rows, concurrency, directory, options)
     finally:
         simulator.kill()
 

@@ -1,4 +1,4 @@
-"""strace, attached to a child before it begins: to record its calls of the system, or spoil one."""
+"""strace, attached to a child: to record its calls of the system, spoil one, or stop after one."""
 
 from __future__ import annotations
 
@@ -38,18 +38,37 @@ def traced(child: Child, *options: str) -> Iterator[None]:
     At the end of the block the child is killed, unless it has ended, and the log is whole after
     it. Without `-f` in `options`, only the main thread is looked at.
     """
-    strace = shutil.which("strace")
-    if strace is None:
-        raise RuntimeError("strace is missing: apt-get install strace")
     until(lambda: child.halted, "a child to halt")
-    tracer = subprocess.Popen([strace, "-qq", *options, "-p", str(child.pid)])  # noqa: S603 -- strace
-    until(lambda: tracer.poll() is not None or child.traced, "strace to attach")
+    tracer = _attached(child, *options)
     try:
         child.signal(signal.SIGCONT)
         yield
     finally:
         child.kill()
         tracer.wait(PATIENCE_S)
+
+
+def halt_after_rename(child: Child, path: Path, log: Path) -> None:
+    """Let a running child stand still right after it next gave `path` another name.
+
+    The thread that did this has not done anything else since.
+    """
+    inject = "inject=/^rename:signal=SIGSTOP:when=1"
+    log.touch()
+    tracer = _attached(child, "-f", "-o", str(log), "-P", str(path), "-e", inject)
+    until(lambda: "stopped by SIGSTOP" in log.read_text("utf-8"), f"{path.name} to be renamed")
+    tracer.terminate()
+    tracer.wait(PATIENCE_S)
+    until(lambda: child.halted, "a child to halt")
+
+
+def _attached(child: Child, *options: str) -> subprocess.Popen[bytes]:
+    strace = shutil.which("strace")
+    if strace is None:
+        raise RuntimeError("strace is missing: apt-get install strace")
+    tracer = subprocess.Popen([strace, "-qq", *options, "-p", str(child.pid)])  # noqa: S603 -- strace
+    until(lambda: tracer.poll() is not None or child.traced, "strace to attach")
+    return tracer
 
 
 def points(log: Path, below: Path, syscalls: Iterable[str]) -> Iterator[Point]:

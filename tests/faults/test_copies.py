@@ -21,7 +21,10 @@ from batcher.simulator import read_ledger
 from tests.faults.case import Case, case
 from tests.faults.children import Child, Parent, until
 from tests.faults.oracle import Moment
-from tests.faults.strace import spoilt, traced
+from tests.faults.strace import halt_after_rename, spoilt, traced
+
+# So many rows that a run is far from its end when the signal comes, and how to call the rest.
+MANY, FAST = 200, ("-c", "50")
 
 
 def _synced(copies: Path, every: str = "1s") -> tuple[str, ...]:
@@ -64,6 +67,12 @@ def _wait_for_copy(child: Child, copies: Path, folder: Path, rows: int = 0) -> N
     until(lambda: not child.running or len(_copied(copies, folder)) > rows, "a copy")
 
 
+def _halt_after_writing(child: Child, copies: Path) -> None:
+    """Let a process stand still when it is about to write no more before it looks there again."""
+    part = copies / f".latest.json.{child.pid}.part"
+    halt_after_rename(child, part, copies.with_name("strace"))
+
+
 def _lose_directory(run: Case, copies: Path) -> None:
     """Delete the run directory: what counts from now on is what the copy has."""
     shutil.rmtree(run.directory)
@@ -95,7 +104,7 @@ def test_52_a_run_that_was_sent_sigterm_is_gone_on_with_without_any_call_twice(
 ) -> None:
     """The last copy is made when all calls have ended."""
     copies = tmp_path / "copies"
-    with case(parent, tmp_path, *_synced(copies, "1h"), rows=40, latency=0.4) as run:
+    with case(parent, tmp_path, *_synced(copies, "1h"), rows=MANY, latency=0.4) as run:
         child = run.start()
         run.wait_for_calls(child, 12)
         child.signal(signal.SIGTERM)
@@ -103,7 +112,7 @@ def test_52_a_run_that_was_sent_sigterm_is_gone_on_with_without_any_call_twice(
         assert not _latest(copies)["writer"]["at_work"]
         assert len(_copied(copies, tmp_path)) == run.calls() < run.rows
         _lose_directory(run, copies)
-        run.finish()
+        run.finish(*FAST)
         assert run.calls() == run.rows
         assert run.complaints == []
 
@@ -114,30 +123,34 @@ def test_53_a_second_host_waits_for_a_living_one_and_who_was_followed_stops(
     """The first one stands still, and is taken for dead: another machine's would be."""
     copies = tmp_path / "copies"
     options = _synced(copies)
-    with case(parent, tmp_path, *options, rows=80, latency=0.4) as run:
-        first = run.start()
-        until(lambda: _copied(copies, tmp_path), "a copy")
-        elsewhere = tmp_path / "elsewhere.batch"
-        second = run.start("-o", str(elsewhere))
-        assert second.wait() == 75
-        assert "another run keeps its copy at" in second.err
-        assert f"process {first.pid} on" in second.err
-        assert not (elsewhere / "checkpoint.db").exists()
-        first.signal(signal.SIGSTOP)
-        latest = _latest(copies)
-        far = {"host": "far", "boot": "far", "seen": time.time() - 3600}
-        latest["writer"] |= far
-        (copies / "latest.json").write_text(json.dumps(latest))
-        # Its copy speaks of a living process of this machine, as no other machine's would.
-        _forget_owner(copies / latest["copy"]["name"], latest, copies)
-        here = run.directory
-        second = run.start("-o", str(elsewhere))
-        until(lambda: _latest(copies)["writer"]["host"] != "far", "the second to take over")
+    with case(parent, tmp_path, *options, rows=40, latency=0.4) as run:
+        assert run.start("--max-rows", "8").wait() == 75
+        assert len(_copied(copies, tmp_path)) == 8
+        with run.unanswered():
+            first = run.start()
+            until(lambda: _latest(copies)["writer"]["at_work"], "the first to begin")
+            elsewhere = tmp_path / "elsewhere.batch"
+            second = run.start("-o", str(elsewhere))
+            assert second.wait() == 75
+            assert "another run keeps its copy at" in second.err
+            assert f"process {first.pid} on" in second.err
+            assert not (elsewhere / "checkpoint.db").exists()
+            # Between its look at the place and its writing there it would not see who followed.
+            _halt_after_writing(first, copies)
+            latest = _latest(copies)
+            far = {"host": "far", "boot": "far", "seen": time.time() - 3600}
+            latest["writer"] |= far
+            (copies / "latest.json").write_text(json.dumps(latest))
+            # Its copy speaks of a living process of this machine, as no other machine's would.
+            _forget_owner(copies / latest["copy"]["name"], latest, copies)
+            here = run.directory
+            second = run.start("-o", str(elsewhere))
+            until(lambda: _latest(copies)["writer"]["host"] != "far", "the second to take over")
         first.signal(signal.SIGCONT)
         assert first.wait() == 75, first.err
         assert "has taken over this run by its copy" in first.out
         assert second.wait() == 65, second.err
-        assert _latest(copies)["copy"]["rows"] == 81
+        assert _latest(copies)["copy"]["rows"] == 41
         # Whoever goes on in the first directory has what both recorded.
         calls = run.calls()
         assert run.start().wait() == 65
@@ -185,7 +198,7 @@ def _forget_owner(path: Path, latest: dict[str, Any], copies: Path) -> None:
 
 
 def _piped(latest: Path) -> None:
-    """Put a pipe in place of what the writer reads; it may be about to replace it."""
+    """Put a pipe in place of what the writer reads."""
     pipe = latest.with_name("pipe")
     os.mkfifo(pipe)
     pipe.replace(latest)
@@ -205,13 +218,16 @@ def test_54_a_store_that_hangs_does_not_hold_up_the_end_after_sigterm(
 ) -> None:
     """Nobody reads from the pipe that the copy is to be looked up in."""
     copies = tmp_path / "copies"
-    with case(parent, tmp_path, *_synced(copies), rows=40, latency=0.4) as run:
-        child = run.start()
-        until(lambda: _copied(copies, tmp_path), "a copy")
-        named = (copies / "latest.json").read_bytes()
-        while not (copies / "latest.json").is_fifo():
+    with case(parent, tmp_path, *_synced(copies), rows=MANY, latency=0.4) as run:
+        with run.unanswered():
+            child = run.start()
+            until(lambda: _latest(copies).get("copy"), "a copy")
+            # Else it might be about to put something in the place of the pipe.
+            _halt_after_writing(child, copies)
+            named = (copies / "latest.json").read_bytes()
             _piped(copies / "latest.json")
-            run.wait_for_calls(child, run.calls() + 4)
+            child.signal(signal.SIGCONT)
+        run.wait_for_calls(child, 12)
         since = time.monotonic()
         child.signal(signal.SIGTERM)
         assert run.ended(child) == 143, child.err
@@ -220,7 +236,7 @@ def test_54_a_store_that_hangs_does_not_hold_up_the_end_after_sigterm(
         assert "NOT CURRENT" in child.out
         (copies / "latest.json").unlink()
         (copies / "latest.json").write_bytes(named)
-        run.finish()
+        run.finish(*FAST)
         assert run.calls() == run.rows
         assert run.complaints == []
 
@@ -235,9 +251,10 @@ def test_54_a_store_that_is_gone_costs_no_row(parent: Parent, tmp_path: Path, wh
             assert run.ended(child) == 73
             assert run.calls() == 0
         else:
-            child = run.start()
-            until(lambda: _copied(copies, tmp_path), "a copy")
-            until(lambda: _gone(copies), "the store to be gone")
+            with run.unanswered():
+                child = run.start()
+                until(lambda: _latest(copies).get("copy"), "a copy")
+                until(lambda: _gone(copies), "the store to be gone")
             assert run.ended(child) == 74, child.err
             assert "The copy of the checkpoint is not current" in child.err
             assert "NOT CURRENT" in child.out

@@ -24,7 +24,7 @@ LOOKING = frozenset({
     *("read", "pread64", "lseek", "newfstatat", "fstat", "statx", "statfs", "fstatfs", "access"),
     *("faccessat", "faccessat2", "getdents64", "flock", "close", "chmod", "fchmod", "readlink"),
 })  # fmt: skip
-SHARDS = 10
+SHARDS = 30
 KILLED_CODE = -9
 # How an I/O error may end a run: unharmed, unable to create its files, or in the middle of it.
 STORAGE_CODES = {FINISHED, 73, 74}

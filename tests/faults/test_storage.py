@@ -70,14 +70,16 @@ def test_14_on_a_disk_too_small_the_run_ends_in_order_and_finishes_where_there_i
         assert run.complaints == []
 
 
-@pytest.mark.parametrize("largest_answer", [KIB, 16 * KIB, 256 * KIB])
+@pytest.mark.parametrize(
+    ("largest_answer", "size"), [(KIB, "2m"), (16 * KIB, "2m"), (256 * KIB, "3m")]
+)
 def test_14_a_disk_that_fills_in_mid_run_drops_nothing_that_was_received(
-    tmp_path: Path, largest_answer: int
+    tmp_path: Path, largest_answer: int, size: str
 ) -> None:
     job = _job(tmp_path, largest_answer)
     with (
-        _disk(tmp_path, "size=8m") as (parent, disk),
-        case(parent, tmp_path, "--job", job, rows=20_000, directory=disk / "run") as run,
+        _disk(tmp_path, f"size={size}") as (parent, disk),
+        case(parent, tmp_path, "--job", job, rows=5000, directory=disk / "run") as run,
     ):
         child = run.start()
         assert run.ended(child) == IO_ERROR, child.err

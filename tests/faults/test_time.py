@@ -21,7 +21,7 @@ from batcher.engine.retry import Retrier
 from batcher.errors import ErrorClass, Problem, ProviderError
 from batcher.inputs import Dataset, discover
 from batcher.outputs import Material, export
-from batcher.providers import SignedToken, provider_named
+from batcher.providers import Bearer, SignedToken, provider_named
 from batcher.providers.envelope import Envelope
 from batcher.records import (
     Attempt,
@@ -38,6 +38,7 @@ from batcher.records import (
 from batcher.simulator import SIMULATED_KEY, SimulatorConfig
 from batcher.simulator.service import serve
 from tests.engines import Engine
+from tests.one_call import PATIENT, connect
 from tests.simulated import AT_ONCE, Place, QuickTime
 
 HOUR = 3600.0
@@ -193,14 +194,14 @@ async def _calling(
     async with serve(config, clock=theirs) as simulated:
         provider = replace(provider_named("glm"), base_url=simulated.base_url)
         async with open_transport(provider.base_url, 1, environment={}) as transport:
+            receiving = Receiving(1 << 20)
+            refused = Bearer("no.such-key")
+            await connect(
+                Client(transport, provider, refused, timeouts=PATIENT, receiving=receiving)
+            )
             auth = SignedToken(SIMULATED_KEY)
             yield Client(
-                transport,
-                provider,
-                auth,
-                timeouts=timeouts,
-                receiving=Receiving(1 << 20),
-                clock=ours,
+                transport, provider, auth, timeouts=timeouts, receiving=receiving, clock=ours
             )
 
 

@@ -23,7 +23,7 @@ from tests.objects.door import Asked, Door, Verdict
 from tests.objects.store import Bucket
 
 # Far more than anything here takes; what hangs meets it.
-PATIENCE_S = 90
+PATIENCE_S = 300
 ROWS = 400
 EVERY = ("--sync-every", "1s")
 # So that a run is under way for longer than a copy and the pause after it.

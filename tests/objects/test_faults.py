@@ -15,7 +15,7 @@ from tests.objects.door import Asked, Door, Verdict
 from tests.objects.store import Bucket
 
 # Far more than anything here takes; what hangs meets it.
-PATIENCE_S = 90
+PATIENCE_S = 300
 # Four pieces of a file, each a request.
 ROWS, MORE = 400, 40_000
 

@@ -30,6 +30,7 @@ from tests.one_call import (
     class_of,
     completion_of,
     error_of,
+    error_once_connected,
 )
 from tests.toxic import (
     ANSWER,
@@ -190,7 +191,8 @@ async def test_a_refusal_that_comes_before_the_body_was_read_is_read() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_call_without_an_answer_ends_by_its_total_deadline(stream: bool) -> None:  # noqa: FBT001 -- a case
-    error = await error_of(says_and_hangs(), Timeouts(30, 30, SHORT_S), stream=stream)
+    timeouts = Timeouts(30, 30, SHORT_S)
+    error = await error_once_connected(says_and_hangs(), timeouts, stream=stream)
     assert error.problem.error_class is ErrorClass.AMBIGUOUS
     assert error.problem.message == "no whole answer within 0.3 s"
 
@@ -204,7 +206,8 @@ async def test_bytes_that_drip_do_not_put_off_the_total_deadline() -> None:
 
 async def test_a_stream_that_falls_silent_is_ambiguous_before_the_total_deadline() -> None:
     answer = says_and_hangs(head(EVENT_STREAM, CHUNKED) + chunked(EVENTS))
-    error = await error_of(answer, replace(PATIENT, idle=SHORT_S), stream=True)
+    timeouts = replace(PATIENT, idle=SHORT_S)
+    error = await error_once_connected(answer, timeouts, stream=True)
     assert error.problem.error_class is ErrorClass.AMBIGUOUS
     assert error.problem.message.startswith("nothing came for too long")
 

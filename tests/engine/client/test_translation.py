@@ -11,7 +11,7 @@ import pytest
 
 from batcher.engine.client import Timeouts
 from batcher.errors import ErrorClass
-from tests.one_call import PATIENT, SHORT_S, error_at, error_of
+from tests.one_call import PATIENT, SHORT_S, error_at, error_of, error_once_connected
 from tests.toxic import (
     ANSWER,
     CHUNKED,
@@ -119,7 +119,7 @@ async def test_what_is_no_answer_is_malformed(said: bytes) -> None:
 
 async def test_heads_without_an_end_take_no_longer_than_the_call_may() -> None:
     interim = head(status="102 Processing")
-    error = await error_of(says(*[interim] * 50), Timeouts(30, 30, SHORT_S))
+    error = await error_once_connected(says(*[interim] * 50), Timeouts(30, 30, SHORT_S))
     assert error.problem.error_class is ErrorClass.AMBIGUOUS
 
 
