@@ -24,11 +24,12 @@ from batcher.checkpoint.rowset import AllBut, Done, RowSet
 from batcher.checkpoint.settlement import Settlement
 from batcher.checkpoint.space import Free, free_at
 from batcher.checkpoint.store import Checkpoint
-from batcher.checkpoint.unrecorded import SPENT_COST, SPENT_TOKENS
+from batcher.checkpoint.unrecorded import BESIDE, SPENT_COST, SPENT_TOKENS
 from batcher.checkpoint.verification import problems as checkpoint_problems
 
 __all__ = [
     "BEAT_S",
+    "BESIDE",
     "CUT_SHORT",
     "KILLED_CALLS",
     "LINEAGE",

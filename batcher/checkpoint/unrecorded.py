@@ -21,6 +21,12 @@ SPENT_COST = "spent_cost"
 """The fact that says what a run may have spent at most, in nanos; none where it has no ceiling."""
 SPENT_TOKENS = "spent_tokens"
 """The same, in tokens."""
+BESIDE = {SPENT_COST: "beside_cost", SPENT_TOKENS: "beside_tokens"}
+"""The facts that say how much of these was in no count when the last process began.
+
+For it stays so, while what others record, who have no such ceiling, lets the counts grow over what
+one with it put down.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,10 @@ class Unrecorded:
             return fact if isinstance(fact, int) else 0
 
         recorded = _recorded(connection)
-        beside = {name: max(0, amount(name) - spent) for name, spent in recorded.items()}
+        beside = {
+            name: max(0, amount(BESIDE[name]), amount(name) - spent)
+            for name, spent in recorded.items()
+        }
         return cls(amount(KILLED_CALLS), amount(CUT_SHORT), beside)
 
     def and_orphaned(self, connection: sqlite3.Connection) -> Unrecorded:

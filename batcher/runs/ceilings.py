@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from batcher.checkpoint import SPENT_COST, SPENT_TOKENS
+from batcher.checkpoint import BESIDE, SPENT_COST, SPENT_TOKENS
 from batcher.engine.policy.spending import Ceiling, PutDown, Spending
 from batcher.errors import ConfigurationError, Halt
 from batcher.job import CeilingSpec, JobSpec
@@ -42,11 +42,22 @@ class Spent:
 def spent_at_most(counts: Counts, fact: Callable[[str], object]) -> Spent:
     """Return what a run may have spent that has `counts`.
 
-    `fact` reads what a process put down before it spent it, which may be more where it was killed.
+    `fact` reads what a process put down before it spent it, which may be more where it was killed,
+    and how much was in no count before.
     """
-    cost = _most(counts.most_cost, fact(SPENT_COST))
-    tokens = _most(counts.tokens, fact(SPENT_TOKENS))
+
+    def most(recorded: int, name: str) -> int:
+        return max(recorded + _amount(fact(BESIDE[name])), _amount(fact(name)))
+
+    cost, tokens = most(counts.most_cost, SPENT_COST), most(counts.tokens, SPENT_TOKENS)
     return Spent(cost, tokens, cost - counts.most_cost)
+
+
+def beside(counts: Counts, fact: Callable[[str], object]) -> dict[str, object]:
+    """Return what a process is to remember as it begins: what may be spent and is in no count."""
+    spent = spent_at_most(counts, fact)
+    amounts = {SPENT_COST: spent.untold, SPENT_TOKENS: spent.tokens - counts.tokens}
+    return {BESIDE[name]: amount for name, amount in amounts.items() if amount}
 
 
 def check_ceilings(job: JobSpec, pricing: Pricing) -> None:
@@ -185,5 +196,5 @@ def _check_currency(most: Money, job: JobSpec, pricing: Pricing) -> None:
         )
 
 
-def _most(recorded: int, fact: object) -> int:
-    return max(recorded, fact if isinstance(fact, int) else 0)
+def _amount(fact: object) -> int:
+    return fact if isinstance(fact, int) else 0

@@ -22,7 +22,7 @@ from batcher.observe import Summary, Tally, Watcher, Watchers
 from batcher.providers import Pricing
 from batcher.runs.calling import REAL_TIME, Callee, Timing, pricing_of
 from batcher.runs.calls import Calls
-from batcher.runs.ceilings import check_ceilings
+from batcher.runs.ceilings import beside, check_ceilings
 from batcher.runs.credentials import environment
 from batcher.runs.delivery import DELIVERED, Delivery
 from batcher.runs.description import Description, counted_rows, ended_facts
@@ -258,6 +258,7 @@ class Session:
             part=part,
         )
         dataset = kept(dataset)
+        facts |= beside(checkpoint.counts(), checkpoint.fact)
         if self.only is None:
             facts |= {
                 "input": input_facts(dataset),

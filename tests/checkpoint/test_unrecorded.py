@@ -63,3 +63,13 @@ def test_what_either_may_have_spent_beside_what_it_recorded_counts_against_a_cei
     assert _facts(here, "spent_tokens", "spent_cost") == [2 * 15 + 4 + 30, 8]
     assert adopt(here, there) == 0
     assert _facts(here, "spent_tokens", "spent_cost") == [2 * 15 + 4 + 30, 8]
+
+
+def test_what_was_in_no_count_before_the_last_process_is_added_up_too(
+    tmp_path: Path, success: MakeSuccess
+) -> None:
+    """Where what was recorded since is more than a process with a ceiling had put down."""
+    here = _recorded(tmp_path / "here.db", success(0), spent_tokens=1, beside_tokens=6)
+    there = _recorded(tmp_path / "there.db", success(1), beside_tokens=9)
+    adopt(here, there)
+    assert _facts(here, "spent_tokens") == [2 * 15 + 6 + 9]

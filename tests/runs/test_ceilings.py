@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from batcher.checkpoint import SPENT_COST, Checkpoint
+from batcher.checkpoint import SPENT_COST, SPENT_TOKENS, Checkpoint, CheckpointReader
 from batcher.errors import ConfigurationError
 from batcher.job import CeilingSpec, JobSpec, load_job
 from batcher.providers import Pricing
-from batcher.runs.ceilings import RATED_ROWS, Progress, check_ceilings
+from batcher.runs.ceilings import RATED_ROWS, Progress, check_ceilings, spent_at_most
 from batcher.runs.result import RunResult
 from tests.simulated import AT_ONCE, Place
 
@@ -74,6 +74,24 @@ def test_what_a_killed_process_may_have_spent_counts(place: Place) -> None:
         checkpoint.remember(**{SPENT_COST: 4_999_999_999})
     assert _stopped(place.run(_job(place, max_cost="5CNY")), "--max-cost") == ROWS
     assert place.ledger() == []
+
+
+def test_what_a_killed_process_may_have_spent_counts_beside_what_others_record(
+    place: Place,
+) -> None:
+    place.directory.create()
+    with Checkpoint.open(place.directory.checkpoint) as checkpoint:
+        checkpoint.remember(**{SPENT_COST: 1_000_000, SPENT_TOKENS: 100})
+    for _ in range(2):
+        place.run(_job(place, max_rows=10))
+    with CheckpointReader.read(place.directory.checkpoint) as reader:
+        counts = reader.counts()
+        spent = spent_at_most(counts, reader.fact)
+    assert counts.cost > 1_000_000
+    assert (spent.cost, spent.untold) == (counts.cost + 1_000_000, 1_000_000)
+    assert spent.tokens == counts.tokens + 100
+    _stopped(place.run(_job(place, max_cost=f"{spent.cost / 1e9:.9f}CNY")), "--max-cost")
+    assert len(place.ledger()) == 20
 
 
 def test_calls_without_an_answer_count_by_their_worst_case(place: Place) -> None:
