@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
 
-from batcher.cli import main
+from batcher.cli.group import main
 from batcher.errors import BatcherError, ErrorClass
 from batcher.job import JobSpec, load_job
 from batcher.outputs.layout import ANSWER, ERROR, SOURCE

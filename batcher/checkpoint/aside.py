@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-from batcher.checkpoint.connection import connected, translated
+from batcher.checkpoint.connection import connected, is_empty, translated
 from batcher.checkpoint.reader import check
+from batcher.checkpoint.unrecorded import Unrecorded
 
 _NAME = "checkpoint.aside-{}.db"
-# What a run pays for, and what it may have paid for.
-_WORTH = ("outcomes", "shelved", "unanswered", "invalid_answers")
+# What a run pays for, and what it may have paid for: also what was in flight at a kill.
+_WORTH = ("outcomes", "shelved", "unanswered", "invalid_answers", "owner WHERE calls > 0")
 
 
 def holds_nothing(path: Path) -> bool:
-    """Whether there is no checkpoint at `path`, or one in which nothing was recorded.
+    """Whether there is no checkpoint at `path`, or one of which nothing was called.
 
     Raises:
         StorageError: it is damaged, or of another program or version.
@@ -23,13 +24,12 @@ def holds_nothing(path: Path) -> bool:
     if not path.exists():
         return True
     with translated(path), connected(path) as connection:
-        # Its creation may have been cut short.
-        if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
+        if is_empty(connection):
             return True
         check(connection, path)
         exists = " OR ".join(f"EXISTS (SELECT 1 FROM {table})" for table in _WORTH)
         (something,) = connection.execute(f"SELECT {exists}").fetchone()
-        return not something
+        return not something and Unrecorded.of(connection, path).is_nothing
 
 
 def set_aside(path: Path) -> Path:

@@ -55,6 +55,12 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether a database has nothing in it; so it is left where its creation was cut short."""
+    (parts,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    return not parts
+
+
 def damaged(path: Path | str, what: str) -> StorageError:
     """Return the error of a checkpoint that does not hold what was written into it."""
     return StorageError(f"the checkpoint {path} {_DAMAGED.format(what)}")

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from batcher.checkpoint.connection import connected, damaged, transaction, translated
+from batcher.checkpoint.connection import connected, damaged, is_empty, transaction, translated
 from batcher.checkpoint.facts import fact_in, remember
 from batcher.checkpoint.reader import CUT_SHORT, check
 from batcher.checkpoint.worth import worth_in
@@ -73,12 +73,16 @@ def lineage_in(connection: sqlite3.Connection, path: Path) -> Lineage | None:
 
 
 def lineage_of(path: Path) -> Lineage | None:
-    """Return the lineage of the checkpoint at `path`; None where it has none.
+    """Return the lineage of the checkpoint at `path`; None where it has none, or there is none.
 
     Raises:
         StorageError: it is damaged, or of another program or version.
     """
+    if not path.exists():
+        return None
     with translated(path), connected(path) as connection:
+        if is_empty(connection):
+            return None
         check(connection, path)
         return lineage_in(connection, path)
 

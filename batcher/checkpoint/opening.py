@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from batcher.checkpoint import schema
+from batcher.checkpoint.connection import is_empty
 from batcher.checkpoint.facts import fact_in, remember
 from batcher.checkpoint.ownership import Ownership
 from batcher.checkpoint.reader import KILLED_CALLS, check
@@ -54,8 +55,7 @@ def create_or_check(connection: sqlite3.Connection, path: Path) -> None:
     Raises:
         StorageError: it is none, or of another version.
     """
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if tables == 0:
+    if is_empty(connection):
         connection.executescript(f"BEGIN IMMEDIATE; {schema.CREATE} COMMIT;")
     else:
         check(connection, path)

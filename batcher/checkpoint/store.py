@@ -43,6 +43,10 @@ _REPLACE = f"INSERT OR REPLACE INTO outcomes {schema.VALUES}"
 _INSERT_INVALID = f"INSERT OR REPLACE INTO invalid_answers {schema.INVALID_VALUES}"
 
 
+class ClosedError(StorageError):
+    """The checkpoint was closed before a thread that nobody waited for was done with it."""
+
+
 class Checkpoint(CheckpointReader):
     """A checkpoint that this process may write."""
 
@@ -98,8 +102,10 @@ class Checkpoint(CheckpointReader):
                 with transaction(writer):
                     ownership = claim(writer, path, shared=shared)
             log = None if shared else stack.enter_context(LogSync.opened(writer, path))
+            checkpoint = cls(path, reader, writer, ownership, log)
             try:
-                yield cls(path, reader, writer, ownership, log)
+                with checkpoint._closed_after():
+                    yield checkpoint
             except StorageError:
                 # Calls may have ended of which nothing could be written, as if by a kill.
                 raise
@@ -194,10 +200,16 @@ class Checkpoint(CheckpointReader):
 
         Raises:
             DiskFullError: there is no room for it, or what there is should stay free for answers.
-            StorageError: the checkpoint or the copy cannot be read or written.
+            StorageError: the checkpoint or the copy cannot be read or written (ClosedError: the
+                checkpoint was closed meanwhile).
             LockedError: another process has taken over.
         """
-        go_on = self._space.begin(free)
+        assure_room = self._space.begin(free)
+
+        def go_on() -> None:
+            assure_room()
+            self._assure_usable()
+
         with self._writing() as connection:
             count_backup(connection, self.path, run)
         if self._log is not None:
@@ -280,8 +292,7 @@ class Checkpoint(CheckpointReader):
     @contextlib.contextmanager
     def _unless_failed(self) -> Iterator[None]:
         """Let no thread try the disk again once it has failed in another's hands (promise 5)."""
-        if self._failed is not None:
-            raise self._failed
+        self._assure_usable()
         try:
             yield
         except DiskFullError:
@@ -290,6 +301,19 @@ class Checkpoint(CheckpointReader):
         except StorageError as error:
             self._failed = error
             raise
+
+    def _assure_usable(self) -> None:
+        if self._failed is not None:
+            raise self._failed
+
+    @contextlib.contextmanager
+    def _closed_after(self) -> Iterator[None]:
+        """Let no other thread be in the midst of anything, or begin it, after the block."""
+        try:
+            yield
+        finally:
+            with self._lock, self._syncing:
+                self._failed = self._failed or ClosedError(f"{self.path} is closed")
 
 
 def _called_again(

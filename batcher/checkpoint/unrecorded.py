@@ -56,6 +56,11 @@ class Unrecorded:
         }
         return cls(amount(KILLED_CALLS), amount(CUT_SHORT), beside)
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether no process was killed that may have spent anything."""
+        return not self.killed and not any(self.beside.values())
+
     def and_orphaned(self, connection: sqlite3.Connection) -> Unrecorded:
         """Return it with what the last process, which was killed, left in flight."""
         return Unrecorded(self.killed + orphaned(connection), self.cut_short, self.beside)

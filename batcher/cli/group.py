@@ -106,7 +106,7 @@ class _Commands(click.Group):
         return super().__call__(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> object:
-        with _not_held_up(), exit_codes(lambda: bool(ctx.obj)):
+        with _not_held_up(), exit_codes(lambda: bool(ctx.obj)), _heeding_ctrl_c():
             return super().invoke(ctx)
 
 
@@ -155,6 +155,19 @@ def exit_codes(debug: Callable[[], bool]) -> Iterator[None]:
         )
     finally:
         _drop_what_nobody_reads()
+
+
+@contextlib.contextmanager
+def _heeding_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C be an exception in the block, where it ended the process at once (`main`)."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

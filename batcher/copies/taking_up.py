@@ -42,11 +42,11 @@ def take_up(store: Store, copy: Copy | None, checkpoint: Path) -> Taken | None:
     removed_leftovers(checkpoint.parent)
     if copy is None:
         return None
+    lineage = lineage_of(checkpoint)
+    if lineage is not None and lineage.holds(copy.of):
+        return None
     nothing = lags = holds_nothing(checkpoint)
     if not nothing:
-        lineage = lineage_of(checkpoint)
-        if lineage is not None and lineage.holds(copy.of):
-            return None
         if lineage is None or lineage.run != copy.of.run:
             raise ConfigurationError(
                 f"{checkpoint.parent} and the copy at {store.url} are of different runs. Name "

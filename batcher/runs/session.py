@@ -159,8 +159,7 @@ class Session:
                 syncing=copies,
             )
             with copies.calls(checkpoint, dataset, description, self.stopping):
-                live = calls.make()
-            return self._finished(calls, live, scope, delivery, since)
+                return self._finished(calls, calls.make(), scope, delivery, since)
 
     def _finished(
         self, calls: Calls, live: LiveRun, scope: Scope, delivery: Delivery | None, since: float

@@ -23,7 +23,8 @@ def test_where_there_is_none_or_nothing_was_recorded_there_is_nothing_to_keep(pa
         connection.execute("VACUUM")
     assert holds_nothing(path)
     with Checkpoint.open(path) as checkpoint:
-        checkpoint.remember(fingerprint="f")
+        checkpoint.expect(8)
+        checkpoint.remember(fingerprint="f", spent_cost=0, cut_short=1)
     assert holds_nothing(path)
 
 
@@ -36,6 +37,20 @@ def test_what_was_paid_or_may_have_been_is_kept(
             checkpoint.write([success(0)])
         else:
             checkpoint.write([], unanswered=[Unanswered("key", 1)])
+    assert not holds_nothing(path)
+
+
+@pytest.mark.parametrize("fact", ["killed_calls", "spent_cost", "spent_tokens"])
+def test_so_is_what_is_known_of_processes_that_were_killed(path: Path, fact: str) -> None:
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.remember(**{fact: 1})
+    assert not holds_nothing(path)
+
+
+def test_so_are_the_calls_that_were_in_flight_when_the_last_one_was(path: Path) -> None:
+    with contextlib.suppress(StorageError), Checkpoint.open(path) as checkpoint:
+        checkpoint.expect(8)
+        raise StorageError("as if killed")
     assert not holds_nothing(path)
 
 

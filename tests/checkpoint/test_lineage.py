@@ -49,6 +49,13 @@ def test_another_run_is_told_by_its_first_line() -> None:
     assert _lineage(("a", 1)).run != _lineage(("b", 1), ("a", 1)).run
 
 
+def test_where_there_is_no_checkpoint_yet_there_is_no_lineage(path: Path) -> None:
+    assert lineage_of(path) is None
+    # What a kill leaves while it is created.
+    path.touch()
+    assert lineage_of(path) is None
+
+
 def test_a_checkpoint_of_which_no_backup_was_made_has_no_lineage(path: Path) -> None:
     with Checkpoint.open(path):
         assert lineage_of(path) is None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from batcher.cli import main
+from batcher.cli.group import main
 
 Batcher = Callable[..., Result]
 

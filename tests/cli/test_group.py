@@ -95,6 +95,51 @@ def test_commands_that_make_no_call_load_nothing_that_makes_calls(
     assert "imported: []" in done.stdout
 
 
+_INTERRUPTED = """
+import signal, sys
+from batcher.cli import main
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            signal.raise_signal(signal.SIGINT)
+
+if "ignoring" in sys.argv:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.meta_path.insert(0, Interrupting())
+main(["status", "--help"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("loading", "code", "said"),
+    [("click", -signal.SIGINT, ""), ("batcher.cli.status", 130, "Stopped by SIGINT.\n")],
+)
+def test_ctrl_c_while_modules_are_loaded_ends_it_without_a_traceback(
+    loading: str, code: int, said: str
+) -> None:
+    """Those of the command line itself, which has no words yet, or those of a command."""
+    words = [sys.executable, "-c", _INTERRUPTED, loading]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 -- our own interpreter and program
+    assert (done.returncode, done.stderr) == (code, said)
+    ignoring = [*words, "ignoring"]
+    done = subprocess.run(ignoring, capture_output=True, text=True, check=False)  # noqa: S603 -- the same
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_ctrl_c_after_a_command_ends_the_process_at_once_as_well() -> None:
+    program = (
+        "import atexit, signal\n"
+        "from batcher.cli import main\n"
+        "atexit.register(signal.raise_signal, signal.SIGINT)\n"
+        "main(['status', '--help'])\n"
+    )
+    done = subprocess.run(  # noqa: S603 -- our own interpreter and program
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
 def test_each_command_s_line_in_the_help_is_true(batcher: Batcher) -> None:
     for name in _COMMANDS:
         done = batcher(name, "--help")

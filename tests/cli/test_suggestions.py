@@ -8,7 +8,7 @@ from typing import get_args, get_type_hints
 import pytest
 from click.shell_completion import BashComplete
 
-from batcher.cli import main
+from batcher.cli.group import main
 from batcher.cli.suggestions import PROVIDERS
 from batcher.job import ProviderSpec
 

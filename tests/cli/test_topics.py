@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from batcher.cli import main
+from batcher.cli.group import main
 from batcher.cli.topics import ByTopic, TopicOption, topic
 
 _near = topic("Near")

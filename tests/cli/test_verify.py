@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from batcher.cli import main
+from batcher.cli.group import main
 from tests.simulated import Place
 
 

@@ -6,11 +6,11 @@ import contextlib
 import hashlib
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
@@ -74,14 +74,17 @@ class World:
         path = self.folder / str(process.host) / "checkpoint.db"
         path.parent.mkdir(exist_ok=True)
         shelf = Shelf(self.store, 60.0, self.clock)
-        named, here = self.named(), self.rows(path)
+        named, here, spent = self.named(), self.rows(path), self.spent(path)
         copy = shelf.claim()
         take_up(self.store, copy, path)
         # Nothing that is named, and nothing that lies here, is called again.
         assert named | here <= self.rows(path)
+        # What may have been spent from here counts against a ceiling, whatever came of it.
+        assert self.spent(path) >= spent
         with Checkpoint.open(path) as checkpoint:
             copying = Copying(checkpoint, shelf, clock=self.clock)
             for rows in process.rows:
+                checkpoint.remember(spent_cost=self.spent(path) + 1)
                 checkpoint.write([made_success(next(self.paid)) for _ in range(rows)])
                 copying.copy()
             copying.copy(last=True)
@@ -106,8 +109,20 @@ class World:
         with CheckpointReader.read(path) as checkpoint:
             return {outcome.row for outcome in checkpoint.outcomes()}
 
+    def spent(self, path: Path) -> int:
+        """Return what may have been spent by the processes of a checkpoint."""
+        if not path.exists():
+            return 0
+        with CheckpointReader.read(path) as checkpoint:
+            spent = checkpoint.fact("spent_cost")
+        return spent if isinstance(spent, int) else 0
+
+
+_NO_ANSWER = Process(0, [0, 0], killed_at=None, late=False, lost=False)
+
 
 @settings(max_examples=15)
+@example(processes=[replace(_NO_ANSWER, killed_at=13), _NO_ANSWER])
 @given(processes=st.lists(_PROCESSES, min_size=2, max_size=6))
 def test_however_processes_are_killed_no_copy_is_named_that_is_not_whole_and_none_is_forgotten(
     tmp_path_factory: pytest.TempPathFactory, processes: list[Process]

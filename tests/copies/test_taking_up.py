@@ -41,6 +41,20 @@ def _record(path: Path, *rows: int) -> None:
         checkpoint.write([made_success(row) for row in rows])
 
 
+def _killed(path: Path, calls: int) -> None:
+    """Leave the checkpoint as a process does that is killed with so many calls in flight."""
+    with contextlib.suppress(StorageError), Checkpoint.open(path) as checkpoint:
+        checkpoint.expect(calls)
+        raise StorageError("as if killed")
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE owner SET pid = 1, ticks = 'long ago'")
+
+
+def _killed_calls(path: Path) -> int:
+    with CheckpointReader.read(path) as checkpoint:
+        return checkpoint.counts().killed_calls
+
+
 def _files(path: Path) -> list[str]:
     return sorted(entry.name for entry in path.parent.iterdir())
 
@@ -91,6 +105,39 @@ def test_a_checkpoint_that_has_all_of_the_copy_is_gone_on_with(
     store.before = lambda verb, _name: pytest.fail(verb) if verb == "download" else None
     assert _taken_up(store, path) is None
     assert _rows(path) == [0, 1]
+
+
+def test_a_checkpoint_whose_process_was_killed_before_any_outcome_is_gone_on_with_as_well(
+    store: Memory, path: Path, copy_of: Callable[..., None]
+) -> None:
+    """It alone knows what was in flight then, and what that may have spent."""
+    copy_of(path, last=False)
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.remember(spent_cost=7)
+    for kills in (1, 2):
+        _killed(path, calls=2)
+        assert _taken_up(store, path) is None
+        _record(path)
+        assert _killed_calls(path) == 2 * kills
+    with CheckpointReader.read(path) as checkpoint:
+        assert checkpoint.fact("spent_cost") == 7
+        assert checkpoint.counts().cut_short == 0
+
+
+def test_what_it_alone_knows_is_brought_into_a_copy_that_was_carried_on_elsewhere(
+    store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None]
+) -> None:
+    copy_of(path, last=False)
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.remember(spent_cost=7)
+    _killed(path, calls=2)
+    _taken_up(store, elsewhere)
+    copy_of(elsewhere, 0)
+    assert "set aside as checkpoint.aside-1.db" in (_taken_up(store, path) or "")
+    assert _rows(path) == [0]
+    assert _killed_calls(path) == 2
+    with CheckpointReader.read(path) as checkpoint:
+        assert checkpoint.fact("spent_cost") == 7 + checkpoint.counts().most_cost
 
 
 def test_a_run_that_was_carried_on_elsewhere_is_gone_on_with_there(
@@ -146,11 +193,7 @@ def test_of_one_that_lags_behind_what_was_in_flight_at_its_end_is_counted(
     copy_of(path, 0)
     _taken_up(store, elsewhere)
     copy_of(elsewhere, 1)
-    with contextlib.suppress(StorageError), Checkpoint.open(path) as checkpoint:
-        checkpoint.expect(3)
-        raise StorageError("as if killed")
-    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE owner SET pid = 1, ticks = 'long ago'")
+    _killed(path, calls=3)
     assert "checkpoint.aside-1.db" in (_taken_up(store, path) or "")
     with CheckpointReader.read(path) as reader:
         assert reader.counts().killed_calls == 3
@@ -250,6 +293,17 @@ def test_as_many_copies_as_elsewhere_are_not_the_same_copies(
     copy_of(elsewhere, 2)
     assert _taken_up(store, path) is not None
     assert _rows(path) == [0, 1, 2]
+
+
+def test_one_that_was_never_copied_and_may_have_spent_something_is_of_another_run(
+    store: Memory, path: Path, elsewhere: Path, copy_of: Callable[..., None]
+) -> None:
+    _killed(elsewhere, calls=2)
+    copy_of(path, 0)
+    with pytest.raises(ConfigurationError, match="different runs"):
+        _taken_up(store, elsewhere)
+    _record(elsewhere)
+    assert _killed_calls(elsewhere) == 2
 
 
 @pytest.mark.parametrize("copied", [False, True], ids=["never copied", "copied to another place"])

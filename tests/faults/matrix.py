@@ -270,9 +270,10 @@ MATRIX = {
     52: Row(
         "the host is lost",
         "kills at random moments from a printed seed, the run directory deleted, the run taken up "
-        "from its copy (--sync-checkpoint)",
+        "from its copy (--sync-checkpoint); or it is there after all",
         "-9",
-        "no row that is in the copy is called again; the rest is called once more at most",
+        "no row that is in the copy is called again; the rest is called once more at most; what a "
+        "whole disk alone knows is kept",
     ),
     53: Row(
         "two hosts on one run",

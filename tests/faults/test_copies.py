@@ -117,6 +117,70 @@ def test_52_a_run_that_was_sent_sigterm_is_gone_on_with_without_any_call_twice(
         assert run.complaints == []
 
 
+def test_52_a_run_that_is_killed_before_any_answer_keeps_to_its_ceiling_where_its_disk_is_whole(
+    parent: Parent, tmp_path: Path
+) -> None:
+    """The copy knows as many outcomes as the directory: none. What was in flight, only that."""
+    copies = tmp_path / "copies"
+    ceiling = ("--max-tokens-total", "25000", "-p", "max_tokens=10000")
+    with case(parent, tmp_path, *_synced(copies), *ceiling, latency=600) as run:
+        # Without the bad row, whose outcome takes no call.
+        good = [line for line in run.input.read_text().splitlines() if "id-bad" not in line]
+        run.input.write_text("\n".join(good))
+        child = run.start()
+        run.wait_for_calls(child, 2)
+        until(lambda: _latest(copies).get("copy"), "a copy")
+        child.kill()
+        run.ended(child)
+        for _ in range(2):
+            child = run.start()
+            assert run.ended(child) == 75, child.err
+        assert run.calls() == 2
+        with CheckpointReader.read(run.directory / "checkpoint.db") as checkpoint:
+            assert checkpoint.counts().killed_calls >= 2
+            assert checkpoint.counts().cut_short == 0
+        assert run.complaints == []
+
+
+@pytest.mark.parametrize("late_ms", [0, 2, 4, 6, 8])
+def test_52_a_run_that_is_sent_sigterm_while_it_begins_ends_and_nothing_else_is_said(
+    parent: Parent, tmp_path: Path, late_ms: int
+) -> None:
+    """Its first copy is being made then."""
+    copies = tmp_path / "copies"
+    with case(parent, tmp_path, *_synced(copies), latency=0.4) as run:
+        child = run.start()
+        until((run.directory / "run.json").exists, "the run to begin")
+        time.sleep(late_ms / 1000)
+        child.signal(signal.SIGTERM)
+        assert run.ended(child) == 143, child.err
+        assert "The copy of the checkpoint" not in child.err
+        assert "NOT CURRENT" not in child.out
+        assert not _latest(copies)["writer"]["at_work"]
+        assert len(_copied(copies, tmp_path)) == len(run.moments[-1].recorded)
+        run.finish()
+        assert run.calls() == run.rows
+        assert run.complaints == []
+
+
+@pytest.mark.parametrize("late_ms", [0, 4, 8])
+def test_52_a_run_that_is_sent_sigterm_once_all_calls_have_ended_is_in_the_copy_whole(
+    parent: Parent, tmp_path: Path, late_ms: int
+) -> None:
+    copies = tmp_path / "copies"
+    with case(parent, tmp_path, *_synced(copies, "1h")) as run:
+        child = run.start()
+        until(lambda: '"calls_ended"' in child.err, "the calls to end")
+        time.sleep(late_ms / 1000)
+        child.signal(signal.SIGTERM)
+        assert run.ended(child) in (65, 143), child.err
+        assert "The copy of the checkpoint" not in child.err
+        _lose_directory(run, copies)
+        run.finish()
+        assert run.calls() == run.rows
+        assert run.complaints == []
+
+
 def test_53_a_second_host_waits_for_a_living_one_and_who_was_followed_stops(
     parent: Parent, tmp_path: Path
 ) -> None:

@@ -86,7 +86,7 @@ def test_06_a_storm_of_signals_ends_a_run_in_order(
         assert run.complaints == []
 
 
-@pytest.mark.parametrize("number", [TERM, HUP])
+@pytest.mark.parametrize("number", [TERM, HUP, INT])
 def test_06_a_storm_of_signals_from_the_start_on_ends_a_run_before_its_first_call(
     parent: Parent, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from batcher.cli import main
+from batcher.cli.group import main
 from batcher.job import fault_of_tools
 
 ROOT = Path(__file__).parents[2]
