@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from batcher.api import Input, Options, Result, Secret, arun, merge, run
+    from batcher.api.merging import merge
+    from batcher.api.options import Options
+    from batcher.api.result import Result
+    from batcher.api.running import Input, arun, run
+    from batcher.api.secret import Secret
     from batcher.errors import (
         BatcherError,
         ConfigurationError,
@@ -49,14 +53,14 @@ __all__ = [
 ]
 
 _HOMES = {name: "batcher.errors" for name in __all__ if name.endswith("Error")} | {
-    "Input": "batcher.api",
-    "Options": "batcher.api",
-    "Result": "batcher.api",
-    "Secret": "batcher.api",
+    "Input": "batcher.api.running",
+    "Options": "batcher.api.options",
+    "Result": "batcher.api.result",
+    "Secret": "batcher.api.secret",
     "SimulatorConfig": "batcher.simulator",
-    "arun": "batcher.api",
-    "merge": "batcher.api",
-    "run": "batcher.api",
+    "arun": "batcher.api.running",
+    "merge": "batcher.api.merging",
+    "run": "batcher.api.running",
 }
 
 

@@ -1,4 +1,7 @@
-"""Runs as tasks of Airflow 3: the same engine, in the process of the task (docs/airflow.md)."""
+"""Runs as tasks of Airflow 3: the same engine, in the process of the task (docs/airflow.md).
+
+Airflow reads each DAG again and again: what makes calls is loaded when a task needs it.
+"""
 
 try:
     import airflow.sdk  # noqa: F401 # without which nothing below can be imported
@@ -11,13 +14,12 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from None
 
+from batcher.airflow.code import estimate, run
 from batcher.airflow.ending import Consequence, Ending
 from batcher.airflow.figures import Figures
 from batcher.airflow.link import ReportLink
 from batcher.airflow.merging import MergeOperator
 from batcher.airflow.operator import BatcherOperator
-from batcher.airflow.quoting import estimate
-from batcher.airflow.task import run
 
 __all__ = [
     "BatcherOperator",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow.sdk.exceptions import (
     AirflowException,
@@ -27,8 +27,10 @@ from batcher.errors import (
 from batcher.history import Ended
 from batcher.job import OutputSpec
 from batcher.recorded import Counts
-from batcher.runs.result import RunResult
 from batcher.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from batcher.runs.result import RunResult
 
 DAG = Words(
     "directory",

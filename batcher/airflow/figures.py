@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from batcher.airflow.ending import Ending
-from batcher.api.result import Result
+
+if TYPE_CHECKING:
+    from batcher.api.result import Result
 
 
 class Figures(TypedDict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.sdk import BaseOperator, Context, XComArg, literal
 
@@ -13,10 +13,11 @@ from batcher.airflow.instance import TaskInstance
 from batcher.airflow.link import ReportLink
 from batcher.airflow.rendered import or_none, renderable
 from batcher.airflow.slips import refuse_slips
-from batcher.airflow.task import Task
 from batcher.api.options import Job, Options, PathName
-from batcher.api.running import Input
-from batcher.simulator import SimulatorConfig
+
+if TYPE_CHECKING:
+    from batcher.api.running import Input
+    from batcher.simulator import SimulatorConfig
 
 
 class BatcherOperator(BaseOperator):
@@ -85,6 +86,9 @@ class BatcherOperator(BaseOperator):
         Raises:
             AirflowSkipException, AirflowFailException, AirflowException: see `batcher.airflow.run`.
         """
+        # Airflow reads each DAG again and again: what makes calls is loaded by the task alone.
+        from batcher.airflow.task import Task  # noqa: PLC0415 -- see above
+
         options = dict(self.options or {})
         if self.shard is not None:
             options["shard"] = self.shard

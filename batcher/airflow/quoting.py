@@ -1,55 +1,36 @@
-"""`estimate`: what a run will cost, before it is begun."""
+"""What a run will cost, before it is begun."""
 
 from __future__ import annotations
 
 import io
 import logging
 import math
-from collections.abc import Mapping
-from typing import Any, Unpack
+from typing import Any
 
-from batcher.airflow.ending import Ending, consequences, ending_of_error, said, what_follows
-from batcher.airflow.instance import current
+from batcher.airflow.ending import Consequences, Ending, ending_of_error, said, what_follows
+from batcher.airflow.instance import TaskInstance
 from batcher.airflow.task import Task
 from batcher.airflow.task_log import TaskLog
-from batcher.api.options import Job, Options, PathName
-from batcher.api.running import Input
 from batcher.errors import BatcherError
 from batcher.job import CeilingSpec
 from batcher.money import NANOS, Money, money_of
 from batcher.runs.estimate import Assumptions, Estimator
 from batcher.runs.quote import Fit, Quote
 from batcher.runs.quote_lines import quote_lines
-from batcher.simulator import SimulatorConfig
 
 
-def estimate(
-    input: Input | None = None,  # noqa: A002 # the job file's word
-    /,
-    *,
-    job: Job | None = None,
-    conn_id: str | None = None,
-    simulate: bool | SimulatorConfig = False,
-    directory: PathName | None = None,
-    output_tokens: int | None = None,
-    on: Mapping[str, str] | None = None,
-    **options: Unpack[Options],
+def quoted(
+    task: Task, ti: TaskInstance, output_tokens: int | None, chosen: Consequences
 ) -> dict[str, Any]:
-    """Do in a `@task` what `batcher estimate --json` does: nothing is called that is paid for.
-
-    Takes what `batcher.airflow.run` takes. `output_tokens` are those of an answer, if they are
-    known. Where the run would meet a ceiling of its own (`max_cost`, `max_tokens_total`), or one
-    of them cannot be compared since no price or no bound is known, what follows is that of
-    "ceiling".
+    """Estimate what a task will need; see `batcher.airflow.estimate`.
 
     Raises:
-        AirflowSkipException, AirflowFailException, AirflowException: what follows from how it
+        AirflowSkipException, AirflowFailException, AirflowException: what is `chosen` for how it
             ended.
     """
     log = TaskLog(logging.getLogger("batcher"))
-    chosen = consequences(on)
     try:
-        start = Task(input, job, options, conn_id, simulate, directory).ready(current(), log)
+        start = task.ready(ti, log)
         assumptions = Assumptions(output_tokens, retry_errors=start.retry_errors)
         quote = Estimator(
             start.job,

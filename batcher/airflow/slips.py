@@ -7,7 +7,6 @@ from typing import Any
 
 from batcher.airflow.rendered import as_meant
 from batcher.api.options import refuse_unknown
-from batcher.api.running import portion_of
 from batcher.errors import UsageError
 
 _OPERATORS_OWN = ("input", "job", "directory", "conn_id", "simulate", "on", "report_url")
@@ -24,7 +23,10 @@ def refuse_slips(options: Any, shard: Any) -> None:  # noqa: ANN401 # or what Ai
     if isinstance(options, Mapping):
         _refuse_names(options)
         shard = options.get("shard") if shard is None else shard
-    if _is_plain(shard):
+    if shard is not None and _is_plain(shard):
+        # All that makes calls is loaded with it, and most DAGs are read without.
+        from batcher.api.running import portion_of  # noqa: PLC0415 -- see above
+
         portion_of(as_meant({"shard": shard}))
 
 

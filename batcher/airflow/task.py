@@ -12,10 +12,10 @@ import contextlib
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import FrameType
-from typing import Unpack, cast
+from typing import cast
 
 from airflow.sdk import Connection as AirflowConnection
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowTaskTimeout
@@ -23,9 +23,9 @@ from airflow.sdk.log import mask_secret
 
 from batcher.airflow.account import Account, Connection, account_of
 from batcher.airflow.earlier import nothing_left
-from batcher.airflow.ending import Ending, consequences, ending_of, ending_of_error, reason, said
-from batcher.airflow.figures import Figures, figures_of
-from batcher.airflow.instance import TaskInstance, current, lasting_directory, whole
+from batcher.airflow.ending import Ending, ending_of, ending_of_error, reason, said
+from batcher.airflow.figures import figures_of
+from batcher.airflow.instance import TaskInstance, lasting_directory, whole
 from batcher.airflow.outcome import RETURN_KEY, Outcome
 from batcher.airflow.rendered import as_meant, at_once, job_as_meant, or_none
 from batcher.airflow.slips import refuse_slips
@@ -44,34 +44,6 @@ _WAY_ON = (
     'Give options={"yes": True} (in a call of batcher.airflow.run, yes=True) to go on, undo the '
     "change, or name another directory with directory"
 )
-
-
-def run(
-    input: Input | None = None,  # noqa: A002 # the job file's word
-    /,
-    *,
-    job: Job | None = None,
-    conn_id: str | None = None,
-    simulate: bool | SimulatorConfig = False,
-    directory: PathName | None = None,
-    on: Mapping[str, str] | None = None,
-    **options: Unpack[Options],
-) -> Figures:
-    """Do in a `@task` what `BatcherOperator` does, and return what that returns.
-
-    `input`, `job`, `simulate` and `options` are those of `batcher.run`; `conn_id` names the
-    connection with the key, and `on` says what follows from which ending. `directory` is `output`
-    by the operator's word for it; without either, the run directory is one of this task of this
-    DAG run, the same for each of its tries.
-
-    Raises:
-        AirflowSkipException, AirflowFailException, AirflowException: what follows from how it
-            ended; what there is to tell has been pushed as `return_value`.
-    """
-    ti = current()
-    chosen = consequences(on)
-    task = Task(input, job, options, conn_id, simulate, directory)
-    return task.carried_out(ti).followed(ti, chosen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from batcher.api import Secret
-from batcher.api.secret import HidesSecret
+from batcher.api.secret import HidesSecret, Secret
 
 SECRET = Secret("canary.key")
 

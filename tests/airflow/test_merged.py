@@ -11,7 +11,8 @@ import pytest
 
 import batcher
 from batcher.airflow.ending import Ending
-from batcher.airflow.merging import Runs, merged
+from batcher.airflow.merged import merged
+from batcher.airflow.merging import Runs
 from batcher.airflow.task_log import TaskLog
 
 AT_ONCE = batcher.SimulatorConfig(latency_s=0)
