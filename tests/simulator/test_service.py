@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import gc
 import socket
 import struct
+import sys
+import termios
 import time
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -625,11 +628,12 @@ async def test_what_is_no_http_is_refused_quietly(simulate: Simulate, noise: byt
 
 
 async def test_stopping_cuts_what_hangs_and_what_idles(simulate: Simulate) -> None:
-    async with AsyncExitStack() as stack, asyncio.timeout(_STOP_S - 1):
-        async with simulate(faults={"timeout": 1.0}) as caller:
-            hanging = await stack.enter_async_context(caller.connected())
-            idle = await stack.enter_async_context(caller.connected(b"\r\n"))
-            await caller.arrived()
+    async with AsyncExitStack() as stack, AsyncExitStack() as simulated:
+        caller = await simulated.enter_async_context(simulate(faults={"timeout": 1.0}))
+        hanging = await stack.enter_async_context(caller.connected())
+        idle = await stack.enter_async_context(caller.connected(b"\r\n"))
+        await caller.arrived()
+        await _stop(simulated)
         for reader in (hanging, idle):
             with suppress(ConnectionResetError):
                 assert await reader.read() == b""
@@ -642,15 +646,29 @@ async def test_stopping_cuts_what_hangs_and_what_idles(simulate: Simulate) -> No
 @pytest.mark.parametrize("turns", [0, 1, 3, 4, 5, 6, 7])
 async def test_stopping_cuts_what_has_only_just_come_in(simulate: Simulate, turns: int) -> None:
     """The stop falls between any two steps of a connection's beginning."""
-    async with asyncio.timeout(_STOP_S - 1):
-        async with simulate(faults={"timeout": 1.0}) as caller:
-            client = socket.create_connection(caller.address, 3)
-            client.sendall(caller.request())
-            for _ in range(turns):
-                await asyncio.sleep(0)
+    async with AsyncExitStack() as simulated:
+        caller = await simulated.enter_async_context(simulate(faults={"timeout": 1.0}))
+        client = socket.create_connection(caller.address, 3)
+        client.sendall(caller.request())
+        _wait_until_received(client)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await _stop(simulated)
         with client, suppress(ConnectionResetError):
             assert client.recv(1) == b""
     assert all(entry.finished_at for entry in caller.ledger())
+
+
+async def _stop(simulated: AsyncExitStack) -> None:
+    """Let a simulator stop, which does not wait for what hangs."""
+    async with asyncio.timeout(_STOP_S - 1):
+        await simulated.aclose()
+
+
+def _wait_until_received(client: socket.socket) -> None:
+    """Wait until the other side's kernel has all that was sent, and so a connection to accept."""
+    while int.from_bytes(fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4)), sys.byteorder):
+        time.sleep(0.001)
 
 
 async def test_requests_leave_nothing_behind_and_share_a_connection(make_body: MakeBody) -> None:
