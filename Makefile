@@ -6,7 +6,9 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CHECKED := batcher benchmarks tests sample_data
 
-DEBIAN := apt-get update -q && apt-get install -yq --no-install-recommends
+# A mirror may fail once, and the machine may be installing something itself.
+APT := apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300
+DEBIAN := $(APT) update -q && $(APT) install -yq --no-install-recommends
 
 APART := $(addprefix --ignore=tests/,airflow benchmarks browser container cron faults laws notebook objects \
 	overload tutorial)

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from batcher.simulator import LedgerEntry, read_ledger
-from tests.airflow.instance import Airflow, free_port, settings, simulator
+from tests.airflow.instance import Airflow, settings, simulator
+from tests.ports import kept_port
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parents[1] / "jobs" / "airflow_daily_annotation.py"
@@ -96,20 +97,18 @@ def airflow(
         assert there in text
         text = text.replace(there, here)
     (dags / EXAMPLE.name).write_text(text, "utf-8")
-    port = free_port()
     connection = {"conn_type": "generic", "extra": {"base_url": provider.address}}
-    environment = settings(
-        home,
-        dags,
-        port,
-        AIRFLOW_CONN_BATCHER_GLM=json.dumps({**connection, "password": KEY}),
-        AIRFLOW_CONN_BATCHER_ALERTS=json.dumps({"conn_type": "generic", "password": webhook[0]}),
-        AIRFLOW_CONN_GLM=json.dumps({**connection, "password": KEY}),
-        AIRFLOW_CONN_NO_SUCH_KEY=json.dumps({**connection, "password": "no such key"}),
-    )
-    found = Airflow(home, dags, environment, f"http://127.0.0.1:{port}")
-    try:
-        found.start()
-        yield found
-    finally:
-        found.stop()
+    connections = {
+        "AIRFLOW_CONN_BATCHER_GLM": json.dumps({**connection, "password": KEY}),
+        "AIRFLOW_CONN_BATCHER_ALERTS": json.dumps({"conn_type": "generic", "password": webhook[0]}),
+        "AIRFLOW_CONN_GLM": json.dumps({**connection, "password": KEY}),
+        "AIRFLOW_CONN_NO_SUCH_KEY": json.dumps({**connection, "password": "no such key"}),
+    }
+    with kept_port() as port:
+        environment = settings(home, dags, port, **connections)
+        found = Airflow(home, dags, environment, f"http://127.0.0.1:{port}")
+        try:
+            found.start()
+            yield found
+        finally:
+            found.stop()

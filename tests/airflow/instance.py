@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
@@ -60,13 +60,6 @@ def settings(home: Path, dags: Path, port: int, **more: str) -> dict[str, str]:
     }
 
 
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return cast("int", listener.getsockname()[1])
-
-
 @dataclass
 class Airflow:
     """An Airflow that runs; its REST API is what its pages are made from."""
@@ -100,11 +93,15 @@ class Airflow:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    def trigger(self, dag: str, **conf: object) -> str:
-        """Start a run of a DAG as soon as that has been read; return its id."""
+    def trigger(self, dag: str, *, run_after: datetime | None = None, **conf: object) -> str:
+        """Start a run of a DAG as soon as that has been read; return its id.
+
+        It is due at `run_after`, or now.
+        """
+        due = {} if run_after is None else {"run_after": run_after.isoformat()}
 
         def started() -> str | None:
-            body = {"logical_date": None, "conf": conf}
+            body = {"logical_date": None, "conf": conf, **due}
             try:
                 return cast("str", self.call("POST", f"dags/{dag}/dagRuns", body)["dag_run_id"])
             except urllib.error.HTTPError as error:
@@ -158,7 +155,7 @@ class Airflow:
         self.call("PATCH", _place(task, mapped=True), {"new_state": state})
 
     def call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 -- JSON
-        """Call the REST API."""
+        """Call the REST API; again where it is too busy for now, as its database may be."""
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
@@ -168,8 +165,18 @@ class Airflow:
             headers,
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 -- the same
-            return json.load(answer)
+
+        def answered() -> list[Any] | None:
+            try:
+                with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310 -- the same
+                    return [json.load(answer)]
+            except urllib.error.HTTPError as error:
+                if error.code >= 500:
+                    return None
+                raise
+
+        (answer,) = until(answered, f"{method} {path}")
+        return answer
 
     def _ran(self, *args: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603 -- the environment's own commands

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -18,6 +18,8 @@ from tests.airflow.instance import Airflow, until
 
 DAG = "batcher_daily_annotation"
 ROWS = 400
+# The day that the runs are about, though it may end while they go on.
+NOW = datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ def labelled(
     """Label a day, and kill its second shard half-way."""
     folder = tmp_path_factory.mktemp("day")
     marker = _day(folder)
-    run = airflow.trigger(DAG, **_conf(folder))
-    shard = folder / "runs" / f"{datetime.now(UTC):%Y-%m-%d}" / "shard-2"
+    run = airflow.trigger(DAG, run_after=NOW, **_conf(folder))
+    shard = folder / "runs" / f"{NOW:%Y-%m-%d}" / "shard-2"
 
     def second() -> list[int]:
         return [row for row in _rows(provider, marker) if 100 <= row < 200]
@@ -57,13 +59,17 @@ def labelled(
 
 
 def _day(folder: Path) -> str:
-    """Write today's file into the `inbox` of a folder, and return how the reviews in it begin."""
+    """Write the day's file into the `inbox` of a folder, and return how the reviews in it begin.
+
+    A run that cannot be told the day finds the one of the next day as well.
+    """
     marker = folder.name
     rows = [{"id": f"r{n}", "review": f"{marker} {n}"} for n in range(ROWS)]
     inbox = folder / "inbox"
     inbox.mkdir()
-    file = inbox / f"{datetime.now(UTC):%Y-%m-%d}.jsonl"
-    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    for day in (NOW, NOW + timedelta(days=1)):
+        file = inbox / f"{day:%Y-%m-%d}.jsonl"
+        file.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
     return marker
 
 
@@ -121,7 +127,7 @@ def test_the_same_day_again_costs_nothing_and_labels_that_are_nearly_all_the_sam
     airflow: Airflow, provider: Provider, labelled: Labelled
 ) -> None:
     before = len(_rows(provider, labelled.marker))
-    run = airflow.trigger(DAG, **_conf(labelled.folder, max_label=0.1))
+    run = airflow.trigger(DAG, run_after=NOW, **_conf(labelled.folder, max_label=0.1))
     assert airflow.ended(DAG, run) == "failed"
     assert len(_rows(provider, labelled.marker)) == before
 
@@ -167,7 +173,7 @@ def test_a_day_that_would_cost_too_much_is_refused_before_a_call_and_somebody_is
     airflow: Airflow, provider: Provider, alerts: list[str], tmp_path: Path
 ) -> None:
     marker = _day(tmp_path)
-    run = airflow.trigger(DAG, **_conf(tmp_path, max_cost=0.0001))
+    run = airflow.trigger(DAG, run_after=NOW, **_conf(tmp_path, max_cost=0.0001))
     assert airflow.ended(DAG, run) == "failed"
     (task,) = [one for one in airflow.tasks(DAG, run) if one["task_id"] == "affordable"]
     assert (task["state"], task["try_number"]) == ("failed", 1)

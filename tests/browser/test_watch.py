@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.chromium import ELSEWHERE, Seen, page_in
 from tests.browser.processes import batcher, kill, running, watching, write_hostile
+from tests.ports import kept_port
 
 Shoot = Callable[[Seen, str], None]
 
@@ -144,12 +145,12 @@ def test_a_page_whose_server_was_killed_keeps_trying_and_is_told_of_another_one(
     finished: Path, seen: Seen
 ) -> None:
     """The other one has another token, so that the page can only say what to do."""
-    with watching(finished) as watch:
+    with kept_port() as port, watching(finished, "--port", str(port)) as watch:
         seen.page.goto(watch.address)
         _is(seen, "finished")
         kill(watch.process)
         _is(seen, "no_answer")
-        with watching(finished, "--port", watch.port) as other:
+        with watching(finished, "--port", str(port)) as other:
             assert other.address != watch.address
             _is(seen, "over")
             expect(seen.page.locator("#status")).to_contain_text("open the address that it prints")

@@ -118,7 +118,9 @@ class Builder:
         folder.mkdir()
         unread = (f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man"))
         packages = "--include=python3,python3-venv,ca-certificates"
-        debian = ["mmdebstrap", "--quiet", "--variant=minbase", packages, *unread]
+        # A mirror may fail once.
+        again = '--aptopt=Acquire::Retries "3"'
+        debian = ["mmdebstrap", "--quiet", "--variant=minbase", packages, again, *unread]
         debian += ["bookworm", "base.tar"]
         subprocess.run(debian, cwd=folder, check=True)  # noqa: S603 -- Debian's own
         (folder / "Dockerfile").write_text(_BASE)

@@ -6,7 +6,6 @@ import asyncio
 import datetime as dt
 import gzip
 import shutil
-import socket
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +27,7 @@ from tests.faults.real_run import (
     write_prompts,
 )
 from tests.one_call import COMPLETION, REQUEST, calling
+from tests.ports import kept_port
 from tests.toxic import (
     ANSWER,
     CHUNKED,
@@ -56,12 +56,6 @@ from tests.toxic import (
 MIB = 1024 * 1024
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port: int = unused.getsockname()[1]
-    return port
-
-
 # --- 22: no connection ---
 
 
@@ -69,14 +63,14 @@ async def test_22_a_refused_connection_is_tried_again_until_the_server_is_there(
     tmp_path: Path,
 ) -> None:
     write_prompts(tmp_path, 3)
-    port = _free_port()
     log = tmp_path / "prompts.batch" / "log.jsonl"
-    async with started(tmp_path, f"http://127.0.0.1:{port}", *MODEL) as process:
-        while "not_sent" not in (log.read_text() if log.exists() else ""):
-            assert process.returncode is None
-            await asyncio.sleep(0.02)
-        async with toxic(says(whole()), port=port) as server:
-            done = await ended(tmp_path, process)
+    with kept_port() as port:
+        async with started(tmp_path, f"http://127.0.0.1:{port}", *MODEL) as process:
+            while "not_sent" not in (log.read_text() if log.exists() else ""):
+                assert process.returncode is None
+                await asyncio.sleep(0.02)
+            async with toxic(says(whole()), port=port) as server:
+                done = await ended(tmp_path, process)
     assert done.code == 0, done.err
     assert len(server.seen) == len(done.results) == 3
     assert max(row["attempts"] for row in done.results) > 1

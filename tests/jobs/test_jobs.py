@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -206,6 +207,14 @@ class Night:
 def night(tmp_path: Path) -> Night:
     night = Night(tmp_path)
     (tmp_path / "bin").mkdir()
+    # Of the clock only its time: all nights of a test are of one day, though another may begin.
+    date = tmp_path / "bin" / "date"
+    date.write_text(
+        "#!/bin/sh\n"
+        '[ "$1" = +%Y-%m-%d ] && exec echo 2026-01-05\n'
+        f'exec {shutil.which("date")} "$@"\n'
+    )
+    date.chmod(0o755)
     night.job.parent.mkdir()
     night.job.write_text("")
     night.stub("import os, sys; print(os.getcwd(), sys.argv[1:])")

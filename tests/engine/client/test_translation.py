@@ -12,6 +12,7 @@ import pytest
 from batcher.engine.client import Timeouts
 from batcher.errors import ErrorClass
 from tests.one_call import PATIENT, SHORT_S, error_at, error_of, error_once_connected
+from tests.ports import kept_port
 from tests.toxic import (
     ANSWER,
     CHUNKED,
@@ -26,10 +27,10 @@ from tests.toxic import (
 
 
 @pytest.fixture
-def refusing() -> str:
+def refusing() -> Iterator[str]:
     """Return an address where nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        return f"http://127.0.0.1:{unused.getsockname()[1]}"
+    with kept_port() as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

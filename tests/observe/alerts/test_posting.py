@@ -16,6 +16,7 @@ import trustme
 import batcher
 from batcher.observe.alerts import Network, Outgoing, Poster
 from batcher.observe.alerts.posting import UnreachableError
+from tests.ports import kept_port
 from tests.webhooks import PATH, Reply, hook
 
 PLAIN = Network(ssl.create_default_context(), None)
@@ -63,9 +64,7 @@ def test_no_logger_hears_of_the_address(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_a_server_that_is_not_there_is_told_of_without_its_address() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with pytest.raises(UnreachableError) as raised:
+    with kept_port() as port, pytest.raises(UnreachableError) as raised:
         Poster(f"http://127.0.0.1:{port}/canary", PLAIN)(HELLO)
     assert str(raised.value) == "no connection (ConnectError)"
 
