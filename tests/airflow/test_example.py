@@ -146,13 +146,13 @@ def test_a_late_row_and_a_corrected_one_are_called_alone_when_the_day_is_run_aga
     airflow: Airflow, provider: Provider, labelled: Labelled
 ) -> None:
     before = len(_rows(provider, labelled.marker))
-    (file,) = (labelled.folder / "inbox").iterdir()
+    file = labelled.folder / "inbox" / f"{NOW:%Y-%m-%d}.jsonl"
     first, *others = file.read_text("utf-8").splitlines()
     late = json.dumps({"id": "late", "review": f"{labelled.marker} {ROWS} came late"})
     corrected = first.replace(f"{labelled.marker} 0", f"{labelled.marker} 0 corrected")
     file.write_text("\n".join([corrected, *others, late, ""]), "utf-8")
 
-    run = airflow.trigger(DAG, **_conf(labelled.folder))
+    run = airflow.trigger(DAG, run_after=NOW, **_conf(labelled.folder))
     assert airflow.ended(DAG, run) == "success"
     assert sorted(_rows(provider, labelled.marker)[before:]) == [0, ROWS]
     (complete,) = [task for task in airflow.tasks(DAG, run) if task["task_id"] == "complete"]
@@ -164,7 +164,7 @@ def test_a_late_row_and_a_corrected_one_are_called_alone_when_the_day_is_run_aga
     assert quote is not None
     assert (quote["rows"], quote["done"], quote["requests"]) == (ROWS + 1, ROWS - 1, 2)
     # Nor is anything called when it is run once more.
-    again = airflow.trigger(DAG, **_conf(labelled.folder))
+    again = airflow.trigger(DAG, run_after=NOW, **_conf(labelled.folder))
     assert airflow.ended(DAG, again) == "success"
     assert len(_rows(provider, labelled.marker)) == before + 2
 
