@@ -58,6 +58,11 @@ def opened(address: Address) -> tuple[FileSystem, str]:
         raise _not_installed(address, error) from None
 
 
+def takes_threads(address: Address) -> bool:
+    """Whether several threads may ask its store at once; of what fsspec knows, not all take it."""
+    return address.scheme in _NATIVE
+
+
 def _local(address: Address, _: Mapping[str, str]) -> tuple[FileSystem, str]:
     from pyarrow.fs import LocalFileSystem
 
