@@ -100,7 +100,8 @@ class Finish:
         written = report if isinstance(report, Path) else None
         # Where there is no room for it, the next start publishes once more.
         with contextlib.suppress(DiskFullError):
-            self.live.checkpoint.remember(**published_fact(exported, written))
+            checkpoint = self.live.checkpoint
+            checkpoint.remember(**published_fact(exported, checkpoint.counts(), written))
 
     def deliver(
         self, delivery: Delivery, *, report: bool
@@ -140,8 +141,9 @@ class Finish:
         if self.earlier is None:
             return None
         # What is damaged is named, as it would be if they were written.
-        recorded = sum(1 for _ in checked(self.live.checkpoint.outcomes(), check))
-        return self.earlier.exported(recorded)
+        checkpoint = self.live.checkpoint
+        recorded = sum(1 for _ in checked(checkpoint.outcomes(), check))
+        return self.earlier.exported(recorded, checkpoint.counts())
 
     @property
     def _left(self) -> float | None:

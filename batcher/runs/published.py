@@ -12,6 +12,7 @@ import msgspec
 import batcher
 from batcher.checkpoint import CheckpointReader
 from batcher.outputs import Exported
+from batcher.recorded import Counts
 from batcher.runs.directory import RunDirectory
 
 PUBLISHED = "published"
@@ -23,6 +24,7 @@ _Stamp = tuple[int, int, int]
 class _Fact(msgspec.Struct, frozen=True):
     version: str
     rows: tuple[int, int, int]
+    sums: Mapping[str, object]
     stamps: Mapping[str, _Stamp | None]
 
 
@@ -54,14 +56,16 @@ class Published:
         present = msgspec.json.decode(msgspec.json.encode(job))
         return cls(directory, fact, has_report=checkpoint.fact("job") == present)
 
-    def exported(self, recorded: int) -> Exported | None:
+    def exported(self, recorded: int, counts: Counts) -> Exported | None:
         """Return results and errors; None where they are not the files that were left.
 
-        Nor where not as many outcomes are `recorded` as they hold.
+        Nor where not as many outcomes are `recorded` as they hold, or any sum is another one: what
+        was adopted since changes those of money, if nothing else.
         """
         directory = self.directory
         results, errors, pending = self.fact.rows
-        if results + errors != recorded or not self._holds(directory.results, directory.errors):
+        same = results + errors == recorded and self.fact.sums == msgspec.to_builtins(counts)
+        if not same or not self._holds(directory.results, directory.errors):
             return None
         return Exported(results, errors, pending, directory.results, directory.errors)
 
@@ -76,12 +80,13 @@ class Published:
         return all((stamp := _stamp(path)) and stamp == stamps.get(path.name) for path in paths)
 
 
-def published_fact(exported: Exported, report: Path | None) -> Mapping[str, object]:
-    """Return what is to be remembered of what was published just now."""
+def published_fact(exported: Exported, counts: Counts, report: Path | None) -> Mapping[str, object]:
+    """Return what is to be remembered of what was published just now, with the sums of the run."""
     paths = [exported.results_path, exported.errors_path, report]
     stamps = {path.name: _stamp(path) for path in paths if path is not None}
     rows = (exported.results, exported.errors, exported.pending)
-    return {PUBLISHED: msgspec.to_builtins(_Fact(batcher.__version__, rows, stamps))}
+    sums = msgspec.to_builtins(counts)
+    return {PUBLISHED: msgspec.to_builtins(_Fact(batcher.__version__, rows, sums, stamps))}
 
 
 def _stamp(path: Path) -> _Stamp | None:

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from batcher.checkpoint import Checkpoint, CheckpointReader
+from batcher.checkpoint import Checkpoint, CheckpointReader, adopt
 from batcher.limits import Flow
 from batcher.observe import Tally
+from batcher.runs.directory import RunDirectory
 from batcher.runs.published import PUBLISHED
-from tests.simulated import Place, Silent
+from tests.simulated import AT_ONCE, Place, Silent
 
 
 def inodes(place: Place) -> dict[str, int]:
@@ -72,6 +73,19 @@ def test_what_a_killed_process_recorded_is_published_by_the_next(place: Place) -
     place.run()
     assert inodes(place).keys() == before.keys()
     assert all(inodes(place)[name] != inode for name, inode in before.items())
+
+
+def test_what_was_adopted_since_is_published(place: Place, tmp_path: Path) -> None:
+    """Also where a result took the place of an error, so that there are as many outcomes."""
+    place.run(simulator=replace(AT_ONCE, faults={"1301": 1.0}))
+    before = held(place)
+    assert place.results() == []
+    elsewhere = RunDirectory(tmp_path / "elsewhere")
+    place.run(place.job(output={"directory": str(elsewhere.path)}))
+    assert adopt(place.directory.checkpoint, elsewhere.checkpoint) == 10
+    place.run()
+    assert inodes(place)["results.parquet"] != before["results.parquet"]
+    assert len(place.results()) == 10
 
 
 def test_while_a_process_works_nothing_is_known_to_be_published(place: Place) -> None:
