@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -51,4 +52,8 @@ def test_nobody_waits_longer_than_asked_to(tmp_path: Path) -> None:
     with pytest.raises(GivenUpError):
         list(brought(files, stop=lambda: True))
     # Whoever opens it to read waits until somebody has opened it to write.
-    os.close(os.open(pipe, os.O_RDWR))
+    writer = os.open(pipe, os.O_RDWR)
+    for thread in threading.enumerate():
+        if thread.name == "batcher-store":
+            thread.join()
+    os.close(writer)
