@@ -21,7 +21,7 @@ from batcher.inputs.jsonl import JsonlReader
 from batcher.inputs.lines import count_lines
 from batcher.inputs.parquet import ParquetReader
 from batcher.records import Failure, Mark, Prompt
-from batcher.storage import Address, Entry, GivenUpError, Stop, entries_at, never
+from batcher.storage import Address, GivenUpError, Stop, brought, entries_at, never
 
 # Bytes at either end of a file that its fingerprint covers.
 _ENDS = 64 << 10
@@ -58,17 +58,13 @@ class Dataset:
     def fingerprint(self) -> str:
         """Return a hash that changes when the files do; cheap, since only their ends are read.
 
+        Of files at URLs nothing is asked again that was told when they were found: it is a hash of
+        that moment.
+
         Raises:
             InputError: a file cannot be read.
         """
-        entries = self._entries()
-        facts = [
-            [
-                file.name,
-                *(_told(file, entries[file.place]) if file.place in entries else _facts(file)),
-            ]
-            for file in self.files
-        ]
+        facts = [[file.name, *_facts(file)] for file in self._seen().files]
         text = msgspec.json.encode([self.id_column, facts])
         return hashlib.blake2b(text, digest_size=16).hexdigest()
 
@@ -83,8 +79,8 @@ class Dataset:
             InputError: a file cannot be read.
         """
         digest = hashlib.blake2b(msgspec.json.encode(self.id_column), digest_size=16)
-        entries, rows = self._entries(), 0
-        for file in self.files:
+        rows = 0
+        for file in self._seen().files:
             digest.update(f"{file.format} {file.compression} ".encode())
             if file.format == "jsonl" and isinstance(file.place, Path) and not file.compression:
                 whole = hashlib.blake2b()
@@ -93,13 +89,29 @@ class Dataset:
                 continue
             rows += self._reader(file).count(self.stop)
             if isinstance(file.place, Address):
-                digest.update(msgspec.json.encode(_told(file, entries[file.place])))
+                digest.update(msgspec.json.encode(_facts(file)))
             elif file.format == "parquet":
                 size, _, ends = _facts(file)
                 digest.update(f"{size} {ends}".encode())
             else:
                 digest.update(_digest(file))
         return rows, digest.hexdigest()
+
+    def looked_at(self) -> Dataset:
+        """Return it with what the stores say of its files now.
+
+        Raises:
+            InputError: one at a URL is gone.
+        """
+        remote = [file.place for file in self.files if isinstance(file.place, Address)]
+        entries = dict(zip(remote, entries_at(remote, self.stop), strict=True))
+        files = []
+        for file in self.files:
+            seen = None
+            if isinstance(file.place, Address) and (seen := entries[file.place]) is None:
+                raise InputError(f"no such file: {file.name}")
+            files.append(replace(file, seen=seen))
+        return replace(self, files=tuple(files))
 
     def rows(
         self, start: Mark | None = None, on_mark: Callable[[Mark], object] | None = None
@@ -114,8 +126,7 @@ class Dataset:
             InputError: a file cannot be read, or is damaged or cut short; the rows before stand.
         """
         mark = start or _FRONT
-        for number in range(mark.file, len(self.files)):
-            reader = self._reader(self.files[number])
+        for number, reader in self._readers(mark.file):
             row = yield from reader.rows(mark, on_mark or _forget)
             mark = Mark(row, number + 1, line=1, offset=0)
 
@@ -137,8 +148,7 @@ class Dataset:
         inference = Inference()
         first = start or _FRONT
         mark = first
-        for number in range(first.file, len(self.files)):
-            reader = self._reader(self.files[number])
+        for number, reader in self._readers(first.file):
             row = mark.row + reader.infer(inference, mark, _left(stop, mark))
             mark = Mark(row, number + 1, line=1, offset=0)
         columns = inference.columns()
@@ -155,44 +165,45 @@ class Dataset:
             mark = self._reader(self.files[mark.file]).place(mark, row)
         return mark
 
-    def count(self, stop: Stop = never) -> int:
+    def count(self, stop: Stop = never, start: Mark | None = None) -> int:
         """Count the rows, without parsing any; too few where `stop` says to stop.
+
+        Those before `start` are not read: it tells how many they are.
 
         Raises:
             InputError: a file cannot be read.
         """
-        rows = 0
+        mark = start or _FRONT
+        counting = replace(self, stop=stop)
         with contextlib.suppress(GivenUpError):
-            for file in self.files:
+            for number, reader in counting._readers(mark.file):  # noqa: SLF001 -- itself
                 if stop():
                     break
-                rows += replace(self, stop=stop)._reader(file).count(stop)  # noqa: SLF001 -- itself
-        return rows
+                mark = Mark(mark.row + reader.count(stop, mark), number + 1, line=1, offset=0)
+        return mark.row
 
-    def _entries(self) -> dict[Path | Address, Entry | None]:
-        """Return what the stores say of the files at URLs."""
-        remote = [file.place for file in self.files if isinstance(file.place, Address)]
-        return dict(zip(remote, entries_at(remote, self.stop), strict=True))
+    def _seen(self) -> Dataset:
+        is_seen = (file.seen or isinstance(file.place, Path) for file in self.files)
+        return self if all(is_seen) else self.looked_at()
 
     def _batches(
         self, columns: Sequence[Column], mark: Mark, stop: int | None
     ) -> Iterator[pa.RecordBatch]:
-        for number in range(mark.file, len(self.files)):
-            reader = self._reader(self.files[number])
+        for number, reader in self._readers(mark.file):
             row = yield from reader.batches(mark, columns, _left(stop, mark))
             mark = Mark(row, number + 1, line=1, offset=0)
+
+    def _readers(self, first: int) -> Iterator[tuple[int, Reader]]:
+        """Yield the files from the number `first` on, by their numbers; small ones at hand."""
+        files = self.files[first:]
+        held = brought([file.seen for file in files], self.stop)
+        for number, (file, content) in enumerate(zip(files, held, strict=True), first):
+            yield number, self._reader(replace(file, held=content))
 
     def _reader(self, file: InputFile) -> Reader:
         if file.format == "parquet":
             return ParquetReader(file, self.id_column, self.clock, self.stop)
         return JsonlReader(file, self.id_column, self.clock, stop=self.stop)
-
-
-def _told(file: InputFile, entry: Entry | None) -> tuple[int | None, int | None, str]:
-    """Return what the store says of `file`: no ends, which would be two requests for each."""
-    if entry is None:
-        raise InputError(f"no such file: {file.name}")
-    return entry.size, entry.changed_ns, ""
 
 
 def _digest(file: InputFile) -> bytes:
@@ -204,8 +215,13 @@ def _digest(file: InputFile) -> bytes:
         raise InputError(f"cannot read {file.name}: {error.strerror or error}") from None
 
 
-def _facts(file: InputFile) -> tuple[int, int, str]:
-    """Return the size of `file`, when it was changed, and a hash of its ends."""
+def _facts(file: InputFile) -> tuple[int | None, int | None, str]:
+    """Return the size of `file`, when it was changed, and a hash of its ends.
+
+    No ends of one at a URL, which would be two requests for each.
+    """
+    if file.seen is not None:
+        return file.seen.size, file.seen.changed_ns, ""
     try:
         with file.path.open("rb") as stream:
             status = os.fstat(stream.fileno())

@@ -5,14 +5,14 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from batcher.errors import InputError
 from batcher.filesystem import is_text, not_text
 from batcher.inputs.urls import OUTPUTS, expanded
-from batcher.storage import Address, Stop, is_url, never
+from batcher.storage import Address, Entry, Stop, is_url, never
 from batcher.wording import did_you_mean
 
 FileFormat = Literal["jsonl", "parquet"]
@@ -38,13 +38,16 @@ class InputFile:
     """One file of prompts, on this machine or at a URL.
 
     `name` is where it lies in the user's words, for messages. One at a URL may be packed though
-    `compression` says nothing: its first bytes are seen when it is read.
+    `compression` says nothing: its first bytes are seen when it is read. `seen` is what the
+    store said of it when it was found, and `held` is what is in it, where that is at hand.
     """
 
     place: Path | Address
     name: str
     format: FileFormat
     compression: Compression | None
+    seen: Entry | None = None
+    held: bytes | None = field(default=None, repr=False)
 
     @property
     def path(self) -> Path:
@@ -133,13 +136,15 @@ def _expanded(given: str) -> list[str]:
 
 def _remote(given: Address, stop: Stop) -> list[InputFile]:
     """Return the files that a URL stands for."""
-    found, kind = expanded(given, lambda name: _suffix(name) is not None, stop)
-    if kind == "file":
-        return [_of_kind(place, place.url) for place in found]
-    known = [_of_kind(place, place.url) for place in found if _suffix(place.name)]
-    if not known:
-        raise _nothing(kind, given.url)
-    return known
+    found, kind = expanded(given, may_be_input, stop)
+    if kind != "file":
+        found = [file for file in found if may_be_input(file.address.name)]
+        if not found:
+            raise _nothing(kind, given.url)
+    for refusal in filter(None, (file.address.refusal for file in found)):
+        such = f", such as {given.url}/*.jsonl" if kind == "folder" else ""
+        raise InputError(f"{refusal}. Rename it, or give a glob that does not find it{such}")
+    return [replace(_of_kind(file.address, file.address.url), seen=file) for file in found]
 
 
 def _nothing(kind: str, given: str) -> InputError:

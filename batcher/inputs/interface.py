@@ -49,5 +49,8 @@ class Reader(Protocol):
         Where the file ends before it, that is the start of the next one.
         """
 
-    def count(self, stop: Callable[[], bool]) -> int:
-        """Count the rows, without reading them; too few where `stop` says to stop."""
+    def count(self, stop: Callable[[], bool], start: Mark | None = None) -> int:
+        """Count the rows, or those from `start` on, without reading them.
+
+        Too few where `stop` says to stop.
+        """

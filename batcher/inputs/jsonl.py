@@ -89,9 +89,9 @@ class JsonlReader:
             return Mark(front.row + found, front.file + 1, line=1, offset=0)
         return Mark(row, front.file, found.number, found.offset)
 
-    def count(self, stop: Callable[[], bool]) -> int:
+    def count(self, stop: Callable[[], bool], start: Mark | None = None) -> int:
         """See `Reader.count`."""
-        return count_lines(self.file, stop)
+        return count_lines(self.file, stop, offset=start.offset if start else 0)
 
     def _lines(self, number: int = 1, offset: int = 0) -> Generator[Line, None, None]:
         return read_lines(self.file, number, offset, self.longest, self.stop)

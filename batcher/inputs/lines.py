@@ -90,8 +90,10 @@ def read_lines(
         raise StorageError(f"{error}, at line {number}") from None
 
 
-def count_lines(file: InputFile, stop: Stop, hear: Hear = _nothing) -> int:
+def count_lines(file: InputFile, stop: Stop, hear: Hear = _nothing, offset: int = 0) -> int:
     """Count the lines that `read_lines` would yield; too few where `stop` says to stop.
+
+    Those before `offset`, where one begins, are not among them.
 
     `hear` is told all that is read, decompressed.
 
@@ -101,7 +103,7 @@ def count_lines(file: InputFile, stop: Stop, hear: Hear = _nothing) -> int:
         GivenUpError: `stop` said so while it was waited for.
     """
     rows = 0
-    with closing(_skimmed(file, stop, hear)) as reached:
+    with closing(_skimmed(file, stop, hear, offset)) as reached:
         for here in reached:
             rows = here.rows
             if stop():
@@ -127,11 +129,16 @@ def find_line(file: InputFile, row: int, stop: Stop) -> Line | int:
         return next(islice(lines, row - before.rows, None), before.rows)
 
 
-def _skimmed(file: InputFile, stop: Stop, hear: Hear = _nothing) -> Generator[_Reached, None, None]:
-    """Yield how far each piece of `file` has brought us, and at last how many rows there are."""
-    rows, number, offset, end, begun = 0, 1, 0, 0, False
+def _skimmed(
+    file: InputFile, stop: Stop, hear: Hear = _nothing, start: int = 0
+) -> Generator[_Reached, None, None]:
+    """Yield how far each piece of `file` has brought us, and at last how many rows there are.
+
+    Rows and line numbers count from `start`, where a line begins.
+    """
+    rows, number, offset, end, begun = 0, 1, start, start, False
     try:
-        with _opened(file, 0, stop) as stream:
+        with _opened(file, start, stop) as stream:
             while chunk := stream.read(_CHUNK):
                 hear(chunk)
                 pieces = (chunk if end else chunk.removeprefix(_BOM)).split(b"\n")
@@ -151,9 +158,8 @@ def _skimmed(file: InputFile, stop: Stop, hear: Hear = _nothing) -> Generator[_R
 
 def _opened(file: InputFile, offset: int, stop: Stop) -> BinaryIO:
     """Open `file` at `offset`; where it is compressed, all before is decompressed, unparsed."""
-    place, compression, raw = file.place, file.compression, None
-    if isinstance(place, Address):
-        raw = RemoteReader(place, ahead=True, stop=stop)
+    compression, raw = file.compression, _remote(file, stop)
+    if raw is not None:
         compression = compression or compression_of(raw.read(_HEAD), file.name)
         raw.seek(0)
     if compression is None:
@@ -161,14 +167,26 @@ def _opened(file: InputFile, offset: int, stop: Stop) -> BinaryIO:
         stream = io.BufferedReader(plain, _CHUNK)
         stream.seek(offset)
         return stream
-    if (file.path.stat().st_size if raw is None else raw.size) == 0:
+    size = file.path.stat().st_size if raw is None else raw.seek(0, io.SEEK_END)
+    if size == 0:
         raise InputError(f"{file.name} is empty, so it is no {compression} file")
+    if raw is not None:
+        raw.seek(0)
     # Arrow's file has all that a buffer needs of a raw file.
     unpacked: Any = pa.input_stream(raw or str(file.path), compression=compression)
     stream = io.BufferedReader(unpacked, _UNPACKED)
     while offset > 0 and (skipped := stream.read(min(offset, _CHUNK))):
         offset -= len(skipped)
     return stream
+
+
+def _remote(file: InputFile, stop: Stop) -> Any:  # noqa: ANN401 -- a raw file
+    """Return what reads a file at a URL; None of one that is on this machine."""
+    if file.held is not None:
+        return io.BytesIO(file.held)
+    if isinstance(file.place, Address):
+        return RemoteReader(file.place, ahead=True, stop=stop)
+    return None
 
 
 def _rest_of_line(stream: BinaryIO) -> int:

@@ -96,10 +96,15 @@ class ParquetReader:
             return Mark(front.row + rows, front.file + 1, line=1, offset=0)
         return Mark(row, front.file, offset + 1, offset)
 
-    def count(self, stop: Callable[[], bool]) -> int:  # noqa: ARG002 # the footer says it at once
+    def count(
+        self,
+        stop: Callable[[], bool],  # noqa: ARG002 # the footer says it at once
+        start: Mark | None = None,
+    ) -> int:
         """See `Reader.count`."""
         with self._opened() as parquet:
-            return parquet.metadata.num_rows
+            held: int = parquet.metadata.num_rows
+        return held - (start.offset if start else 0)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[pq.ParquetFile]:
@@ -118,7 +123,9 @@ class ParquetReader:
     def _file(self) -> pq.ParquetFile:
         place: Any = self.file.place
         buffer = _BUFFER
-        if isinstance(place, Address):
+        if self.file.held is not None:
+            place = pa.BufferReader(self.file.held)
+        elif isinstance(place, Address):
             place, buffer = RemoteReader(place, ahead=False, stop=self.stop), _REMOTE_BUFFER
         return pq.ParquetFile(place, buffer_size=buffer, page_checksum_verification=True)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from batcher.errors import InputError
-from batcher.storage import Address, Entry, Stop, entries_at, entries_below, entry_at
+from batcher.storage import Address, Entry, Stop, entries_below, entry_at
 from batcher.wording import did_you_mean
 
 _CHECKPOINT = "checkpoint.db"
@@ -21,9 +21,7 @@ _RUN = ".batch"
 OUTPUTS = frozenset({"results.parquet", "errors.parquet"})
 
 
-def expanded(
-    url: Address, is_input: Callable[[str], bool], stop: Stop
-) -> tuple[list[Address], str]:
+def expanded(url: Address, is_input: Callable[[str], bool], stop: Stop) -> tuple[list[Entry], str]:
     """Return the files that `url` stands for, and as what: a "file", a "folder" or a "glob".
 
     `is_input` tells the names of inputs, one of which the user may have meant.
@@ -35,7 +33,7 @@ def expanded(
     """
     found = entry_at(url, stop)
     if found is not None and found.is_file:
-        return [url], "file"
+        return [found], "file"
     if found is not None:
         if _is_run(url, stop):
             raise InputError(f"{url} is the directory of a run; name one of its files")
@@ -44,17 +42,20 @@ def expanded(
         pattern = url.path.split("/")
         spelt = next(at for at, part in enumerate(pattern) if glob.has_magic(part))
         root = Address(url.scheme, url.host, "/".join(pattern[:spelt]))
-        return _sorted(_matching(root, pattern[spelt:], stop)), "glob"
+        files = _sorted(_matching(root, pattern[spelt:], stop))
+        if files or not (lacking := _lacking_bucket(url, stop)):
+            return files, "glob"
+        raise InputError(f"no such file: {url}{lacking}")
     raise InputError(f"no such file: {url}{_near(url, is_input, stop)}")
 
 
-def _matching(folder: Address, pattern: Sequence[str], stop: Stop) -> Iterator[Address]:
+def _matching(folder: Address, pattern: Sequence[str], stop: Stop) -> Iterator[Entry]:
     """Yield the files below `folder` that match part by part; `**` stands for any folders."""
     first, *rest = pattern
     if first == "**":
         depth = len(parts_of(folder))
         for file in _seen(_files_below(folder, stop), depth):
-            if matches(parts_of(file)[depth:], pattern):
+            if matches(parts_of(file.address)[depth:], pattern):
                 yield file
     elif rest and not glob.has_magic(first):
         yield from _matching(folder / first, rest, stop)
@@ -63,7 +64,7 @@ def _matching(folder: Address, pattern: Sequence[str], stop: Stop) -> Iterator[A
             if not matches([entry.address.name], [first]):
                 continue
             if entry.is_file and not rest:
-                yield entry.address
+                yield entry
             elif rest and not entry.is_file and not _is_left(entry.address, stop):
                 yield from _matching(entry.address, rest, stop)
 
@@ -81,20 +82,18 @@ def matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     return fnmatchcase(parts[0], first) and matches(parts[1:], rest)
 
 
-def _files_below(folder: Address, stop: Stop) -> list[Address]:
-    found = entries_below(folder, recursive=True, stop=stop)
-    return [entry.address for entry in found if entry.is_file]
+def _files_below(folder: Address, stop: Stop) -> list[Entry]:
+    return [entry for entry in entries_below(folder, recursive=True, stop=stop) if entry.is_file]
 
 
-def _seen(files: Iterable[Address], depth: int) -> Iterator[Address]:
+def _seen(files: Sequence[Entry], depth: int) -> Iterator[Entry]:
     """Yield those that are neither hidden nor of a run, as far as it shows below `depth` parts."""
-    files = list(files)
     held: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
     for file in files:
-        held[parts_of(file)[:-1]].add(file.name)
+        held[parts_of(file.address)[:-1]].add(file.address.name)
     runs = {folder for folder, names in held.items() if _CHECKPOINT in names or names >= OUTPUTS}
     for file in files:
-        parts = parts_of(file)
+        parts = parts_of(file.address)
         folders = [parts[:end] for end in range(depth + 1, len(parts))]
         if not (
             parts[-1].startswith(".")
@@ -109,8 +108,9 @@ def _is_run(folder: Address, stop: Stop) -> bool:
 
 def _is_left(folder: Address, stop: Stop) -> bool:
     """Tell whether a run left it: its directory, or what it put at `--to`."""
-    checkpoint, *outputs = entries_at([folder / name for name in (_CHECKPOINT, *OUTPUTS)], stop)
-    return folder.name.endswith(_RUN) or checkpoint is not None or None not in outputs
+    # A listing is one request, to look for three files that are not there are six.
+    names = {entry.address.name for entry in entries_below(folder, recursive=False, stop=stop)}
+    return folder.name.endswith(_RUN) or _CHECKPOINT in names or names >= OUTPUTS
 
 
 def is_passed_over(folder: str) -> bool:
@@ -123,8 +123,8 @@ def parts_of(address: Address) -> tuple[str, ...]:
     return tuple(address.path.split("/")) if address.path else ()
 
 
-def _sorted(files: Iterable[Address]) -> list[Address]:
-    return sorted(files, key=parts_of)
+def _sorted(files: Iterable[Entry]) -> list[Entry]:
+    return sorted(files, key=lambda file: parts_of(file.address))
 
 
 def _near(url: Address, is_input: Callable[[str], bool], stop: Stop) -> str:
@@ -135,9 +135,14 @@ def _near(url: Address, is_input: Callable[[str], bool], stop: Stop) -> str:
     folder = Address(url.scheme, url.host, "/".join(parts[:-1]))
     there = entries_below(folder, recursive=False, stop=stop)
     beside = [entry.address.name for entry in there if _may_be(entry, is_input)]
-    if not beside and url.bucket is not None and entry_at(url.bucket, stop) is None:
-        return f"; there is no {url.bucket}."
-    return did_you_mean(url.name, beside)
+    lacking = "" if beside else _lacking_bucket(url, stop)
+    return lacking or did_you_mean(url.name, beside)
+
+
+def _lacking_bucket(url: Address, stop: Stop) -> str:
+    """Say that not even the bucket is there; nothing where it is."""
+    missing = url.bucket is not None and entry_at(url.bucket, stop) is None
+    return f"; there is no {url.bucket}." if missing else ""
 
 
 def _may_be(entry: Entry, is_input: Callable[[str], bool]) -> bool:

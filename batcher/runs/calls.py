@@ -259,10 +259,14 @@ class Calls:
     def _counting(self, notice: Callable[[str], None]) -> Iterator[None]:
         """Count the rows of the input beside the run, unless they are known; never waited for."""
         over = threading.Event()
+        last = self.checkpoint.last_row() or 0
+        known = self.checkpoint.mark_before(last // self.selection.samples)
 
         def count() -> None:
             try:
-                rows = self.rows if self.rows is not None else self.dataset.count(over.is_set)
+                rows = self.rows
+                if rows is None:
+                    rows = self.dataset.count(over.is_set, known)
                 if not over.is_set():
                     self.tally.total = self.selection.size(rows)
                     self.description.add(rows=rows)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
+import msgspec
+
+import batcher
 from batcher.checkpoint import CheckpointReader
 from batcher.errors import StorageError
+from batcher.inputs import Dataset
+from batcher.job import JobSpec
 from batcher.recorded import Counts
 from batcher.runs.directory import RunDirectory
 from batcher.runs.remembered import Remembered
 
 State = Literal["running", "finished", "stopped"]
+Facts = dict[str, object]
 
 
 class Description:
@@ -51,15 +59,34 @@ def state_of(recorded: int, total: int | None, *, working: bool) -> State:
     return "finished" if total is not None and recorded >= total else "stopped"
 
 
+def begun_facts(job: JobSpec, dataset: Dataset, fingerprint: str, asked: str | None) -> Facts:
+    """Return what `run.json` says from the start; a job never holds a key.
+
+    `asked` is the address of whom is asked; None where they are simulated.
+    """
+    return {
+        "batcher": batcher.__version__,
+        "python": platform.python_version(),
+        "simulated": asked is None,
+        "base_url": asked,
+        "job": msgspec.to_builtins(job),
+        "input": dataset.names,
+        "fingerprint": fingerprint,
+        "started_at": _now(),
+        "pid": os.getpid(),
+        "state": "running",
+    }
+
+
 def ended_facts(
     counts: Counts, rows: int | None, samples: int, pending: int | None, state: State
-) -> dict[str, object]:
+) -> Facts:
     """Return what `run.json` says of a run of so many `rows` once its calls have ended."""
     return {
         "rows": rows,
         "samples": samples,
         "state": state,
-        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "finished_at": _now(),
         "results": counts.results,
         "errors": counts.error_rows,
         "pending": pending,
@@ -83,3 +110,7 @@ def counted_rows(directory: RunDirectory, fingerprint: str) -> int | None:
         return None
     rows = facts.get("rows")
     return rows if facts.get("fingerprint") == fingerprint and isinstance(rows, int) else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

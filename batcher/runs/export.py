@@ -31,7 +31,7 @@ from batcher.records import Mark
 from batcher.runs.delivery import Delivery, beside
 from batcher.runs.directory import RunDirectory
 from batcher.runs.remembered import Remembered
-from batcher.runs.rows import refuse_changed, refuse_to_feed, refuse_to_overwrite
+from batcher.runs.rows import refuse_to_feed, refuse_to_overwrite, unchanged
 from batcher.runs.shard import start_of
 from batcher.runs.stopping import Check, asking, checked, go_on
 
@@ -62,7 +62,7 @@ def export(
 
 def _material(checkpoint: CheckpointReader, dataset: Dataset, check: Check = go_on) -> Material:
     """Return the rows and their outcomes, where the input is the one that was run."""
-    refuse_changed(checkpoint, dataset)
+    dataset = unchanged(checkpoint, dataset)
     run = Remembered(checkpoint)
     start, stop, unread = _extent(checkpoint, dataset, run.samples)
     return Material(
@@ -82,13 +82,13 @@ def _extent(
 
     Up to the last one with an outcome: a first try with some rows of a large input costs no reading
     of all the others. Some more where there are few, so that their columns are known. Of a shard,
-    no row but its own is read or counted.
+    no row but its own is read or counted; nor are rows that were, up to a mark.
     """
     part = Remembered(checkpoint).part
     start = start_of(checkpoint, dataset, part)
-    end = part.rows.stop if part else dataset.count()
     last = checkpoint.last_row()
     stop = max((start.row if start else 0) + _LEAST, 0 if last is None else last // samples + 1)
+    end = part.rows.stop if part else dataset.count(start=checkpoint.mark_before(stop))
     # An input that lost rows is told by the join.
     return start, min(stop, end) if part else stop, max(0, end - stop)
 

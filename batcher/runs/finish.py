@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from batcher.errors import InputError, Interruption, StorageError
+from batcher.errors import DiskFullError, InputError, Interruption, StorageError
 from batcher.job import ObserveSpec
 from batcher.outputs import Exported
 from batcher.runs.delivery import Delivery, delivered
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export
 from batcher.runs.live import Interrupted, LiveRun
+from batcher.runs.published import Published, published_fact
 from batcher.runs.report import reported
-from batcher.runs.stopping import Stopping, asking
+from batcher.runs.stopping import Check, Stopping, asking, checked
 from batcher.runs.syncing import Copies
 
 # A run that was asked to end has ended by then, its files written or not (promise 11).
@@ -28,11 +30,15 @@ _FACT = "delivered"
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Publishes what a run in `directory` has, whose calls have ended."""
+    """Publishes what a run in `directory` has, whose calls have ended.
+
+    What was published `earlier`, where nothing was recorded since, is left as it is.
+    """
 
     live: LiveRun
     directory: RunDirectory
     stopping: Stopping
+    earlier: Published | None = None
 
     def copy(self, copies: Copies) -> None:
         """Make the last copy of the checkpoint, before all else: it is what was paid for."""
@@ -63,7 +69,10 @@ class Finish:
         checkpoint = self.live.checkpoint
         try:
             with self.stopping.interruptible(within=self._left) as check:
-                exported = export(checkpoint, self.live.dataset, self.directory.path, check=check)
+                exported = self._left_as_it_is(check)
+                if exported is None:
+                    path = self.directory.path
+                    exported = export(checkpoint, self.live.dataset, path, check=check)
         except Interruption as second:
             return later, number or second.number
         except InputError as error:
@@ -78,11 +87,21 @@ class Finish:
 
     def report(self, how: ObserveSpec) -> Path | str:
         """Write the report; return where it is, or why it is nowhere: the run is done anyway."""
+        if self.earlier is not None and (kept := self.earlier.report()) is not None:
+            return kept
         try:
             with self.stopping.interruptible(within=self._left) as check:
                 return reported(self.directory, how, check)
         except Interruption:
             return f"not written; `batcher report {self.directory.path}` does it"
+
+    def remember(self, exported: Exported, report: Path | str | None) -> None:
+        """Put down what is published now, so that a start that records nothing leaves it."""
+        written = report if isinstance(report, Path) else None
+        # Where there is no room for it, the next start publishes once more.
+        with contextlib.suppress(DiskFullError):
+            checkpoint = self.live.checkpoint
+            checkpoint.remember(**published_fact(exported, checkpoint.counts(), written))
 
     def deliver(
         self, delivery: Delivery, *, report: bool
@@ -116,6 +135,15 @@ class Finish:
         if isinstance(exported, str) or (first is not None and first.twice):
             return AT_ONCE_S
         return max(AT_ONCE_S, left)
+
+    def _left_as_it_is(self, check: Check) -> Exported | None:
+        """Return what was published earlier, if that is still all there is."""
+        if self.earlier is None:
+            return None
+        # What is damaged is named, as it would be if they were written.
+        checkpoint = self.live.checkpoint
+        recorded = sum(1 for _ in checked(checkpoint.outcomes(), check))
+        return self.earlier.exported(recorded, checkpoint.counts())
 
     @property
     def _left(self) -> float | None:

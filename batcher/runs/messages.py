@@ -13,7 +13,7 @@ from batcher.records import Failure, Prompt, Request
 from batcher.render import shortened
 from batcher.runs.prepare import Preparation
 from batcher.runs.remembered import Remembered
-from batcher.runs.rows import refuse_changed
+from batcher.runs.rows import unchanged
 from batcher.runs.stopping import Check
 
 # Rows that are read for it at most; in a large input there are some thousand before each wanted
@@ -63,8 +63,7 @@ def _render(
 ) -> bool:
     """Fill `by_row`; return whether the rows to be read were no more than `left`."""
     run = Remembered(checkpoint)
-    dataset = run.dataset
-    refuse_changed(checkpoint, dataset)
+    dataset = unchanged(checkpoint, run.dataset)
     prepare = Preparation.recalled(run.job)
     rows, at = dataset.rows(), 0
     try:

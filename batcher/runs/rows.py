@@ -143,14 +143,16 @@ def _below(place: Path | Address, folder: Path | Address) -> str | None:
     return str(place)[len(below) :] if found else None
 
 
-def refuse_changed(checkpoint: CheckpointReader, dataset: Dataset) -> None:
-    """Make sure that an input is the one that was run.
+def unchanged(checkpoint: CheckpointReader, dataset: Dataset) -> Dataset:
+    """Return an input as it is now, which is the one that was run.
 
     Raises:
-        InputError: it is not.
+        InputError: it is another.
     """
+    dataset = dataset.looked_at()
     if Remembered(checkpoint).fingerprint != dataset.fingerprint():
         raise InputError(
             f"the input changed since it was run: {', '.join(dataset.names)}. Run the same "
             "command again to take up the change, or restore the files"
         )
+    return dataset

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
-import batcher
 from batcher.checkpoint import Checkpoint, CheckpointReader, ErrorChoice, RunLock
 from batcher.inputs import Dataset, Rows
 from batcher.job import JobSpec
@@ -25,7 +21,7 @@ from batcher.runs.calls import Calls
 from batcher.runs.ceilings import beside, check_ceilings
 from batcher.runs.credentials import environment
 from batcher.runs.delivery import DELIVERED, Delivery
-from batcher.runs.description import Description, counted_rows, ended_facts
+from batcher.runs.description import Description, begun_facts, counted_rows, ended_facts
 from batcher.runs.descriptors import affordable_calls
 from batcher.runs.directory import WRITTEN, RunDirectory, run_directory
 from batcher.runs.endings import ending, how_ended
@@ -33,6 +29,7 @@ from batcher.runs.examples import examples_of
 from batcher.runs.finish import Finish
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
+from batcher.runs.published import PUBLISHED, Published
 from batcher.runs.remembered import Remembered, input_facts, job_facts
 from batcher.runs.result import RunResult
 from batcher.runs.resume import Consent, agree_on_prices, settle
@@ -40,9 +37,9 @@ from batcher.runs.rows import (
     kept,
     look_for_files,
     open_dataset,
-    refuse_changed,
     refuse_to_feed,
     refuse_to_overwrite,
+    unchanged,
 )
 from batcher.runs.scope import Scope, Standing
 from batcher.runs.selection import WHOLE_INPUT, Portion
@@ -126,7 +123,7 @@ class Session:
             syncing(self.job.output, directory, shard, watcher.notice, check) as copies,
             Checkpoint.open(directory.checkpoint) as checkpoint,
         ):
-            dataset, part = self._settled(checkpoint, directory, prepare, pricing, check)
+            dataset, part, earlier = self._settled(checkpoint, directory, prepare, pricing, check)
             if to is not None:
                 # A merge of shards puts its files at the URL itself.
                 for url in {to, folder_of(to, shard)}:
@@ -137,7 +134,9 @@ class Session:
             fingerprint = dataset.fingerprint()
             counted = counted_rows(directory, fingerprint)
             scope = Scope.of(self.portion, prepare.samples, dataset, part, counted)
-            description = Description(directory, self._facts(dataset, fingerprint))
+            asked = None if self._simulated else self.callee.provider.base_url
+            facts = begun_facts(self.job, dataset, fingerprint, asked)
+            description = Description(directory, facts)
             calls = Calls(
                 job=self.job,
                 callee=self.callee,
@@ -159,14 +158,20 @@ class Session:
                 syncing=copies,
             )
             with copies.calls(checkpoint, dataset, description, self.stopping):
-                return self._finished(calls, calls.make(), scope, delivery, since)
+                return self._finished(calls, calls.make(), scope, delivery, earlier, since)
 
     def _finished(
-        self, calls: Calls, live: LiveRun, scope: Scope, delivery: Delivery | None, since: float
+        self,
+        calls: Calls,
+        live: LiveRun,
+        scope: Scope,
+        delivery: Delivery | None,
+        earlier: Published | None,
+        since: float,
     ) -> RunResult:
         """Publish what there is once no more calls are made, and say how the run ended."""
         directory, copies, tally = calls.description.directory, calls.syncing, calls.tally
-        finish = Finish(live, directory, self.stopping)
+        finish = Finish(live, directory, self.stopping, None if tally.rows else earlier)
         finish.copy(copies)
         exported, interrupted = finish.export()
         unexported = exported if isinstance(exported, str) else None
@@ -178,6 +183,8 @@ class Session:
         report = undelivered = None
         if unexported is None and self.job.observe.report:
             report = finish.report(self.job.observe)
+        if not isinstance(exported, str):
+            finish.remember(exported, report)
         if unexported is None and delivery is not None:
             undelivered, late = finish.deliver(delivery, report=isinstance(report, Path))
             interrupted = interrupted or late
@@ -235,15 +242,18 @@ class Session:
         prepare: Preparation,
         pricing: Pricing,
         check: Check,
-    ) -> tuple[Dataset, Part | None]:
-        """Return the input, and which part of it; the checkpoint speaks of them and of the job."""
+    ) -> tuple[Dataset, Part | None, Published | None]:
+        """Return the input, and which part of it; the checkpoint speaks of them and of the job.
+
+        And what was published last, if it is of the same ones.
+        """
         if self.only is None:
             dataset = open_dataset(self.job, directory.path, self.stdin, self.rows, check)
             part = part_of(checkpoint, dataset, self.portion.shard)
         else:
             run = Remembered(checkpoint)
-            dataset, part = replace(run.dataset, stop=asking(check)), run.part
-            refuse_changed(checkpoint, dataset)
+            dataset = unchanged(checkpoint, replace(run.dataset, stop=asking(check)))
+            part = run.part
         refuse_to_overwrite(dataset, directory.path, WRITTEN.__contains__)
         agree_on_prices(checkpoint, pricing)
         facts = settle(
@@ -257,17 +267,20 @@ class Session:
             part=part,
         )
         dataset = kept(dataset)
-        facts |= beside(checkpoint.counts(), checkpoint.fact)
+        job = job_facts(self.job, dataset)
+        earlier = None if facts else Published.last(checkpoint, directory, job)
+        # Until this process has published what it has, nobody knows of what the files are.
+        facts |= beside(checkpoint.counts(), checkpoint.fact) | {PUBLISHED: None}
         if self.only is None:
             facts |= {
                 "input": input_facts(dataset),
-                "job": job_facts(self.job, dataset),
+                "job": job,
                 # Tells a merge whether it was made of this run.
                 "run": checkpoint.fact("run") or uuid.uuid4().hex,
             }
         checkpoint.remember(**facts)
         keep_start(checkpoint, dataset, part)
-        return dataset, part
+        return dataset, part, earlier
 
     @property
     def _simulated(self) -> bool:
@@ -284,22 +297,3 @@ class Session:
             "shard": part.facts() if part else None,
             "chosen": standing.chosen,
         }
-
-    def _facts(self, dataset: Dataset, fingerprint: str) -> dict[str, object]:
-        """Return what `run.json` says from the start; a job never holds a key."""
-        return {
-            "batcher": batcher.__version__,
-            "python": platform.python_version(),
-            "simulated": self._simulated,
-            "base_url": None if self._simulated else self.callee.provider.base_url,
-            "job": msgspec.to_builtins(self.job),
-            "input": dataset.names,
-            "fingerprint": fingerprint,
-            "started_at": _now(),
-            "pid": os.getpid(),
-            "state": "running",
-        }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

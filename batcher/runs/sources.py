@@ -108,7 +108,7 @@ class SourceRun:
     def dataset(self) -> Dataset | None:
         """Return its input, if it is here as it was run."""
         try:
-            dataset = dataset_of(self.input)
+            dataset = dataset_of(self.input).looked_at()
             return dataset if dataset.fingerprint() == self.fingerprint else None
         except BatcherError:
             return None

@@ -4,6 +4,7 @@ The only door to pyarrow.fs and fsspec. Both are loaded when a URL is met, never
 """
 
 from batcher.storage.address import Address, is_url
+from batcher.storage.ahead import brought
 from batcher.storage.folder import Folder
 from batcher.storage.listing import Entry, entries_at, entries_below, entry_at
 from batcher.storage.remote import RemoteReader
@@ -17,6 +18,7 @@ __all__ = [
     "RemoteReader",
     "Stop",
     "at_work",
+    "brought",
     "entries_at",
     "entries_below",
     "entry_at",

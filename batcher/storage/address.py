@@ -91,7 +91,10 @@ class Address:
             )
         if scheme == "file":
             return cls(scheme, "", unquote(path).rstrip("/") or "/")
-        return cls(scheme, host, path.strip("/"))
+        made = cls(scheme, host, path.strip("/"))
+        if made.refusal is not None:
+            raise UsageError(made.refusal)
+        return made
 
     @property
     def url(self) -> str:
@@ -109,6 +112,16 @@ class Address:
     def is_read_only(self) -> bool:
         """Whether nothing can be written there, by anybody."""
         return self.scheme in {"http", "https"}
+
+    @property
+    def refusal(self) -> str | None:
+        """Why its store cannot be asked for it, though it may list it; None where it can."""
+        if self.scheme not in _BUCKETS or not self.path or all(self.path.split("/")):
+            return None
+        return (
+            f"{printable(self.url)} has an empty part in its path (`//`); pyarrow, which asks such "
+            "stores, neither reads nor writes that"
+        )
 
     @property
     def bucket(self) -> Address | None:

@@ -12,9 +12,10 @@ from batcher.wording import printable
 
 # Signatures and tokens in URLs that a library quotes, and whatever follows a question mark there.
 _SIGNED = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*")
-# What Google's library says around its reason, in which it asks for a token in vain.
+# What is said around the reason for which Google's library, or Azure's, asks for a token in vain.
 _WRAPPED = re.compile(
     r"google::cloud::Status\(\w+: (?:Retry policy exhausted, with a last message of )?"
+    r"|Unknown error: .* failed: \w+AuthenticationExceptionE: "
 )
 _LONGEST = 300
 # How stores and their libraries say that they do not let someone in.

@@ -18,7 +18,7 @@ from batcher.storage.address import Address
 from batcher.storage.failures import told
 from batcher.storage.files import Files, Moved
 from batcher.storage.listing import entry_at
-from batcher.storage.opening import opened
+from batcher.storage.opening import look_again, opened
 from batcher.storage.waiting import SECONDS, GivenUpError, Stop, never, waited
 
 Value = TypeVar("Value")
@@ -163,8 +163,12 @@ class Folder:
         return f"{self._path.rstrip('/')}/{name}" if self._path else name
 
     def _done(self, verb: str, name: str, work: Callable[[], Value]) -> Value:
+        def done() -> Value:
+            look_again(self.address)
+            return work()
+
         with self._told(verb, name):
-            return waited(work, SECONDS, self._stop)
+            return waited(done, SECONDS, self._stop)
 
     def _told(self, verb: str, name: str) -> AbstractContextManager[None]:
         return told(f"cannot {verb} {self.url_of(name) if name else self.url}")
@@ -183,6 +187,10 @@ class Folder:
             if left:
                 raise GivenUpError
 
+        def done() -> None:
+            look_again(self.address)
+            work(moved)
+
         def over() -> bool:
             if time.monotonic() - last > _STILL_S:
                 raise TimeoutError(f"nothing moved for {_STILL_S:.0f} s")
@@ -190,7 +198,7 @@ class Folder:
 
         try:
             with self._told(verb, name):
-                waited(lambda: work(moved), None, over)
+                waited(done, None, over)
         finally:
             left = True
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from batcher.errors import StorageError
 from batcher.storage.address import Address
 from batcher.storage.failures import told
-from batcher.storage.opening import opened
-from batcher.storage.waiting import SECONDS, Stop, never, waited
+from batcher.storage.opening import opened, takes_threads
+from batcher.storage.waiting import SECONDS, Stop, begun, ended, never, waited
 from batcher.wording import counted
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo
+
+# The libraries ask for one file after the other.
+_AT_ONCE = 16
+_SECOND = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +54,13 @@ def entries_at(addresses: Sequence[Address], stop: Stop = never) -> list[Entry |
     found: dict[Address, Entry | None] = {}
     for _, group in groupby(addresses, key=lambda address: (address.scheme, address.host)):
         some = list(group)
-
-        def look(some: Sequence[Address] = some) -> list[FileInfo]:
-            store, _ = opened(some[0])
-            return store.get_file_info([opened(address)[1] for address in some])
-
+        threads = min(len(some), _AT_ONCE if takes_threads(some[0]) else 1)
+        shares = [some[first::threads] for first in range(threads)]
         more = "" if len(some) == 1 else f" and {counted(len(some) - 1, 'other file')}"
         with told(f"cannot read {some[0]}{more}"):
-            infos = waited(look, SECONDS if len(some) == 1 else None, stop)
-        found |= {a: _entry(a, info) for a, info in zip(some, infos, strict=True)}
+            for look in [begun(partial(_looked, share)) for share in shares]:
+                looked = ended(look, SECONDS if len(some) == 1 else None, stop)
+                found |= looked
     return [found[address] for address in addresses]
 
 
@@ -87,13 +90,23 @@ def entries_below(folder: Address, *, recursive: bool, stop: Stop = never) -> li
         return waited(look, None, stop)
 
 
+def _looked(addresses: Sequence[Address]) -> dict[Address, Entry | None]:
+    store, _ = opened(addresses[0])
+    infos = store.get_file_info([opened(address)[1] for address in addresses])
+    return {a: _entry(a, info) for a, info in zip(addresses, infos, strict=True)}
+
+
 def _entry(address: Address, info: FileInfo) -> Entry | None:
     from pyarrow.fs import FileType
 
     if info.type == FileType.NotFound:
         return None
     is_file = info.type == FileType.File
-    return Entry(address, is_file, info.size, info.mtime_ns if is_file else None)
+    changed_ns = info.mtime_ns if is_file else None
+    if changed_ns is not None and address.scheme == "s3":
+        # Some list fractions of a second, which they leave out when they are asked for one file.
+        changed_ns -= changed_ns % _SECOND
+    return Entry(address, is_file, info.size, changed_ns)
 
 
 def _relative(path: str, base: str, folder: Address) -> str:

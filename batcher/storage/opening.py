@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import lru_cache
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 # A request that brings not a byte for so long is given up, and asked at most so often.
 _CONNECT_S, _SILENT_S, _ATTEMPTS = 5.0, 10.0, 3
+# How the libraries of Google and Azure say that they find no credentials.
+_NO_CREDENTIALS = ("access token", "AuthenticationException")
+_LOOK_AGAIN_S = 60
 # Services that know a bucket only as a part of the host name.
 _BUCKET_IS_HOST = (".aliyuncs.com", ".myqcloud.com", ".volces.com", ".myhuaweicloud.com")
 # Packages that bring the implementation: where fsspec is not there, it cannot be asked.
@@ -56,6 +60,21 @@ def opened(address: Address) -> tuple[FileSystem, str]:
         return _by_fsspec(address)
     except ImportError as error:
         raise _not_installed(address, error) from None
+
+
+def look_again(address: Address) -> None:
+    """Do before a store that is open is asked what keeps it from ending the process.
+
+    Raises:
+        Exception: of its library: there are no credentials any more.
+    """
+    if _NATIVE.get(address.scheme) is _azure:
+        opened(address)
+
+
+def takes_threads(address: Address) -> bool:
+    """Whether several threads may ask its store at once; of what fsspec knows, not all take it."""
+    return address.scheme in _NATIVE
 
 
 def _local(address: Address, _: Mapping[str, str]) -> tuple[FileSystem, str]:
@@ -122,15 +141,19 @@ def _gcs_store(bucket: str, emulator: str) -> FileSystem:
     )
 
 
-def look_for_credentials(first: FileSystem, bucket: str) -> None:
-    """Raise what is said where there are none for Google: the first look is to be a short one.
+def look_for_credentials(first: FileSystem, path: str) -> None:
+    """Raise what is said where there are none for Google or Azure; all else is when it matters.
 
-    Its library asks for some as long as it may try a request. All else is said when it matters.
+    Google's library asks for some as long as it may try a request, so the first look is to be a
+    short one. What Azure's throws ends the process, where pyarrow looks at a container or opens a
+    file: not where it looks for the first time at a `path` below a container.
     """
+    from pyarrow import ArrowException
+
     try:
-        first.get_file_info(bucket)
-    except OSError as error:
-        if "access token" in str(error):
+        first.get_file_info(path)
+    except (OSError, ArrowException) as error:
+        if any(said in str(error) for said in _NO_CREDENTIALS):
             raise
 
 
@@ -164,11 +187,24 @@ def _azure(address: Address, variables: Mapping[str, str]) -> tuple[FileSystem, 
     )
     token = variables.get("AZURE_STORAGE_SAS_TOKEN") or parts.get("SharedAccessSignature")
     path = f"{container}/{address.path}".rstrip("/")
-    return _azure_store(account, key, None if key else token, parts.get("BlobEndpoint", "")), path
+    endpoint = parts.get("BlobEndpoint", "")
+    if not key and not token:
+        _look_for_azure(account, endpoint, container, int(time.monotonic() / _LOOK_AGAIN_S))
+    return _azure_store(account, key, None if key else token, endpoint), path
+
+
+@lru_cache
+def _look_for_azure(account: str, endpoint: str, container: str, _: int) -> None:
+    """Look for credentials once in a while: they may go, as those of a machine do."""
+    look_for_credentials(_new_azure_store(account, None, None, endpoint), f"{container}/-")
 
 
 @lru_cache
 def _azure_store(account: str, key: str | None, token: str | None, endpoint: str) -> FileSystem:
+    return _new_azure_store(account, key, token, endpoint)
+
+
+def _new_azure_store(account: str, key: str | None, token: str | None, endpoint: str) -> FileSystem:
     from pyarrow.fs import AzureFileSystem
 
     scheme, _, host = endpoint.rpartition("://")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from batcher.errors import InputError, StorageError
 from batcher.storage.address import Address
 from batcher.storage.failures import told
-from batcher.storage.opening import opened
+from batcher.storage.opening import look_again, opened
 from batcher.storage.waiting import SECONDS, Stop, begun, ended, never, waited
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ class RemoteReader(io.RawIOBase):
     def _range(self, start: int, length: int) -> bytes:
         """Return what stands there, which is of the file that was opened."""
         length = min(length, self.size - start)
+        look_again(self._address)
         try:
             file: Any = self._file  # whose stubs lack it
             content: bytes = file.read_at(length, start)

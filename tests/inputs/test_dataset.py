@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from batcher.errors import InputError
 from batcher.inputs import Dataset, InputFile, discover
 from batcher.records import Failure, Mark, Prompt
+from batcher.storage import Address
 
 Write = Callable[..., InputFile]
 PARTS = st.lists(
@@ -60,6 +62,27 @@ def test_reading_from_any_mark_on_gives_the_last_rows(
         again: list[Mark] = []
         assert list(data.rows(mark, again.append)) == rows[mark.row :]
         assert again == marks[marks.index(mark) :]
+
+
+@given(parts=PARTS)
+def test_rows_before_a_mark_are_counted_by_it(
+    parts: list[tuple[str, list[int | None]]], write_lines: Write, write_table: Write
+) -> None:
+    data = written([(s, n) for s, n in parts if n or s == ".parquet"], write_lines, write_table)
+    places = [data.place(row) for row in range(data.count() + 1)]
+    assert {data.count(start=place) for place in places} == {data.count()}
+
+
+@given(parts=PARTS)
+def test_files_at_urls_give_the_same_though_they_were_brought_before(
+    parts: list[tuple[str, list[int | None]]], write_lines: Write, write_table: Write
+) -> None:
+    here = written([(s, n) for s, n in parts if n or s == ".parquet"], write_lines, write_table)
+    files = [replace(f, place=Address.of(f"file://{f.path}")) for f in here.files]
+    there = replace(here, files=tuple(files)).looked_at()
+    assert list(there.rows()) == list(here.rows())
+    assert there.count() == here.count()
+    assert list(there.batches()[1]) == list(here.batches()[1])
 
 
 @given(parts=PARTS)
@@ -234,3 +257,18 @@ def test_the_fingerprint_of_a_file_that_is_gone_is_an_error(write_lines: Write) 
     file.path.unlink()
     with pytest.raises(InputError, match=r"cannot read prompts\.jsonl: No such file"):
         dataset(file).fingerprint()
+
+
+def test_of_a_file_at_a_url_the_fingerprint_is_that_of_when_it_was_found(
+    write_lines: Write,
+) -> None:
+    file = write_lines(b"{}\n")
+    data = dataset(replace(file, place=Address.of(f"file://{file.path}"))).looked_at()
+    before = data.fingerprint()
+    assert data.looked_at().fingerprint() == before
+    file.path.write_bytes(b"{}\n" * 2)
+    assert data.fingerprint() == before
+    assert data.looked_at().fingerprint() != before
+    file.path.unlink()
+    with pytest.raises(InputError, match=r"no such file: prompts\.jsonl"):
+        data.looked_at()

@@ -24,8 +24,8 @@ def tree(tmp_path: Path) -> Path:
 
 
 def found(tree: Path, given: str) -> tuple[list[str], str]:
-    addresses, kind = expanded(Address.of(f"file://{tree}/{given}"), _is_input, never)
-    return [str(Path(address.path).relative_to(tree)) for address in addresses], kind
+    files, kind = expanded(Address.of(f"file://{tree}/{given}"), _is_input, never)
+    return [str(Path(file.address.path).relative_to(tree)) for file in files], kind
 
 
 def _is_input(name: str) -> bool:

@@ -29,6 +29,7 @@ _REFUSED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></E
 _OF_A_CONNECTION = ("connection", "transfer-encoding", "content-length", "expect")
 
 Judge = Callable[[Asked], Verdict]
+Change = Callable[[Asked, bytes], bytes]
 
 
 def let_all(_: Asked) -> Verdict:
@@ -36,22 +37,28 @@ def let_all(_: Asked) -> Verdict:
     return "pass"
 
 
+def as_it_is(_: Asked, said: bytes) -> bytes:
+    """Pass on what the store says."""
+    return said
+
+
 @dataclass
 class Door:
-    """Where it is, what came, and what becomes of what comes."""
+    """Where it is, what came, what becomes of what comes, and of what the store answers."""
 
     url: str
     judge: Judge = let_all
+    change: Change = as_it_is
     asked: list[Asked] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
-    def judged(self, method: str, target: str) -> Verdict:
-        """Note a request, and say what becomes of it."""
+    def noted(self, method: str, target: str) -> Asked:
+        """Note a request."""
         place, _, query = target.partition("?")
         before = sum((one.method, one.place) == (method, place) for one in self.asked)
         asked = Asked(method, place, query, before)
         self.asked.append(asked)
-        return self.judge(asked)
+        return asked
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -68,9 +75,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         body = self._body()
-        match self.made.judged(self.command, self.path):
+        asked = self.made.noted(self.command, self.path)
+        match self.made.judge(asked):
             case "pass":
-                self._pass_on(body)
+                self._pass_on(asked, body)
             case "fail":
                 self.send_response(500)
                 self.send_header("Content-Length", "0")
@@ -100,12 +108,12 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         return body
 
-    def _pass_on(self, body: bytes) -> None:
+    def _pass_on(self, asked: Asked, body: bytes) -> None:
         behind = http.client.HTTPConnection(self.store)
         headers = {n: v for n, v in self.headers.items() if n.lower() not in _OF_A_CONNECTION}
         behind.request(self.command, self.path, body, headers)
         answer = behind.getresponse()
-        content = answer.read()
+        content = self.made.change(asked, answer.read())
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.getheaders():
             if name.lower() not in _OF_A_CONNECTION:

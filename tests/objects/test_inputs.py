@@ -130,6 +130,30 @@ def test_a_missing_bucket_is_named(place: Place) -> None:
     assert "there is no s3://no-such-bucket" in done.stderr
 
 
+def test_a_missing_bucket_is_named_for_a_glob_too(place: Place) -> None:
+    done = place.run("s3://no-such-bucket/in/*.jsonl")
+    assert done.returncode == 2
+    said = "no such file: s3://no-such-bucket/in/*.jsonl; there is no s3://no-such-bucket"
+    assert said in done.stderr
+
+
+def test_a_name_that_cannot_be_asked_for_is_refused_with_the_way_around(
+    bucket: Bucket, place: Place, lines: Lines
+) -> None:
+    bucket.put("in//odd.jsonl", lines(1))
+    bucket.put("in/a.jsonl", lines(2))
+    bucket.put("in//note.txt", b"no input")
+    for given in (f"{bucket.url}/in/", bucket.url):
+        refused = place.run(given)
+        assert refused.returncode == 2, refused.stderr
+        assert f"{bucket.url}/in//odd.jsonl has an empty part in its path" in refused.stderr
+        assert (
+            f"a glob that does not find it, such as {given.rstrip('/')}/*.jsonl" in refused.stderr
+        )
+    assert place.run(f"{bucket.url}/in/*.jsonl").returncode == 0
+    assert answered(place) == ["r0", "r1"]
+
+
 def test_keys_that_the_store_does_not_know_end_the_run_before_a_call(
     bucket: Bucket, place: Place, lines: Lines
 ) -> None:

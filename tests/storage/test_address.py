@@ -114,3 +114,19 @@ def test_nor_is_one_that_lacks_its_colon(slip: str) -> None:
 @pytest.mark.parametrize("path", ["gs:a", "s3/a", "my-s3//a", "./s3:/a", "notes:/a", "/s3:/a"])
 def test_a_path_with_a_colon_is_a_path(path: str) -> None:
     assert not is_url(path)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["s3://bucket/a//b.jsonl", "gs://bucket/a//*.jsonl", "abfss://c@a.dfs.core.windows.net/a//b"],
+)
+def test_a_name_with_an_empty_part_is_refused_where_pyarrow_asks(url: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"{url} has an empty part in its path (`//`)")):
+        Address.of(url)
+
+
+def test_a_name_with_an_empty_part_may_be_listed_and_is_one_elsewhere() -> None:
+    listed = Address.of("s3://bucket/a") / "/b.jsonl"
+    assert listed.refusal is not None
+    assert Address.of("s3://bucket//a//").refusal is None
+    assert Address.of("https://example.com/a//b.jsonl").path == "a//b.jsonl"

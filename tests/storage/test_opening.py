@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pyarrow.fs import GcsFileSystem
 from batcher.errors import ConfigurationError, UsageError
 from batcher.storage import Address
 from batcher.storage.opening import look_for_credentials, opened
+from tests.commands import ROOT
 
 
 @pytest.fixture
@@ -74,6 +76,44 @@ def without_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 def test_where_there_are_no_credentials_for_google_the_first_look_says_so() -> None:
     with pytest.raises(OSError, match="access token"):
         look_for_credentials(GcsFileSystem(), "bucket")
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        *("entry_at(a)", "entry_at(a / 'x')", "entries_below(a, recursive=True)"),
+        *("RemoteReader(a / 'x', ahead=True)", "Folder.at(a.url).check()"),
+    ],
+)
+def test_where_there_are_none_for_azure_that_is_an_error_and_not_the_end_of_the_process(
+    work: str, tmp_path: Path
+) -> None:
+    """In a process of its own, which the library would end."""
+    script = f"""
+from batcher.errors import StorageError
+from batcher.storage import Address, Folder, RemoteReader, entries_below, entry_at
+a = Address.of("abfss://box@account.dfs.core.windows.net")
+try:
+    {work}
+except StorageError as error:
+    print(error)
+"""
+    done = subprocess.run(  # noqa: S603 -- our own command
+        [sys.executable, "-c", script],
+        # Neither Azure's command line is there, nor what tells its machines who they are.
+        env={
+            "PATH": str(tmp_path),
+            "HOME": str(tmp_path),
+            "PYTHONPATH": str(ROOT),
+            "AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:9",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "abfss://box@account.dfs.core.windows.net" in done.stdout
+    assert ": Failed to get token from DefaultAzureCredential. Are the credentials" in done.stdout
 
 
 def test_what_else_the_first_look_is_told_is_no_matter() -> None:
