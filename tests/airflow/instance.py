@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -98,7 +99,10 @@ class Airflow:
 
         It is due at `run_after`, or now.
         """
-        due = {} if run_after is None else {"run_after": run_after.isoformat()}
+        due: dict[str, object] = {}
+        if run_after is not None:
+            # Airflow would name all runs of one moment alike.
+            due = {"run_after": run_after.isoformat(), "dag_run_id": f"due__{uuid.uuid4().hex}"}
 
         def started() -> str | None:
             body = {"logical_date": None, "conf": conf, **due}
