@@ -70,15 +70,21 @@ class ErrorChoice:
 class Chosen:
     """The error rows that a choice means, counted by their class.
 
-    Those of `bad` never became a request: they are read again, which takes no call.
+    Those of `bad` never became a request: they are read again, which takes no call unless they are
+    one now. So many `duplicates` are none of `rows`: the input is what it was, so that their id
+    stays with the row that has it, be that one still pending.
     """
 
     rows: RowSet = field(default_factory=RowSet)
     called: Counter[ErrorClass] = field(default_factory=Counter)
     bad: Counter[ErrorClass] = field(default_factory=Counter)
+    duplicates: int = 0
 
     def add(self, outcome: Recorded, error_class: ErrorClass) -> None:
         """Add the row of an error."""
+        if error_class is ErrorClass.DUPLICATE_ID:
+            self.duplicates += 1
+            return
         counter = self.bad if outcome.key is None else self.called
         counter[error_class] += 1
         self.rows.add(outcome.row)

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from batcher.checkpoint.connection import translated
 from batcher.checkpoint.encoding import sealed
 from batcher.checkpoint.merging import Merging
-from batcher.checkpoint.placement import Placement
-from batcher.checkpoint.rivals import Row
-from batcher.checkpoint.schema import COLUMNS
+from batcher.checkpoint.placement import Placement, take_back
 from batcher.errors import ErrorClass
 from batcher.recorded import Recorded
 from batcher.records import Request, duplicate_id
@@ -134,15 +132,4 @@ class Pending:
             ).fetchall()
             for (number,) in later:
                 self.claims._give_up(number, str(request.source))  # noqa: SLF001 -- one of two halves
-            aside = execute(
-                f"SELECT {COLUMNS} FROM main.shelved WHERE key = ?", (request.key,)
-            ).fetchone()
-            if aside is not None:
-                merging.put(_placed(aside, request))
-                execute("DELETE FROM main.shelved WHERE key = ?", (request.key,))
-
-
-def _placed(row: Row, request: Request) -> Row:
-    """Return an outcome as that of the row that asks for it."""
-    outcome = Recorded._make(row[:-1])
-    return (*outcome._replace(row=request.row, source=str(request.source)), row[-1])
+            take_back(merging.connection, request)

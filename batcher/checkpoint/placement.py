@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from batcher.checkpoint.connection import transaction
+from batcher.checkpoint.encoding import carried
 from batcher.checkpoint.renumbering import Renumbering
-from batcher.checkpoint.schema import COLUMNS, columns_of
+from batcher.checkpoint.schema import COLUMNS, VALUES, columns_of
 from batcher.errors import StorageError
+from batcher.recorded import Recorded
 from batcher.records import Request
 
 
@@ -144,6 +146,28 @@ class Placement:
             "WHERE p.row = outcomes.row AND p.source IS NOT outcomes.source"
         )
         execute("DELETE FROM marks")
+
+
+def take_back(connection: sqlite3.Connection, request: Request) -> None:
+    """Let what is set aside under the key of a request be the outcome of its row, as it was.
+
+    What an error took that the row has by now is added to it.
+    """
+    aside = connection.execute(
+        f"SELECT {COLUMNS} FROM main.shelved WHERE key = ?", (request.key,)
+    ).fetchone()
+    if aside is None:
+        return
+    outcome = Recorded._make(aside[:-1])
+    row = (*outcome._replace(row=request.row, source=str(request.source)), aside[-1])
+    held = connection.execute(
+        f"SELECT {COLUMNS} FROM main.outcomes WHERE row = ?", (request.row,)
+    ).fetchone()
+    connection.execute(
+        f"INSERT OR REPLACE INTO main.outcomes {VALUES}",
+        row if held is None else carried(row, held),
+    )
+    connection.execute("DELETE FROM main.shelved WHERE key = ?", (request.key,))
 
 
 _RECORDED = (

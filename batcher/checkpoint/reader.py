@@ -155,6 +155,14 @@ class CheckpointReader:
                 numbered.fill(self._reader, errors_too=errors_too)
             yield numbered
 
+    def set_aside(self, keys: Sequence[str]) -> set[str]:
+        """Return those of `keys` whose outcome is set aside."""
+        with translated(self.path):
+            found = self._reader.execute(
+                f"SELECT key FROM shelved WHERE key IN ({', '.join('?' * len(keys))})", keys
+            ).fetchall()
+        return {key for (key,) in found}
+
     def has_shelved(self) -> bool:
         """Whether paid outcomes are set aside that belong to no row now."""
         with translated(self.path):

@@ -4,8 +4,9 @@
   `Recorded`'s, and a checksum over those that never change: all but the row number and the source,
   which follow the input. (An outcome under a wrong number is found by its id or its sample, when it
   meets its row.)
-- `shelved`: paid outcomes whose row was edited or removed since. They are kept by key: undo the
-  edit, and the answer is back without a call.
+- `shelved`: paid outcomes whose row was edited or removed since, or that a merge gave to another
+  row's id. They are kept by key: undo the edit, or ask just the same, and the answer is back
+  without a call.
 - `failed_attempts`: every attempt of a recorded row that ended in a problem or an answer of no use,
   under the row's key: its number changes when lines are put before it.
 - `unanswered`: how often a pending row was sent and not answered whole, and the most that this can

@@ -28,14 +28,14 @@ from batcher.checkpoint.mending import mend
 from batcher.checkpoint.opening import claim, create_or_check, set_journal
 from batcher.checkpoint.ownership import Ownership
 from batcher.checkpoint.pending import note_pending
-from batcher.checkpoint.placement import Placement
+from batcher.checkpoint.placement import Placement, take_back
 from batcher.checkpoint.reader import CheckpointReader
 from batcher.checkpoint.renumbering import Renumbering
 from batcher.checkpoint.space import Free, Space, free_at
 from batcher.errors import DiskFullError, Halt, OutputError, StorageError
 from batcher.filesystem import spans_machines
 from batcher.history import Beat, Ended
-from batcher.records import InvalidAnswer, Kept, Mark, Unanswered
+from batcher.records import InvalidAnswer, Kept, Mark, Request, Unanswered
 
 # Leaves an outcome alone that is there already.
 _INSERT = f"INSERT INTO outcomes {schema.VALUES} ON CONFLICT DO NOTHING"
@@ -267,6 +267,11 @@ class Checkpoint(CheckpointReader):
             renumbering = Renumbering(connection, self.path, samples) if samples else None
             yield Placement(connection, renumbering)
         self.sync()
+
+    def take_back(self, request: Request) -> None:
+        """Let what is set aside under the key of a request be the outcome of its row again."""
+        with self._writing() as connection:
+            take_back(connection, request)
 
     def mend(self) -> int:
         """Drop what is damaged; return how many rows of the input are pending again by it.

@@ -54,6 +54,10 @@ class Tally:
         """Rows that were to be called and have no outcome of this process."""
         return None if self.goal is None else max(0, self.goal - self.done_before - self.rows)
 
+    def found(self) -> None:
+        """Count a row whose outcome an earlier process recorded, though under no row."""
+        self.done_before += 1
+
     def attempted(self, exchange: Exchange) -> None:
         """Count an attempt that has ended."""
         self.attempts += 1

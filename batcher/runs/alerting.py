@@ -197,7 +197,7 @@ class Alerting:
         tally, earlier = self._tally, self._tally.earlier
         done, errors = tally.done_before + tally.rows, tally.classes.copy()
         # Else errors of earlier processes are called again, or only some rows are chosen.
-        if tally.done_before == earlier.rows:
+        if tally.done_before >= earlier.rows:
             errors.update(earlier.errors)
         seconds = self.clocks.monotonic() - self._since
         rate = tally.rows / seconds if tally.rows and seconds > 0 else None

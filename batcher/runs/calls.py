@@ -176,6 +176,7 @@ class Calls:
                 sync_each=self.job.output.sync == "row",
                 time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
                 on_stop=self.syncing.hurry,
+                on_found=tally.found,
             )
             checkpoint.begin_process(int(time.time()))
             stack.enter_context(self.syncing.halting(executor.stop))

@@ -62,7 +62,7 @@ def _at_the_end(tally: Tally, chosen: str | None, *, pending: bool) -> str:
     if tally.chosen == 0:
         return "No error was chosen; nothing was called."
     if tally.chosen is not None:
-        again = f"{counted(tally.rows, 'chosen error')} taken up again."
+        again = f"{counted(tally.done_before + tally.rows, 'chosen error')} taken up again."
         return f"{again} `batcher run` goes on with the pending rows." if pending else again
     if tally.total == 0:
         return f"Done. {NO_ROW}"

@@ -59,10 +59,14 @@ class Interrupted:
 
 
 class _Batch(NamedTuple):
-    """Records that were read together, and which ids are `recorded` already, and where."""
+    """Records that were read together, and which ids are `recorded` already, and where.
+
+    `aside` are the keys of those that were paid before, and whose outcome is set aside.
+    """
 
     records: list[Request | Failure]
     recorded: Mapping[str, tuple[int, str]]
+    aside: frozenset[str]
 
 
 async def _nothing() -> None:
@@ -73,8 +77,9 @@ async def _nothing() -> None:
 class LiveRun:
     """Calls every selected row that is not done yet, for each of its samples, and records it.
 
-    `on_recorded` is told of each outcome once it is safe, `on_pulse` about twice a second,
-    `on_notice` of what a user should know now. With `sync_each`, a call has ended only when its
+    `on_recorded` is told of each outcome once it is safe, `on_found` of a row whose outcome was
+    set aside and is back, `on_pulse` about twice a second, `on_notice` of what a user should know
+    now. With `sync_each`, a call has ended only when its
     outcome is on the disk. Answers are taken from the `cache` and put into it. `time_left` is how
     many seconds calls may be begun; `stopping` hears of whoever wants them to end, and `on_stop` is
     called when that happens first. `disk_full` says whether the calls were stopped for lack of
@@ -100,6 +105,7 @@ class LiveRun:
     sync_each: bool = False
     time_left: float | None = None
     on_stop: Callable[[], None] = lambda: None
+    on_found: Callable[[], None] = lambda: None
     interrupted: Interrupted | None = None
     disk_full: bool = False
     unread: InputError | StorageError | None = None
@@ -190,6 +196,10 @@ class LiveRun:
                     await self._put(prepared)
                 elif earlier := self._earlier(prepared, recorded):
                     await self._put(self.prepare.duplicate(prepared, earlier))
+                elif prepared.key in batch.aside:
+                    await self._take_back(prepared)
+                    # It may be what others ask, too.
+                    await sharing.look(batch.records[at + 1 :])
                 else:
                     shared = await sharing.shared(batch.records, at) if prepared.content else None
                     if shared is None:
@@ -204,6 +214,15 @@ class LiveRun:
             halt = Halt(f"{self.unread}. {_KEPT}", self.unread.exit_code)
             self.executor.end_with(halt)
             self.on_notice(halt.reason)
+
+    async def _take_back(self, request: Request) -> None:
+        """Let a row have what was paid for the very same request before, instead of a call."""
+        await self._in_reader(
+            lambda: self._with_reserve(lambda: self.checkpoint.take_back(request))
+        )
+        self._in_hand[request.id] = request.row, request.source
+        self._settled.append(request.id)
+        self.on_found()
 
     async def _next(self, records: Iterator[Request | Failure | None]) -> _Batch | None:
         """Read the next records; None where there are none.
@@ -235,8 +254,12 @@ class LiveRun:
         except (InputError, StorageError) as error:
             # Heeded once all that was read so far is called.
             self.unread = error
-        ids = [prepared.id for prepared in batch if isinstance(prepared, Request)]
-        return _Batch(batch, self.checkpoint.first_with_ids(ids)) if batch else None
+        if not batch:
+            return None
+        requests = [prepared for prepared in batch if isinstance(prepared, Request)]
+        recorded = self.checkpoint.first_with_ids([request.id for request in requests])
+        aside = self.checkpoint.set_aside([request.key for request in requests])
+        return _Batch(batch, recorded, frozenset(aside))
 
     def _earlier(self, request: Request, recorded: Mapping[str, tuple[int, str]]) -> str | None:
         """Where another row with the same id stands: still in hand, or recorded.

@@ -21,8 +21,9 @@ from batcher.runs.shard import Shard, part_of
 class Previous:
     """A previous run: by their number where input and job are as they were, `done` says which.
 
-    Else `done` is None, and each request is looked for by its key, and by where it is `numbered`.
-    With `retry_errors`, rows that ended in an error are not done.
+    What is set aside is done there too. Else `done` is None, and each request is looked for by its
+    key, and by where it is `numbered`. With `retry_errors`, rows that ended in an error are not
+    done.
     """
 
     checkpoint: CheckpointReader
@@ -37,7 +38,7 @@ class Previous:
     def keys(self, requests: Sequence[Request]) -> set[str]:
         """Return the keys of requests that are done, where their numbers do not tell."""
         if self.done is not None:
-            return set()
+            return self.checkpoint.set_aside([request.key for request in requests])
         found = self.checkpoint.with_outcome(requests, errors_too=not self.retry_errors)
         if self.numbered is not None:
             found |= {one.key for one in requests if self.numbered.earlier(one) is not None}

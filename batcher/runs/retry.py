@@ -82,6 +82,9 @@ class EarlierRun:
             bad = counted(chosen.bad.total(), "bad row")
             yield f"{bad} would be read again, without a call"
             yield from _by_class(chosen.bad)
+        if chosen.duplicates:
+            named = counted(chosen.duplicates, f"{ErrorClass.DUPLICATE_ID} row")
+            yield f"{named} would stay, since the id is another row's"
 
 
 def error_classes(names: Iterable[str]) -> frozenset[ErrorClass]:

@@ -55,6 +55,15 @@ def test_without_a_choice_all_errors_are_meant(recorded: Path) -> None:
     assert chosen.bad == {ErrorClass.INVALID_ROW: 1}
 
 
+def test_a_duplicate_stays_what_it_is_for_its_id_is_another_rows(
+    checkpoint: Checkpoint, failure: MakeFailure
+) -> None:
+    """Which may be pending yet: called before it, the later row would have the id."""
+    checkpoint.write([failure(5, error_class=ErrorClass.DUPLICATE_ID)])
+    chosen = choose(checkpoint.path, ErrorChoice())
+    assert (len(chosen.rows), chosen.bad.total(), chosen.duplicates) == (0, 0, 1)
+
+
 def test_classes_and_a_condition_must_both_hold(recorded: Path) -> None:
     assert _rows(recorded, None, ErrorClass.OVERLOADED, ErrorClass.BAD_REQUEST) == [2, 3]
     assert _rows(recorded, "row > 2", ErrorClass.OVERLOADED, ErrorClass.BAD_REQUEST) == [3]

@@ -188,6 +188,44 @@ def test_of_two_answers_to_one_key_the_newer_is_set_aside(
     assert [recorded.response for recorded in checkpoint.outcomes()] == ["new"]
 
 
+def test_what_is_set_aside_comes_back_as_it_was_to_the_row_that_asks_it(
+    checkpoint: Checkpoint, success: MakeSuccess, request_of: MakeRequest
+) -> None:
+    checkpoint.write([success(0), success(1)])
+    _apply(checkpoint, [request_of(0)])
+    before = checkpoint.counts()
+    assert checkpoint.set_aside(["key-id-0", "key-id-1"]) == {"key-id-1"}
+    checkpoint.take_back(request_of(5, row_id="id-1"))
+    assert list(checkpoint.outcomes()) == [
+        record(success(0)),
+        record(success(1))._replace(row=5, source="prompts.jsonl:6"),
+    ]
+    assert not checkpoint.has_shelved()
+    after = checkpoint.counts()
+    assert (after.results, after.attempts) == (2, before.attempts)
+
+
+def test_what_comes_back_takes_the_place_of_an_error_and_what_that_took_is_added(
+    checkpoint: Checkpoint, success: MakeSuccess, failure: MakeFailure, request_of: MakeRequest
+) -> None:
+    checkpoint.write([success(0)])
+    _apply(checkpoint, [])
+    checkpoint.write([replace(failure(0, key="key-id-0"), answered_before=2)])
+    before = checkpoint.counts()
+    checkpoint.take_back(request_of(0))
+    (back,) = checkpoint.outcomes()
+    assert (back.error_class, back.response, back.attempts) == (None, "fine", 3)
+    assert checkpoint.counts().attempts == before.attempts == 3
+
+
+def test_where_nothing_is_set_aside_nothing_comes_back(
+    checkpoint: Checkpoint, success: MakeSuccess, request_of: MakeRequest
+) -> None:
+    checkpoint.write([success(0)])
+    checkpoint.take_back(request_of(1))
+    assert list(checkpoint.outcomes()) == [record(success(0))]
+
+
 def test_each_placement_starts_empty(checkpoint: Checkpoint, request_of: MakeRequest) -> None:
     _apply(checkpoint, [request_of(0)])
     assert _apply(checkpoint, []) == Comparison(0, 0, 0)

@@ -140,6 +140,12 @@ def test_rows_are_left_until_all_that_were_to_be_called_have_an_outcome() -> Non
     assert Tally().left is None
 
 
+def test_a_row_that_has_an_earlier_outcome_after_all_is_not_left_and_not_of_this_process() -> None:
+    tally = Tally(done_before=3, total=10)
+    tally.found()
+    assert (tally.done_before, tally.left, tally.rows) == (4, 6, 0)
+
+
 def test_of_chosen_rows_no_other_is_left() -> None:
     tally = Tally(total=10, chosen=2)
     tally.recorded(_failure(ErrorClass.THROTTLED))

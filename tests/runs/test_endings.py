@@ -62,6 +62,7 @@ def test_a_retry_says_what_it_took_up() -> None:
     assert _said(Ended.DONE, Tally(chosen=0)).startswith("No error was chosen")
     again = Tally(chosen=2, results=1, failures=1)
     assert _said(Ended.DONE, again) == "2 chosen errors taken up again."
+    assert _said(Ended.DONE, Tally(chosen=1, done_before=1)) == "1 chosen error taken up again."
     assert _said(Ended.PENDING, again).endswith("goes on with the pending rows.")
 
 

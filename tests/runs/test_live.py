@@ -14,6 +14,7 @@ import pytest
 from batcher.checkpoint import Checkpoint, Reserve, RowSet
 from batcher.errors import DiskFullError, StorageError
 from batcher.history import Beat
+from batcher.job import JobSpec
 from batcher.records import (
     Completion,
     Failure,
@@ -94,7 +95,11 @@ class Watched(Checkpoint):
 
 @contextmanager
 def _live(
-    place: Place, calls: Calls, concurrency: int = 2, kind: type[Checkpoint] = Checkpoint
+    place: Place,
+    calls: Calls,
+    concurrency: int = 2,
+    kind: type[Checkpoint] = Checkpoint,
+    job: JobSpec | None = None,
 ) -> Iterator[LiveRun]:
     place.directory.create()
     retrier = Engine([calls], concurrency).retrier()
@@ -102,7 +107,7 @@ def _live(
         kind.open(place.directory.checkpoint) as checkpoint,
         Reserve.held(place.directory.reserve, 2, 1024) as reserve,
     ):
-        live = place.live(checkpoint, reserve, retrier)
+        live = place.live(checkpoint, reserve, retrier, job)
         live.executor.retrier = replace(retrier, on_attempt=live.attempted)
         yield live
 
@@ -383,3 +388,33 @@ async def test_the_first_row_of_an_id_is_a_duplicate_where_the_second_was_drawn_
     assert outcomes[2].error_class == "duplicate_id"
     assert "prompts.jsonl:8" in str(outcomes[2].message)
     assert outcomes[7].error_class is None
+
+
+@pytest.mark.parametrize("dedup", [False, True])
+async def test_what_was_paid_for_the_same_request_and_set_aside_is_taken_instead_of_a_call(
+    place: Place, *, dedup: bool
+) -> None:
+    """Whatever made its row be read again; others that have its id, or ask the same, see it."""
+    job = place.job(reuse={"dedup": dedup})
+    rows = [{"id": "a", "prompt": "One."}, {"id": "b", "prompt": "Two."}]
+    place.write(rows)
+    first, second = Calls(), Calls()
+    first.open.set()
+    second.open.set()
+    found: list[None] = []
+    with _live(place, first, job=job) as live:
+        await live.run()
+        with live.checkpoint.placement() as placement:
+            placement.apply()
+    place.write([*rows, {"id": "b", "prompt": "Three."}, {"id": "c", "prompt": "Two."}])
+    with _live(place, second, job=job) as live:
+        live.on_found = lambda: found.append(None)
+        await live.run()
+        outcomes = [(one.error_class, one.answered_by) for one in live.checkpoint.outcomes()]
+        assert not live.checkpoint.has_shelved()
+    assert (sorted(first.made), second.made) == ([0, 1], [] if dedup else [3])
+    assert len(found) == 2
+    assert outcomes == [
+        *((None, "call"), (None, "call"), ("duplicate_id", "call")),
+        (None, "duplicate" if dedup else "call"),
+    ]

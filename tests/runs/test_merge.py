@@ -22,7 +22,7 @@ from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export_run
 from batcher.runs.merge import merge_runs
 from batcher.runs.merged import Merged
-from batcher.runs.selection import Portion
+from batcher.runs.selection import Portion, draw
 from batcher.runs.shard import Shard
 from batcher.runs.sources import SourceRun
 from batcher.runs.status import status_of
@@ -250,6 +250,34 @@ def test_a_pending_first_row_has_its_id_and_takes_its_answer_of_the_later_one(
     assert _rows(_at(place, "all")) == [1]
     assert merged.summary.pending == 1
     assert place.run(_job(place, _at(place, "all"))).summary.tally.attempts == 1
+
+
+def test_a_retry_of_a_merge_calls_no_later_row_of_an_id_and_the_first_one_keeps_it(
+    place: Place,
+) -> None:
+    rows = [("a", "One."), ("b", "Two."), ("a", "Three."), ("c", "Four.")]
+    place.write({"id": row_id, "prompt": prompt} for row_id, prompt in rows)
+    _merge(place, [_run(place, "2", Shard(2, 2))])
+    merged = _at(place, "all")
+    result = place.run(_job(place, merged), only=ErrorChoice(), consent=False)
+    assert result.summary.tally.attempts == 0
+    assert place.run(_job(place, merged)).summary.tally.attempts == 2
+    assert _rows(merged) == [0, 1, 3]
+
+
+def test_a_later_row_of_an_id_that_is_drawn_first_has_the_answer_that_was_set_aside(
+    place: Place,
+) -> None:
+    rows = [("a", "One."), ("b", "Two."), ("a", "Three."), ("c", "Four.")]
+    place.write({"id": row_id, "prompt": prompt} for row_id, prompt in rows)
+    _merge(place, [_run(place, "2", Shard(2, 2))])
+    merged = _at(place, "all")
+    seed = next(seed for seed in range(100) if 2 in draw(4, 1, seed))
+    session = place.session(_job(place, merged), retry_errors=True)
+    result = replace(session, portion=Portion(sample=1, seed=seed)).run()
+    assert result.summary.tally.attempts == 0
+    assert _rows(merged) == [2, 3]
+    assert result.summary.counts.attempts == 2
 
 
 @contextmanager

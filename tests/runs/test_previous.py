@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from batcher.checkpoint import Checkpoint
 from batcher.errors import ConfigurationError
 from batcher.job import JobSpec
 from batcher.records import Prompt
@@ -64,6 +65,19 @@ def test_rows_that_ended_in_errors_are_done_unless_they_are_retried(
         assert previous is not None
         assert previous.done is not None
         assert (1 in previous.done) is not retry_errors
+
+
+def test_a_row_whose_answer_is_set_aside_is_done_too(place: Place) -> None:
+    place.run()
+    path = place.directory.checkpoint
+    with Checkpoint.open(path) as checkpoint, checkpoint.placement() as placement:
+        placement.apply()
+    requests = list(map(Renderer(place.job()), _prompts(place.job())))
+    with _previous(place) as previous:
+        assert previous is not None
+        assert previous.done is not None
+        assert len(previous.done) == 0
+        assert previous.keys(requests) == {request.key for request in requests}
 
 
 def test_another_job_is_told_by_keys(place: Place) -> None:

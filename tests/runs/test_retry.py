@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -176,6 +177,30 @@ def test_images_beside_the_input_are_found_again_from_anywhere(
     assert [row["id"] for row in place.results()] == ["a"]
 
 
+@pytest.mark.parametrize("how", [{"only": ErrorChoice()}, {"retry_errors": True}])
+def test_a_row_that_was_bad_for_a_while_has_the_answer_that_was_paid_before(
+    place: Place, how: dict[str, Any]
+) -> None:
+    """Its image was missing when the input had changed, so that its answer was set aside."""
+    image = place.folder / "red.png"
+    image.write_bytes(picture())
+    rows = [{"id": "a", "prompt": "What is this?", "image": "red.png"}]
+    place.write(rows)
+    job = place.job(provider={"model": "glm-4v-flash"}, prompt={"image_columns": ["image"]})
+    place.run(job)
+    image.unlink()
+    (place.folder / "other.png").write_bytes(picture())
+    place.write([*rows, {"id": "b", "prompt": "And this?", "image": "other.png"}])
+    place.run(job)
+    assert [row["id"] for row in place.results()] == ["b"]
+    image.write_bytes(picture())
+    result = place.run(job, **how)
+    assert [row["id"] for row in place.results()] == ["a", "b"]
+    assert (result.summary.tally.attempts, len(place.ledger())) == (0, 2)
+    assert (result.summary.pending, result.left) == (0, 0)
+    assert "1 chosen error taken up again." in result.summary.ended or "only" not in how
+
+
 def test_standard_input_is_found_again_where_it_was_kept(place: Place) -> None:
     job = place.job(input=["-"], output={"directory": str(place.directory.path)})
     piped = place.input.read_bytes()
@@ -209,6 +234,16 @@ def test_a_look_before_it_counts_rows_by_class_and_bad_ones_apart(failed: Place)
     assert lines[-2:] == [
         "1 bad row would be read again, without a call",
         "  1 invalid_row",
+    ]
+
+
+def test_a_look_before_it_says_that_a_duplicate_stays(place: Place) -> None:
+    place.write({"id": "same", "prompt": f"Say {n}."} for n in range(2))
+    place.run()
+    lines = list(EarlierRun.recalled(place.directory).lines(ErrorChoice()))
+    assert lines == [
+        "0 error rows would be called again",
+        "1 duplicate_id row would stay, since the id is another row's",
     ]
 
 
