@@ -23,7 +23,7 @@ from batcher.checkpoint.reserve import Reserve
 from batcher.checkpoint.rowset import AllBut, Done, RowSet
 from batcher.checkpoint.settlement import Settlement
 from batcher.checkpoint.space import Free, free_at
-from batcher.checkpoint.store import Checkpoint, ClosedError
+from batcher.checkpoint.store import Checkpoint
 from batcher.checkpoint.unrecorded import BESIDE, SPENT_COST, SPENT_TOKENS
 from batcher.checkpoint.verification import problems as checkpoint_problems
 
@@ -42,7 +42,6 @@ __all__ = [
     "CheckpointReader",
     "Chosen",
     "Claims",
-    "ClosedError",
     "Comparison",
     "Done",
     "ErrorChoice",

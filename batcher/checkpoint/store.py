@@ -43,10 +43,6 @@ _REPLACE = f"INSERT OR REPLACE INTO outcomes {schema.VALUES}"
 _INSERT_INVALID = f"INSERT OR REPLACE INTO invalid_answers {schema.INVALID_VALUES}"
 
 
-class ClosedError(StorageError):
-    """The checkpoint was closed before a thread that nobody waited for was done with it."""
-
-
 class Checkpoint(CheckpointReader):
     """A checkpoint that this process may write."""
 
@@ -102,10 +98,8 @@ class Checkpoint(CheckpointReader):
                 with transaction(writer):
                     ownership = claim(writer, path, shared=shared)
             log = None if shared else stack.enter_context(LogSync.opened(writer, path))
-            checkpoint = cls(path, reader, writer, ownership, log)
             try:
-                with checkpoint._closed_after():
-                    yield checkpoint
+                yield cls(path, reader, writer, ownership, log)
             except StorageError:
                 # Calls may have ended of which nothing could be written, as if by a kill.
                 raise
@@ -200,16 +194,10 @@ class Checkpoint(CheckpointReader):
 
         Raises:
             DiskFullError: there is no room for it, or what there is should stay free for answers.
-            StorageError: the checkpoint or the copy cannot be read or written (ClosedError: the
-                checkpoint was closed meanwhile).
+            StorageError: the checkpoint or the copy cannot be read or written.
             LockedError: another process has taken over.
         """
-        assure_room = self._space.begin(free)
-
-        def go_on() -> None:
-            assure_room()
-            self._assure_usable()
-
+        go_on = self._space.begin(free)
         with self._writing() as connection:
             count_backup(connection, self.path, run)
         if self._log is not None:
@@ -297,7 +285,8 @@ class Checkpoint(CheckpointReader):
     @contextlib.contextmanager
     def _unless_failed(self) -> Iterator[None]:
         """Let no thread try the disk again once it has failed in another's hands (promise 5)."""
-        self._assure_usable()
+        if self._failed is not None:
+            raise self._failed
         try:
             yield
         except DiskFullError:
@@ -306,19 +295,6 @@ class Checkpoint(CheckpointReader):
         except StorageError as error:
             self._failed = error
             raise
-
-    def _assure_usable(self) -> None:
-        if self._failed is not None:
-            raise self._failed
-
-    @contextlib.contextmanager
-    def _closed_after(self) -> Iterator[None]:
-        """Let no other thread be in the midst of anything, or begin it, after the block."""
-        try:
-            yield
-        finally:
-            with self._lock, self._syncing:
-                self._failed = self._failed or ClosedError(f"{self.path} is closed")
 
 
 def _called_again(

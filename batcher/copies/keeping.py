@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from batcher.checkpoint import ClosedError
 from batcher.copies.copying import Copying
 from batcher.copies.latest import Copy
 from batcher.copies.shelf import Shelf
@@ -94,21 +93,18 @@ class Keeper:
     def end(self, check: Callable[[], None]) -> None:
         """Have the last copy made, and wait for it; `check` is called all the while.
 
-        Whatever that raises ends the wait, and the process waits for nothing more, unless this is
-        called again.
+        Whatever that raises ends the wait, and the process waits for nothing more.
         """
         self._ending.set()
         self._wake.set()
-        self._left_alone = True
-        while self._copier is not None and self._copier.is_alive():
-            self._copier.join(0.1)
-            check()
-        self._left_alone = False
-
-    @property
-    def behind(self) -> str | None:
-        """Why the copy may lack something, None where there is no reason known."""
-        return self.trouble or ("there was no time for it" if self._left_alone else None)
+        try:
+            while self._copier is not None and self._copier.is_alive():
+                self._copier.join(0.1)
+                check()
+        except BaseException:
+            self._left_alone = True
+            self.trouble = self.trouble or "there was no time for it"
+            raise
 
     def _give_signs(self) -> None:
         while not self.waited(self._ending, self.shelf.every) and self.lost is None:
@@ -120,14 +116,12 @@ class Keeper:
                 continue
 
     def _keep_copying(self, copying: Copying) -> None:
-        # Who was not waited for ends without a word.
-        with contextlib.suppress(ClosedError):
-            while not self._ending.is_set() and self.lost is None:
-                pause = self._copy(copying)
-                self.waited(self._wake, pause)
-                self._wake.clear()
-            if self.lost is None:
-                self._copy(copying, last=True)
+        while not self._ending.is_set() and self.lost is None:
+            pause = self._copy(copying)
+            self.waited(self._wake, pause)
+            self._wake.clear()
+        if self.lost is None:
+            self._copy(copying, last=True)
 
     def _copy(self, copying: Copying, *, last: bool = False) -> float:
         """Try to make a copy; return the seconds in which no other is to begin."""
@@ -156,8 +150,6 @@ class Keeper:
         """Take down what goes wrong with a copy; the run goes on."""
         try:
             yield
-        except ClosedError:
-            raise
         except LockedError as error:
             self._lose(error)
         except Exception as error:  # noqa: BLE001 -- whatever it is, every answer is here
@@ -184,9 +176,9 @@ class Keeper:
 
     def _leave(self) -> None:
         if self._copier is not None and self._copier.is_alive():
-            # It says so itself, with the last copy, if it makes one.
+            # It says so itself, with the last copy.
             self._copier.join()
-        if self.lost is None:
+        elif self.lost is None:
             # Others find out by its silence.
             with contextlib.suppress(Exception):
                 self.shelf.release()

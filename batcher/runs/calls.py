@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 
@@ -30,7 +30,6 @@ from batcher.runs.pace import Pace
 from batcher.runs.prepare import Preparation
 from batcher.runs.reuse import open_cache
 from batcher.runs.selection import Selection
-from batcher.runs.signals import put_off
 from batcher.runs.stopping import Stopping, soon
 from batcher.runs.syncing import Copies
 from batcher.structured import Structure
@@ -79,45 +78,22 @@ class Calls:
             attempts = AttemptLog(EventLog(log), texts=self.job.observe.report_samples)
             shown = self.watcher, attempts, *self.syncing.watchers
             whole = self.selection.is_whole
-            over: list[LiveRun] = []
-
-            def ended(live: LiveRun) -> None:
-                meters.ended = _ended(live, self.tally)
-                meters.hurried = live.interrupted is not None
-                over.append(live)
-
+            live = None
             try:
                 with metering(
                     *(self.job, self.callee, directory, Watchers(*shown).notice), whole=whole
                 ) as meters:
-                    self._in_loop(reserve, Watchers(*shown, *meters.watchers), ended)
+                    live = asyncio.run(self._make(reserve, Watchers(*shown, *meters.watchers)))
+                    meters.ended = _ended(live, self.tally)
+                    meters.hurried = live.interrupted is not None
             except Interruption as late:
-                # It came after the calls, as while the last figures were sent: the rest of the run
-                # ends in order.
-                if not over:
+                # It came while the last figures were sent: the rest of the run ends in order.
+                if live is None:
                     raise
-                number = Interrupted(late.number, time.monotonic())
-                over[0].interrupted = over[0].interrupted or number
-        return over[0]
+                live.interrupted = live.interrupted or Interrupted(late.number, time.monotonic())
+        return live
 
-    def _in_loop(
-        self, reserve: Reserve, watchers: Watchers, ended: Callable[[LiveRun], None]
-    ) -> None:
-        """Do as `asyncio.run`, but that a signal leaves no loop half made and no call of `_make`.
-
-        Of these Python would complain.
-        """
-        with contextlib.ExitStack() as stack:
-            with put_off():
-                calls = stack.enter_context(
-                    contextlib.closing(self._make(reserve, watchers, ended))
-                )
-                runner = stack.enter_context(asyncio.Runner())
-            runner.run(calls)
-
-    async def _make(
-        self, reserve: Reserve, watchers: Watchers, ended: Callable[[LiveRun], None]
-    ) -> None:
+    async def _make(self, reserve: Reserve, watchers: Watchers) -> LiveRun:
         checkpoint, tally = self.checkpoint, self.tally
         done = self._done()
         tally.earlier = checkpoint.counts()
@@ -180,23 +156,18 @@ class Calls:
             )
             checkpoint.begin_process(int(time.time()))
             stack.enter_context(self.syncing.halting(executor.stop))
+            await self._watched(live, watchers)
+            await budget.close()
+            self._end(live)
+        return live
 
-            async def conclude() -> None:
-                await budget.close()
-                self._end(live)
-                ended(live)
-
-            await self._watched(live, watchers, conclude)
-
-    async def _watched(
-        self, live: LiveRun, watchers: Watchers, conclude: Callable[[], Awaitable[None]]
-    ) -> None:
+    async def _watched(self, live: LiveRun, watchers: Watchers) -> None:
         """Run, and tell the watchers of its start and its end."""
         watchers.started(self.tally, live.executor.flow)
         for text in self._notices():
             watchers.notice(text)
         try:
-            await live.run(conclude)
+            await live.run()
             if not self.tally.done_before + self.tally.rows and self._saw_all(live):
                 watchers.notice(NO_ROW)
         finally:

@@ -47,7 +47,6 @@ class Finish:
         number = copies.end(self.stopping, within)
         if number is not None and first is None:
             self.live.interrupted = Interrupted(number, time.monotonic())
-            copies.end(self.stopping, self._left)
 
     def export(self) -> tuple[Exported | str, signal.Signals | None]:
         """Write results and errors, as far as a signal, come or coming, leaves time for it.

@@ -7,7 +7,7 @@ import contextlib
 import signal
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import NamedTuple, TypeVar
@@ -69,10 +69,6 @@ class _Batch(NamedTuple):
     aside: frozenset[str]
 
 
-async def _nothing() -> None:
-    """Conclude nothing."""
-
-
 @dataclass(slots=True)
 class LiveRun:
     """Calls every selected row that is not done yet, for each of its samples, and records it.
@@ -117,10 +113,8 @@ class LiveRun:
     _settled: list[str] = field(default_factory=list)
     _marks: deque[Mark] = field(default_factory=deque)
 
-    async def run(self, conclude: Callable[[], Awaitable[None]] = _nothing) -> None:
+    async def run(self) -> None:
         """Run until the input is used up or the run stops; all that was received is recorded.
-
-        Then it is to `conclude`: a stop that comes meanwhile is heard as well.
 
         Raises:
             StorageError: an outcome could not be recorded.
@@ -134,13 +128,12 @@ class LiveRun:
             each=self.sync_each or shared,
             beat=BEAT_S if shared else PULSE_S,
         )
+        consumer = asyncio.create_task(group.run())
+        calls = asyncio.create_task(self._call_all())
+        pulse = asyncio.create_task(self._pulse())
+        alarm = asyncio.create_task(self._alarm())
         # What the reader reads from may be closed once this is over; so it ends before.
         with self._reader, self.stopping.calling(lambda number: self._heed(number, calls)):
-            # Not earlier: a stop until then leaves no task behind.
-            consumer = asyncio.create_task(group.run())
-            calls = asyncio.create_task(self._call_all())
-            pulse = asyncio.create_task(self._pulse())
-            alarm = asyncio.create_task(self._alarm())
             try:
                 await asyncio.wait({consumer, calls}, return_when=asyncio.FIRST_COMPLETED)
                 if consumer.done():
@@ -158,7 +151,6 @@ class LiveRun:
                 if calls.done() and not calls.cancelled():
                     # Where recording failed as well, that is what is raised.
                     calls.exception()
-            await conclude()
 
     async def _call_all(self) -> None:
         async with contextlib.aclosing(self._requests()) as requests:
@@ -336,7 +328,6 @@ class LiveRun:
         self.interrupted = Interrupted(number, self._loop.time(), twice)
         if not twice:
             self.on_stop()
-        if not twice and not calls.done():
             calls_left = f"{self.executor.in_flight:,} calls in flight"
             self._stop(
                 f"{number.name}: waiting at most {DRAIN_S:.0f} s for the {calls_left}; "

@@ -158,7 +158,8 @@ class Session:
                 syncing=copies,
             )
             with copies.calls(checkpoint, dataset, description, self.stopping):
-                return self._finished(calls, calls.make(), scope, delivery, earlier, since)
+                live = calls.make()
+            return self._finished(calls, live, scope, delivery, earlier, since)
 
     def _finished(
         self,

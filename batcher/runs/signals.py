@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
@@ -33,31 +32,6 @@ def held_back(numbers: Iterable[signal.Signals]) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def put_off() -> Iterator[None]:
-    """Let signals end a run only after the block, which takes no time.
-
-    To hold them back would do so for one thread, and the system hands them to any. Where this is
-    not the main thread, none ends it anyway.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        came.append(number)
-
-    before = {number: signal.signal(number, note) for number in heeded_signals()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for heard in came:
-            signal.raise_signal(heard)
 
 
 _ONE_WORD_S = 1.0

@@ -25,7 +25,7 @@ from batcher.runs.stopping import Check, Stopping, asking, soon
 from batcher.storage import Address, Folder
 from batcher.wording import utc
 
-# How long a run that failed, or was stopped, waits for the copy of what it has (promise 11).
+# How long a run that failed waits for the copy of what it has.
 _RESCUE_S = 20.0
 
 
@@ -94,15 +94,17 @@ class Syncing:
         description: Description,
         stopping: Stopping,
     ) -> Iterator[None]:
-        """See `NotSynced.calls`; where the block does not end in order, it is copied once more."""
+        """See `NotSynced.calls`; where the block fails, what it has is copied once more."""
         self.described = description
         description.add(copy=self.facts())
         copied_here = (file.place for file in dataset.files if isinstance(file.place, Path))
         spooled = next((path for path in copied_here if path.name in SPOOLED), None)
         copying = Copying(checkpoint, self.keeper.shelf, spooled)
+        self.keeper.begin(copying)
         try:
-            self.keeper.begin(copying)
             yield
+        except Interruption:
+            raise
         except BaseException:
             self.end(stopping, _RESCUE_S)
             raise
@@ -147,11 +149,11 @@ class Syncing:
     def is_current(self) -> bool:
         """See `NotSynced.is_current`."""
         keeper = self.keeper
-        return keeper.behind is None and keeper.lost is None and keeper.shelf.copy is not None
+        return keeper.trouble is None and keeper.lost is None and keeper.shelf.copy is not None
 
     def line(self) -> str:
         """See `NotSynced.line`."""
-        copy, trouble = self.keeper.shelf.copy, self.keeper.behind
+        copy, trouble = self.keeper.shelf.copy, self.keeper.trouble
         if self.is_current:
             return f"{self.url} ({copy})"
         held = "there is none" if copy is None else f"it is {copy}"

@@ -9,12 +9,11 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from batcher.checkpoint import Checkpoint, CheckpointReader, ClosedError
+from batcher.checkpoint import Checkpoint, CheckpointReader
 from batcher.checkpoint.backup import back_up, state_of
 from batcher.checkpoint.space import MARGIN_BYTES, free_at
 from batcher.errors import DiskFullError, StorageError
@@ -248,27 +247,6 @@ def test_a_backup_is_broken_off_once_the_disk_is_filled(
         target.unlink()
         assert checkpoint.back_up(target, "run").rows == 2
     assert problems(target) == []
-
-
-def test_a_backup_that_is_under_way_is_broken_off_once_the_checkpoint_is_closed(
-    path: Path, target: Path, success: MakeSuccess
-) -> None:
-    """By a thread that nobody waited for."""
-    looked, closed = threading.Event(), threading.Event()
-
-    def free(_directory: Path) -> int:
-        if target.exists():
-            looked.set()
-            closed.wait()
-        return 2**40
-
-    with ThreadPoolExecutor(1) as thread:
-        with Checkpoint.open(path) as checkpoint:
-            checkpoint.write([success(0, text="x" * GROWING)])
-            backup = thread.submit(checkpoint.back_up, target, "run", free=free)
-            looked.wait()
-        closed.set()
-        assert isinstance(backup.exception(), ClosedError)
 
 
 def test_an_answer_that_finds_no_room_says_so(path: Path, success: MakeSuccess) -> None:

@@ -9,10 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batcher.checkpoint import Checkpoint, CheckpointReader, ClosedError, schema, store
+from batcher.checkpoint import Checkpoint, CheckpointReader, schema, store
 from batcher.checkpoint.encoding import encoded
 from batcher.errors import ErrorClass, OutputError, Problem, StorageError
 from batcher.recorded import Counts, Recorded, record
@@ -455,36 +453,3 @@ def test_no_sum_ever_falls_whatever_is_written(
             now = {name: getattr(counts, name) for name in schema.SUMMED}
             assert all(now[name] >= before[name] for name in now)
             before = now
-
-
-@pytest.mark.parametrize("shared", [False, True], ids=["with a log", "without"])
-def test_once_it_is_closed_no_thread_writes_or_syncs_any_more(
-    path: Path, success: MakeSuccess, *, shared: bool
-) -> None:
-    with Checkpoint.open(path, shared=shared) as checkpoint:
-        checkpoint.write([success(0)])
-    with pytest.raises(ClosedError, match="is closed"):
-        checkpoint.write([success(1)])
-    with pytest.raises(ClosedError), checkpoint._unless_failed():
-        pass
-    with CheckpointReader.read(path) as reader:
-        assert reader.counts().rows == 1
-
-
-def test_it_is_not_closed_under_a_thread_that_writes(path: Path) -> None:
-    writing, count = threading.Event(), "SELECT n + 1 FROM c LIMIT 1000000"
-
-    def write() -> int:
-        with checkpoint._writing() as connection:
-            writing.set()
-            found: tuple[int] = connection.execute(
-                f"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL {count}) SELECT count(*) FROM c"  # noqa: S608 -- ours
-            ).fetchone()
-        return found[0]
-
-    with ThreadPoolExecutor(1) as thread:
-        with Checkpoint.open(path) as checkpoint:
-            counted = thread.submit(write)
-            writing.wait()
-        assert counted.done()
-        assert counted.result() == 1_000_000

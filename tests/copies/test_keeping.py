@@ -321,35 +321,10 @@ def test_who_has_no_time_does_not_wait_for_a_copy(store: Memory, clock: Clock, p
         assert sending.wait(_PATIENCE_S)
         with pytest.raises(TimeUpError):
             kept.keeper.end(time_up)
-        assert kept.keeper.behind == "there was no time for it"
+        assert kept.keeper.trouble == "there was no time for it"
     # It was not waited for: the copy is still under way.
     assert kept.copies == []
     sent.set()
-
-
-def test_who_has_some_time_after_all_waits_again(kept: Kept, store: Memory) -> None:
-    class AskedError(Exception):
-        pass
-
-    def ask() -> None:
-        raise AskedError
-
-    sending, sent = threading.Event(), threading.Event()
-
-    def slow(verb: str, _name: str) -> None:
-        if verb == "upload":
-            sending.set()
-            assert sent.wait(_PATIENCE_S)
-
-    store.before = slow
-    kept.keeper.begin(kept.copying)
-    assert sending.wait(_PATIENCE_S)
-    with pytest.raises(AskedError):
-        kept.keeper.end(ask)
-    sent.set()
-    kept.end()
-    assert (kept.keeper.behind, kept.news) == (None, [])
-    assert [copy.rows for copy in kept.copies] == [1, 1]
 
 
 def test_where_time_is_short_a_copy_is_made_at_once(kept: Kept) -> None:
@@ -358,30 +333,3 @@ def test_where_time_is_short_a_copy_is_made_at_once(kept: Kept) -> None:
     kept.keeper.hurry()
     kept.time.settle("copier")
     assert [copy.rows for copy in kept.copies] == [1, 2]
-
-
-def test_a_copy_that_nobody_waits_for_ends_without_a_word_and_leaves_the_place_free(
-    store: Memory, clock: Clock, path: Path
-) -> None:
-    """As where a run is stopped while it begins, or has no time: the checkpoint is closed."""
-    sending, closed = threading.Event(), threading.Event()
-
-    def slow(verb: str, _name: str) -> None:
-        if verb == "upload":
-            sending.set()
-            assert closed.wait(_PATIENCE_S)
-
-    store.before = slow
-    shelf, news, copies = Shelf(store, 60.0, clock), list[str](), list[Copy]()
-    shelf.claim()
-    keeper = Keeper(shelf, news.append, copies.append)
-    with keeper.at_work():
-        with Checkpoint.open(path) as checkpoint:
-            checkpoint.write([made_success(0)])
-            keeper.begin(Copying(checkpoint, shelf))
-            assert sending.wait(_PATIENCE_S)
-            checkpoint.write([made_success(1)])
-        closed.set()
-    assert (news, keeper.trouble) == ([], None)
-    assert [copy.rows for copy in copies] == [1]
-    assert not store.latest().writer.at_work

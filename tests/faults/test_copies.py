@@ -142,45 +142,6 @@ def test_52_a_run_that_is_killed_before_any_answer_keeps_to_its_ceiling_where_it
         assert run.complaints == []
 
 
-@pytest.mark.parametrize("late_ms", [0, 2, 4, 6, 8])
-def test_52_a_run_that_is_sent_sigterm_while_it_begins_ends_and_nothing_else_is_said(
-    parent: Parent, tmp_path: Path, late_ms: int
-) -> None:
-    """Its first copy is being made then."""
-    copies = tmp_path / "copies"
-    with case(parent, tmp_path, *_synced(copies), latency=0.4) as run:
-        child = run.start()
-        until((run.directory / "run.json").exists, "the run to begin")
-        time.sleep(late_ms / 1000)
-        child.signal(signal.SIGTERM)
-        assert run.ended(child) == 143, child.err
-        assert "The copy of the checkpoint" not in child.err
-        assert "NOT CURRENT" not in child.out
-        assert not _latest(copies)["writer"]["at_work"]
-        assert len(_copied(copies, tmp_path)) == len(run.moments[-1].recorded)
-        run.finish()
-        assert run.calls() == run.rows
-        assert run.complaints == []
-
-
-@pytest.mark.parametrize("late_ms", [0, 4, 8])
-def test_52_a_run_that_is_sent_sigterm_once_all_calls_have_ended_is_in_the_copy_whole(
-    parent: Parent, tmp_path: Path, late_ms: int
-) -> None:
-    copies = tmp_path / "copies"
-    with case(parent, tmp_path, *_synced(copies, "1h")) as run:
-        child = run.start()
-        until(lambda: '"calls_ended"' in child.err, "the calls to end")
-        time.sleep(late_ms / 1000)
-        child.signal(signal.SIGTERM)
-        assert run.ended(child) in (65, 143), child.err
-        assert "The copy of the checkpoint" not in child.err
-        _lose_directory(run, copies)
-        run.finish()
-        assert run.calls() == run.rows
-        assert run.complaints == []
-
-
 def test_53_a_second_host_waits_for_a_living_one_and_who_was_followed_stops(
     parent: Parent, tmp_path: Path
 ) -> None:

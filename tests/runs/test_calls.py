@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 
 import pyarrow as pa
@@ -19,8 +18,6 @@ import pytest
 from batcher.errors import InputError, Interruption
 from batcher.history import Ended
 from batcher.job import OutputSpec
-from batcher.limits import Flow
-from batcher.observe import Tally
 from batcher.providers import Bearer, provider_named
 from batcher.runs.calling import Callee
 from batcher.runs.selection import Portion
@@ -206,27 +203,3 @@ def test_a_signal_while_the_last_figures_are_sent_lets_the_run_end_in_order(
     assert result.interrupted is signal.SIGTERM
     assert result.summary.unexported is None
     assert len(place.results()) == 10
-
-
-def test_a_stop_after_the_last_call_ends_the_run_in_order_as_well(place: Place) -> None:
-    """The bar has ended then, and the connections are about to be closed."""
-
-    class Late(Silent):
-        def finished(self) -> None:
-            raise Interruption(signal.SIGTERM)
-
-    result = replace(place.session(), watcher=Late()).run()
-    assert result.interrupted is signal.SIGTERM
-    assert "Stopped by SIGTERM" in result.summary.ended
-    assert len(place.results()) == 10
-
-
-def test_a_stop_before_the_first_call_makes_none(place: Place) -> None:
-    class Early(Silent):
-        def started(self, tally: Tally, flow: Callable[[], Flow]) -> None:
-            del tally, flow
-            raise Interruption(signal.SIGTERM)
-
-    with pytest.raises(Interruption):
-        replace(place.session(), watcher=Early()).run()
-    assert place.ledger() == []

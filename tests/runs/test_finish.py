@@ -18,8 +18,7 @@ from batcher.job import ObserveSpec
 from batcher.outputs import Exported
 from batcher.runs.finish import AT_ONCE_S, EXIT_S, Finish
 from batcher.runs.live import Interrupted
-from batcher.runs.stopping import Asked, Check, Stopping
-from batcher.runs.syncing import NotSynced
+from batcher.runs.stopping import Asked, Check
 from tests.engines import Engine
 from tests.simulated import Place
 
@@ -130,22 +129,3 @@ def test_a_checkpoint_that_counts_other_rows_than_it_holds_is_named(place: Place
             connection.commit()
         with pytest.raises(StorageError, match="it counts 99 rows and holds 10"):
             finish.export()
-
-
-def test_a_signal_while_the_last_copy_is_made_leaves_it_the_time_that_there_is(
-    place: Place,
-) -> None:
-    waited: list[float | None] = []
-
-    class Slow(NotSynced):
-        def end(self, _stopping: Stopping, within: float | None) -> signal.Signals | None:
-            waited.append(within)
-            return TERM if within is None else None
-
-    with _finish(place) as finish:
-        finish.copy(Slow())
-        assert finish.live.interrupted is not None
-    first, second = waited
-    assert first is None
-    assert second is not None
-    assert 0 < second <= EXIT_S

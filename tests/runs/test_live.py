@@ -130,24 +130,6 @@ async def test_no_more_calls_are_in_flight_than_allowed_and_all_rows_are_recorde
     assert sorted(calls.made) == list(range(10))
 
 
-async def test_a_stop_is_heard_while_it_is_put_down_what_the_calls_came_to(place: Place) -> None:
-    calls, heard, notices = Calls(), asyncio.Event(), list[str]()
-    calls.open.set()
-
-    async def conclude() -> None:
-        signal.raise_signal(signal.SIGTERM)
-        await heard.wait()
-
-    with _live(place, calls) as live:
-        live.on_notice, live.on_stop = notices.append, heard.set
-        await live.run(conclude)
-        assert live.interrupted is not None
-        assert (live.interrupted.number, live.interrupted.twice) == (signal.SIGTERM, False)
-        assert len(live.checkpoint.done()) == 10
-    # None are in flight that it would wait for.
-    assert notices == []
-
-
 async def test_rows_that_are_done_are_not_called(place: Place) -> None:
     calls = Calls()
     calls.open.set()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from batcher.errors import Interruption
-from batcher.runs.signals import Signals, heeded_signals, put_off
+from batcher.runs.signals import Signals, heeded_signals
 
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -106,25 +105,3 @@ def test_what_follows_the_calls_is_not_interrupted_by_the_same_word() -> None:
     clock.now += 1.1
     with pytest.raises(Interruption), signals.interruptible():
         signal.raise_signal(TERM)
-
-
-def test_a_signal_that_is_put_off_comes_after_the_block() -> None:
-    done = list[str]()
-
-    def interrupted() -> None:
-        with put_off():
-            signal.raise_signal(signal.SIGTERM)
-            done.append("the rest of the block")
-
-    with pytest.raises(Interruption), Signals().interruptible():
-        interrupted()
-    assert done == ["the rest of the block"]
-
-
-def test_in_another_thread_there_is_none_to_put_off() -> None:
-    def hold() -> bool:
-        with put_off():
-            return True
-
-    with ThreadPoolExecutor(1) as thread:
-        assert thread.submit(hold).result()
