@@ -32,7 +32,6 @@ from batcher.runs.result import RunResult
 from batcher.runs.resume import Change
 from batcher.runs.rows import open_dataset
 from batcher.runs.session import Session
-from batcher.runs.signals import Signals
 from batcher.simulator import SIMULATED_KEY, LedgerEntry, SimulatorConfig, read_ledger
 
 AT_ONCE = SimulatorConfig(latency_s=0)
@@ -142,7 +141,6 @@ class Place:
             on_notice=lambda _text: None,
             pace=Pace(lambda: Flow(0, 0)),
             progress=Progress(CeilingSpec()),
-            stopping=Signals(),
         )
 
     def ledger(self) -> list[LedgerEntry]:

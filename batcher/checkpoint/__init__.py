@@ -1,5 +1,6 @@
 """The only truth of a run: a SQLite file that remembers every outcome, and the lock before it."""
 
+from batcher.checkpoint.access import ClosedError
 from batcher.checkpoint.adoption import adopt
 from batcher.checkpoint.aside import holds_nothing, set_aside, those_aside
 from batcher.checkpoint.backup import Backup, state_of
@@ -42,6 +43,7 @@ __all__ = [
     "CheckpointReader",
     "Chosen",
     "Claims",
+    "ClosedError",
     "Comparison",
     "Done",
     "ErrorChoice",

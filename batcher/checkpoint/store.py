@@ -11,12 +11,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from batcher.checkpoint import chronicle, schema
+from batcher.checkpoint.access import Access
 from batcher.checkpoint.backup import Backup, back_up, back_up_stepwise
 from batcher.checkpoint.checksum import checksum
 from batcher.checkpoint.connection import connected, transaction, translated
@@ -64,9 +64,7 @@ class Checkpoint(CheckpointReader):
         # outcome would take half as long as the outcome itself.
         self._figures: Counter[tuple[str, int]] = Counter()
         # Outcomes are written by a thread; what calls may cost, by whoever is about to make them.
-        self._lock = threading.Lock()
-        self._syncing = threading.Lock()
-        self._failed: StorageError | None = None
+        self._access = Access(path)
         self._space = Space(path)
 
     @classmethod
@@ -98,8 +96,12 @@ class Checkpoint(CheckpointReader):
                 with transaction(writer):
                     ownership = claim(writer, path, shared=shared)
             log = None if shared else stack.enter_context(LogSync.opened(writer, path))
+            checkpoint = cls(path, reader, writer, ownership, log)
             try:
-                yield cls(path, reader, writer, ownership, log)
+                try:
+                    yield checkpoint
+                finally:
+                    checkpoint._access.end()
             except StorageError:
                 # Calls may have ended of which nothing could be written, as if by a kill.
                 raise
@@ -181,7 +183,7 @@ class Checkpoint(CheckpointReader):
             StorageError: it may not be there; the run must end (promise 5).
         """
         if self._log is not None:
-            with self._syncing, self._unless_failed():
+            with self._access.syncing():
                 self._log.sync()
 
     def back_up(
@@ -196,17 +198,24 @@ class Checkpoint(CheckpointReader):
             DiskFullError: there is no room for it, or what there is should stay free for answers.
             StorageError: the checkpoint or the copy cannot be read or written.
             LockedError: another process has taken over.
+            ClosedError: the checkpoint is closed meanwhile.
         """
-        go_on = self._space.begin(free)
-        with self._writing() as connection:
-            count_backup(connection, self.path, run)
-        if self._log is not None:
-            backup = back_up(self.path, target, go_on, ended=ended)
-        else:
-            backup = back_up_stepwise(
-                self._writer, self._lock, self.path, target, go_on, ended=ended
-            )
-        self.sync()
+        room = self._space.begin(free)
+
+        def go_on() -> None:
+            self._access.go_on()
+            room()
+
+        with self._access.backing_up():
+            with self._writing() as connection:
+                count_backup(connection, self.path, run)
+            if self._log is not None:
+                backup = back_up(self.path, target, go_on, ended=ended)
+            else:
+                backup = back_up_stepwise(
+                    self._writer, self._access.lock, self.path, target, go_on, ended=ended
+                )
+            self.sync()
         return backup
 
     def expect(self, calls: int) -> None:
@@ -275,26 +284,16 @@ class Checkpoint(CheckpointReader):
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Yield the connection in a transaction, as long as the checkpoint is ours."""
-        with self._lock, self._unless_failed():
-            with translated(self.path), transaction(self._writer):
-                self._ownership.assure(self._writer)
-                yield self._writer
+        with self._access.writing():
+            try:
+                with translated(self.path), transaction(self._writer):
+                    self._ownership.assure(self._writer)
+                    yield self._writer
+            except DiskFullError:
+                self._space.full = True
+                raise
             if self._log is not None:
                 self._log.shorten()
-
-    @contextlib.contextmanager
-    def _unless_failed(self) -> Iterator[None]:
-        """Let no thread try the disk again once it has failed in another's hands (promise 5)."""
-        if self._failed is not None:
-            raise self._failed
-        try:
-            yield
-        except DiskFullError:
-            self._space.full = True
-            raise
-        except StorageError as error:
-            self._failed = error
-            raise
 
 
 def _called_again(

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from batcher.checkpoint import ClosedError
 from batcher.copies.copying import Copying
 from batcher.copies.latest import Copy
 from batcher.copies.shelf import Shelf
@@ -32,8 +33,8 @@ class Keeper:
     """Keeps the copy of a run current.
 
     `on_news` is told what a user should know, and `on_copy` of each copy; both from any thread.
-    `lost` says why the run must stop, once another process has taken it over. `trouble` is why the
-    last try failed, None where it did not. `waited` waits for an event, or for so many seconds.
+    `lost` says why the run must stop, once another process has taken it over. `waited` waits for an
+    event, or for so many seconds.
     """
 
     shelf: Shelf
@@ -42,36 +43,38 @@ class Keeper:
     monotonic: Callable[[], float] = time.monotonic
     waited: Callable[[threading.Event, float], bool] = threading.Event.wait
     lost: Halt | None = None
-    trouble: str | None = None
+    _trouble: str | None = None
     _stop: Callable[[Halt], None] = _nothing
-    _copier: threading.Thread | None = None
     _slow: bool = False
     _untidy: bool = False
-    _left_alone: bool = False
     _ending: threading.Event = field(default_factory=threading.Event)
     _wake: threading.Event = field(default_factory=threading.Event)
+    _idle: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
         """Give signs of life for the length of a `with` block; then say that nobody works."""
+        self._idle.set()
         signs = threading.Thread(target=self._give_signs, name="signs of life", daemon=True)
         signs.start()
         try:
             yield
         finally:
+            within = 0 if self._is_late else LEAVE_S
             self._ending.set()
             self._wake.set()
             leaving = threading.Thread(target=self._leave, name="leaving", daemon=True)
             leaving.start()
-            leaving.join(0 if self._left_alone else LEAVE_S)
+            leaving.join(within)
 
     def begin(self, copying: Copying) -> None:
         """Begin to make copies."""
-        self._copier = threading.Thread(
+        copier = threading.Thread(
             target=self._keep_copying, args=(copying,), name="copier", daemon=True
         )
-        self._copier.start()
+        self._idle.clear()
+        copier.start()
 
     @contextlib.contextmanager
     def halting(self, stop: Callable[[Halt], None]) -> Iterator[None]:
@@ -93,18 +96,24 @@ class Keeper:
     def end(self, check: Callable[[], None]) -> None:
         """Have the last copy made, and wait for it; `check` is called all the while.
 
-        Whatever that raises ends the wait, and the process waits for nothing more.
+        Whatever that raises ends the wait, which may be begun again. Else nobody waits any more.
         """
         self._ending.set()
         self._wake.set()
-        try:
-            while self._copier is not None and self._copier.is_alive():
-                self._copier.join(0.1)
-                check()
-        except BaseException:
-            self._left_alone = True
-            self.trouble = self.trouble or "there was no time for it"
-            raise
+        # Not by `join`: a thread counts as dead once an exception has come while it was joined
+        # (https://github.com/python/cpython/issues/90882).
+        while not self._idle.wait(0.1):
+            check()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why there is no copy of what was recorded last; None where there is, or will be."""
+        return self._trouble or ("there was no time for it" if self._is_late else None)
+
+    @property
+    def _is_late(self) -> bool:
+        """Whether the last copy is still being made, though the run has ended."""
+        return self._ending.is_set() and not self._idle.is_set()
 
     def _give_signs(self) -> None:
         while not self.waited(self._ending, self.shelf.every) and self.lost is None:
@@ -116,12 +125,15 @@ class Keeper:
                 continue
 
     def _keep_copying(self, copying: Copying) -> None:
-        while not self._ending.is_set() and self.lost is None:
-            pause = self._copy(copying)
-            self.waited(self._wake, pause)
-            self._wake.clear()
-        if self.lost is None:
-            self._copy(copying, last=True)
+        try:
+            while not self._ending.is_set() and self.lost is None:
+                pause = self._copy(copying)
+                self.waited(self._wake, pause)
+                self._wake.clear()
+            if self.lost is None:
+                self._copy(copying, last=True)
+        finally:
+            self._idle.set()
 
     def _copy(self, copying: Copying, *, last: bool = False) -> float:
         """Try to make a copy; return the seconds in which no other is to begin."""
@@ -152,18 +164,21 @@ class Keeper:
             yield
         except LockedError as error:
             self._lose(error)
+        except ClosedError:
+            # Nobody waited for it any more, and the user was told.
+            pass
         except Exception as error:  # noqa: BLE001 -- whatever it is, every answer is here
             known = isinstance(error, BatcherError)
             reason = str(error) if known else f"{type(error).__name__}: {error}"
-            first, self.trouble = self.trouble is None, reason
+            first, self._trouble = self._trouble is None, reason
             if first:
                 self.on_news(
                     f"The copy of the checkpoint is not current: {reason}. The run goes on, and "
                     f"it is tried again every {self.shelf.every:,.0f} s"
                 )
         else:
-            if self.trouble is not None:
-                self.trouble = None
+            if self._trouble is not None:
+                self._trouble = None
                 self.on_news(
                     f"The copy of the checkpoint at {self.shelf.store.url} is current again"
                 )
@@ -175,10 +190,9 @@ class Keeper:
             self._stop(self.lost)
 
     def _leave(self) -> None:
-        if self._copier is not None and self._copier.is_alive():
-            # It says so itself, with the last copy.
-            self._copier.join()
-        elif self.lost is None:
-            # Others find out by its silence.
+        # Most often the last copy says so already.
+        self._idle.wait()
+        if self.lost is None:
+            # Else others find out by its silence.
             with contextlib.suppress(Exception):
                 self.shelf.release()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 
@@ -24,7 +24,7 @@ from batcher.runs.calling import Callee, Hearers, Terms, Timing, open_executor
 from batcher.runs.ceilings import Progress, spending
 from batcher.runs.description import Description
 from batcher.runs.endings import NO_ROW, how_ended
-from batcher.runs.live import Interrupted, LiveRun
+from batcher.runs.live import LiveRun
 from batcher.runs.metering import metering
 from batcher.runs.pace import Pace
 from batcher.runs.prepare import Preparation
@@ -71,29 +71,45 @@ class Calls:
             StorageError: not all outcomes could be recorded; they are as far as that is possible.
         """
         directory, limits = self.description.directory, self.job.limits
+        over: list[LiveRun] = []
         with (
+            _in_order(over),
             Reserve.held(directory.reserve, self.most, limits.max_response_bytes) as reserve,
             directory.open_log() as log,
         ):
             attempts = AttemptLog(EventLog(log), texts=self.job.observe.report_samples)
             shown = self.watcher, attempts, *self.syncing.watchers
             whole = self.selection.is_whole
-            live = None
-            try:
-                with metering(
-                    *(self.job, self.callee, directory, Watchers(*shown).notice), whole=whole
-                ) as meters:
-                    live = asyncio.run(self._make(reserve, Watchers(*shown, *meters.watchers)))
-                    meters.ended = _ended(live, self.tally)
-                    meters.hurried = live.interrupted is not None
-            except Interruption as late:
-                # It came while the last figures were sent: the rest of the run ends in order.
-                if live is None:
-                    raise
-                live.interrupted = live.interrupted or Interrupted(late.number, time.monotonic())
-        return live
+            with metering(
+                *(self.job, self.callee, directory, Watchers(*shown).notice), whole=whole
+            ) as meters:
+                # The loop itself would not bear an exception at any moment.
+                with _in_order(over), self.stopping.held():
+                    watchers = Watchers(*shown, *meters.watchers)
+                    asyncio.run(self._make(reserve, watchers, over.append))
+                meters.ended = _ended(over[0], self.tally)
+                meters.hurried = over[0].interrupted is not None
+        return over[0]
 
-    async def _make(self, reserve: Reserve, watchers: Watchers) -> LiveRun:
+    async def _make(
+        self, reserve: Reserve, watchers: Watchers, over: Callable[[LiveRun], None]
+    ) -> None:
+        """Make the calls; `over` is told once they have ended, before all is closed again."""
+        async with contextlib.AsyncExitStack() as stack:
+            with self.stopping.interruptible():
+                live, budget = await self._opened(stack, reserve, watchers)
+            stack.enter_context(self.syncing.halting(live.executor.stop))
+            with self.stopping.calling(live.heed):
+                self.checkpoint.begin_process(int(time.time()))
+                await self._watched(live, watchers)
+                await budget.close()
+                self._end(live)
+                over(live)
+
+    async def _opened(
+        self, stack: contextlib.AsyncExitStack, reserve: Reserve, watchers: Watchers
+    ) -> tuple[LiveRun, Spending]:
+        """Open everything that is needed, until the end of `stack`."""
         checkpoint, tally = self.checkpoint, self.tally
         done = self._done()
         tally.earlier = checkpoint.counts()
@@ -120,46 +136,39 @@ class Calls:
         # Of what is slower than the end of the run, nobody hears any more.
         notice = soon(watchers.notice)
 
-        async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(self._counting(notice))
-            executor = await stack.enter_async_context(
-                open_executor(
-                    self.job,
-                    self.callee,
-                    terms=terms,
-                    ledger=self.description.directory.ledger,
-                    hearers=Hearers(attempted, Ahead(0, widen, look_again).covers, watchers.notice),
-                    timing=self.timing,
-                )
+        stack.enter_context(self._counting(notice))
+        executor = await stack.enter_async_context(
+            open_executor(
+                self.job,
+                self.callee,
+                terms=terms,
+                ledger=self.description.directory.ledger,
+                hearers=Hearers(attempted, Ahead(0, widen, look_again).covers, watchers.notice),
+                timing=self.timing,
             )
-            cache = stack.enter_context(open_cache(self.job, self.callee, notice))
-            live = LiveRun(
-                checkpoint,
-                reserve,
-                self.dataset,
-                self.prepare,
-                executor,
-                done,
-                on_recorded=tally.recorded,
-                on_pulse=watchers.pulse,
-                on_notice=watchers.notice,
-                pace=Pace(executor.flow),
-                progress=Progress(self.job.ceilings),
-                stopping=self.stopping,
-                cache=cache,
-                selection=self.selection,
-                allow_empty=self.job.provider.allow_empty,
-                sync_each=self.job.output.sync == "row",
-                time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
-                on_stop=self.syncing.hurry,
-                on_found=tally.found,
-            )
-            checkpoint.begin_process(int(time.time()))
-            stack.enter_context(self.syncing.halting(executor.stop))
-            await self._watched(live, watchers)
-            await budget.close()
-            self._end(live)
-        return live
+        )
+        cache = stack.enter_context(open_cache(self.job, self.callee, notice))
+        live = LiveRun(
+            checkpoint,
+            reserve,
+            self.dataset,
+            self.prepare,
+            executor,
+            done,
+            on_recorded=tally.recorded,
+            on_pulse=watchers.pulse,
+            on_notice=watchers.notice,
+            pace=Pace(executor.flow),
+            progress=Progress(self.job.ceilings),
+            cache=cache,
+            selection=self.selection,
+            allow_empty=self.job.provider.allow_empty,
+            sync_each=self.job.output.sync == "row",
+            time_left=self.job.ceilings.seconds_left(datetime.now().astimezone()),
+            on_stop=self.syncing.hurry,
+            on_found=tally.found,
+        )
+        return live, budget
 
     async def _watched(self, live: LiveRun, watchers: Watchers) -> None:
         """Run, and tell the watchers of its start and its end."""
@@ -256,6 +265,17 @@ class Calls:
         finally:
             over.set()
             counter.join()
+
+
+@contextlib.contextmanager
+def _in_order(over: Sequence[LiveRun]) -> Iterator[None]:
+    """Let a signal end the block, and the rest of the run go on if its calls are `over`."""
+    try:
+        yield
+    except Interruption as late:
+        if not over:
+            raise
+        over[0].note(late.number)
 
 
 def _ended(live: LiveRun, tally: Tally) -> Ended:

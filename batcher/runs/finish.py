@@ -14,7 +14,7 @@ from batcher.outputs import Exported
 from batcher.runs.delivery import Delivery, delivered
 from batcher.runs.directory import RunDirectory
 from batcher.runs.export import export
-from batcher.runs.live import Interrupted, LiveRun
+from batcher.runs.live import LiveRun
 from batcher.runs.published import Published, published_fact
 from batcher.runs.report import reported
 from batcher.runs.stopping import Check, Stopping, asking, checked
@@ -41,12 +41,16 @@ class Finish:
     earlier: Published | None = None
 
     def copy(self, copies: Copies) -> None:
-        """Make the last copy of the checkpoint, before all else: it is what was paid for."""
+        """Make the last copy of the checkpoint, before all else: it is what was paid for.
+
+        A first signal that comes meanwhile leaves it as much time as one before would have.
+        """
         first = self.live.interrupted
         within = AT_ONCE_S if first is not None and first.twice else self._left
         number = copies.end(self.stopping, within)
         if number is not None and first is None:
-            self.live.interrupted = Interrupted(number, time.monotonic())
+            self.live.note(number)
+            copies.end(self.stopping, self._left)
 
     def export(self) -> tuple[Exported | str, signal.Signals | None]:
         """Write results and errors, as far as a signal, come or coming, leaves time for it.

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -34,7 +35,6 @@ from batcher.runs.pace import Pace
 from batcher.runs.prepare import Preparation
 from batcher.runs.selection import ALL_ROWS, Selection
 from batcher.runs.sharing import Sharing
-from batcher.runs.stopping import Stopping
 from batcher.storage import GivenUpError
 
 _T = TypeVar("_T")
@@ -77,8 +77,8 @@ class LiveRun:
     set aside and is back, `on_pulse` about twice a second, `on_notice` of what a user should know
     now. With `sync_each`, a call has ended only when its
     outcome is on the disk. Answers are taken from the `cache` and put into it. `time_left` is how
-    many seconds calls may be begun; `stopping` hears of whoever wants them to end, and `on_stop` is
-    called when that happens first. `disk_full` says whether the calls were stopped for lack of
+    many seconds calls may be begun; `on_stop` is called when somebody first wants them to end (see
+    `heed`). `disk_full` says whether the calls were stopped for lack of
     space, `unread` why no more rows could be read.
     """
 
@@ -94,7 +94,6 @@ class LiveRun:
     on_notice: Callable[[str], None]
     pace: Pace
     progress: Progress
-    stopping: Stopping
     cache: Cache | None = None
     selection: Selection = ALL_ROWS
     allow_empty: bool = False
@@ -107,6 +106,7 @@ class LiveRun:
     unread: InputError | StorageError | None = None
     _group: GroupCommit = field(init=False)
     _loop: asyncio.AbstractEventLoop = field(init=False)
+    _calls: asyncio.Task[None] = field(init=False)
     _reader: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "reader"))
     _filling: threading.Lock = field(default_factory=threading.Lock)
     _in_hand: dict[str, tuple[int, Source]] = field(default_factory=dict)
@@ -129,11 +129,11 @@ class LiveRun:
             beat=BEAT_S if shared else PULSE_S,
         )
         consumer = asyncio.create_task(group.run())
-        calls = asyncio.create_task(self._call_all())
+        self._calls = calls = asyncio.create_task(self._call_all())
         pulse = asyncio.create_task(self._pulse())
         alarm = asyncio.create_task(self._alarm())
         # What the reader reads from may be closed once this is over; so it ends before.
-        with self._reader, self.stopping.calling(lambda number: self._heed(number, calls)):
+        with self._reader:
             try:
                 await asyncio.wait({consumer, calls}, return_when=asyncio.FIRST_COMPLETED)
                 if consumer.done():
@@ -322,15 +322,22 @@ class LiveRun:
             self.pace.look()
             await asyncio.sleep(PULSE_S)
 
-    def _heed(self, number: signal.Signals, calls: asyncio.Task[None]) -> None:
-        """First stop: no new calls, those in flight may end within 20 s. Second: stop now."""
-        twice = self.interrupted is not None
-        self.interrupted = Interrupted(number, self._loop.time(), twice)
-        if not twice:
-            self.on_stop()
-            calls_left = f"{self.executor.in_flight:,} calls in flight"
-            self._stop(
-                f"{number.name}: waiting at most {DRAIN_S:.0f} s for the {calls_left}; "
-                "a second signal stops at once"
-            )
-        self._loop.call_later(0 if twice else DRAIN_S, calls.cancel)
+    def heed(self, number: signal.Signals) -> None:
+        """Take down a signal, in the loop of `run`, which has begun.
+
+        First one: no new calls, those in flight may end within 20 s. Second: stop now.
+        """
+        if not self._calls.done():
+            if self.interrupted is None:
+                self.on_stop()
+                calls_left = f"{self.executor.in_flight:,} calls in flight"
+                self._stop(
+                    f"{number.name}: waiting at most {DRAIN_S:.0f} s for the {calls_left}; "
+                    "a second signal stops at once"
+                )
+            self._loop.call_later(0 if self.interrupted else DRAIN_S, self._calls.cancel)
+        self.note(number)
+
+    def note(self, number: signal.Signals) -> None:
+        """Take down a signal that came once all calls had ended."""
+        self.interrupted = Interrupted(number, time.monotonic(), self.interrupted is not None)

@@ -27,7 +27,6 @@ from batcher.runs.directory import WRITTEN, RunDirectory, run_directory
 from batcher.runs.endings import ending, how_ended
 from batcher.runs.examples import examples_of
 from batcher.runs.finish import Finish
-from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
 from batcher.runs.published import PUBLISHED, Published
 from batcher.runs.remembered import Remembered, input_facts, job_facts
@@ -159,21 +158,18 @@ class Session:
             )
             with copies.calls(checkpoint, dataset, description, self.stopping):
                 live = calls.make()
-            return self._finished(calls, live, scope, delivery, earlier, since)
+                finish = Finish(
+                    live, directory, self.stopping, None if calls.tally.rows else earlier
+                )
+                finish.copy(copies)
+            return self._finished(calls, finish, scope, delivery, since)
 
     def _finished(
-        self,
-        calls: Calls,
-        live: LiveRun,
-        scope: Scope,
-        delivery: Delivery | None,
-        earlier: Published | None,
-        since: float,
+        self, calls: Calls, finish: Finish, scope: Scope, delivery: Delivery | None, since: float
     ) -> RunResult:
         """Publish what there is once no more calls are made, and say how the run ended."""
-        directory, copies, tally = calls.description.directory, calls.syncing, calls.tally
-        finish = Finish(live, directory, self.stopping, None if tally.rows else earlier)
-        finish.copy(copies)
+        live, directory = finish.live, finish.directory
+        copies, tally = calls.syncing, calls.tally
         exported, interrupted = finish.export()
         unexported = exported if isinstance(exported, str) else None
         if not isinstance(exported, str):

@@ -66,6 +66,9 @@ class Stopping(Protocol):
     def calling(self, stop: Callable[[signal.Signals], None]) -> AbstractContextManager[None]:
         """Hand each stop to `stop` for the length of the block, in the event loop that runs."""
 
+    def held(self) -> AbstractContextManager[None]:
+        """Have each stop wait for the end of the block, or for one within that hears of it."""
+
 
 class Hearing:
     """A `Stopping` like `inner`, which knows when it was asked to end, and whether twice."""
@@ -97,6 +100,10 @@ class Hearing:
 
         with self._inner.calling(heard):
             yield
+
+    def held(self) -> AbstractContextManager[None]:
+        """See `Stopping.held`."""
+        return self._inner.held()
 
     def _hear(self) -> None:
         self.twice = self.first_at is not None
@@ -131,7 +138,13 @@ class Asked:
             if self._unheard or (until is not None and self._monotonic() >= until):
                 raise Interruption(next(iter(self._unheard), signal.SIGINT))
 
-        yield check
+        try:
+            yield check
+        except Interruption:
+            # Heard: what follows the block is ended by another one only.
+            with self._lock:
+                del self._unheard[:1]
+            raise
 
     @contextlib.contextmanager
     def calling(self, stop: Callable[[signal.Signals], None]) -> Iterator[None]:
@@ -152,3 +165,7 @@ class Asked:
         finally:
             with self._lock:
                 self._tell = None
+
+    def held(self) -> AbstractContextManager[None]:
+        """See `Stopping.held`; nothing comes at any moment here."""
+        return contextlib.nullcontext()

@@ -25,7 +25,7 @@ from batcher.runs.stopping import Check, Stopping, asking, soon
 from batcher.storage import Address, Folder
 from batcher.wording import utc
 
-# How long a run that failed waits for the copy of what it has.
+# How long a run that fails, or is stopped before its calls, waits for the copy of what it has.
 _RESCUE_S = 20.0
 
 
@@ -45,7 +45,7 @@ class NotSynced:
         _description: Description,
         _stopping: Stopping,
     ) -> Iterator[None]:
-        """Copy what the block records."""
+        """Copy what the block records, which is to `end` with the last copy."""
         yield
 
     @contextlib.contextmanager
@@ -94,17 +94,15 @@ class Syncing:
         description: Description,
         stopping: Stopping,
     ) -> Iterator[None]:
-        """See `NotSynced.calls`; where the block fails, what it has is copied once more."""
+        """See `NotSynced.calls`; where the block is left otherwise, that has the last copy made."""
         self.described = description
         description.add(copy=self.facts())
         copied_here = (file.place for file in dataset.files if isinstance(file.place, Path))
         spooled = next((path for path in copied_here if path.name in SPOOLED), None)
         copying = Copying(checkpoint, self.keeper.shelf, spooled)
-        self.keeper.begin(copying)
         try:
+            self.keeper.begin(copying)
             yield
-        except Interruption:
-            raise
         except BaseException:
             self.end(stopping, _RESCUE_S)
             raise

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader
+from batcher.checkpoint.access import ClosedError
 from batcher.checkpoint.backup import back_up, state_of
 from batcher.checkpoint.space import MARGIN_BYTES, free_at
 from batcher.errors import DiskFullError, StorageError
@@ -264,3 +265,40 @@ def test_what_is_free_is_what_the_disk_says_if_it_says_something(
     nothing = os.statvfs_result([0] * 10)
     monkeypatch.setattr(os, "statvfs", lambda _path: nothing)
     assert free_at(tmp_path) == sys.maxsize
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["with a log", "without"])
+def test_a_checkpoint_that_is_closed_breaks_off_the_backup_and_waits_until_it_is_over(
+    path: Path, target: Path, success: MakeSuccess, problems: Problems, *, shared: bool
+) -> None:
+    """To close what another thread reads would crash the process."""
+    looked, over, ended = threading.Event(), threading.Event(), list[str]()
+
+    def back_up(checkpoint: Checkpoint) -> None:
+        looks = 0
+
+        def free(_directory: Path) -> int:
+            nonlocal looks
+            looks += 1
+            if looks == 2:
+                looked.set()
+                while not (checkpoint._access._closing or over.is_set()):
+                    pass
+            return 2**40
+
+        with pytest.raises(ClosedError):
+            checkpoint.back_up(target, "run", free=free)
+        # Once the closing is waited for, there is no further look.
+        ended.append(f"{looks} looks")
+
+    with Checkpoint.open(path, shared=shared) as checkpoint:
+        checkpoint.write([success(0, text="x" * 2 * GROWING)])
+        thread = threading.Thread(target=back_up, args=(checkpoint,))
+        thread.start()
+        looked.wait()
+    over.set()
+    thread.join()
+    assert ended == ["2 looks"]
+    with pytest.raises(ClosedError):
+        checkpoint.back_up(target.with_name("late.db"), "run")
+    assert problems(path) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +16,8 @@ import pytest
 from batcher.checkpoint import Checkpoint
 from batcher.copies import Copy, Copying, Keeper, Shelf
 from batcher.copies.latest import NAME
-from batcher.errors import Halt, StorageError
+from batcher.errors import Halt, Interruption, StorageError
+from batcher.runs.signals import Signals
 from tests.copies.memory import Clock, Memory, made_success
 
 _PATIENCE_S = 300.0
@@ -110,6 +113,17 @@ def _taken_over(store: Memory) -> None:
     latest = store.latest()
     writer = msgspec.structs.replace(latest.writer, host="far", token="far")  # noqa: S106 -- no secret
     store.files[NAME] = msgspec.structs.replace(latest, writer=writer).encoded()
+
+
+def _join(*names: str) -> None:
+    """Wait for threads of these names."""
+    for thread in threading.enumerate():
+        if thread.name in names:
+            thread.join(_PATIENCE_S)
+
+
+def _interrupted() -> None:
+    raise KeyboardInterrupt
 
 
 def _failing(verb: str) -> Callable[[str, str], None]:
@@ -325,6 +339,62 @@ def test_who_has_no_time_does_not_wait_for_a_copy(store: Memory, clock: Clock, p
     # It was not waited for: the copy is still under way.
     assert kept.copies == []
     sent.set()
+    _join("copier", "leaving")
+    # What comes after the end of the checkpoint concerns nobody, and the place is free.
+    assert kept.news == []
+    assert not store.latest().writer.at_work
+
+
+def test_a_signal_that_ends_the_wait_does_not_make_a_copy_that_is_under_way_count_as_made(
+    kept: Kept, store: Memory
+) -> None:
+    """`Thread.join` would: a thread counts as dead once an exception came while it was joined."""
+    sending, sent, waiting = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(verb: str, _name: str) -> None:
+        if verb == "upload":
+            sending.set()
+            assert sent.wait(_PATIENCE_S)
+
+    def tell() -> None:
+        assert waiting.wait(_PATIENCE_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    store.before = slow
+    kept.keeper.begin(kept.copying)
+    assert sending.wait(_PATIENCE_S)
+    threading.Thread(target=tell).start()
+
+    def wait_until_told() -> None:
+        with Signals().interruptible():
+            kept.keeper.end(waiting.set)
+
+    with pytest.raises(Interruption):
+        wait_until_told()
+    assert kept.keeper.trouble == "there was no time for it"
+    sent.set()
+    kept.end()
+    assert kept.keeper.trouble is None
+
+
+def test_who_has_time_again_goes_on_waiting_for_the_last_copy(kept: Kept, store: Memory) -> None:
+    """A first signal gives it as long as one before would have."""
+    sending, sent = threading.Event(), threading.Event()
+
+    def slow(verb: str, _name: str) -> None:
+        if verb == "upload":
+            sending.set()
+            assert sent.wait(_PATIENCE_S)
+
+    store.before = slow
+    kept.keeper.begin(kept.copying)
+    assert sending.wait(_PATIENCE_S)
+    with pytest.raises(KeyboardInterrupt):
+        kept.keeper.end(_interrupted)
+    kept.keeper.end(sent.set)
+    assert kept.copies[-1].rows == 1
+    assert not store.latest().writer.at_work
+    assert (kept.keeper.trouble, kept.news) == (None, [])
 
 
 def test_where_time_is_short_a_copy_is_made_at_once(kept: Kept) -> None:

@@ -11,6 +11,7 @@ import shutil
 import signal
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,38 @@ def test_52_a_run_that_is_killed_before_any_answer_keeps_to_its_ceiling_where_it
             assert checkpoint.counts().killed_calls >= 2
             assert checkpoint.counts().cut_short == 0
         assert run.complaints == []
+
+
+def _all_answered(child: Child) -> bool:
+    return '"calls_ended"' in child.err or not child.running
+
+
+@pytest.mark.parametrize("moment", ["as it begins", "once all is answered"])
+def test_52_a_signal_at_either_end_of_the_calls_leaves_the_copy_current_and_says_nothing_else(
+    parent: Parent, tmp_path: Path, seed: int, moment: str
+) -> None:
+    """While the first copy is made, and before the last one is."""
+    chance = random.Random(f"{seed} {moment}")  # noqa: S311 -- no secret
+    with case(parent, tmp_path, rows=12, latency=0.01) as run:
+        for n in range(10):
+            copies, directory = tmp_path / f"copies-{n}", tmp_path / f"run-{n}.batch"
+            child = run.start(*_synced(copies, "1h"), "-o", str(directory))
+            if moment == "as it begins":
+                until((directory / "run.json").exists, "the run to begin")
+            else:
+                until(partial(_all_answered, child), "the last answer")
+            time.sleep(chance.uniform(0, 0.02))
+            child.signal(signal.SIGTERM)
+            # It may have been done before.
+            assert child.wait() in (143, 65), child.err
+            assert "not current" not in child.err
+            assert "NOT CURRENT" not in child.out
+            latest = _latest(copies)
+            assert not latest["writer"]["at_work"]
+            with CheckpointReader.read(directory / "checkpoint.db") as checkpoint:
+                # There is none where it came before the copies began.
+                copied = latest["copy"]["rows"] if latest["copy"] else 0
+                assert copied == checkpoint.counts().rows
 
 
 def test_53_a_second_host_waits_for_a_living_one_and_who_was_followed_stops(

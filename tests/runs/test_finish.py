@@ -18,7 +18,8 @@ from batcher.job import ObserveSpec
 from batcher.outputs import Exported
 from batcher.runs.finish import AT_ONCE_S, EXIT_S, Finish
 from batcher.runs.live import Interrupted
-from batcher.runs.stopping import Asked, Check
+from batcher.runs.stopping import Asked, Check, Stopping
+from batcher.runs.syncing import NotSynced
 from tests.engines import Engine
 from tests.simulated import Place
 
@@ -102,6 +103,39 @@ def test_a_signal_while_files_are_written_ends_that(place: Place) -> None:
         asked = replace(finish, stopping=Asking())
         assert asked.export() == (_later(place), signal.SIGINT)
         assert "`batcher report" in str(asked.report(ObserveSpec()))
+
+
+class _Copies(NotSynced):
+    """A last copy that is told to end each time it is waited for; `given` is how long it was."""
+
+    def __init__(self) -> None:
+        self.given: list[float | None] = []
+
+    def end(self, _stopping: Stopping, within: float | None) -> signal.Signals | None:
+        self.given.append(within)
+        return TERM
+
+
+def test_a_first_signal_while_the_last_copy_is_made_leaves_it_its_time(place: Place) -> None:
+    with _finish(place) as finish:
+        finish.copy(copies := _Copies())
+        first, given = copies.given
+        assert first is None
+        assert given is not None
+        assert AT_ONCE_S < given <= EXIT_S
+        assert finish.live.interrupted is not None
+        assert (finish.live.interrupted.number, finish.live.interrupted.twice) == (TERM, False)
+
+
+@pytest.mark.parametrize(("twice", "most"), [(False, EXIT_S), (True, AT_ONCE_S)])
+def test_after_a_signal_the_next_one_ends_the_wait_for_the_last_copy(
+    place: Place, *, twice: bool, most: float
+) -> None:
+    with _finish(place, Interrupted(TERM, time.monotonic(), twice=twice)) as finish:
+        finish.copy(copies := _Copies())
+        (given,) = copies.given
+        assert given is not None
+        assert given <= most
 
 
 def test_an_input_that_is_not_as_it_was_run_keeps_the_files_but_not_the_end(place: Place) -> None:

@@ -28,6 +28,7 @@ from batcher.records import (
 from batcher.runs.live import LiveRun
 from batcher.runs.prepare import Preparation
 from batcher.runs.selection import Portion, Selection
+from batcher.runs.signals import Signals
 from tests.engines import Engine
 from tests.simulated import Place
 
@@ -187,7 +188,8 @@ async def test_a_signal_ends_the_dispatch_and_what_is_in_flight_is_recorded(
     calls.on_call = interrupt
     before = signal.getsignal(number)
     with _live(place, calls) as live:
-        await live.run()
+        with Signals().calling(live.heed):
+            await live.run()
         assert live.interrupted is not None
         assert (live.interrupted.number, live.interrupted.twice) == (number, False)
         assert sorted(calls.made) == [0, 1]
@@ -210,7 +212,8 @@ async def test_a_second_signal_waits_for_nothing_and_takes_down_what_it_cut_off(
     told: list[int] = []
     with _live(place, calls) as live:
         live.on_stop = lambda: told.append(len(calls.made))
-        await live.run()
+        with Signals().calling(live.heed):
+            await live.run()
         assert live.interrupted is not None
         assert live.interrupted.twice
         # Whoever has to hurry hears of the first one, while the calls are in flight.

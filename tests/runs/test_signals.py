@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -105,3 +106,66 @@ def test_what_follows_the_calls_is_not_interrupted_by_the_same_word() -> None:
     clock.now += 1.1
     with pytest.raises(Interruption), signals.interruptible():
         signal.raise_signal(TERM)
+
+
+def test_what_is_held_is_heard_once_the_block_has_ended() -> None:
+    signals, went_on = Signals(), list[str]()
+
+    def hold() -> None:
+        with signals.held():
+            signal.raise_signal(TERM)
+            went_on.append("to the end")
+
+    with pytest.raises(Interruption) as caught, signals.interruptible():
+        hold()
+    assert caught.value.number is TERM
+    assert went_on == ["to the end"]
+
+
+def test_what_is_held_is_heard_by_a_block_within_before_anything_is_done_there() -> None:
+    signals, done = Signals(), list[str]()
+    with signals.held():
+        signal.raise_signal(TERM)
+        with pytest.raises(Interruption), signals.interruptible():
+            done.append("anything")
+        # That was the word; there is none for whoever is around.
+    assert done == []
+
+
+async def test_calls_hear_of_what_was_held_before_them() -> None:
+    signals, heard = Signals(), list[signal.Signals]()
+    with signals.held():
+        signal.raise_signal(HUP)
+        with signals.calling(heard.append):
+            await asyncio.sleep(0)
+    assert heard == [HUP]
+
+
+def test_what_nobody_here_heard_of_is_heard_by_whoever_did_before() -> None:
+    """Also what comes between two blocks, while handlers are put back."""
+    heard: list[int] = []
+    signal.signal(TERM, lambda number, _frame: heard.append(number))
+    signals = Signals()
+    with signals.held():
+        signal.raise_signal(TERM)
+        ours = signal.getsignal(TERM)
+    assert heard == [TERM]
+    assert callable(ours)
+    ours(HUP, None)
+    with pytest.raises(Interruption) as caught, signals.interruptible():
+        pass
+    assert caught.value.number is HUP
+
+
+async def test_a_signal_wakes_the_loop_whichever_thread_it_reaches() -> None:
+    """The loop waits for nothing else here."""
+    ended = asyncio.Event()
+    with Signals().calling(lambda _number: ended.set()):
+
+        def tell() -> None:
+            signal.pthread_kill(threading.get_ident(), TERM)
+
+        thread = threading.Thread(target=tell)
+        asyncio.get_running_loop().call_soon(thread.start)
+        await ended.wait()
+    thread.join()

@@ -32,6 +32,38 @@ def test_what_takes_long_ends_at_its_next_look_once_it_was_asked() -> None:
             next(values)
 
 
+def test_who_is_asked_once_ends_one_block_and_lets_the_next_go_on() -> None:
+    """What is heard is not heard again: the last copy is still waited for."""
+    asked = Asked()
+
+    def ask(times: int) -> None:
+        with asked.interruptible() as check:
+            for _ in range(times):
+                asked.ask()
+            check()
+
+    with pytest.raises(Interruption):
+        ask(1)
+    ask(0)
+    with pytest.raises(Interruption):
+        ask(2)
+    with pytest.raises(Interruption):
+        ask(0)
+
+
+def test_what_is_asked_while_it_is_held_is_heard_at_the_next_look() -> None:
+    asked = Hearing(Asked(), lambda: 0.0)
+
+    def ask() -> None:
+        with asked.interruptible() as check:
+            with asked.held():
+                asked._inner.ask()  # type: ignore[attr-defined] # an `Asked`
+            check()
+
+    with pytest.raises(Interruption):
+        ask()
+
+
 def test_a_block_without_time_left_ends_at_its_next_look() -> None:
     clock = _Clock()
     with Asked(clock).interruptible(within=5) as check:

@@ -6,8 +6,9 @@ import contextlib
 import io
 import json
 import shutil
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,14 @@ import pytest
 
 from batcher.checkpoint import Checkpoint, CheckpointReader, ErrorChoice
 from batcher.copies.latest import NAME
-from batcher.errors import ConfigurationError, LockedError, OutputError, StorageError, UsageError
+from batcher.errors import (
+    ConfigurationError,
+    Interruption,
+    LockedError,
+    OutputError,
+    StorageError,
+    UsageError,
+)
 from batcher.job import JobSpec, OutputSpec
 from batcher.limits import Flow
 from batcher.observe import Tally
@@ -27,6 +35,7 @@ from batcher.runs.retry import EarlierRun
 from batcher.runs.rows import open_dataset
 from batcher.runs.selection import Portion
 from batcher.runs.shard import Shard
+from batcher.runs.signals import Signals
 from batcher.runs.status import status_of
 from batcher.runs.stopping import Asked, go_on
 from batcher.runs.syncing import syncing
@@ -317,7 +326,10 @@ def test_a_copy_in_the_run_directory_itself_is_refused_before_that_is_made(
     assert not place.directory.path.exists()
 
 
-def test_a_run_that_fails_copies_what_it_has(place: Place, copies: Path) -> None:
+@pytest.mark.parametrize("error", [RuntimeError(), Interruption(signal.SIGTERM)], ids=repr)
+def test_a_run_that_fails_copies_what_it_has(
+    place: Place, copies: Path, error: BaseException
+) -> None:
     """Whatever the reason: the next host must not pay for it again."""
     place.directory.create()
     output = OutputSpec(sync_checkpoint=copies.as_uri())
@@ -329,13 +341,71 @@ def test_a_run_that_fails_copies_what_it_has(place: Place, copies: Path) -> None
         ):
             dataset = open_dataset(place.job(), place.directory.path, io.BytesIO())
             with kept.calls(checkpoint, dataset, Description(place.directory, {}), Asked()):
+                while _latest(copies)["copy"] is None:
+                    time.sleep(0.001)
                 checkpoint.write([made_success(0)])
-                raise RuntimeError
+                raise error
 
-    with pytest.raises(RuntimeError):
+    with pytest.raises(type(error)):
         fail()
     assert _latest(copies)["copy"]["rows"] == 1
     assert not _latest(copies)["writer"]["at_work"]
+
+
+class Told(Signals):
+    """Told to end as the loop of the calls begins, or once they have ended and it is closed."""
+
+    def __init__(self, *, before: bool) -> None:
+        super().__init__()
+        self._before = before
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        with super().held():
+            if self._before:
+                signal.raise_signal(signal.SIGTERM)
+            yield
+            if not self._before:
+                signal.raise_signal(signal.SIGTERM)
+
+
+class Finished(Silent):
+    """A watcher that has the process told to end when all calls have ended."""
+
+    def finished(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_run_that_is_told_to_end_before_its_first_call_copies_what_is_there_and_says_no_more(
+    place: Place, copies: Path
+) -> None:
+    """An earlier process was killed after its last copy; the disk goes with this one."""
+    place.run(place.job(ceilings={"max_rows": 4}))
+    notices: list[str] = []
+    session = replace(place.session(_job(place, copies)), watcher=Heard(notices))
+    with pytest.raises(Interruption) as ended:
+        replace(session, stopping=Told(before=True)).run()
+    assert ended.value.number is signal.SIGTERM
+    assert (len(place.ledger()), notices) == (4, [])
+    latest = _latest(copies)
+    assert (latest["copy"]["rows"], latest["writer"]["at_work"]) == (4, False)
+
+
+@pytest.mark.parametrize(
+    ("watcher", "stopping"),
+    [(Finished(), Signals()), (Silent(), Told(before=False))],
+    ids=["when the calls have ended", "when their loop is closed"],
+)
+def test_a_run_that_is_told_to_end_after_its_last_answer_copies_and_writes_all(
+    place: Place, copies: Path, watcher: Silent, stopping: Signals
+) -> None:
+    session = replace(place.session(_job(place, copies)), watcher=watcher, stopping=stopping)
+    result = session.run()
+    assert (result.interrupted, result.copied) == (signal.SIGTERM, True)
+    assert result.exit_code(OutputSpec()) == 143
+    latest = _latest(copies)
+    assert (latest["copy"]["rows"], latest["writer"]["at_work"]) == (10, False)
+    assert len(place.results()) == 10
 
 
 def test_a_retry_keeps_the_copy_of_its_run_current(place: Place, copies: Path) -> None:
