@@ -8,10 +8,8 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import NamedTuple, TypeVar
 
 from batcher.cache import Cache
 from batcher.checkpoint import BEAT_S, Checkpoint, Done, GroupCommit, Reserve
@@ -27,23 +25,17 @@ from batcher.records import (
     Mark,
     Outcome,
     Request,
-    Source,
     Unanswered,
 )
 from batcher.runs.ceilings import Progress
 from batcher.runs.pace import Pace
 from batcher.runs.prepare import Preparation
+from batcher.runs.reading import Reading
 from batcher.runs.selection import ALL_ROWS, Selection
 from batcher.runs.sharing import Sharing
-from batcher.storage import GivenUpError
-
-_T = TypeVar("_T")
 
 DRAIN_S = 20.0
 PULSE_S = 0.5
-# Rows read in one visit to the reading thread, unless the pool is narrower or they are large.
-_READ = 64
-_READ_BYTES = 1024 * 1024
 _FULL = "The disk is full: the calls in flight are recorded in reserved space, no more are begun"
 _KEPT = "No answer is lost, and the same command goes on."
 _TIME_UP = "Stopped as its time is up (--deadline, --max-duration). The same command goes on."
@@ -58,17 +50,6 @@ class Interrupted:
     twice: bool = False
 
 
-class _Batch(NamedTuple):
-    """Records that were read together, and which ids are `recorded` already, and where.
-
-    `aside` are the keys of those that were paid before, and whose outcome is set aside.
-    """
-
-    records: list[Request | Failure]
-    recorded: Mapping[str, tuple[int, str]]
-    aside: frozenset[str]
-
-
 @dataclass(slots=True)
 class LiveRun:
     """Calls every selected row that is not done yet, for each of its samples, and records it.
@@ -79,7 +60,7 @@ class LiveRun:
     outcome is on the disk. Answers are taken from the `cache` and put into it. `time_left` is how
     many seconds calls may be begun; `on_stop` is called when somebody first wants them to end (see
     `heed`). `disk_full` says whether the calls were stopped for lack of
-    space, `unread` why no more rows could be read.
+    space.
     """
 
     checkpoint: Checkpoint
@@ -103,15 +84,20 @@ class LiveRun:
     on_found: Callable[[], None] = lambda: None
     interrupted: Interrupted | None = None
     disk_full: bool = False
-    unread: InputError | StorageError | None = None
     _group: GroupCommit = field(init=False)
     _loop: asyncio.AbstractEventLoop = field(init=False)
     _calls: asyncio.Task[None] = field(init=False)
-    _reader: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "reader"))
+    reading: Reading = field(init=False)
     _filling: threading.Lock = field(default_factory=threading.Lock)
-    _in_hand: dict[str, tuple[int, Source]] = field(default_factory=dict)
-    _settled: list[str] = field(default_factory=list)
     _marks: deque[Mark] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.reading = Reading(self.checkpoint, self.executor, self.selection)
+
+    @property
+    def unread(self) -> InputError | StorageError | None:
+        """Why no more rows could be read; None where all were, or need not be."""
+        return self.reading.unread
 
     async def run(self) -> None:
         """Run until the input is used up or the run stops; all that was received is recorded.
@@ -133,7 +119,7 @@ class LiveRun:
         pulse = asyncio.create_task(self._pulse())
         alarm = asyncio.create_task(self._alarm())
         # What the reader reads from may be closed once this is over; so it ends before.
-        with self._reader:
+        with self.reading.thread:
             try:
                 await asyncio.wait({consumer, calls}, return_when=asyncio.FIRST_COMPLETED)
                 if consumer.done():
@@ -174,19 +160,19 @@ class LiveRun:
         dataset = replace(self.dataset, stop=self.executor.stopping.is_set)
         rows = dataset.rows(start, self._marks.append)
         records = self.prepare.upcoming(rows, self.selection, self.done)
+        reading = self.reading
         sharing = Sharing(
             *(self.checkpoint, self.cache, self.executor),
             allow_empty=self.allow_empty,
-            in_reader=self._in_reader,
+            in_reader=reading.in_thread,
         )
         # Read in a thread: a slow disk or a large row group must not hold up the answers.
-        while batch := await self._next(records):
-            recorded = batch.recorded
+        while batch := await reading.next(records):
             await sharing.look(batch.records)
             for at, prepared in enumerate(batch.records):
                 if isinstance(prepared, Failure):
                     await self._put(prepared)
-                elif earlier := self._earlier(prepared, recorded):
+                elif earlier := reading.earlier(prepared, batch):
                     await self._put(self.prepare.duplicate(prepared, earlier))
                 elif prepared.key in batch.aside:
                     await self._take_back(prepared)
@@ -200,7 +186,7 @@ class LiveRun:
                             return
                         self.progress.called += 1
                         self.executor.leaders.lead(prepared)
-                    self._in_hand[prepared.id] = prepared.row, prepared.source
+                    reading.take(prepared)
                     yield shared or prepared
         if self.unread is not None and not self.executor.stopping.is_set():
             halt = Halt(f"{self.unread}. {_KEPT}", self.unread.exit_code)
@@ -209,61 +195,13 @@ class LiveRun:
 
     async def _take_back(self, request: Request) -> None:
         """Let a row have what was paid for the very same request before, instead of a call."""
-        await self._in_reader(
+        reading = self.reading
+        await reading.in_thread(
             lambda: self._with_reserve(lambda: self.checkpoint.take_back(request))
         )
-        self._in_hand[request.id] = request.row, request.source
-        self._settled.append(request.id)
+        reading.take(request)
+        reading.settle(request.id)
         self.on_found()
-
-    async def _next(self, records: Iterator[Request | Failure | None]) -> _Batch | None:
-        """Read the next records; None where there are none.
-
-        Only now ids leave that were recorded meanwhile, so that each earlier row is either still
-        in hand or found in the checkpoint.
-        """
-        for row_id in self._settled:
-            self._in_hand.pop(row_id, None)
-        self._settled.clear()
-        return await self._in_reader(lambda: self._read(records))
-
-    async def _in_reader(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
-
-    def _read(self, records: Iterator[Request | Failure | None]) -> _Batch | None:
-        batch: list[Request | Failure] = []
-        most, size = min(_READ, self.executor.width), 0
-        try:
-            for prepared in records:
-                if prepared is not None:
-                    size += prepared.size if isinstance(prepared, Request) else 0
-                    batch.append(prepared)
-                # A long way over rows that are done must not hold up the end of the run.
-                if len(batch) == most or size >= _READ_BYTES or self.executor.stopping.is_set():
-                    break
-        except GivenUpError:
-            return None
-        except (InputError, StorageError) as error:
-            # Heeded once all that was read so far is called.
-            self.unread = error
-        if not batch:
-            return None
-        requests = [prepared for prepared in batch if isinstance(prepared, Request)]
-        recorded = self.checkpoint.first_with_ids([request.id for request in requests])
-        aside = self.checkpoint.set_aside([request.key for request in requests])
-        return _Batch(batch, recorded, frozenset(aside))
-
-    def _earlier(self, request: Request, recorded: Mapping[str, tuple[int, str]]) -> str | None:
-        """Where another row with the same id stands: still in hand, or recorded.
-
-        It need not stand before this one: a run may begin with rows that were drawn.
-        """
-        found = self._in_hand.get(request.id) or recorded.get(request.id)
-        if found is None:
-            return None
-        record, source = found
-        row_of = self.selection.row_of
-        return None if row_of(record) == row_of(request.row) else str(source)
 
     def attempted(self, exchange: Exchange) -> None:
         """Take down a call that may have been billed, before the row has its outcome."""
@@ -308,7 +246,7 @@ class LiveRun:
 
     def _recorded(self, outcome: Outcome) -> None:
         if outcome.key is not None:
-            self._settled.append(outcome.id)
+            self.reading.settle(outcome.id)
         self.on_recorded(outcome)
 
     async def _alarm(self) -> None:

@@ -151,7 +151,7 @@ def test_an_input_that_is_not_as_it_was_run_keeps_the_files_but_not_the_end(plac
 def test_an_input_that_could_not_be_read_to_its_end_is_not_read_again(place: Place) -> None:
     """A store that was silent is not waited for once more."""
     with _finish(place) as finish:
-        finish.live.unread = StorageError("cannot read s3://b/a.jsonl: it is silent")
+        finish.live.reading.unread = StorageError("cannot read s3://b/a.jsonl: it is silent")
         said, _ = finish.export()
     assert said == "not written: cannot read s3://b/a.jsonl: it is silent"
 
