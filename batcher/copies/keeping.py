@@ -74,7 +74,12 @@ class Keeper:
             target=self._keep_copying, args=(copying,), name="copier", daemon=True
         )
         self._idle.clear()
-        copier.start()
+        try:
+            copier.start()
+        finally:
+            # A signal may have come before it began.
+            if copier.ident is None:
+                self._idle.set()
 
     @contextlib.contextmanager
     def halting(self, stop: Callable[[Halt], None]) -> Iterator[None]:
