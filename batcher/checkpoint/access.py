@@ -10,7 +10,7 @@ from pathlib import Path
 from batcher.errors import DiskFullError, StorageError
 
 
-class ClosedError(StorageError):
+class ClosedError(Exception):
     """The checkpoint is closed, or about to be, so that no other thread can use it any more."""
 
 
@@ -26,7 +26,7 @@ class Access:
         """Held by whoever writes."""
         self._syncing = threading.Lock()
         self._backing_up = threading.Lock()
-        self._failed: StorageError | None = None
+        self._failed: StorageError | ClosedError | None = None
         self._closed = ClosedError(f"{path} is closed")
         self._closing = False
 

@@ -92,7 +92,7 @@ class LiveRun:
     _marks: deque[Mark] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
-        self.reading = Reading(self.checkpoint, self.executor, self.selection)
+        self.reading = Reading(self.checkpoint, self.executor)
 
     @property
     def unread(self) -> InputError | StorageError | None:
@@ -172,7 +172,7 @@ class LiveRun:
             for at, prepared in enumerate(batch.records):
                 if isinstance(prepared, Failure):
                     await self._put(prepared)
-                elif earlier := reading.earlier(prepared, batch):
+                elif earlier := reading.earlier(prepared, batch, self.selection):
                     await self._put(self.prepare.duplicate(prepared, earlier))
                 elif prepared.key in batch.aside:
                     await self._take_back(prepared)

@@ -42,7 +42,6 @@ class Reading:
 
     checkpoint: Checkpoint
     executor: LocalExecutor
-    selection: Selection
     thread: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "reader"))
     unread: InputError | StorageError | None = None
     _in_hand: dict[str, tuple[int, Source]] = field(default_factory=dict)
@@ -71,7 +70,7 @@ class Reading:
         """Hear that the row with this id is recorded."""
         self._settled.append(row_id)
 
-    def earlier(self, request: Request, batch: Batch) -> str | None:
+    def earlier(self, request: Request, batch: Batch, selection: Selection) -> str | None:
         """Where another row with the same id stands: still in hand, or recorded.
 
         It need not stand before this one: a run may begin with rows that were drawn.
@@ -80,7 +79,7 @@ class Reading:
         if found is None:
             return None
         record, source = found
-        row_of = self.selection.row_of
+        row_of = selection.row_of
         return None if row_of(record) == row_of(request.row) else str(source)
 
     def _read(self, records: Iterator[Request | Failure | None]) -> Batch | None:

@@ -29,6 +29,7 @@ class _Run:
         self.ended = threading.Event()
         self.let_go = threading.Event()
         self.thread: threading.Thread | None = None
+        self.heard: signal.Signals | None = None
 
     def __call__(self, stopping: Stopping) -> RunResult:
         self.thread = threading.current_thread()
@@ -37,7 +38,8 @@ class _Run:
             try:
                 while not self.let_go.wait(0.001):
                     check()
-            except KeyboardInterrupt:
+            except Interruption as interruption:
+                self.heard = interruption.number
                 if self.error is not None:
                     raise self.error from None
                 raise
@@ -115,12 +117,10 @@ def test_whatever_the_handler_of_a_signal_raises_ends_it_before_that_goes_on() -
 def test_it_is_told_of_the_signal_that_the_interruption_stands_for(
     more: dict[str, Any], number: int
 ) -> None:
-    run, asked = _Run(), Asked()
+    run = _Run()
     with pytest.raises(_TimeIsUp):
-        wait(run, _Interrupted(run, error=_TimeIsUp), asked, **more)
-    with asked.interruptible() as check, pytest.raises(Interruption) as heard:
-        check()
-    assert heard.value.number == number
+        wait(run, _Interrupted(run, error=_TimeIsUp), **more)
+    assert run.heard == number
 
 
 def test_somebody_else_may_ask_it_to_end() -> None:
