@@ -21,6 +21,7 @@ from batcher.errors import ErrorClass, Problem, ProviderError
 from batcher.history import Beat
 from batcher.job import JobSpec
 from batcher.records import Completion, Exchange, Kept, Mark, Request, Unanswered, Usage
+from batcher.runs.signals import Signals
 from batcher.structured import InvalidAnswerError
 from tests.engines import Engine
 from tests.simulated import Place, QuickTime
@@ -194,8 +195,13 @@ def run(
             read=_read,
         )
         live = place.live(checkpoint, reserve, retrier, job)
+
+        async def heeding_signals() -> None:
+            with Signals().calling(live.heed):
+                await live.run()
+
         with contextlib.suppress(Crashed):
-            asyncio.run(live.run())
+            asyncio.run(heeding_signals())
 
 
 def _truth(place: Place) -> Truth:
