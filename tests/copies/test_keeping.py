@@ -377,6 +377,17 @@ def test_a_signal_that_ends_the_wait_does_not_make_a_copy_that_is_under_way_coun
     assert kept.keeper.trouble is None
 
 
+def test_a_signal_before_the_copies_have_begun_leaves_nobody_waiting(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda _thread: _interrupted())
+        with pytest.raises(KeyboardInterrupt):
+            kept.keeper.begin(kept.copying)
+    kept.end()
+    assert (kept.copies, kept.keeper.trouble) == ([], None)
+
+
 def test_who_has_time_again_goes_on_waiting_for_the_last_copy(kept: Kept, store: Memory) -> None:
     """A first signal gives it as long as one before would have."""
     sending, sent = threading.Event(), threading.Event()
