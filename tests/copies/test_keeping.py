@@ -122,6 +122,19 @@ def _join(*names: str) -> None:
             thread.join(_PATIENCE_S)
 
 
+def _held_up(store: Memory) -> tuple[threading.Event, threading.Event]:
+    """Hold uploads up: the first event is set when one begins, the second one lets them go on."""
+    sending, sent = threading.Event(), threading.Event()
+
+    def slow(verb: str, _name: str) -> None:
+        if verb == "upload":
+            sending.set()
+            assert sent.wait(_PATIENCE_S)
+
+    store.before = slow
+    return sending, sent
+
+
 def _interrupted() -> None:
     raise KeyboardInterrupt
 
@@ -152,14 +165,7 @@ def test_signs_of_life_are_given_while_a_copy_takes_long_and_before_the_first(
     clock.now += 60
     kept.time.pass_("signs of life")
     assert store.latest().writer.seen == clock.now
-    sending, sent = threading.Event(), threading.Event()
-
-    def slow(verb: str, _name: str) -> None:
-        if verb == "upload":
-            sending.set()
-            assert sent.wait(_PATIENCE_S)
-
-    store.before = slow
+    sending, sent = _held_up(store)
     kept.keeper.begin(kept.copying)
     assert sending.wait(_PATIENCE_S)
     clock.now += 60
@@ -172,14 +178,7 @@ def test_signs_of_life_are_given_while_a_copy_takes_long_and_before_the_first(
 
 
 def test_answers_are_recorded_while_a_copy_takes_long(kept: Kept, store: Memory) -> None:
-    sending, sent = threading.Event(), threading.Event()
-
-    def slow(verb: str, _name: str) -> None:
-        if verb == "upload":
-            sending.set()
-            assert sent.wait(_PATIENCE_S)
-
-    store.before = slow
+    sending, sent = _held_up(store)
     kept.keeper.begin(kept.copying)
     assert sending.wait(_PATIENCE_S)
     kept.checkpoint.write([made_success(1)])
@@ -349,18 +348,12 @@ def test_a_signal_that_ends_the_wait_does_not_make_a_copy_that_is_under_way_coun
     kept: Kept, store: Memory
 ) -> None:
     """`Thread.join` would: a thread counts as dead once an exception came while it was joined."""
-    sending, sent, waiting = threading.Event(), threading.Event(), threading.Event()
-
-    def slow(verb: str, _name: str) -> None:
-        if verb == "upload":
-            sending.set()
-            assert sent.wait(_PATIENCE_S)
+    (sending, sent), waiting = _held_up(store), threading.Event()
 
     def tell() -> None:
         assert waiting.wait(_PATIENCE_S)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    store.before = slow
     kept.keeper.begin(kept.copying)
     assert sending.wait(_PATIENCE_S)
     threading.Thread(target=tell).start()
@@ -390,14 +383,7 @@ def test_a_signal_before_the_copies_have_begun_leaves_nobody_waiting(
 
 def test_who_has_time_again_goes_on_waiting_for_the_last_copy(kept: Kept, store: Memory) -> None:
     """A first signal gives it as long as one before would have."""
-    sending, sent = threading.Event(), threading.Event()
-
-    def slow(verb: str, _name: str) -> None:
-        if verb == "upload":
-            sending.set()
-            assert sent.wait(_PATIENCE_S)
-
-    store.before = slow
+    sending, sent = _held_up(store)
     kept.keeper.begin(kept.copying)
     assert sending.wait(_PATIENCE_S)
     with pytest.raises(KeyboardInterrupt):

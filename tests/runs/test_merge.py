@@ -252,13 +252,18 @@ def test_a_pending_first_row_has_its_id_and_takes_its_answer_of_the_later_one(
     assert place.run(_job(place, _at(place, "all"))).summary.tally.attempts == 1
 
 
-def test_a_retry_of_a_merge_calls_no_later_row_of_an_id_and_the_first_one_keeps_it(
-    place: Place,
-) -> None:
+def _merged_without_the_first_of_an_id(place: Place) -> RunDirectory:
+    """Merge the later half of an input, where "a" is the id of a row of either half."""
     rows = [("a", "One."), ("b", "Two."), ("a", "Three."), ("c", "Four.")]
     place.write({"id": row_id, "prompt": prompt} for row_id, prompt in rows)
     _merge(place, [_run(place, "2", Shard(2, 2))])
-    merged = _at(place, "all")
+    return _at(place, "all")
+
+
+def test_a_retry_of_a_merge_calls_no_later_row_of_an_id_and_the_first_one_keeps_it(
+    place: Place,
+) -> None:
+    merged = _merged_without_the_first_of_an_id(place)
     result = place.run(_job(place, merged), only=ErrorChoice(), consent=False)
     assert result.summary.tally.attempts == 0
     assert place.run(_job(place, merged)).summary.tally.attempts == 2
@@ -268,10 +273,7 @@ def test_a_retry_of_a_merge_calls_no_later_row_of_an_id_and_the_first_one_keeps_
 def test_a_later_row_of_an_id_that_is_drawn_first_has_the_answer_that_was_set_aside(
     place: Place,
 ) -> None:
-    rows = [("a", "One."), ("b", "Two."), ("a", "Three."), ("c", "Four.")]
-    place.write({"id": row_id, "prompt": prompt} for row_id, prompt in rows)
-    _merge(place, [_run(place, "2", Shard(2, 2))])
-    merged = _at(place, "all")
+    merged = _merged_without_the_first_of_an_id(place)
     seed = next(seed for seed in range(100) if 2 in draw(4, 1, seed))
     session = place.session(_job(place, merged), retry_errors=True)
     result = replace(session, portion=Portion(sample=1, seed=seed)).run()
