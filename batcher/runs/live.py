@@ -56,11 +56,10 @@ class LiveRun:
 
     `on_recorded` is told of each outcome once it is safe, `on_found` of a row whose outcome was
     set aside and is back, `on_pulse` about twice a second, `on_notice` of what a user should know
-    now. With `sync_each`, a call has ended only when its
-    outcome is on the disk. Answers are taken from the `cache` and put into it. `time_left` is how
-    many seconds calls may be begun; `on_stop` is called when somebody first wants them to end (see
-    `heed`). `disk_full` says whether the calls were stopped for lack of
-    space.
+    now. With `sync_each`, a call has ended only when its outcome is on the disk. Answers are taken
+    from the `cache` and put into it. `time_left` is how many seconds calls may be begun; `on_stop`
+    is called when somebody first wants them to end (see `heed`). `disk_full` says whether the calls
+    were stopped for lack of space.
     """
 
     checkpoint: Checkpoint
